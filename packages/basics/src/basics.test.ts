@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { checkOptions, nearNames, problem, seededRandom } from './index.ts';
+
+describe('problem', () => {
+  it('names the package, what was wrong, what was received, what was expected and what to do', () => {
+    const error = problem('peft-lora', { what: 'rank is not usable', got: 0.5, expected: 'an integer ≥ 1', fix: 'start with rank: 8' });
+    expect(error.message).toBe('[@dropbp/peft-lora] rank is not usable; got 0.5; expected an integer ≥ 1; start with rank: 8.');
+  });
+  it('shortens long values and survives those that JSON cannot hold', () => {
+    expect(problem('x', { what: 'w', got: 'a'.repeat(999) }).message.length).toBeLessThan(250);
+    expect(problem('x', { what: 'w', got: { n: 1n } }).message).toContain('[object Object]');
+    expect(problem('x', { what: 'w', got: undefined }).message).toContain('got undefined');
+  });
+});
+
+describe('seededRandom', () => {
+  it('gives the same numbers for the same seeds, others for others', () => {
+    const draw = (...seeds: number[]) => Array.from({ length: 5 }, seededRandom(...seeds));
+    expect(draw(1, 2)).toEqual(draw(1, 2));
+    expect(draw(1, 2)).not.toEqual(draw(2, 1));
+    expect(draw(0)).not.toEqual(draw(0, 0));
+  });
+  it('goes on from a stored state', () => {
+    const random = seededRandom(7);
+    random();
+    const stored = JSON.parse(JSON.stringify(random.state)) as number[];
+    const expected = [random(), random()];
+    const other = seededRandom(99);
+    other.restore(stored);
+    expect([other(), other()]).toEqual(expected);
+  });
+  it('is uniform and normal', () => {
+    const random = seededRandom(3);
+    const n = 20_000;
+    const mean = (f: () => number) => Array.from({ length: n }, f).reduce((a, b) => a + b, 0) / n;
+    expect(Math.abs(mean(random) - 0.5)).toBeLessThan(0.01);
+    expect(Math.abs(mean(() => random.normal()))).toBeLessThan(0.03);
+    expect(Math.abs(mean(() => random.normal() ** 2) - 1)).toBeLessThan(0.04);
+  });
+});
+
+describe('checkOptions', () => {
+  it('names the misspelt key and its neighbour', () => {
+    expect(() => checkOptions('x', 'lora()', { rnak: 8 }, ['rank', 'alpha'])).toThrow(
+      "[@dropbp/x] lora() does not know the option 'rnak'; expected one of rank, alpha; did you mean 'rank'?",
+    );
+    expect(() => checkOptions('x', 'lora()', { rank: 8 }, ['rank'])).not.toThrow();
+  });
+  it('suggests nothing that is not near', () => {
+    expect(nearNames('zzzzzz', ['rank', 'alpha'])).toEqual([]);
+  });
+});

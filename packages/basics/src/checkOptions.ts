@@ -1,0 +1,22 @@
+import { nearNames } from './nearNames.ts';
+import { problem } from './problem.ts';
+
+/**
+ * Refuses an options object that holds a key nobody reads, so that a misspelt option never passes in silence.
+ *
+ * @param room - the package that speaks, without its scope
+ * @param subject - the function or file whose options they are: `'lora()'`
+ * @param known - every key that is read
+ * @throws Problem naming the key and those nearest to it
+ */
+export function checkOptions(room: string, subject: string, options: object, known: readonly string[]): void {
+  for (const key of Object.keys(options)) {
+    if (known.includes(key)) continue;
+    const near = nearNames(key, known);
+    throw problem(room, {
+      what: `${subject} does not know the option '${key}'`,
+      expected: `one of ${known.join(', ')}`,
+      ...(near.length > 0 && { fix: `did you mean ${near.map(name => `'${name}'`).join(' or ')}?` }),
+    });
+  }
+}

@@ -1,0 +1,56 @@
+/** What an error tells its reader. `got` is shown shortened. */
+export interface ProblemDetails {
+  /** What happened, as a clause: `'rank is not usable'`. */
+  what: string;
+  /** The value that was received. Left out of the message when the key is absent. */
+  got?: unknown;
+  /** What would have been accepted. */
+  expected?: string;
+  /** What the reader can do about it. */
+  fix?: string;
+  /** The error that led to this one. */
+  cause?: unknown;
+}
+
+/** An error that a user can act on. Everything that the packages refuse is refused with one of these. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  /** The package that speaks, without its scope: `'peft-lora'`. */
+  readonly room: string;
+
+  constructor(room: string, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.room = room;
+  }
+}
+
+/**
+ * Makes the error `[@dropbp/<room>] what; got …; expected …; fix.` for the caller to throw.
+ *
+ * @param room - the package that speaks, without its scope
+ *
+ * @example
+ * ```ts
+ * throw problem('peft-lora', { what: 'rank is not usable', got: 0.5, expected: 'an integer ≥ 1', fix: 'start with rank: 8' });
+ * ```
+ */
+export function problem(room: string, details: ProblemDetails): Problem {
+  const parts = [details.what];
+  if ('got' in details) parts.push(`got ${show(details.got)}`);
+  if (details.expected !== undefined) parts.push(`expected ${details.expected}`);
+  if (details.fix !== undefined) parts.push(details.fix);
+  return new Problem(room, `[@dropbp/${room}] ${parts.join('; ')}.`, details.cause);
+}
+
+function show(value: unknown): string {
+  const text = typeof value === 'string' || typeof value === 'object' ? json(value) : String(value);
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}
+
+function json(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return Object.prototype.toString.call(value); // cyclic, or holds a bigint
+  }
+}

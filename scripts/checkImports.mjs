@@ -1,0 +1,67 @@
+// Holds the import table: which package may import which. Fails with the file and line of every other import.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const adapters = ['peft-lora', 'peft-full'];
+
+/** Package → the packages that its sources may import. `types:` means `import type` only; `lazy:` means `import()` only. */
+const table = {
+  basics: [],
+  safetensors: ['basics'],
+  core: ['basics'],
+  models: ['basics', 'core', 'safetensors'],
+  'peft-lora': ['basics', 'core'],
+  'peft-full': ['basics', 'core'],
+  dropbp: ['basics', 'types:core'],
+  compose: ['basics', 'core', 'dropbp', 'safetensors', ...adapters.map(name => `lazy:${name}`)],
+  train: ['basics', 'core', 'compose'],
+  data: ['basics', 'types:core'],
+  'tfjs-backend-ort': ['basics'],
+  cli: ['basics', 'safetensors', 'core', 'models', ...adapters, 'dropbp', 'compose', 'train', 'data', 'tfjs-backend-ort'],
+  testing: ['basics', 'core'],
+};
+
+/** Packages that hold no tensors and so never import TensorFlow.js. */
+const withoutTensors = ['basics', 'safetensors', 'dropbp'];
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const wrong = [];
+for (const name of readdirSync(join(root, 'packages'))) {
+  if (!(name in table)) wrong.push(`packages/${name} is not in the table of scripts/checkImports.mjs`);
+  else for (const file of sources(join(root, 'packages', name, 'src'))) check(name, file);
+}
+for (const line of wrong) console.error(line);
+console.log(`imports: ${wrong.length === 0 ? 'as the table says' : `${wrong.length} against the table`}`);
+process.exitCode = wrong.length > 0 ? 1 : 0;
+
+function check(name, file) {
+  const isTest = file.endsWith('.test.ts');
+  const text = readFileSync(file, 'utf8');
+  const statement = /(?:^|\n)\s*(import|export)(\s+type)?\s[^;]*?from\s+'([^']+)'|(?:^|\n)\s*import\s+'([^']+)'|import\('([^']+)'\)/g;
+  for (const match of text.matchAll(statement)) {
+    const specifier = match[3] ?? match[4] ?? match[5];
+    const isType = match[2] !== undefined;
+    const line = text.slice(0, match.index).split('\n').length + 1;
+    const where = `${relative(root, file)}:${line}`;
+    if (/^@dropbp\/[^/]+\//.test(specifier)) wrong.push(`${where} reaches into ${specifier}: import the package's root`);
+    if (/^@tensorflow\/tfjs-core|^@tensorflow\/tfjs\//.test(specifier)) wrong.push(`${where} imports ${specifier}: import @tensorflow/tfjs`);
+    if (specifier.startsWith('@tensorflow/') && withoutTensors.includes(name) && !isTest) wrong.push(`${where} imports ${specifier}: ${name} holds no tensors`);
+    const other = /^@dropbp\/([^/]+)$/.exec(specifier)?.[1];
+    if (other === undefined || other === name) continue;
+    const allowed =
+      table[name].includes(other) ||
+      (table[name].includes(`types:${other}`) && isType) ||
+      (table[name].includes(`lazy:${other}`) && match[5] !== undefined) ||
+      (isTest && other === 'testing');
+    if (!allowed) wrong.push(`${where} imports @dropbp/${other}: ${name} may import ${table[name].join(', ') || 'nothing'}`);
+  }
+}
+
+function* sources(folder) {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* sources(path);
+    else if (entry.name.endsWith('.ts')) yield path;
+  }
+}
