@@ -43,13 +43,13 @@ export function problem(room: string, details: ProblemDetails): Problem {
 }
 
 function show(value: unknown): string {
-  const text = typeof value === 'string' || typeof value === 'object' ? json(value) : String(value);
+  const text = typeof value === 'object' || typeof value === 'string' ? json(value) : String(value as number);
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }
 
 function json(value: unknown): string {
   try {
-    return JSON.stringify(value) ?? String(value);
+    return JSON.stringify(value);
   } catch {
     return Object.prototype.toString.call(value); // cyclic, or holds a bigint
   }
