@@ -3,8 +3,15 @@ import { checkOptions, nearNames, problem, seededRandom } from './index.ts';
 
 describe('problem', () => {
   it('names the package, what was wrong, what was received, what was expected and what to do', () => {
-    const error = problem('peft-lora', { what: 'rank is not usable', got: 0.5, expected: 'an integer ≥ 1', fix: 'start with rank: 8' });
-    expect(error.message).toBe('[@dropbp/peft-lora] rank is not usable; got 0.5; expected an integer ≥ 1; start with rank: 8.');
+    const error = problem('peft-lora', {
+      what: 'rank is not usable',
+      got: 0.5,
+      expected: 'an integer ≥ 1',
+      fix: 'start with rank: 8',
+    });
+    expect(error.message).toBe(
+      '[@dropbp/peft-lora] rank is not usable; got 0.5; expected an integer ≥ 1; start with rank: 8.',
+    );
   });
   it('shortens long values and survives those that JSON cannot hold', () => {
     expect(problem('x', { what: 'w', got: 'a'.repeat(999) }).message.length).toBeLessThan(250);

@@ -43,13 +43,14 @@ export function problem(room: string, details: ProblemDetails): Problem {
 }
 
 function show(value: unknown): string {
-  const text = typeof value === 'object' || typeof value === 'string' ? json(value) : String(value as number);
+  const text = typeof value === 'number' || typeof value === 'bigint' ? value.toString() : json(value);
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }
 
 function json(value: unknown): string {
   try {
-    return JSON.stringify(value);
+    const text = JSON.stringify(value) as string | undefined;
+    return text ?? typeof value; // undefined, functions and symbols have no JSON
   } catch {
     return Object.prototype.toString.call(value); // cyclic, or holds a bigint
   }

@@ -1,0 +1,64 @@
+import type * as tf from '@tensorflow/tfjs';
+import type { SeededRandom } from '@dropbp/basics';
+import type { BatchShape } from './branch.ts';
+import type { Hooks } from './hooks.ts';
+import type { Model } from './model.ts';
+
+/**
+ * Says what is trained: LoRA, prefix tuning, all weights, …
+ * Made by a factory from options, and bound to a model by `compose`.
+ */
+export interface Adapter {
+  /** For messages: `'lora'`. Nothing depends on it. */
+  readonly name: string;
+  /**
+   * Makes the adapter's parameters for a model.
+   *
+   * @throws Problem where the options do not fit the model (a target that matches nothing, say)
+   */
+  attach(model: Model): Attachment;
+}
+
+/** An adapter bound to one model. */
+export interface Attachment {
+  /** Trainable parameters by dotted name, in a stable order. A name of the model's own replaces that weight. */
+  readonly parameters: ReadonlyMap<string, tf.Variable>;
+  /** Tensors that the hooks read and that are not trained (a layer's scaling), by dotted name. */
+  readonly constants: ReadonlyMap<string, tf.Tensor>;
+  readonly hooks: Hooks;
+  /** Module paths whose result the hooks change. */
+  readonly adaptedModules: ReadonlySet<string>;
+  /**
+   * Tensors for one training step, by dotted name, such as dropout masks. The caller owns them.
+   * `random` follows from the run's seed and the step.
+   */
+  stepTensors?(shape: BatchShape, random: SeededRandom): ReadonlyMap<string, tf.Tensor>;
+  /** Base weights with the adapter worked in, by name. Absent where the method cannot be merged. The caller owns them. */
+  mergedWeights?(): ReadonlyMap<string, tf.Tensor>;
+  /** The adapter as PEFT's files. Absent where the trained weights are the model's own. */
+  toPeft?(): Promise<PeftFiles>;
+  /** Frees the parameters. A second call does nothing. */
+  dispose(): void;
+}
+
+/** A tensor outside the engine: row-major. */
+export interface NamedArray {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** What stands in `adapter_config.json` and `adapter_model.safetensors`, keys as in the files. */
+export interface PeftFiles {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly tensors: ReadonlyMap<string, NamedArray>;
+}
+
+/** Reads the PEFT files of one method. Every adapter package exports one as `peftFormat`. */
+export interface AdapterFormat {
+  /** `peft_type` in `adapter_config.json`: `'LORA'`. */
+  readonly peftType: string;
+  /**
+   * @throws Problem for an option that is not known and could change the maths, or tensors that do not fit the config
+   */
+  fromPeft(files: PeftFiles): Adapter;
+}

@@ -1,0 +1,103 @@
+import type * as tf from '@tensorflow/tfjs';
+import type { BatchShape, Branch, Scope } from './branch.ts';
+import type { Hooks } from './hooks.ts';
+
+/** A leaf of the module tree, under its Hugging Face path. */
+export interface ModuleInfo {
+  /** `'linear'` stores its weight `[out, in]`, `'conv1d'` (GPT-2) `[in, out]`, `'embedding'` `[entries, width]`. */
+  readonly kind: 'linear' | 'conv1d' | 'embedding' | 'norm';
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly hasBias: boolean;
+  /** The layer that gives the logits: excluded from `all-linear`. */
+  readonly isOutput?: boolean;
+}
+
+/** The end of a model, from the residual stream to the logits, in two steps so that a loss can run it in chunks. */
+export interface Head {
+  /** The projection's module path: `'lm_head'`. */
+  readonly path: string;
+  /** Name of the projection's weight `[vocab, hidden]`; the embedding's where the two are tied. */
+  readonly weight: string;
+  /** Final norm. `x` is `[…, hiddenSize]`. */
+  readonly normalize: (x: tf.Tensor, p: Scope) => tf.Tensor;
+  /** Normalised states to logits `[…, vocabSize]`. */
+  readonly project: (x: tf.Tensor, p: Scope, hooks: Hooks) => tf.Tensor;
+}
+
+/** What {@link Model.shared} needs to know of a pass. */
+export interface PassShape extends BatchShape {
+  /** Position of the first token. @defaultValue 0 */
+  readonly offset?: number;
+  /** int32 `[batch, time]`, 1 = token, 0 = padding. Shorter than `time`: for the last tokens. */
+  readonly attentionMask?: tf.Tensor | undefined;
+  /**
+   * Decoding one token with a cache of this capacity (in tokens): keys at positions above `offset` do not exist yet.
+   */
+  readonly cacheCapacity?: number;
+}
+
+/**
+ * A transformer as a chain of residual branches with an embedding in front and a head behind.
+ * Parameters keep their Hugging Face names.
+ */
+export interface Model {
+  /** `model_type` of the configuration: `'llama'`, `'gpt2'`, … */
+  readonly architecture: string;
+  /** The configuration as in `config.json`. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Where the model came from: a folder or hub id, written into adapters as `base_model_name_or_path`. */
+  readonly source: string;
+  readonly hiddenSize: number;
+  readonly vocabSize: number;
+  /** The longest sequence, in tokens, that the positions allow. */
+  readonly maxPositions: number;
+  /** Every weight by name. The model owns them. */
+  readonly parameters: ReadonlyMap<string, tf.Tensor>;
+  /** Every leaf module by path. */
+  readonly modules: ReadonlyMap<string, ModuleInfo>;
+  /** In the order in which they run. */
+  readonly branches: readonly Branch[];
+  /** Path of the token embedding: `'model.embed_tokens'`. */
+  readonly embedding: string;
+  /** Whether {@link Model.embed} reads a parameter outside the branches, an adapter's included. */
+  isEmbeddingParameter(name: string): boolean;
+  /** Whether {@link Model.head} reads a parameter outside the branches, an adapter's included. */
+  isHeadParameter(name: string): boolean;
+  /**
+   * Tokens to the residual stream.
+   *
+   * @param tokens - int32 `[batch, time]`
+   * @param p - parameters outside the branches, by full name
+   * @param offset - position of the first token
+   * @returns `[batch, time, hiddenSize]`; longer where an adapter's hook puts virtual tokens in front
+   */
+  embed(tokens: tf.Tensor, p: Scope, hooks: Hooks, offset: number): tf.Tensor;
+  readonly head: Head;
+  /** The tensors that every branch of a pass reads. The caller owns them. */
+  shared(pass: PassShape): Scope;
+  /**
+   * Logits of every position, `[batch, time, vocabSize]`. The caller owns them.
+   *
+   * @param tokens - int32 `[batch, time]`, a tensor or nested arrays
+   */
+  forward(tokens: tf.Tensor | readonly (readonly number[])[], options?: ForwardOptions): tf.Tensor;
+  /** The same model with these weights in place of its own of the same names. The new model owns the given tensors. */
+  withParameters(replaced: ReadonlyMap<string, tf.Tensor>): Model;
+  /** Writes a checkpoint folder that transformers loads: `config.json`, `model.safetensors` and tokenizer files. */
+  save(directory: string, options?: SaveOptions): Promise<void>;
+  /** Frees the weights. A second call does nothing. */
+  dispose(): void;
+}
+
+/** Options of {@link Model.forward}. */
+export interface ForwardOptions {
+  /** int32 `[batch, time]`, 1 = token, 0 = padding. @defaultValue all ones */
+  readonly attentionMask?: tf.Tensor | readonly (readonly number[])[];
+}
+
+/** Options of {@link Model.save}. */
+export interface SaveOptions {
+  /** Type of the written weights. @defaultValue that of the checkpoint that each weight came from */
+  readonly dtype?: 'F32' | 'F16' | 'BF16';
+}

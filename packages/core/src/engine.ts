@@ -1,0 +1,35 @@
+import * as tf from '@tensorflow/tfjs';
+
+/** A function over named tensors, as an engine compiles it. */
+export type TracedFunction = (inputs: Readonly<Record<string, tf.Tensor>>) => tf.Tensor;
+
+/** What {@link Engine.compile} returns: called with the tensors that take a gradient and with those that do not. */
+export type CompiledFunction = (differentiable: Readonly<Record<string, tf.Tensor>>, frozen?: Readonly<Record<string, tf.Tensor>>) => tf.Tensor;
+
+/** What a tfjs backend may offer beyond tfjs. Models and adapters need none of it. */
+export interface Engine {
+  /** Turns a tfjs function into one that runs as a whole, gradient included. */
+  compile(
+    fn: TracedFunction,
+    options?: {
+      /** For messages and profiles. */
+      name?: string;
+      /** The function gives a scalar loss: its gradients are computed with it and only scaled later. */
+      fuse?: boolean;
+    },
+  ): CompiledFunction;
+  /** `x`, in a traced function not before `others` are computed. */
+  after?(x: tf.Tensor, ...others: tf.Tensor[]): tf.Tensor;
+}
+
+/** The active backend's engine, or undefined where tfjs runs operation by operation. */
+export function activeEngine(): Engine | undefined {
+  const backend = tf.backend() as Partial<Engine>;
+  return typeof backend.compile === 'function' ? (backend as Engine) : undefined;
+}
+
+/** `x`, but not computed before `others` by an engine that reorders operations. */
+export function after(x: tf.Tensor, ...others: (tf.Tensor | undefined)[]): tf.Tensor {
+  const present = others.filter(other => other !== undefined);
+  return present.length === 0 ? x : (activeEngine()?.after?.(x, ...present) ?? x);
+}

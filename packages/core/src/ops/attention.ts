@@ -1,0 +1,152 @@
+import * as tf from '@tensorflow/tfjs';
+import { after } from '../engine.ts';
+import { withGradient } from './withGradient.ts';
+
+/** Options of {@link attention}. */
+export interface AttentionOptions {
+  /** Factor on the scores. @defaultValue `1 / √headSize` */
+  readonly scale?: number;
+  /** `[batch, keys]`, added to the scores of each key: a large negative number hides it. Shorter: for the last keys. */
+  readonly keyBias?: tf.Tensor | undefined;
+  /** A query sees this many keys, itself included. @defaultValue all */
+  readonly window?: number | undefined;
+  /** Queries that are handled at a time. @defaultValue 128 */
+  readonly chunk?: number;
+}
+
+/** What hides a key: far below any score, yet finite, so that a row that sees nothing gives no NaN. */
+export const HIDDEN = -1e9;
+
+/**
+ * Causal attention with grouped heads: the last query sees all keys, each one before it one fewer.
+ *
+ * Works on chunks of queries, skips the keys that none of a chunk sees, and computes the probabilities again in the
+ * backward pass: it saves q, k, v and the result, so memory grows with the sequence, not with its square.
+ * The heads of a group are stacked as rows, so that keys and values are never repeated.
+ *
+ * Sources: Vaswani et al. 2017; grouped heads, Ainslie et al. 2023; the row sum in the gradient, Dao et al.,
+ * "FlashAttention", 2022.
+ *
+ * @param q - `[batch, heads, queries, size]`
+ * @param k - `[batch, kvHeads, keys, size]`, keys ≥ queries
+ * @param v - of the same shape as k
+ * @returns `[batch, heads, queries, size]`
+ */
+export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, options: AttentionOptions = {}): tf.Tensor {
+  const { keyBias } = options;
+  const layout = attentionLayout(q.shape, k.shape, options);
+  return withGradient(
+    [q, k, v],
+    save => {
+      const parts = layout.chunks.map(chunk => {
+        const probabilities = chunk.probabilities(chunk.queries(q), k, keyBias);
+        return chunk.ungroup(tf.matMul(probabilities, chunk.keys(v)));
+      });
+      const out = joined(parts);
+      save([q, k, v, out, ...(keyBias === undefined ? [] : [keyBias])]);
+      return out;
+    },
+    (dOut, [q, k, v, out, keyBias]) => {
+      const rowSum = tf.sum(tf.mul(dOut, out!), -1, true);
+      const dq: tf.Tensor[] = [];
+      let dk: tf.Tensor | undefined;
+      let dv: tf.Tensor | undefined;
+      for (const chunk of layout.chunks) {
+        // One chunk after the other: an engine that is free to order them could hold all probabilities at once.
+        const rows = after(chunk.queries(q!), dq.at(-1), dk, dv);
+        const p = chunk.probabilities(rows, k!, keyBias);
+        const dRows = chunk.queries(dOut);
+        const dScores = tf.mul(p, tf.sub(tf.matMul(dRows, chunk.keys(v!), false, true), chunk.queries(rowSum)));
+        dq.push(tf.mul(chunk.ungroup(tf.matMul(dScores, chunk.keys(k!))), layout.scale));
+        const dKeys = chunk.padKeys(tf.mul(tf.matMul(dScores, rows, true, false), layout.scale));
+        const dValues = chunk.padKeys(tf.matMul(p, dRows, true, false));
+        dk = dk === undefined ? dKeys : tf.add(dk, dKeys);
+        dv = dv === undefined ? dValues : tf.add(dv, dValues);
+      }
+      return [joined(dq), dk!, dv!];
+    },
+  );
+}
+
+function joined(parts: tf.Tensor[]): tf.Tensor {
+  return parts.length === 1 ? parts[0]! : tf.concat(parts, 2);
+}
+
+interface QueryChunk {
+  /** Rows of these queries, grouped: `[batch · kvHeads, group · queries, last axis]`. */
+  queries(x: tf.Tensor): tf.Tensor;
+  /** The keys or values that these queries see: `[batch · kvHeads, seen, size]`. */
+  keys(x: tf.Tensor): tf.Tensor;
+  /** Back from grouped rows to `[batch, heads, queries, size]`. */
+  ungroup(x: tf.Tensor): tf.Tensor;
+  /** Gradients of the keys that were seen to those of all keys: `[batch, kvHeads, keys, size]`. */
+  padKeys(x: tf.Tensor): tf.Tensor;
+  /** `[batch · kvHeads, group · queries, seen]` */
+  probabilities(rows: tf.Tensor, k: tf.Tensor, keyBias: tf.Tensor | undefined): tf.Tensor;
+}
+
+function attentionLayout(
+  qShape: readonly number[],
+  kShape: readonly number[],
+  options: AttentionOptions,
+): { chunks: QueryChunk[]; scale: number } {
+  const [batch, heads, queries, size] = qShape as [number, number, number, number];
+  const [, groups, keys] = kShape as [number, number, number];
+  const { scale = 1 / Math.sqrt(size), window = Infinity, chunk = 128 } = options;
+  const group = heads / groups;
+  const offset = keys - queries; // position of the first query among the keys
+
+  const makeChunk = (start: number, count: number): QueryChunk => {
+    const first = Math.max(0, Math.min(offset + start - window + 1, keys - 1));
+    const end = offset + start + count;
+    const seen = end - first;
+    const mask = causalMask(count, seen, offset + start - first, window);
+    return {
+      queries: x => {
+        const part = count === queries ? x : tf.slice(x, [0, 0, start, 0], [-1, -1, count, -1]);
+        return tf.reshape(part, [batch * groups, group * count, x.shape[3]!]);
+      },
+      keys: x => {
+        const part = seen === keys ? x : tf.slice(x, [0, 0, first, 0], [-1, -1, seen, -1]);
+        return tf.reshape(part, [batch * groups, seen, size]);
+      },
+      ungroup: x => tf.reshape(x, [batch, heads, count, size]),
+      padKeys: x => {
+        const full = tf.reshape(x, [batch, groups, seen, size]);
+        return seen === keys ? full : tf.pad(full, [[0, 0], [0, 0], [first, keys - end], [0, 0]]); // prettier-ignore
+      },
+      probabilities: (rows, k, keyBias) => {
+        const kSeen = seen === keys ? k : tf.slice(k, [0, 0, first, 0], [-1, -1, seen, -1]);
+        const product = tf.matMul(rows, tf.reshape(kSeen, [batch * groups, seen, size]), false, true);
+        let scores = tf.mul(tf.reshape(product, [batch, heads, count, seen]), scale);
+        if (mask !== undefined) scores = tf.add(scores, tf.tensor2d(mask, [count, seen]));
+        if (keyBias !== undefined) scores = tf.add(scores, seenBias(keyBias, keys, first, seen));
+        return tf.reshape(tf.softmax(scores), [batch * groups, group * count, seen]);
+      },
+    };
+  };
+
+  const chunks: QueryChunk[] = [];
+  for (let start = 0; start < queries; start += chunk) chunks.push(makeChunk(start, Math.min(chunk, queries - start)));
+  return { chunks, scale };
+}
+
+/** `[count, seen]` of 0 and {@link HIDDEN}; undefined where every query sees every key. `offset`: the first query's key. */
+function causalMask(count: number, seen: number, offset: number, window: number): Float32Array | undefined {
+  const mask = new Float32Array(count * seen);
+  let hides = false;
+  for (let i = 0; i < count; i++) {
+    for (let j = 0; j < seen; j++) {
+      if (j <= offset + i && j > offset + i - window) continue;
+      mask[i * seen + j] = HIDDEN;
+      hides = true;
+    }
+  }
+  return hides ? mask : undefined;
+}
+
+function seenBias(keyBias: tf.Tensor, keys: number, first: number, seen: number): tf.Tensor {
+  const [batch, biased] = keyBias.shape as [number, number];
+  const full = biased === keys ? keyBias : tf.pad(keyBias, [[0, 0], [keys - biased, 0]]); // prettier-ignore
+  return tf.reshape(tf.slice(full, [0, first], [batch, seen]), [batch, 1, 1, seen]);
+}

@@ -1,0 +1,62 @@
+import * as tf from '@tensorflow/tfjs';
+import { isTrainable } from '../trainable.ts';
+import { withGradient } from './withGradient.ts';
+
+/**
+ * `x · w / √(mean(x²) + ε)`. Saves x and one number per row.
+ * Source: Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019.
+ *
+ * @param x - `[…, width]`
+ * @param weight - `[width]`
+ */
+export function rmsNorm(x: tf.Tensor, weight: tf.Tensor, epsilon: number): tf.Tensor {
+  const trains = isTrainable(weight);
+  return withGradient(
+    trains ? [x, weight] : [x],
+    save => {
+      const scale = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), epsilon));
+      save([x, scale, weight]);
+      return tf.mul(tf.mul(x, scale), weight);
+    },
+    (dy, [x, scale, weight]) => {
+      const normal = tf.mul(x!, scale!);
+      const dNormal = tf.mul(dy, weight!);
+      const dx = tf.mul(scale!, tf.sub(dNormal, tf.mul(normal, tf.mean(tf.mul(dNormal, normal), -1, true))));
+      return trains ? [dx, sumRows(tf.mul(dy, normal))] : [dx];
+    },
+  );
+}
+
+/**
+ * `(x − mean) · w / √(variance + ε) + b`. Saves x and two numbers per row.
+ * Source: Ba, Kiros and Hinton, "Layer Normalization", 2016.
+ *
+ * @param x - `[…, width]`
+ * @param weight - `[width]`
+ * @param bias - `[width]`
+ */
+export function layerNorm(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor, epsilon: number): tf.Tensor {
+  const trains = isTrainable(weight) || isTrainable(bias);
+  return withGradient(
+    trains ? [x, weight, bias] : [x],
+    save => {
+      const mean = tf.mean(x, -1, true);
+      const centred = tf.sub(x, mean);
+      const scale = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), epsilon));
+      save([x, mean, scale, weight]);
+      return tf.add(tf.mul(tf.mul(centred, scale), weight), bias);
+    },
+    (dy, [x, mean, scale, weight]) => {
+      const normal = tf.mul(tf.sub(x!, mean!), scale!);
+      const dNormal = tf.mul(dy, weight!);
+      const parallel = tf.mul(normal, tf.mean(tf.mul(dNormal, normal), -1, true));
+      const dx = tf.mul(scale!, tf.sub(tf.sub(dNormal, tf.mean(dNormal, -1, true)), parallel));
+      return trains ? [dx, sumRows(tf.mul(dy, normal)), sumRows(dy)] : [dx];
+    },
+  );
+}
+
+/** Sum over all axes but the last. */
+function sumRows(x: tf.Tensor): tf.Tensor {
+  return tf.sum(tf.reshape(x, [-1, x.shape.at(-1)!]), 0);
+}

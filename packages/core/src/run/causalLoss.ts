@@ -1,0 +1,144 @@
+import * as tf from '@tensorflow/tfjs';
+import { problem } from '@dropbp/basics';
+import { IGNORED_LABEL, type Batch } from '../contract/batch.ts';
+import type { Scope } from '../contract/branch.ts';
+import { activeEngine, type CompiledFunction, type Engine, type TracedFunction } from '../engine.ts';
+import { crossEntropy, linearCrossEntropy } from '../ops/crossEntropy.ts';
+import { takeRows } from '../ops/rows.ts';
+import { isTrainable, markTrainable } from '../trainable.ts';
+import { fusedGradient } from './fusedGradient.ts';
+import type { Runnable } from './runnable.ts';
+
+/** The positions of a batch that predict a label that counts. */
+export interface LabelledRows {
+  /** Position in the flattened `[batch · time]`. */
+  readonly positions: Int32Array;
+  /** The next token's label for each of them. */
+  readonly labels: Int32Array;
+  readonly batch: number;
+  readonly time: number;
+}
+
+/** Rows that go through the head at a time, so that `[rows, vocabSize]` stays small. */
+const CHUNK = 256;
+/** A shorter chunk is filled up to a multiple of this, so that an engine sees few shapes. */
+const GRAIN = 32;
+
+/**
+ * Finds the positions whose next token has a label that counts.
+ *
+ * @throws Problem if the batch is misshapen or no label counts
+ */
+export async function labelledRows(batch: Batch, vocabSize: number): Promise<LabelledRows> {
+  const [rows, time] = batch.inputIds.shape as [number, number];
+  if (batch.inputIds.rank !== 2 || String(batch.labels.shape) !== String(batch.inputIds.shape)) {
+    throw problem('core', {
+      what: 'the batch is misshapen',
+      got: { inputIds: batch.inputIds.shape, labels: batch.labels.shape },
+      expected: 'inputIds and labels of one shape [batch, time]',
+    });
+  }
+  const labels = await batch.labels.data();
+  const positions: number[] = [];
+  const targets: number[] = [];
+  for (let row = 0; row < rows; row++) {
+    for (let t = 0; t + 1 < time; t++) {
+      const label = labels[row * time + t + 1]!;
+      if (label === IGNORED_LABEL) continue;
+      if (label < 0 || label >= vocabSize) {
+        throw problem('core', {
+          what: `the label at [${row}, ${t + 1}] is not a token`,
+          got: label,
+          expected: `0 to ${vocabSize - 1}, or ${IGNORED_LABEL} for a position that does not count`,
+        });
+      }
+      positions.push(row * time + t);
+      targets.push(label);
+    }
+  }
+  if (positions.length === 0) {
+    throw problem('core', {
+      what: 'no label of the batch counts',
+      expected: `at least one label other than ${IGNORED_LABEL} after the first position`,
+      fix: 'leave such batches out',
+    });
+  }
+  return { positions: Int32Array.from(positions), labels: Int32Array.from(targets), batch: rows, time };
+}
+
+/**
+ * Mean cross-entropy over the labelled rows, a scalar. Only these rows go through the head, a chunk at a time, and each
+ * chunk's gradient is computed with its loss, so that logits and probabilities of one chunk at most exist.
+ *
+ * @param hidden - `[batch, time, hiddenSize]` before the final norm; longer than the labels where virtual tokens precede
+ */
+export function causalLoss(runnable: Runnable, hidden: tf.Tensor, rows: LabelledRows): tf.Tensor {
+  const [batch, time, width] = hidden.shape as [number, number, number];
+  const virtual = time - rows.time;
+  const flat = tf.reshape(hidden, [batch * time, width]);
+  const count = rows.positions.length;
+  const scope = headScope(runnable);
+  const losses: tf.Tensor[] = [];
+  for (let start = 0; start < count; start += CHUNK) {
+    const real = Math.min(CHUNK, count - start);
+    const size = Math.ceil(real / GRAIN) * GRAIN;
+    const at = new Int32Array(size).fill(-1);
+    const labels = new Int32Array(size);
+    const weights = new Float32Array(size).fill(1, 0, real);
+    for (let i = 0; i < real; i++) {
+      const position = rows.positions[start + i]!;
+      at[i] = position + virtual * (Math.floor(position / rows.time) + 1);
+      labels[i] = rows.labels[start + i]!;
+    }
+    losses.push(chunkLoss(runnable, scope, takeRows(flat, at), tf.tensor1d(labels, 'int32'), tf.tensor1d(weights)));
+  }
+  return tf.mul(losses.length === 1 ? losses[0]! : tf.addN(losses), 1 / count);
+}
+
+/** The parameters that the head reads, by full name. */
+function headScope({ model, outerScope }: Runnable): Scope {
+  return Object.fromEntries(Object.entries(outerScope).filter(([name]) => model.isHeadParameter(name)));
+}
+
+const TRAINED = 'trained:';
+const FROZEN = 'frozen:';
+
+function chunkLoss(runnable: Runnable, scope: Scope, x: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor): tf.Tensor {
+  const differentiable: Record<string, tf.Tensor> = { x };
+  const frozen: Record<string, tf.Tensor> = { labels, weights };
+  for (const [name, tensor] of Object.entries(scope)) {
+    if (isTrainable(tensor)) differentiable[TRAINED + name] = tensor;
+    else frozen[FROZEN + name] = tensor;
+  }
+  const engine = activeEngine();
+  if (engine !== undefined) return compiledLoss(engine, runnable)(differentiable, frozen);
+  return fusedGradient(inputs => traceLoss(runnable)({ ...inputs, ...frozen }), differentiable);
+}
+
+function traceLoss({ model: { head }, hooks, adaptedModules }: Runnable): TracedFunction {
+  return ({ x, labels, weights, ...parameters }) => {
+    const p: Record<string, tf.Tensor> = {};
+    for (const [name, tensor] of Object.entries(parameters)) {
+      if (name.startsWith(TRAINED)) p[name.slice(TRAINED.length)] = markTrainable(tensor);
+      else p[name.slice(FROZEN.length)] = tensor;
+    }
+    const states = head.normalize(x!, p);
+    const targets = { labels: labels!, weights: weights! };
+    return adaptedModules.has(head.path)
+      ? crossEntropy(head.project(states, p, hooks), targets)
+      : linearCrossEntropy(states, p[head.weight]!, targets);
+  };
+}
+
+const compiled = new WeakMap<Engine, WeakMap<Runnable['hooks'], CompiledFunction>>();
+
+function compiledLoss(engine: Engine, runnable: Runnable): CompiledFunction {
+  let byHooks = compiled.get(engine);
+  if (byHooks === undefined) compiled.set(engine, (byHooks = new WeakMap()));
+  let loss = byHooks.get(runnable.hooks);
+  if (loss === undefined) {
+    loss = engine.compile(traceLoss(runnable), { name: 'loss', fuse: true });
+    byHooks.set(runnable.hooks, loss);
+  }
+  return loss;
+}
