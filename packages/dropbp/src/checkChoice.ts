@@ -1,0 +1,13 @@
+import { nearNames, problem } from '@dropbp/basics';
+
+/** @throws Problem naming the nearest choices when `value` is none of `choices` */
+export function checkChoice(name: string, value: unknown, choices: readonly string[]): void {
+  if (choices.includes(value as string)) return;
+  const near = typeof value === 'string' ? nearNames(value, choices, 1) : [];
+  throw problem('dropbp', {
+    what: `${name} is unknown`,
+    got: value,
+    expected: `one of ${choices.join(', ')}`,
+    ...(near.length > 0 && { fix: `did you mean '${near[0]!}'?` }),
+  });
+}

@@ -1,0 +1,63 @@
+import { checkOptions } from '@dropbp/basics';
+import { bernoulliDraw } from './bernoulliDraw.ts';
+import { checkChoice } from './checkChoice.ts';
+import { amount, checkNumber, checkNumbers, checkSameLength, share, shareBelowOne } from './checkNumber.ts';
+import { pivotalDraw } from './pivotalDraw.ts';
+import { referenceDraw } from './referenceDraw.ts';
+
+/**
+ * How the branches that a step drops are drawn.
+ * - `reference`: the authors' way, independent drops topped up to at least `rate` of the branches; drops somewhat more than asked
+ * - `bernoulli`: independent drops at exactly the rates; the FLOPs of a step vary most
+ * - `pivotal`: drops at exactly the rates, and the FLOPs of every step within one branch of their mean
+ */
+export type SamplingMethod = 'reference' | 'bernoulli' | 'pivotal';
+
+/** What `drawDropped` takes. */
+export interface DrawDroppedOptions {
+  /** Probability of each branch to be dropped, in [0, 1], in branch order. */
+  readonly rates: readonly number[];
+  /** The share of branches to which `reference` tops up, in [0, 1]. The other methods follow `rates` alone. */
+  readonly rate: number;
+  /** Gives numbers in [0, 1). Called once per branch in branch order; by `pivotal` twice per branch, first for the order of the branches. */
+  readonly random: () => number;
+  /** @defaultValue 'reference' */
+  readonly method?: SamplingMethod;
+  /** FLOPs of each branch, which `pivotal` balances; the others do without. @defaultValue the same for each */
+  readonly flops?: readonly number[];
+}
+
+export const samplingMethods: readonly SamplingMethod[] = ['reference', 'bernoulli', 'pivotal'];
+
+/**
+ * Draws which branches skip their backward pass in a step.
+ *
+ * @returns one boolean per branch: true = dropped
+ * @throws Problem on numbers that are not usable
+ */
+export function drawDropped(options: DrawDroppedOptions): boolean[] {
+  checkOptions('dropbp', 'drawDropped()', options, ['rates', 'rate', 'random', 'method', 'flops']);
+  const { rates, rate, random, method = 'reference' } = options;
+  const flops = options.flops ?? rates.map(() => 1);
+  checkChoice('method', method, samplingMethods);
+  checkNumbers('rates', rates, share);
+  checkNumber('rate', rate, share);
+  checkNumbers('flops', flops, amount);
+  checkSameLength('flops', flops, 'rates', rates.length);
+  const uniforms = (): number[] => {
+    const values = rates.map(() => random());
+    checkNumbers('random()', values, shareBelowOne);
+    return values;
+  };
+  switch (method) {
+    case 'reference':
+      return referenceDraw(rates, uniforms(), rate);
+    case 'bernoulli':
+      return bernoulliDraw(rates, uniforms());
+    case 'pivotal': {
+      const keys = uniforms();
+      const order = keys.map((_, i) => i).sort((i, j) => keys[i]! - keys[j]!);
+      return pivotalDraw(rates, uniforms(), flops, order);
+    }
+  }
+}
