@@ -1,1 +1,12 @@
-export {};
+export { bytesOf } from './bytesOf.ts';
+export { decodeSafetensors, type Decoded, type TensorData } from './decodeSafetensors.ts';
+export { dtypes, type Dtype, type TypedArrays } from './dtypes.ts';
+export { encodeSafetensors, type EncodeOptions, type Tensors } from './encodeSafetensors.ts';
+export { fromFloat32, type NarrowDtype } from './fromFloat32.ts';
+export { openCheckpoint, type Checkpoint, type CheckpointTensor } from './openCheckpoint.ts';
+export { openSafetensors, type SafetensorsFile } from './openSafetensors.ts';
+export type { TensorInfo } from './parseHeader.ts';
+export { saveCheckpoint, type SaveCheckpointOptions } from './saveCheckpoint.ts';
+export { toFloat32 } from './toFloat32.ts';
+export { typedView } from './typedView.ts';
+export { writeSafetensors, type TensorToWrite } from './writeSafetensors.ts';

@@ -1,0 +1,57 @@
+import { problem } from '@dropbp/basics';
+import { bytesOf } from './bytesOf.ts';
+
+/** The dtypes that {@link fromFloat32} writes. */
+export type NarrowDtype = 'F32' | 'F16' | 'BF16';
+
+/**
+ * F32 values as a tensor's bytes. F16 and BF16 are rounded to the nearest value, halves to the even one, as IEEE 754,
+ * numpy and PyTorch do; what is too large becomes infinite, NaN stays NaN. The caller owns the bytes.
+ *
+ * @throws Problem for any other dtype
+ */
+export function fromFloat32(dtype: NarrowDtype, values: Float32Array): Uint8Array<ArrayBuffer> {
+  switch (dtype) {
+    case 'F32':
+      return bytesOf(values.slice());
+    case 'F16':
+      return narrow(values, halfBits);
+    case 'BF16':
+      return narrow(values, bfloat16Bits);
+    default:
+      throw problem('safetensors', {
+        what: 'fromFloat32() does not write this dtype',
+        got: dtype,
+        expected: 'F32, F16 or BF16',
+      });
+  }
+}
+
+function narrow(values: Float32Array, round: (bits: number) => number): Uint8Array<ArrayBuffer> {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const result = new Uint16Array(values.length);
+  for (let i = 0; i < bits.length; i++) result[i] = round(bits[i]!);
+  return bytesOf(result);
+}
+
+function bfloat16Bits(bits: number): number {
+  const high = bits >>> 16;
+  // A NaN whose payload lies in the lower half alone would become an infinity.
+  if ((bits & 0x7fffffff) > 0x7f800000) return (high & 0x7f) === 0 ? high | 0x40 : high;
+  return (bits + 0x7fff + (high & 1)) >>> 16;
+}
+
+function halfBits(bits: number): number {
+  const sign = (bits >>> 16) & 0x8000;
+  const magnitude = bits & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7c00 | ((magnitude >>> 13) & 0x3ff || 0x200);
+  if (magnitude >= 0x477ff000) return sign | 0x7c00; // from 65520, halfway to the first value that F16 does not have
+  if (magnitude >= 0x38800000) return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
+  if (magnitude < 0x33000000) return sign; // below 2^-25, half the smallest F16
+  const mantissa = (magnitude & 0x7fffff) | 0x800000;
+  const shift = 126 - (magnitude >>> 23);
+  const kept = mantissa >>> shift;
+  const rest = mantissa & ((1 << shift) - 1);
+  const half = 1 << (shift - 1);
+  return sign | (rest > half || (rest === half && (kept & 1) === 1) ? kept + 1 : kept);
+}

@@ -1,0 +1,36 @@
+import { problem } from '@dropbp/basics';
+import { dtypeBits, type Dtype } from './dtypes.ts';
+
+const maxU64 = 2n ** 64n - 1n;
+
+/**
+ * The bytes that a tensor occupies. Dimensions are multiplied from the left and must fit 64 bits at every step,
+ * so that `[2^40, 2^40, 0]` is refused although it is empty, as the reference implementation does.
+ *
+ * @param subject - whose size it is, for the message
+ * @throws Problem if the size overflows 64 bits or ends inside a byte
+ */
+export function tensorSize(dtype: Dtype, shape: readonly number[], subject: string): number {
+  let elements = 1n;
+  let bits = 0n;
+  for (const dim of shape) {
+    elements *= BigInt(dim);
+    if (elements > maxU64) break;
+  }
+  bits = elements * BigInt(dtypeBits(dtype));
+  if (elements > maxU64 || bits > maxU64) {
+    throw problem('safetensors', {
+      what: `${subject} is too large to address`,
+      got: shape,
+      expected: 'a size in bits below 2^64',
+    });
+  }
+  if (bits % 8n !== 0n) {
+    throw problem('safetensors', {
+      what: `${subject} ends inside a byte`,
+      got: `${dtype} ${JSON.stringify(shape)}`,
+      expected: 'elements that fill whole bytes',
+    });
+  }
+  return Number(bits / 8n);
+}
