@@ -4,7 +4,10 @@ import * as tf from '@tensorflow/tfjs';
 export type TracedFunction = (inputs: Readonly<Record<string, tf.Tensor>>) => tf.Tensor;
 
 /** What {@link Engine.compile} returns: called with the tensors that take a gradient and with those that do not. */
-export type CompiledFunction = (differentiable: Readonly<Record<string, tf.Tensor>>, frozen?: Readonly<Record<string, tf.Tensor>>) => tf.Tensor;
+export type CompiledFunction = (
+  differentiable: Readonly<Record<string, tf.Tensor>>,
+  frozen?: Readonly<Record<string, tf.Tensor>>,
+) => tf.Tensor;
 
 /** What a tfjs backend may offer beyond tfjs. Models and adapters need none of it. */
 export interface Engine {

@@ -11,6 +11,7 @@ export { linear, type LinearOptions } from './ops/linear.ts';
 export { layerNorm, rmsNorm } from './ops/norm.ts';
 export { rope, ropeTables, type RopeFrequencies } from './ops/rope.ts';
 export { embedding, sumByRow, takeRows } from './ops/rows.ts';
+export { add, mergeHeads, reshape, splitHeads, splitLast } from './ops/shapes.ts';
 export { forwardOnly, withGradient, type Save } from './ops/withGradient.ts';
 export { causalLoss, labelledRows, type LabelledRows } from './run/causalLoss.ts';
 export { fusedGradient } from './run/fusedGradient.ts';

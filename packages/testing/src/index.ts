@@ -1,1 +1,1 @@
-export {};
+export { gradientCheck, savedBytes, type GradientCheck } from './gradientCheck.ts';

@@ -20,25 +20,30 @@ export interface LinearOptions {
 export function linear(x: tf.Tensor, weight: tf.Tensor, options: LinearOptions = {}): tf.Tensor {
   const { bias, layout = 'outIn' } = options;
   const transpose = layout === 'outIn';
+  const trained = [weight, ...(bias === undefined ? [] : [bias])].filter(isTrainable);
   const inFeatures = x.shape.at(-1)!;
   const outFeatures = weight.shape[transpose ? 0 : 1]!;
-  const rows = tf.reshape(x, [-1, inFeatures]);
-  const product = isTrainable(weight)
-    ? tf.matMul(rows, weight, false, transpose)
-    : withGradient(
-        [rows],
-        () => tf.matMul(rows, weight, false, transpose),
-        dy => [tf.matMul(dy, weight, false, !transpose)],
-      );
-  const sum = bias === undefined ? product : addBias(product, bias);
-  return tf.reshape(sum, [...x.shape.slice(0, -1), outFeatures]);
+  const trainsWeight = isTrainable(weight);
+  return withGradient(
+    [x, ...trained],
+    save => {
+      save(trainsWeight ? [x, weight] : []);
+      const product = tf.matMul(tf.reshape(x, [-1, inFeatures]), weight, false, transpose);
+      const sum = bias === undefined ? product : tf.add(product, bias);
+      return tf.reshape(sum, [...x.shape.slice(0, -1), outFeatures]);
+    },
+    (dy, [input, saved]) => {
+      const dRows = tf.reshape(dy, [-1, outFeatures]);
+      const dx = tf.matMul(dRows, saved ?? weight, false, !transpose);
+      return [
+        tf.reshape(dx, x.shape),
+        ...(input === undefined ? [] : [weightGradient(tf.reshape(input, [-1, inFeatures]), dRows, transpose)]),
+        ...(bias !== undefined && isTrainable(bias) ? [tf.sum(dRows, 0)] : []),
+      ];
+    },
+  );
 }
 
-function addBias(x: tf.Tensor, bias: tf.Tensor): tf.Tensor {
-  if (isTrainable(bias)) return tf.add(x, bias);
-  return withGradient(
-    [x],
-    () => tf.add(x, bias),
-    dy => [dy.clone()],
-  );
+function weightGradient(rows: tf.Tensor, dRows: tf.Tensor, outIn: boolean): tf.Tensor {
+  return outIn ? tf.matMul(dRows, rows, true, false) : tf.matMul(rows, dRows, true, false);
 }

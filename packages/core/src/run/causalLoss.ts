@@ -2,10 +2,11 @@ import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import { IGNORED_LABEL, type Batch } from '../contract/batch.ts';
 import type { Scope } from '../contract/branch.ts';
-import { activeEngine, type CompiledFunction, type Engine, type TracedFunction } from '../engine.ts';
+import { activeEngine, type TracedFunction } from '../engine.ts';
 import { crossEntropy, linearCrossEntropy } from '../ops/crossEntropy.ts';
 import { takeRows } from '../ops/rows.ts';
-import { isTrainable, markTrainable } from '../trainable.ts';
+import { reshape } from '../ops/shapes.ts';
+import { compileOnce, packScope, unpackScope, type CompiledInputs } from './compiledInputs.ts';
 import { fusedGradient } from './fusedGradient.ts';
 import type { Runnable } from './runnable.ts';
 
@@ -75,7 +76,7 @@ export async function labelledRows(batch: Batch, vocabSize: number): Promise<Lab
 export function causalLoss(runnable: Runnable, hidden: tf.Tensor, rows: LabelledRows): tf.Tensor {
   const [batch, time, width] = hidden.shape as [number, number, number];
   const virtual = time - rows.time;
-  const flat = tf.reshape(hidden, [batch * time, width]);
+  const flat = reshape(hidden, [batch * time, width]);
   const count = rows.positions.length;
   const scope = headScope(runnable);
   const losses: tf.Tensor[] = [];
@@ -100,45 +101,29 @@ function headScope({ model, outerScope }: Runnable): Scope {
   return Object.fromEntries(Object.entries(outerScope).filter(([name]) => model.isHeadParameter(name)));
 }
 
-const TRAINED = 'trained:';
-const FROZEN = 'frozen:';
-
 function chunkLoss(runnable: Runnable, scope: Scope, x: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor): tf.Tensor {
-  const differentiable: Record<string, tf.Tensor> = { x };
-  const frozen: Record<string, tf.Tensor> = { labels, weights };
-  for (const [name, tensor] of Object.entries(scope)) {
-    if (isTrainable(tensor)) differentiable[TRAINED + name] = tensor;
-    else frozen[FROZEN + name] = tensor;
-  }
+  const inputs: CompiledInputs = { differentiable: { x }, frozen: { labels, weights } };
+  packScope(inputs, scope);
   const engine = activeEngine();
-  if (engine !== undefined) return compiledLoss(engine, runnable)(differentiable, frozen);
-  return fusedGradient(inputs => traceLoss(runnable)({ ...inputs, ...frozen }), differentiable);
+  const { head } = runnable.model;
+  if (engine !== undefined) {
+    const run = compileOnce(engine, [head, runnable.hooks], () => chunkFunction(runnable), {
+      name: 'loss',
+      fuse: true,
+    });
+    return run(inputs.differentiable, inputs.frozen);
+  }
+  const loss = chunkFunction(runnable);
+  return fusedGradient(differentiable => loss({ ...differentiable, ...inputs.frozen }), inputs.differentiable);
 }
 
-function traceLoss({ model: { head }, hooks, adaptedModules }: Runnable): TracedFunction {
-  return ({ x, labels, weights, ...parameters }) => {
-    const p: Record<string, tf.Tensor> = {};
-    for (const [name, tensor] of Object.entries(parameters)) {
-      if (name.startsWith(TRAINED)) p[name.slice(TRAINED.length)] = markTrainable(tensor);
-      else p[name.slice(FROZEN.length)] = tensor;
-    }
-    const states = head.normalize(x!, p);
-    const targets = { labels: labels!, weights: weights! };
+function chunkFunction({ model: { head }, hooks, adaptedModules }: Runnable): TracedFunction {
+  return inputs => {
+    const p = unpackScope(inputs);
+    const states = head.normalize(inputs.x!, p);
+    const targets = { labels: inputs.labels!, weights: inputs.weights! };
     return adaptedModules.has(head.path)
       ? crossEntropy(head.project(states, p, hooks), targets)
       : linearCrossEntropy(states, p[head.weight]!, targets);
   };
-}
-
-const compiled = new WeakMap<Engine, WeakMap<Runnable['hooks'], CompiledFunction>>();
-
-function compiledLoss(engine: Engine, runnable: Runnable): CompiledFunction {
-  let byHooks = compiled.get(engine);
-  if (byHooks === undefined) compiled.set(engine, (byHooks = new WeakMap()));
-  let loss = byHooks.get(runnable.hooks);
-  if (loss === undefined) {
-    loss = engine.compile(traceLoss(runnable), { name: 'loss', fuse: true });
-    byHooks.set(runnable.hooks, loss);
-  }
-  return loss;
 }

@@ -1,0 +1,53 @@
+import * as tf from '@tensorflow/tfjs';
+import { withGradient } from './withGradient.ts';
+
+// tfjs's own add, reshape and slice hold their inputs until the backward pass, only to know their shapes.
+// These hold nothing, so a model is written with them.
+
+/** `a + b` of one shape, holding neither for the backward pass. */
+export function add(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
+  tf.util.assertShapesMatch(a.shape, b.shape, 'add of @dropbp/core takes tensors of one shape: ');
+  return withGradient(
+    [a, b],
+    () => tf.add(a, b),
+    dy => [dy.clone(), dy.clone()],
+  );
+}
+
+/** `tf.reshape`, holding nothing for the backward pass. */
+export function reshape(x: tf.Tensor, shape: readonly number[]): tf.Tensor {
+  const before = x.shape;
+  return withGradient(
+    [x],
+    () => tf.reshape(x, [...shape]),
+    dy => [tf.reshape(dy, before)],
+  );
+}
+
+/** `[batch, time, heads · size]` to `[batch, heads, time, size]`. */
+export function splitHeads(x: tf.Tensor, heads: number): tf.Tensor {
+  const [batch, time, width] = x.shape as [number, number, number];
+  return tf.transpose(reshape(x, [batch, time, heads, width / heads]), [0, 2, 1, 3]);
+}
+
+/** `[batch, heads, time, size]` to `[batch, time, heads · size]`. */
+export function mergeHeads(x: tf.Tensor): tf.Tensor {
+  const [batch, heads, time, size] = x.shape as [number, number, number, number];
+  return reshape(tf.transpose(x, [0, 2, 1, 3]), [batch, time, heads * size]);
+}
+
+/** Equal parts of the last axis, holding nothing for the backward pass. */
+export function splitLast(x: tf.Tensor, parts: number): tf.Tensor[] {
+  const width = x.shape.at(-1)! / parts;
+  return Array.from({ length: parts }, (_, i) => sliceLast(x, i * width, width));
+}
+
+function sliceLast(x: tf.Tensor, begin: number, size: number): tf.Tensor {
+  const width = x.shape.at(-1)!;
+  const leading = x.shape.slice(0, -1);
+  return withGradient(
+    [x],
+    () => tf.slice(x, [...leading.map(() => 0), begin], [...leading, size]),
+    dy => [tf.pad(dy, [...leading.map((): [number, number] => [0, 0]), [begin, width - begin - size]])],
+  );
+}

@@ -1,0 +1,109 @@
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { seededRandom } from '@dropbp/basics';
+import { causalLoss, labelledRows, linear, rmsNorm, type Batch, type Model, type Runnable } from '../src/index.ts';
+
+const [batch, time, width, vocab] = [2, 200, 4, 7];
+const random = seededRandom(5);
+const numbers = (shape: number[]): tf.Tensor =>
+  tf.tensor(Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => random.normal()), shape); // prettier-ignore
+
+const norm = tf.variable(numbers([width]));
+const weight = tf.variable(numbers([vocab, width]));
+const hidden = tf.variable(numbers([batch, time, width]));
+
+/** A model of which the loss sees the head alone. */
+function headOnly(adapted: boolean): Runnable {
+  const model = {
+    vocabSize: vocab,
+    isHeadParameter: (name: string) => name !== 'elsewhere.weight',
+    head: {
+      path: 'lm_head',
+      weight: 'lm_head.weight',
+      normalize: (x, p) => rmsNorm(x, p['norm.weight']!, 1e-5),
+      project: (x, p) => linear(x, p['lm_head.weight']!),
+    },
+  } as Pick<Model, 'vocabSize' | 'head' | 'isHeadParameter'> as Model;
+  return {
+    model,
+    hooks: {},
+    adaptedModules: new Set(adapted ? ['lm_head'] : []),
+    branchScopes: [],
+    outerScope: { 'norm.weight': norm, 'lm_head.weight': weight, 'elsewhere.weight': norm },
+  };
+}
+
+/** Labels that count at some positions only; the first and the last of a row among them. */
+function someLabels(keep: (row: number, t: number) => boolean): Batch {
+  const labels = Array.from({ length: batch }, (_, row) =>
+    Array.from({ length: time }, (_, t) => (keep(row, t) ? (row * 3 + t) % vocab : -100)),
+  );
+  return { inputIds: tf.zeros([batch, time], 'int32'), labels: tf.tensor2d(labels, [batch, time], 'int32') };
+}
+
+/** The mean over the labels that count, by tfjs's own operations. */
+async function plainLoss(labels: tf.Tensor): Promise<() => tf.Tensor> {
+  const data = await labels.data();
+  return () => {
+    const logits = tf.matMul(tf.reshape(rmsNorm(hidden, norm, 1e-5), [-1, width]), weight, false, true);
+    const all = tf.logSoftmax(logits);
+    const terms: tf.Tensor[] = [];
+    for (let row = 0; row < batch; row++) {
+      for (let t = 0; t + 1 < time; t++) {
+        const label = data[row * time + t + 1]!;
+        if (label !== -100) terms.push(tf.slice(all, [row * time + t, label], [1, 1]));
+      }
+    }
+    return tf.neg(tf.mean(tf.concat(terms)));
+  };
+}
+
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+});
+
+describe('causalLoss', () => {
+  const patterns = {
+    'all labels, more than one chunk': () => true,
+    'a few labels': (row: number, t: number) => (row === 0 ? t > 190 : t % 17 === 0),
+    'one label': (row: number, t: number) => row === 1 && t === time - 1,
+  };
+  for (const [name, keep] of Object.entries(patterns)) {
+    for (const adapted of [false, true]) {
+      it(`equals the plain mean and its gradients: ${name}${adapted ? ', head adapted' : ''}`, async () => {
+        const data = someLabels(keep);
+        const rows = await labelledRows(data, vocab);
+        const plain = await plainLoss(data.labels);
+        const inputs = [hidden, norm, weight];
+        const before = tf.memory().numTensors;
+        const ours = tf.engine().gradients(() => causalLoss(headOnly(adapted), hidden, rows), inputs);
+        expect(tf.memory().numTensors - before).toBe(1 + inputs.length);
+        const expected = tf.engine().gradients(plain, inputs);
+        expect((await ours.value.data())[0]).toBeCloseTo((await expected.value.data())[0]!, 5);
+        for (const i of inputs.keys()) {
+          const worst = await tf.max(tf.abs(tf.sub(ours.grads[i]!, expected.grads[i]!))).data();
+          expect(worst[0]).toBeLessThan(1e-5);
+        }
+      });
+    }
+  }
+  it('skips virtual tokens in front', async () => {
+    const data = someLabels((row, t) => (row + t) % 3 === 0);
+    const rows = await labelledRows(data, vocab);
+    const longer = tf.concat([numbers([batch, 5, width]), hidden], 1);
+    const [a] = await causalLoss(headOnly(false), longer, rows).data();
+    const [b] = await causalLoss(headOnly(false), hidden, rows).data();
+    expect(a).toBeCloseTo(b!, 5);
+  });
+  it('refuses batches without labels, labels that are no tokens, and shapes that differ', async () => {
+    await expect(labelledRows(someLabels(() => false), vocab)).rejects.toThrow('no label of the batch counts'); // prettier-ignore
+    await expect(
+      labelledRows(
+        someLabels(() => true),
+        3,
+      ),
+    ).rejects.toThrow(/the label at \[0, \d\] is not a token/);
+    const wrong = { inputIds: tf.zeros([1, 4], 'int32'), labels: tf.zeros([1, 5], 'int32') };
+    await expect(labelledRows(wrong, vocab)).rejects.toThrow('the batch is misshapen');
+  });
+});

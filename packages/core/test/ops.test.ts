@@ -1,0 +1,310 @@
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { seededRandom } from '@dropbp/basics';
+import { gradientCheck, savedBytes } from '@dropbp/testing';
+import {
+  activate,
+  add,
+  attention,
+  crossEntropy,
+  embedding,
+  gated,
+  HIDDEN,
+  layerNorm,
+  linear,
+  linearCrossEntropy,
+  mergeHeads,
+  reshape,
+  rmsNorm,
+  rope,
+  ropeTables,
+  splitHeads,
+  splitLast,
+  takeRows,
+  type Activation,
+} from '../src/index.ts';
+
+const random = seededRandom(11);
+
+function numbers(shape: number[], scale = 1): tf.Tensor {
+  return tf.tensor(
+    Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => random.normal() * scale),
+    shape,
+  );
+}
+
+function variable(shape: number[], scale = 1): tf.Variable {
+  return tf.variable(numbers(shape, scale));
+}
+
+/** A scalar that weighs every entry of the result differently, so that no error cancels out. */
+function weighed(result: tf.Tensor): tf.Tensor {
+  return tf.tidy(() => tf.sum(tf.mul(result, tf.sin(tf.reshape(tf.range(1, result.size + 1), result.shape)))));
+}
+
+async function expectGradients(f: () => tf.Tensor, inputs: tf.Variable[]): Promise<void> {
+  const { worst, where } = await gradientCheck(() => weighed(f()), inputs);
+  expect(worst, where).toBeLessThan(5e-3);
+}
+
+async function expectClose(actual: tf.Tensor, expected: tf.Tensor, tolerance = 1e-5): Promise<void> {
+  expect(actual.shape).toEqual(expected.shape);
+  const worst = await tf.max(tf.abs(tf.sub(actual, expected))).data();
+  expect(worst[0]).toBeLessThan(tolerance);
+}
+
+/** The value and the gradients of both, compared with tfjs's own operations and gradients. */
+async function expectSame(ours: () => tf.Tensor, plain: () => tf.Tensor, inputs: tf.Variable[]): Promise<void> {
+  const a = tf.engine().gradients(() => weighed(ours()), inputs);
+  const b = tf.engine().gradients(() => weighed(plain()), inputs);
+  await expectClose(a.value, b.value, 1e-4);
+  for (const i of inputs.keys()) await expectClose(a.grads[i]!, b.grads[i]!, 1e-4);
+}
+
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+});
+
+describe('linear', () => {
+  const x = variable([2, 3, 4]);
+  const bias = variable([5]);
+  for (const layout of ['outIn', 'inOut'] as const) {
+    const shape = layout === 'outIn' ? [5, 4] : [4, 5];
+    const weight = variable(shape);
+    const frozen = numbers(shape);
+    it(`has the right gradient for trainable weights, ${layout}`, async () => {
+      await expectGradients(() => linear(x, weight, { bias, layout }), [x, weight, bias]);
+    });
+    it(`has the right gradient for a frozen weight, ${layout}`, async () => {
+      const frozenBias = numbers([5]);
+      await expectGradients(() => linear(x, frozen, { bias: frozenBias, layout }), [x]);
+      const product = tf.matMul(tf.reshape(x, [6, 4]), frozen, false, layout === 'outIn');
+      await expectClose(
+        linear(x, frozen, { bias: frozenBias, layout }),
+        tf.reshape(tf.add(product, frozenBias), [2, 3, 5]),
+      );
+    });
+    it(`saves nothing for a frozen weight, ${layout}`, () => {
+      expect(savedBytes(() => linear(x, frozen, { layout }), [x])).toBe(0);
+    });
+  }
+});
+
+describe('norms', () => {
+  const x = variable([2, 3, 6]);
+  const weight = variable([6]);
+  const bias = variable([6]);
+  it('rmsNorm has the right value and gradient, weight trained or frozen', async () => {
+    await expectGradients(() => rmsNorm(x, weight, 1e-5), [x, weight]);
+    const frozen = numbers([6]);
+    await expectGradients(() => rmsNorm(x, frozen, 1e-5), [x]);
+    await expectSame(
+      () => rmsNorm(x, weight, 1e-5),
+      () => tf.mul(tf.div(x, tf.sqrt(tf.add(tf.mean(tf.square(x), -1, true), 1e-5))), weight),
+      [x, weight],
+    );
+    expect(savedBytes(() => rmsNorm(x, frozen, 1e-5), [x], [x, frozen])).toBe(6 * 4);
+  });
+  it('layerNorm has the right value and gradient, weight trained or frozen', async () => {
+    await expectGradients(() => layerNorm(x, weight, bias, 1e-5), [x, weight, bias]);
+    const frozen = [numbers([6]), numbers([6])] as const;
+    await expectGradients(() => layerNorm(x, ...frozen, 1e-5), [x]);
+    const { mean, variance } = tf.moments(x, -1, true);
+    await expectClose(
+      layerNorm(x, weight, bias, 1e-5),
+      tf.add(tf.mul(tf.div(tf.sub(x, mean), tf.sqrt(tf.add(variance, 1e-5))), weight), bias),
+    );
+  });
+});
+
+describe('rope', () => {
+  const frequencies = [1, 0.1, 0.01];
+  it('turns pairs by the position and has the right gradient', async () => {
+    const x = variable([2, 2, 4, 6]);
+    const { cos, sin } = ropeTables(frequencies, [3, 4, 5, 6]);
+    await expectGradients(() => rope(x, cos, sin), [x]);
+    const turned = await rope(x, cos, sin).data();
+    const values = await x.data();
+    const [a, b, angle] = [values[6 + 1]!, values[6 + 4]!, 4 * 0.1]; // second token, second pair
+    expect(turned[6 + 1]).toBeCloseTo(a * Math.cos(angle) - b * Math.sin(angle), 5);
+    expect(turned[6 + 4]).toBeCloseTo(b * Math.cos(angle) + a * Math.sin(angle), 5);
+  });
+  it('takes positions of each sequence', async () => {
+    const x = variable([2, 1, 2, 6]);
+    const first = ropeTables(frequencies, [0, 1]);
+    const second = ropeTables(frequencies, [5, 6]);
+    const both = (key: 'cos' | 'sin'): tf.Tensor => tf.reshape(tf.stack([first[key], second[key]]), [2, 1, 2, 6]);
+    await expectGradients(() => rope(x, both('cos'), both('sin')), [x]);
+    await expectClose(
+      tf.slice(rope(x, both('cos'), both('sin')), [1], [1]),
+      rope(tf.slice(x, [1], [1]), second.cos, second.sin),
+    );
+  });
+});
+
+describe('activations', () => {
+  const x = variable([3, 4]);
+  const up = variable([3, 4]);
+  const expected: Record<Activation, (v: number) => number> = {
+    silu: v => v / (1 + Math.exp(-v)),
+    gelu: v => 0.5 * v * (1 + erf(v / Math.SQRT2)),
+    geluTanh: v => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3))),
+    relu: v => Math.max(0, v),
+  };
+  for (const name of Object.keys(expected) as Activation[]) {
+    it(`${name} has the right value and gradient, alone and as a gate`, async () => {
+      const values = await x.data();
+      const got = await activate(x, name).data();
+      got.forEach((value, i) => expect(value).toBeCloseTo(expected[name](values[i]!), 5));
+      await expectGradients(() => activate(x, name), [x]);
+      await expectGradients(() => gated(x, up, name), [x, up]);
+      expect(savedBytes(() => gated(x, up, name), [x, up], [x, up])).toBe(0);
+    });
+  }
+});
+
+/** By its Taylor series, for |x| < 3. */
+function erf(x: number): number {
+  let [term, sum] = [x, x];
+  for (let n = 1; n < 60; n++) {
+    term *= -(x * x) / n;
+    sum += term / (2 * n + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * sum;
+}
+
+describe('attention', () => {
+  interface Case {
+    name: string;
+    heads: number;
+    groups: number;
+    queries: number;
+    keys: number;
+    window?: number;
+    chunk?: number;
+    hidden?: number[];
+  }
+  const cases: Case[] = [
+    { name: 'one head', heads: 1, groups: 1, queries: 4, keys: 4 },
+    { name: 'grouped heads in chunks', heads: 4, groups: 2, queries: 5, keys: 5, chunk: 2 },
+    { name: 'keys from before', heads: 2, groups: 1, queries: 3, keys: 6, chunk: 2 },
+    { name: 'a sliding window in chunks', heads: 2, groups: 2, queries: 6, keys: 6, window: 3, chunk: 2 },
+    { name: 'padding', heads: 2, groups: 1, queries: 5, keys: 5, chunk: 3, hidden: [1, 4] },
+    { name: 'padding and keys from before', heads: 2, groups: 1, queries: 3, keys: 5, hidden: [1] },
+  ];
+  const size = 4;
+
+  for (const { name, heads, groups, queries, keys, window, chunk, hidden } of cases) {
+    const q = variable([2, heads, queries, size]);
+    const k = variable([2, groups, keys, size]);
+    const v = variable([2, groups, keys, size]);
+    // In the second sequence alone; as long as the queries, so that the keys from before are all seen.
+    const keyBias = hidden && tf.tensor2d([0, 1].map(row => Array.from({ length: queries }, (_, i) => (row === 1 && hidden.includes(i) ? HIDDEN : 0)))); // prettier-ignore
+    const ours = (): tf.Tensor =>
+      attention(q, k, v, { ...(window && { window }), ...(chunk && { chunk }), ...(keyBias && { keyBias }) });
+    const plain = (): tf.Tensor => {
+      const repeat = (x: tf.Tensor): tf.Tensor =>
+        tf.reshape(tf.tile(tf.expandDims(x, 2), [1, 1, heads / groups, 1, 1]), [2, heads, keys, size]);
+      const mask = tf.tensor2d(
+        Array.from({ length: queries }, (_, i) =>
+          Array.from({ length: keys }, (_, j) => {
+            const position = keys - queries + i;
+            return j <= position && j > position - (window ?? Infinity) ? 0 : HIDDEN;
+          }),
+        ),
+      );
+      let scores = tf.add(tf.mul(tf.matMul(q, repeat(k), false, true), 1 / Math.sqrt(size)), mask);
+      if (keyBias) {
+        const full = tf.concat([tf.zeros([2, keys - queries]), keyBias], 1);
+        scores = tf.add(scores, tf.reshape(full, [2, 1, 1, keys]));
+      }
+      return tf.matMul(tf.softmax(scores), repeat(v));
+    };
+    it(`gives the value and gradient of the plain formula: ${name}`, async () => {
+      const rows = queries * heads * 2;
+      const a = tf.engine().gradients(() => weighed(ours()), [q, k, v]);
+      await expectClose(ours(), plain(), 1e-5);
+      await expectGradients(ours, [q, k, v]);
+      expect(a.grads.map(grad => grad.shape)).toEqual([q.shape, k.shape, v.shape]);
+      const saved = savedBytes(() => ours(), [q, k, v], [q, k, v, ...(keyBias ? [keyBias] : [])]);
+      expect(saved).toBe(rows * size * 4); // its result alone
+    });
+  }
+});
+
+describe('rows', () => {
+  const indices = tf.tensor2d([[0, 2], [2, 2]], [2, 2], 'int32'); // prettier-ignore
+  it('embedding sums the gradients of a row that is looked up several times', async () => {
+    const table = variable([4, 3]);
+    await expectGradients(() => embedding(table, indices), [table]);
+  });
+  it('embedding of a frozen table records nothing', () => {
+    const table = numbers([4, 3]);
+    const other = numbers([2, 2, 3]);
+    expect(savedBytes(() => add(embedding(table, indices), other), [other])).toBe(0);
+  });
+  it('takeRows takes rows, fills up with zeros and has the right gradient', async () => {
+    const x = variable([4, 3]);
+    const index = Int32Array.from([3, 1, -1]);
+    await expectGradients(() => takeRows(x, index), [x]);
+    await expectClose(
+      takeRows(x, index),
+      tf.concat([tf.slice(x, [3, 0], [1, 3]), tf.slice(x, [1, 0], [1, 3]), tf.zeros([1, 3])]),
+    );
+  });
+});
+
+describe('cross-entropy', () => {
+  const labels = tf.tensor1d([2, 0, 4], 'int32');
+  const weights = tf.tensor1d([1, 1, 0]);
+  const targets = { labels, weights };
+  const x = variable([3, 4]);
+  const weight = variable([5, 4]);
+  const plain = (logits: tf.Tensor): tf.Tensor => {
+    const chosen = tf.sum(tf.mul(tf.logSoftmax(logits), tf.oneHot(labels, 5)), -1);
+    return tf.neg(tf.sum(tf.mul(chosen, weights)));
+  };
+  it('of logits', async () => {
+    const logits = variable([3, 5], 3);
+    await expectGradients(() => crossEntropy(logits, targets), [logits]);
+    await expectSame(() => crossEntropy(logits, targets), () => plain(logits), [logits]); // prettier-ignore
+  });
+  it('of a product with trainable and with frozen weights', async () => {
+    await expectGradients(() => linearCrossEntropy(x, weight, targets), [x, weight]);
+    await expectSame(
+      () => linearCrossEntropy(x, weight, targets),
+      () => plain(tf.matMul(x, weight, false, true)),
+      [x, weight],
+    );
+    const frozen = numbers([5, 4]);
+    await expectGradients(() => linearCrossEntropy(x, frozen, targets), [x]);
+  });
+  it('is exact for logits that are far apart', async () => {
+    const logits = tf.tensor2d([[1000, 0, 0, 0, 0], [-1000, 0, 0, 0, 0], [0, 0, 0, 0, 0]]); // prettier-ignore
+    const far = { labels: tf.tensor1d([0, 0, 0], 'int32'), weights: tf.tensor1d([1, 1, 0]) };
+    expect((await crossEntropy(logits, far).data())[0]).toBeCloseTo(1000 + Math.log(4), 3);
+  });
+});
+
+describe('shapes', () => {
+  const x = variable([2, 3, 4]);
+  const y = variable([2, 3, 4]);
+  it('have the right gradients and hold nothing', async () => {
+    const operations = {
+      add: () => add(x, y),
+      reshape: () => reshape(x, [6, 4]),
+      splitHeads: () => splitHeads(x, 2),
+      mergeHeads: () => mergeHeads(splitHeads(x, 2)),
+      splitLast: () => splitLast(x, 2)[1]!,
+    };
+    for (const operation of Object.values(operations)) {
+      await expectGradients(operation, [x]);
+      expect(savedBytes(operation, [x, y])).toBe(0);
+    }
+    await expectClose(mergeHeads(splitHeads(x, 2)), x);
+    await expectClose(tf.concat(splitLast(x, 2), -1), x);
+  });
+  it('add refuses what tfjs would broadcast', () => {
+    expect(() => add(x, tf.zeros([4]))).toThrow('add of @dropbp/core takes tensors of one shape');
+  });
+});

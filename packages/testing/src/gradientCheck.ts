@@ -1,0 +1,75 @@
+import * as tf from '@tensorflow/tfjs';
+
+/** The gradient of a function by tfjs and by central differences, and how far they are apart. */
+export interface GradientCheck {
+  /** Largest difference of an entry, relative to the largest entry of that input's gradient. */
+  readonly worst: number;
+  /** Which entry that is. */
+  readonly where: string;
+}
+
+/**
+ * Compares the gradient of `f` with central differences, entry by entry. For small float32 tensors on the cpu backend.
+ *
+ * @param f - a scalar of the inputs
+ * @param inputs - float32 tensors, which take a gradient: variables where an operation asks `isTrainable`
+ * @param step - of the difference. @defaultValue 5e-3, where rounding and curvature cost about as much
+ */
+export async function gradientCheck(
+  f: () => tf.Tensor,
+  inputs: readonly tf.Variable[],
+  step = 5e-3,
+): Promise<GradientCheck> {
+  const { value, grads } = tf.engine().gradients(f, [...inputs]);
+  value.dispose();
+  let check: GradientCheck = { worst: 0, where: 'nowhere' };
+  for (const [i, input] of inputs.entries()) {
+    const exact = Float32Array.from(await grads[i]!.data());
+    const start = Float32Array.from(await input.data());
+    const evaluate = async (at: number, delta: number): Promise<number> => {
+      const moved = start.slice();
+      moved[at]! += delta;
+      const tensor = tf.tensor(moved, input.shape);
+      input.assign(tensor);
+      tensor.dispose();
+      const result = tf.tidy(f);
+      const [number] = await result.data();
+      result.dispose();
+      return number!;
+    };
+    const largest = exact.reduce((max, g) => Math.max(max, Math.abs(g)), 1e-3);
+    for (let at = 0; at < start.length; at++) {
+      const difference = (await evaluate(at, step)) - (await evaluate(at, -step));
+      const error = Math.abs(difference / (2 * step) - exact[at]!) / largest;
+      if (error > check.worst) check = { worst: error, where: `input ${i}, entry ${at}` };
+    }
+    const restored = tf.tensor(start, input.shape);
+    input.assign(restored);
+    restored.dispose();
+    grads[i]!.dispose();
+  }
+  return check;
+}
+
+/** The bytes that the tape holds for the backward pass of `f`, not counting `except`. */
+export function savedBytes(f: () => tf.Tensor, inputs: tf.Tensor[], except: readonly tf.Tensor[] = []): number {
+  const known = new Set(except.map(tensor => tensor.dataId));
+  let bytes = 0;
+  const { value, grads } = tf.engine().gradients(
+    () => {
+      const result = f();
+      const tape = tf.engine().state.activeTape as unknown as { saved?: tf.Tensor[] }[];
+      for (const saved of tape.flatMap(node => node.saved ?? [])) {
+        if (known.has(saved.dataId)) continue;
+        known.add(saved.dataId);
+        bytes += saved.size * tf.util.bytesPerElement(saved.dtype);
+      }
+      return result;
+    },
+    inputs,
+    undefined,
+    true,
+  );
+  tf.dispose([value, ...grads]);
+  return bytes;
+}
