@@ -1,0 +1,83 @@
+// Runs every check one after the other and closes with their count. `node scripts/ci.mjs lint types` runs only those.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const python = '.venv/bin/python';
+
+/** Name → commands, run in order until one fails. `vitest` marks those that report how many tests ran. */
+const checks = {
+  test: [{ run: 'npm test', vitest: true }],
+  lint: ['npx eslint . --max-warnings 0'],
+  format: ['npx prettier --check .'],
+  imports: ['node scripts/checkImports.mjs'],
+  types: ['npx tsc --noEmit'],
+  build: ['npx pnpm run build'],
+  packages: ['node scripts/checkPackages.mjs'],
+  start: ['npm start'],
+  examples: ['node scripts/runExamples.mjs'],
+  node24: [
+    'npm install --no-save --no-package-lock --prefix .cache/node24 node@24',
+    { run: '.cache/node24/node_modules/node/bin/node node_modules/vitest/vitest.mjs run', vitest: true },
+  ],
+  parity: [
+    'bash test/parity/make.sh',
+    { run: 'npx vitest run --config vitest.parity.config.ts', vitest: true },
+    `${python} test/parity/check_ours.py --all`,
+  ],
+};
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter(name => !(name in checks));
+if (unknown.length > 0) {
+  console.error(`no such check: ${unknown.join(', ')}; there are ${Object.keys(checks).join(', ')}`);
+  process.exit(2);
+}
+
+let passed = 0;
+const failures = [];
+for (const [name, commands] of Object.entries(checks)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  const started = Date.now();
+  console.log(`\n=== ${name}`);
+  const failed = commands.find(command => !runs(command));
+  if (failed === undefined) passed++;
+  else failures.push(`${name}: ${failed.run ?? failed}`);
+  console.log(
+    `=== ${name} ${failed === undefined ? 'passed' : 'FAILED'} after ${Math.round((Date.now() - started) / 1000)} s`,
+  );
+}
+
+for (const failure of failures) console.log(`FAILED ${failure}`);
+console.log(`\n${passed} passed, ${failures.length} failed`);
+process.exitCode = failures.length > 0 ? 1 : 0;
+
+function runs(command) {
+  const { run, vitest } = typeof command === 'string' ? { run: command, vitest: false } : command;
+  const report = '.cache/ci/vitest.json';
+  rmSync(`${root}${report}`, { force: true });
+  mkdirSync(`${root}.cache/ci`, { recursive: true });
+  const separator = run.startsWith('npm ') ? ' --' : '';
+  const line = vitest ? `${run}${separator} --reporter=default --reporter=json --outputFile.json=${report}` : run;
+  console.log(`$ ${line}`);
+  const { status } = spawnSync('bash', ['-c', line], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  if (!vitest) return status === 0;
+  return countTests(`${root}${report}`) && status === 0;
+}
+
+/** Adds a vitest run's tests to the tally; false if there were none. */
+function countTests(report) {
+  try {
+    const { numPassedTests, testResults } = JSON.parse(readFileSync(report, 'utf8'));
+    passed += numPassedTests;
+    for (const file of testResults) {
+      for (const test of file.assertionResults)
+        if (test.status === 'failed') failures.push(`${file.name}: ${test.fullName}`);
+    }
+    return numPassedTests > 0;
+  } catch (error) {
+    failures.push(`no test report: ${error.message}`);
+    return false;
+  }
+}

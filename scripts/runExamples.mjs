@@ -1,0 +1,19 @@
+// Runs every example on the built packages, as a reader would: `tsx examples/<name>.ts`. Slow ones take QUICK=1.
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const examples = readdirSync(join(root, 'examples')).filter(file => file.endsWith('.ts'));
+const failed = examples.filter(example => {
+  console.log(`--- examples/${example}`);
+  const { status } = spawnSync('npx', ['tsx', `examples/${example}`], {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, QUICK: '1' },
+  });
+  return status !== 0;
+});
+console.log(failed.length === 0 ? `${examples.length} examples ran` : `failed: ${failed.join(', ')}`);
+process.exitCode = failed.length > 0 || examples.length === 0 ? 1 : 0;

@@ -1,0 +1,93 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as tf from '@tensorflow/tfjs';
+import { openSafetensors, toFloat32 } from '@dropbp/safetensors';
+import type { Batch } from '@dropbp/core';
+
+/** What reference.py wrote for one model, as far as the suite reads it. */
+export interface Reference {
+  readonly model: string;
+  readonly prompts: number[][];
+  readonly padded: { inputIds: number[][]; attentionMask: number[][] };
+  readonly greedy: { prompt: number[]; tokens: number[] };
+  readonly batches?: { inputIds: number[][]; labels: number[][] }[];
+  readonly lora?: LoraReference[];
+  readonly full?: { optimizer: OptimizerReference; losses: number[] };
+  readonly dropbp?: { method: string; pattern: string; dropped: boolean[]; loss: number; gradients: string }[];
+}
+
+export interface LoraReference {
+  readonly name: string;
+  readonly rank: number;
+  readonly alpha: number;
+  readonly useRslora: boolean;
+  readonly targetModules: string[];
+  readonly optimizer: OptimizerReference;
+  readonly schedule: { kind: 'constant' | 'cosine'; warmupSteps: number; maxGradNorm: number | null };
+  readonly losses: number[];
+}
+
+export interface OptimizerReference {
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+}
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+export const modelsFolder: string = join(here, '../.models');
+export const referenceFolder: string = join(here, '../.cache/parity');
+/** What the suite writes for check_ours.py to read. */
+export const oursFolder: string = join(here, '../.cache/ours');
+
+/** The models that reference values exist for. Missing values are an error, never a skipped suite. */
+export function referenceModels(): string[] {
+  const names = existsSync(referenceFolder) ? readdirSync(referenceFolder) : [];
+  const models = names.filter(name => existsSync(join(referenceFolder, name, 'reference.json')));
+  if (models.length === 0) throw new Error('no reference values: run test/parity/make.sh first');
+  return models.sort();
+}
+
+export function readReference(model: string): Reference {
+  return JSON.parse(readFileSync(join(referenceFolder, model, 'reference.json'), 'utf8')) as Reference;
+}
+
+/** Every tensor of a safetensors file as float32. */
+export async function readTensors(...path: string[]): Promise<Map<string, Float32Array>> {
+  const file = await openSafetensors(join(...path));
+  const result = new Map<string, Float32Array>();
+  try {
+    for (const [name, { dtype }] of file.tensors) result.set(name, toFloat32(dtype, await file.read(name)));
+  } finally {
+    await file.close();
+  }
+  return result;
+}
+
+export function makeBatch({ inputIds, labels }: { inputIds: number[][]; labels: number[][] }): Batch {
+  return { inputIds: tf.tensor2d(inputIds, undefined, 'int32'), labels: tf.tensor2d(labels, undefined, 'int32') };
+}
+
+/** Largest difference of two arrays. */
+export function worstDifference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (actual.length !== expected.length) return Infinity;
+  let worst = 0;
+  for (let i = 0; i < actual.length; i++) {
+    const difference = Math.abs(actual[i]! - expected[i]!);
+    if (!(difference <= worst)) worst = difference; // NaN counts as infinitely far
+  }
+  return worst;
+}
+
+/** Norm of the difference, relative to the norm of what is expected. */
+export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (actual.length !== expected.length) return Infinity;
+  let [difference, norm] = [0, 0];
+  for (let i = 0; i < actual.length; i++) {
+    difference += (actual[i]! - expected[i]!) ** 2;
+    norm += expected[i]! ** 2;
+  }
+  return Math.sqrt(difference) / Math.max(Math.sqrt(norm), 1e-12);
+}
