@@ -1,0 +1,138 @@
+import * as tf from '@tensorflow/tfjs';
+import { problem } from '@dropbp/basics';
+import type { Device, DeviceMemory } from '../device/device.ts';
+import type { Inputs } from '../kernels/kernel.ts';
+import { kernelTable } from '../kernels/kernelTable.ts';
+import { isTensorType } from '../onnx/elementType.ts';
+import { type KernelInputs, runOnCpu } from './cpuFallback.ts';
+import { EagerRunner } from './eagerRunner.ts';
+import { TensorStore } from './tensorStore.ts';
+
+/** Kernels that only hand elements on, whatever their type. */
+const typeless = new Set(['Identity', 'Reshape', 'ExpandDims']);
+
+/** What the backend holds and has done. */
+export interface OrtMemory extends DeviceMemory {
+  readonly unreliable: boolean;
+}
+
+/** The tfjs backend 'ort': tensors live on a device of ONNX Runtime, kernels are its sessions. */
+export class OrtBackend extends tf.KernelBackend {
+  readonly device: Device;
+  /** @internal */
+  readonly store: TensorStore;
+  readonly #eager: EagerRunner;
+  readonly #fallbacks = new Map<string, number>();
+
+  /** @param maxSessions - how many sessions of one operation are kept */
+  constructor(device: Device, maxSessions: number) {
+    super();
+    this.device = device;
+    this.store = new TensorStore(device, dataId => {
+      const engine = tf.engine();
+      if (engine.state.tensorInfo.has(dataId)) engine.moveData(this, dataId);
+    });
+    this.#eager = new EagerRunner(this.store, maxSessions);
+  }
+
+  /** How often each kernel has run on tfjs's cpu backend, because ONNX Runtime has none for it, by kernel name. */
+  fallbacks(): ReadonlyMap<string, number> {
+    return this.#fallbacks;
+  }
+
+  /** Gives the memory that no tensor uses back, and the sessions of single operations. */
+  trim(): void {
+    this.#eager.clear();
+    this.device.trim();
+  }
+
+  /** @internal One kernel of tfjs. */
+  runKernel(name: string, inputs: KernelInputs, attrs: object): tf.TensorInfo | tf.TensorInfo[] {
+    const given = withoutMissing(inputs);
+    const kernel = kernelTable.get(name);
+    const tensors = Object.values(given).flat() as tf.TensorInfo[];
+    const runsHere =
+      kernel !== undefined &&
+      tensors.every(({ dtype, shape }) => typeless.has(name) || (isTensorType(dtype) && !shape.includes(0))) &&
+      kernel.supports(given as Inputs<tf.TensorInfo>, attrs);
+    if (runsHere) return this.#eager.run(name, kernel, given as Inputs<tf.TensorInfo>, attrs);
+    if ((tf.getKernel(name, 'cpu') as tf.KernelConfig | undefined) === undefined) {
+      throw problem('tfjs-backend-ort', {
+        what: `neither ONNX Runtime nor tfjs's cpu backend has the kernel ${name} for these inputs`,
+        got: tensors.map(({ dtype, shape }) => `${dtype}[${shape.join()}]`),
+      });
+    }
+    this.#fallbacks.set(name, (this.#fallbacks.get(name) ?? 0) + 1);
+    return runOnCpu(name, given, attrs, this.store);
+  }
+
+  override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {
+    return this.store.write(values, shape, dtype);
+  }
+
+  override move(
+    dataId: tf.DataId,
+    values: tf.BackendValues,
+    shape: number[],
+    dtype: tf.DataType,
+    refCount: number,
+  ): void {
+    this.store.write(values, shape, dtype, dataId, refCount);
+  }
+
+  override read(dataId: tf.DataId): Promise<tf.BackendValues> {
+    return this.store.read(dataId);
+  }
+
+  override readSync(dataId: tf.DataId): tf.BackendValues {
+    return this.store.readSync(dataId);
+  }
+
+  override disposeData(dataId: tf.DataId, force?: boolean): boolean {
+    return this.store.release(dataId, force);
+  }
+
+  override refCount(dataId: tf.DataId): number {
+    return this.store.find(dataId)?.references ?? 0;
+  }
+
+  override incRef(dataId: tf.DataId): void {
+    this.store.get(dataId).references++;
+  }
+
+  override numDataIds(): number {
+    return this.store.size;
+  }
+
+  override memory(): OrtMemory {
+    return { unreliable: false, ...this.device.memory() };
+  }
+
+  override timerAvailable(): boolean {
+    return true;
+  }
+
+  override time(run: () => void): Promise<tf.BackendTimingInfo> {
+    const start = performance.now();
+    run();
+    return Promise.resolve({ kernelMs: performance.now() - start });
+  }
+
+  override floatPrecision(): 16 | 32 {
+    return 32;
+  }
+
+  override epsilon(): number {
+    return 1e-7;
+  }
+
+  override dispose(): void {
+    this.trim();
+  }
+}
+
+/** tfjs passes optional inputs that are not there as null or undefined. */
+function withoutMissing(inputs: KernelInputs): KernelInputs {
+  if (Array.isArray(inputs) || Object.values(inputs).every(input => input)) return inputs;
+  return Object.fromEntries(Object.entries(inputs).filter(([, input]) => input));
+}

@@ -1,0 +1,57 @@
+import { availableParallelism } from 'node:os';
+import * as tf from '@tensorflow/tfjs';
+import { problem } from '@dropbp/basics';
+import { nodeCpu } from '../device/nodeCpu.ts';
+import { kernelTable } from '../kernels/kernelTable.ts';
+import { OrtBackend } from './ortBackend.ts';
+
+const backendName = 'ort';
+
+/** Between those that are native or on a GPU (3) and wasm (2), as tfjs counts. */
+const priority = 2.5;
+
+const maxSessions = 1024;
+
+/** Makes the backend known to tfjs. Nothing native is loaded before tfjs chooses it. */
+function registerBackend(): void {
+  tf.registerBackend(backendName, () => new OrtBackend(nodeCpu(threads()), maxSessions), priority);
+  const names = new Set([...kernelTable.keys(), ...tf.getKernelsForBackend('cpu').map(({ kernelName }) => kernelName)]);
+  for (const kernelName of names) {
+    if ((tf.getKernel(kernelName, backendName) as tf.KernelConfig | undefined) !== undefined) continue;
+    tf.registerKernel({
+      kernelName,
+      backendName,
+      kernelFunc: ({ inputs, attrs, backend }) => asOrtBackend(backend).runKernel(kernelName, inputs, attrs ?? {}),
+    });
+  }
+}
+
+/**
+ * The backend 'ort' where it is the active one: for its fallbacks, memory and `trim()`.
+ *
+ * @throws Problem when another backend is active
+ */
+export function ortBackend(): OrtBackend {
+  return asOrtBackend(tf.backend());
+}
+
+function asOrtBackend(backend: unknown): OrtBackend {
+  if (backend instanceof OrtBackend) return backend;
+  throw problem('tfjs-backend-ort', {
+    what: 'the active backend of tfjs is another one',
+    got: tf.getBackend(),
+    expected: `'${backendName}'`,
+    fix: `await tf.setBackend('${backendName}')`,
+  });
+}
+
+/** All cores, or as many as the environment says. */
+function threads(): number {
+  const wish = process.env.DROPBP_THREADS;
+  if (wish === undefined || wish === '') return availableParallelism();
+  const count = Number(wish);
+  if (Number.isInteger(count) && count >= 1) return count;
+  throw problem('tfjs-backend-ort', { what: 'DROPBP_THREADS is not usable', got: wish, expected: 'an integer ≥ 1' });
+}
+
+registerBackend();

@@ -1,0 +1,143 @@
+import type * as tf from '@tensorflow/tfjs';
+import { problem } from '@dropbp/basics';
+import type { Device, Feed, Handle } from '../device/device.ts';
+import type { Value } from '../graph/graph.ts';
+import type { Shape } from '../graph/shape.ts';
+import { type HostArray, isTensorType, type TensorType, toHostArray } from '../onnx/elementType.ts';
+
+/** What stands behind a tensor. One of `handle`, `host` and `value` at least. */
+export interface Entry {
+  references: number;
+  readonly dtype: tf.DataType;
+  /** The elements on the device. */
+  readonly handle?: Handle;
+  /** The elements as they were written from the host; strings and complex numbers are nowhere else. */
+  readonly host?: tf.BackendValues;
+  /** A tensor of a graph that is being recorded: it has no elements. */
+  readonly value?: Value;
+}
+
+/** The elements of all tensors, counted by reference as tfjs asks. */
+export class TensorStore {
+  readonly device: Device;
+  readonly #entries = new Map<tf.DataId, Entry>();
+
+  readonly #move: (dataId: tf.DataId) => void;
+
+  /** @param move - brings the elements of a tensor here that another backend holds, where one does */
+  constructor(device: Device, move: (dataId: tf.DataId) => void) {
+    this.device = device;
+    this.#move = move;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  find(dataId: tf.DataId): Entry | undefined {
+    return this.#entries.get(dataId);
+  }
+
+  get(dataId: tf.DataId): Entry {
+    if (!this.#entries.has(dataId)) this.#move(dataId);
+    const entry = this.#entries.get(dataId);
+    if (entry) return entry;
+    throw problem('tfjs-backend-ort', {
+      what: 'the tensor holds no data on this backend',
+      fix: 'use no tensor after it was disposed',
+    });
+  }
+
+  write(values: tf.BackendValues, shape: Shape, dtype: tf.DataType, dataId: tf.DataId = {}, references = 1): tf.DataId {
+    if (isTensorType(dtype)) {
+      const host = toHostArray(values as ArrayLike<number>, dtype);
+      this.#entries.set(dataId, { references, dtype, host, handle: this.device.upload(host, shape, dtype) });
+    } else {
+      this.#entries.set(dataId, { references, dtype, host: values });
+    }
+    return dataId;
+  }
+
+  /** A tensor whose elements a run will write. */
+  alloc(shape: Shape, dtype: TensorType): tf.TensorInfo & { handle: Handle } {
+    const dataId = {};
+    const handle = this.device.alloc(shape, dtype);
+    this.#entries.set(dataId, { references: 1, dtype, handle });
+    return { dataId, shape: [...shape], dtype, handle };
+  }
+
+  /** A tensor that stands for a value of a graph. */
+  symbolic(value: Value): tf.TensorInfo {
+    const dataId = {};
+    const dtype = value.dtype as TensorType;
+    this.#entries.set(dataId, { references: 1, dtype, value });
+    return { dataId, shape: [...value.shape], dtype };
+  }
+
+  /** The same elements under another shape. */
+  view(x: tf.TensorInfo, shape: Shape): tf.TensorInfo {
+    this.get(x.dataId).references++;
+    return { dataId: x.dataId, shape: [...shape], dtype: x.dtype };
+  }
+
+  feed(x: tf.TensorInfo): Feed {
+    const { handle, value } = this.get(x.dataId);
+    if (handle) return { handle, dims: x.shape };
+    throw value
+      ? escaped()
+      : problem('tfjs-backend-ort', {
+          what: 'this operation takes numbers',
+          got: x.dtype,
+          expected: 'float32, int32 or bool',
+        });
+  }
+
+  read(dataId: tf.DataId): Promise<tf.BackendValues> {
+    const { host, handle } = this.#readable(dataId);
+    return host ? Promise.resolve(host) : this.device.read(handle!);
+  }
+
+  /** @param reader - what wants the elements, for the error on a device that cannot wait */
+  readSync(dataId: tf.DataId, reader = 'dataSync()'): tf.BackendValues {
+    const { host, handle } = this.#readable(dataId);
+    if (host) return host;
+    if (this.device.readSync) return this.device.readSync(handle!);
+    throw problem('tfjs-backend-ort', {
+      what: `${reader} reads a tensor synchronously, which device ${this.device.name} cannot`,
+      fix: 'use await tensor.data()',
+    });
+  }
+
+  /** Gives one reference up, or with `force` all. @returns whether the elements are gone */
+  release(dataId: tf.DataId, force = false): boolean {
+    const entry = this.#entries.get(dataId);
+    if (!entry) return true;
+    entry.references--;
+    if (!force && entry.references > 0) return false;
+    this.#entries.delete(dataId);
+    if (entry.handle) this.device.free(entry.handle);
+    return true;
+  }
+
+  #readable(dataId: tf.DataId): Entry {
+    const entry = this.get(dataId);
+    if (!entry.value) return entry;
+    throw problem('tfjs-backend-ort', {
+      what: 'a function inside compile() reads the values of a tensor that it computes; while it is traced, there are none',
+      fix: 'choose by tf.where instead of if, or read the tensor outside the compiled function',
+    });
+  }
+}
+
+/** A tensor of a trace was used outside it. */
+export function escaped(): Error {
+  return problem('tfjs-backend-ort', {
+    what: 'a tensor made inside a compiled function is used outside it',
+    fix: 'return it from the function',
+  });
+}
+
+/** The host's elements of an entry, where it has numbers there. */
+export function hostNumbers(entry: Entry): HostArray | undefined {
+  return isTensorType(entry.dtype) ? (entry.host as HostArray | undefined) : undefined;
+}

@@ -1,0 +1,51 @@
+import type { HostArray, TensorType } from '../onnx/elementType.ts';
+import type { OnnxModel } from '../onnx/onnxModel.ts';
+
+/** Elements that a device holds, or will hold once what was asked of it before has run. */
+export interface Handle {
+  readonly dtype: TensorType;
+  readonly dims: readonly number[];
+}
+
+/** A model that a device has loaded. */
+export type Session = object;
+
+/** A handle under a shape of its own: a reshaped tensor shares its elements. */
+export interface Feed {
+  readonly handle: Handle;
+  readonly dims: readonly number[];
+}
+
+/**
+ * What the engine asks of ONNX Runtime, in any place it runs. Calls take effect in the order in which they are made;
+ * nothing waits but `read` and `readSync`.
+ */
+export interface Device {
+  readonly name: string;
+  /** ONNX operations without a kernel here: kernels write the long form instead. */
+  readonly missing: ReadonlySet<string>;
+  load(model: OnnxModel): Session;
+  /** Frees a session after the runs asked for before. */
+  unload(session: Session): void;
+  /** Elements from the host. The array is the device's from now on. */
+  upload(data: HostArray, dims: readonly number[], dtype: TensorType): Handle;
+  /** Elements that a run will write. */
+  alloc(dims: readonly number[], dtype: TensorType): Handle;
+  run(session: Session, feeds: Readonly<Record<string, Feed>>, outputs: Readonly<Record<string, Handle>>): void;
+  read(handle: Handle): Promise<HostArray>;
+  /** Present only where a read need not wait for other code to run. */
+  readSync?(handle: Handle): HostArray;
+  /** Gives the elements up after what was asked for before. */
+  free(handle: Handle): void;
+  /** Gives memory that nothing uses back to the system. */
+  trim(): void;
+  /** What it holds now, in bytes: in use by handles that `alloc` made, and kept for reuse. */
+  memory(): DeviceMemory;
+}
+
+export interface DeviceMemory {
+  readonly usedBytes: number;
+  readonly idleBytes: number;
+  /** Sessions that are loaded. */
+  readonly sessions: number;
+}

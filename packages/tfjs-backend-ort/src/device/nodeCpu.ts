@@ -1,0 +1,79 @@
+import { type HostArray, type TensorType, viewBuffer } from '../onnx/elementType.ts';
+import { bytesPerElement } from '../onnx/elementType.ts';
+import { sizeOf } from '../graph/shape.ts';
+import { BufferPool } from './bufferPool.ts';
+import type { Device, Feed, Handle, Session } from './device.ts';
+import { type BindingSession, type BindingTensor, ortBinding } from './ortBinding.ts';
+
+/** A handle is the tensor that the binding takes: feeding it costs nothing. */
+interface CpuHandle extends Handle, BindingTensor {
+  /** Whether `data` is a pool's buffer that nobody outside has seen. */
+  isPooled: boolean;
+}
+
+/**
+ * ONNX Runtime on this machine's CPU, synchronously, inputs and outputs in place.
+ *
+ * @param threads - how many threads one operation may use
+ * @throws Problem when onnxruntime-node cannot be loaded or is another version
+ */
+export function nodeCpu(threads: number): Device {
+  const binding = ortBinding();
+  const pool = new BufferPool();
+  let sessions = 0;
+  const options = {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    // Patterns are per session and shape; without them a session holds less and is as fast.
+    enableMemPattern: false,
+    // Every session has threads of its own; those that spin after a run would take the cores from the session that runs next.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
+  };
+  return {
+    name: 'node-cpu',
+    missing: new Set(),
+    load(model) {
+      sessions++;
+      return binding.load(model, options);
+    },
+    unload(session) {
+      sessions--;
+      (session as BindingSession).dispose();
+    },
+    upload: (data, dims, dtype) => cpuHandle(data, dims, dtype, false),
+    alloc(dims, dtype) {
+      const length = sizeOf(dims);
+      const buffer = pool.take(Math.max(1, length) * bytesPerElement[dtype]);
+      return cpuHandle(viewBuffer(buffer, dtype, length), dims, dtype, true);
+    },
+    run(session: Session, feeds: Readonly<Record<string, Feed>>, outputs: Readonly<Record<string, Handle>>) {
+      const tensors: Record<string, BindingTensor> = {};
+      for (const name in feeds) {
+        const { handle, dims } = feeds[name]!;
+        tensors[name] = handle.dims === dims ? (handle as CpuHandle) : { ...(handle as CpuHandle), dims };
+      }
+      (session as BindingSession).run(tensors, outputs as Record<string, CpuHandle>);
+    },
+    read: handle => Promise.resolve(show(handle as CpuHandle)),
+    readSync: handle => show(handle as CpuHandle),
+    free(handle) {
+      const { isPooled, data } = handle as CpuHandle;
+      if (isPooled) pool.give(data.buffer as ArrayBuffer);
+    },
+    trim: () => pool.trim(),
+    memory: () => ({ usedBytes: pool.usedBytes, idleBytes: pool.idleBytes, sessions }),
+  };
+
+  /** The elements themselves: a caller may keep them, so their buffer is never used again. */
+  function show(handle: CpuHandle): HostArray {
+    if (handle.isPooled) {
+      pool.forget(handle.data.buffer as ArrayBuffer);
+      handle.isPooled = false;
+    }
+    return handle.data;
+  }
+}
+
+function cpuHandle(data: HostArray, dims: readonly number[], dtype: TensorType, isPooled: boolean): CpuHandle {
+  return { type: dtype, dtype, dims, data, location: 'cpu', isPooled };
+}

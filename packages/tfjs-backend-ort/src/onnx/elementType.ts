@@ -1,0 +1,43 @@
+/** How a value's elements are stored. tfjs knows the first three; the others live only inside a graph. */
+export type ElementType = 'float32' | 'int32' | 'bool' | 'int64' | 'float64';
+
+/** Numbers of `TensorProto.DataType`. Source: onnx.proto3. */
+export const onnxTypeCode: Readonly<Record<ElementType, number>> = {
+  float32: 1,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float64: 11,
+};
+
+/** Bytes of one element. */
+export const bytesPerElement: Readonly<Record<ElementType, number>> = {
+  float32: 4,
+  int32: 4,
+  bool: 1,
+  int64: 8,
+  float64: 8,
+};
+
+/** Values on the host, as tfjs and ONNX Runtime both hold them. */
+export type HostArray = Float32Array | Int32Array | Uint8Array;
+
+const arrayTypes = { float32: Float32Array, int32: Int32Array, bool: Uint8Array };
+
+/** The types that a tensor can have outside a graph. */
+export type TensorType = keyof typeof arrayTypes;
+
+export function isTensorType(dtype: string): dtype is TensorType {
+  return dtype in arrayTypes;
+}
+
+/** The values as the typed array of `dtype`: the same object where it already is one. */
+export function toHostArray(values: ArrayLike<number>, dtype: TensorType): HostArray {
+  const type = arrayTypes[dtype];
+  return values instanceof type ? values : type.from(values);
+}
+
+/** A typed array of `dtype` over the first `length` elements of a buffer. */
+export function viewBuffer(buffer: ArrayBuffer, dtype: TensorType, length: number): HostArray {
+  return new arrayTypes[dtype](buffer, 0, length);
+}

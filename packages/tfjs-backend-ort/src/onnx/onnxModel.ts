@@ -1,0 +1,85 @@
+import { type ElementType, onnxTypeCode } from './elementType.ts';
+import { ProtobufWriter } from './protobuf.ts';
+
+/** A node's attribute: an integer, a string, a list of integers, or a float. */
+export type OnnxAttribute = number | string | readonly number[] | { readonly float: number };
+
+export interface OnnxNode {
+  readonly op: string;
+  /** Names of values; `''` for an optional input that is left out. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: Readonly<Record<string, OnnxAttribute>>;
+  /** `''` is ONNX itself. */
+  readonly domain: '' | 'com.microsoft';
+}
+
+export interface OnnxValue {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: ElementType;
+}
+
+export interface OnnxConstant extends OnnxValue {
+  /** Elements in little-endian order. */
+  readonly data: Uint8Array;
+}
+
+/** A graph as ONNX Runtime takes it: nodes in an order in which each follows those it reads. */
+export interface OnnxModel {
+  readonly name: string;
+  readonly nodes: readonly OnnxNode[];
+  readonly inputs: readonly OnnxValue[];
+  readonly outputs: readonly OnnxValue[];
+  readonly constants: readonly OnnxConstant[];
+}
+
+const irVersion = 8;
+const opset = 18;
+
+/** The model as an `.onnx` file. Source: onnx.proto3 (field numbers). */
+export function encodeModel(model: OnnxModel): Uint8Array<ArrayBuffer> {
+  const graph = new ProtobufWriter();
+  model.nodes.forEach((node, index) => graph.message(1, nodeProto(node, `${node.op}_${index}`)));
+  graph.string(2, model.name);
+  for (const constant of model.constants) graph.message(5, tensorProto(constant));
+  for (const input of model.inputs) graph.message(11, valueInfoProto(input));
+  for (const output of model.outputs) graph.message(12, valueInfoProto(output));
+  return new ProtobufWriter()
+    .int(1, irVersion)
+    .message(7, graph)
+    .message(8, new ProtobufWriter().string(1, '').int(2, opset))
+    .message(8, new ProtobufWriter().string(1, 'com.microsoft').int(2, 1))
+    .finish();
+}
+
+function nodeProto(node: OnnxNode, name: string): ProtobufWriter {
+  const proto = new ProtobufWriter();
+  for (const input of node.inputs) proto.string(1, input);
+  for (const output of node.outputs) proto.string(2, output);
+  proto.string(3, name).string(4, node.op);
+  for (const [key, value] of Object.entries(node.attributes)) proto.message(5, attributeProto(key, value));
+  return node.domain === '' ? proto : proto.string(7, node.domain);
+}
+
+function attributeProto(name: string, value: OnnxAttribute): ProtobufWriter {
+  const proto = new ProtobufWriter().string(1, name);
+  if (typeof value === 'number') return proto.int(3, value).int(20, 2);
+  if (typeof value === 'string') return proto.string(4, value).int(20, 3);
+  if ('float' in value) return proto.float(2, value.float).int(20, 1);
+  for (const item of value) proto.int(8, item);
+  return proto.int(20, 7);
+}
+
+function tensorProto({ name, shape, dtype, data }: OnnxConstant): ProtobufWriter {
+  const proto = new ProtobufWriter();
+  for (const size of shape) proto.int(1, size);
+  return proto.int(2, onnxTypeCode[dtype]).string(8, name).bytes(9, data);
+}
+
+function valueInfoProto({ name, shape, dtype }: OnnxValue): ProtobufWriter {
+  const dimensions = new ProtobufWriter();
+  for (const size of shape) dimensions.message(1, new ProtobufWriter().int(1, size));
+  const tensor = new ProtobufWriter().int(1, onnxTypeCode[dtype]).message(2, dimensions);
+  return new ProtobufWriter().string(1, name).message(2, new ProtobufWriter().message(1, tensor));
+}

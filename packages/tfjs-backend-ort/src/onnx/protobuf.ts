@@ -1,0 +1,56 @@
+/** Writes one protobuf message: fields in any order, nested messages as bytes. Source: protobuf.dev/programming-guides/encoding. */
+export class ProtobufWriter {
+  readonly #parts: Uint8Array[] = [];
+  #sizeBytes = 0;
+
+  /** A whole number: int32, int64, bool or enum. */
+  int(field: number, value: number): this {
+    return this.#varint(field << 3).#varint(value);
+  }
+
+  float(field: number, value: number): this {
+    return this.#varint((field << 3) | 5).#append(new Uint8Array(new Float32Array([value]).buffer));
+  }
+
+  bytes(field: number, value: Uint8Array): this {
+    return this.#varint((field << 3) | 2)
+      .#varint(value.length)
+      .#append(value);
+  }
+
+  string(field: number, value: string): this {
+    return this.bytes(field, new TextEncoder().encode(value));
+  }
+
+  message(field: number, value: ProtobufWriter): this {
+    return this.bytes(field, value.finish());
+  }
+
+  finish(): Uint8Array<ArrayBuffer> {
+    const result = new Uint8Array(this.#sizeBytes);
+    let offset = 0;
+    for (const part of this.#parts) {
+      result.set(part, offset);
+      offset += part.length;
+    }
+    return result;
+  }
+
+  #varint(value: number): this {
+    // Negative numbers are ten bytes of two's complement, beyond what a double holds.
+    let rest = BigInt.asUintN(64, BigInt(value));
+    const bytes: number[] = [];
+    do {
+      const low = Number(rest & 127n);
+      rest >>= 7n;
+      bytes.push(rest > 0n ? low | 128 : low);
+    } while (rest > 0n);
+    return this.#append(Uint8Array.from(bytes));
+  }
+
+  #append(bytes: Uint8Array): this {
+    this.#parts.push(bytes);
+    this.#sizeBytes += bytes.length;
+    return this;
+  }
+}
