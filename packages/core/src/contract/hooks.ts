@@ -23,7 +23,8 @@ export interface Hooks {
    */
   keyValue?(name: string, pair: KeyValue, p: Scope): KeyValue;
   /**
-   * The embedded tokens, before the first branch.
+   * The embedded tokens, before the first branch. Called at the start of a sequence alone, not for the tokens that a
+   * generation adds to it.
    *
    * @param name - the embedding's name: `'model.embed_tokens'`
    * @param x - `[batch, time, hiddenSize]`
