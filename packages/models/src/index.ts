@@ -1,1 +1,2 @@
-export {};
+export { supportedModelTypes } from './architectures.ts';
+export { loadModel, type LoadModelOptions } from './loadModel.ts';

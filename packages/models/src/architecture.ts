@@ -1,0 +1,37 @@
+import type { Model } from '@dropbp/core';
+import type { RawConfig } from './configReader.ts';
+
+/**
+ * What an architecture's file says of one configuration: the model without its weights.
+ * The functions in it are made once, so that all layers, and all models with the same definition, share them.
+ */
+export interface Definition extends Pick<
+  Model,
+  | 'architecture'
+  | 'hiddenSize'
+  | 'vocabSize'
+  | 'maxPositions'
+  | 'modules'
+  | 'branches'
+  | 'embedding'
+  | 'isEmbeddingParameter'
+  | 'isHeadParameter'
+  | 'embed'
+  | 'head'
+  | 'shared'
+> {
+  /** Of the model without its head, which checkpoints of the bare model leave out: `'model.'` */
+  readonly prefix: string;
+  /** Whether a tensor of a checkpoint is no weight: a buffer that older versions stored. */
+  isBuffer(name: string): boolean;
+  /** Standard deviation of a weight's random start; norms start at one and biases at zero. */
+  initialDeviation(module: string): number;
+}
+
+/** Turns a configuration into a definition. Made once for each architecture file. */
+export interface Architecture {
+  /** Values of `model_type` that it handles. */
+  readonly modelTypes: readonly string[];
+  /** @throws Problem for a configuration that asks for something else than what the code does */
+  define(config: RawConfig): Definition;
+}

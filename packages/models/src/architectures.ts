@@ -1,0 +1,28 @@
+import { nearNames, problem } from '@dropbp/basics';
+import type { Architecture, Definition } from './architecture.ts';
+import type { RawConfig } from './configReader.ts';
+import { llama } from './llama.ts';
+
+/** Every architecture. A new one is a file and a line here. */
+const architectures: readonly Architecture[] = [llama];
+
+/** Values of `model_type` in `config.json` that can be loaded. */
+export const supportedModelTypes: readonly string[] = architectures.flatMap(({ modelTypes }) => modelTypes);
+
+/**
+ * Defines the model of a configuration.
+ *
+ * @throws Problem for an architecture or a configuration value that is not supported, by name
+ */
+export function defineModel(config: RawConfig): Definition {
+  const type = config.model_type;
+  const architecture = architectures.find(({ modelTypes }) => modelTypes.includes(type as string));
+  if (architecture !== undefined) return architecture.define(config);
+  const near = typeof type === 'string' ? nearNames(type, supportedModelTypes, 1) : [];
+  throw problem('models', {
+    what: 'this architecture (model_type in config.json) is not supported',
+    got: type,
+    expected: `one of ${supportedModelTypes.join(', ')}`,
+    ...(near.length > 0 && { fix: `the nearest is '${near[0]!}', if that is what it is` }),
+  });
+}

@@ -1,0 +1,18 @@
+import type { BatchShape } from '@dropbp/core';
+
+/** FLOPs of linear layers: two for each weight and token. */
+export function linearFlops({ batch, time }: BatchShape, weights: number): number {
+  return 2 * batch * time * weights;
+}
+
+/**
+ * FLOPs of causal attention itself, the products with keys and with values, for the keys that each query sees.
+ *
+ * @param width - heads · headSize
+ * @param window - keys that a query sees at most
+ */
+export function attentionFlops({ batch, time }: BatchShape, width: number, window = Infinity): number {
+  const full = Math.min(time, window); // queries until the window is full see one key more each
+  const seen = (full * (full + 1)) / 2 + (time - full) * full;
+  return 4 * batch * width * seen;
+}

@@ -1,0 +1,165 @@
+import * as tf from '@tensorflow/tfjs';
+import {
+  embedding,
+  gated,
+  mergeHeads,
+  rmsNorm,
+  rope,
+  ropeTables,
+  splitHeads,
+  type Branch,
+  type ModuleInfo,
+} from '@dropbp/core';
+import type { Architecture, Definition } from './architecture.ts';
+import { attend } from './attend.ts';
+import { attentionFlops, linearFlops } from './branchFlops.ts';
+import type { RawConfig } from './configReader.ts';
+import { keyBiases } from './keyBiases.ts';
+import { linearLayer } from './linearLayer.ts';
+import { families, llamaConfig, type LlamaConfig, type LlamaLayer } from './llamaConfig.ts';
+
+/**
+ * Llama 1 to 3, Mistral, Qwen2, Qwen3, SmolLM and SmolLM3: blocks of attention with rotary positions and grouped heads,
+ * and a gated MLP, each behind an RMSNorm.
+ *
+ * Sources: Touvron et al., "LLaMA", 2023; the modelling files of transformers 5.24 for what each variant changes.
+ */
+export const llama: Architecture = {
+  modelTypes: Object.keys(families),
+  define: defineLlama,
+};
+
+const EMBEDDING = 'model.embed_tokens';
+const NORM = 'model.norm';
+const HEAD = 'lm_head';
+
+function defineLlama(raw: RawConfig): Definition {
+  const c = llamaConfig(raw);
+  const headWeight = `${c.isTied ? EMBEDDING : HEAD}.weight`;
+  const isHeadOnly = (name: string): boolean => name.startsWith(`${NORM}.`) || name.startsWith(`${HEAD}.`);
+  const window = c.layers.find(layer => layer.window !== undefined)?.window;
+  return {
+    architecture: c.architecture,
+    hiddenSize: c.hiddenSize,
+    vocabSize: c.vocabSize,
+    maxPositions: c.maxPositions,
+    modules: modulesOf(c),
+    branches: branchesOf(c),
+    embedding: EMBEDDING,
+    prefix: 'model.',
+    isBuffer: name => name.endsWith('rotary_emb.inv_freq'),
+    initialDeviation: () => c.initialDeviation,
+    isEmbeddingParameter: name => !isHeadOnly(name),
+    isHeadParameter: name => isHeadOnly(name) || name === headWeight,
+    embed(tokens, p, hooks, offset) {
+      const x = embedding(p[`${EMBEDDING}.weight`]!, tokens);
+      return offset === 0 && hooks.embed !== undefined ? hooks.embed(EMBEDDING, x, p) : x;
+    },
+    head: {
+      path: HEAD,
+      weight: headWeight,
+      normalize: (x, p) => rmsNorm(x, p[`${NORM}.weight`]!, c.epsilon),
+      project: (x, p, hooks) => linearLayer(HEAD, x, c.isTied ? { ...p, [`${HEAD}.weight`]: p[headWeight]! } : p, hooks),
+    },
+    shared(pass) {
+      const first = pass.offset ?? 0;
+      const positions = Array.from({ length: pass.time }, (_, i) => first + i);
+      return { ...ropeTables(c.frequencies, positions), ...keyBiases(pass, window) };
+    },
+  };
+}
+
+function modulesOf(c: LlamaConfig): ReadonlyMap<string, ModuleInfo> {
+  const { hiddenSize, intermediateSize, headSize } = c;
+  const linear = (inFeatures: number, outFeatures: number, hasBias: boolean): ModuleInfo => ({
+    kind: 'linear',
+    inFeatures,
+    outFeatures,
+    hasBias,
+  });
+  const norm = (width: number): ModuleInfo => ({ kind: 'norm', inFeatures: width, outFeatures: width, hasBias: false });
+  const queries = c.heads * headSize;
+  const keys = c.kvHeads * headSize;
+
+  const modules = new Map<string, ModuleInfo>();
+  modules.set(EMBEDDING, { kind: 'embedding', inFeatures: c.vocabSize, outFeatures: hiddenSize, hasBias: false });
+  for (const i of c.layers.keys()) {
+    const block = `model.layers.${i}`;
+    modules.set(`${block}.input_layernorm`, norm(hiddenSize));
+    modules.set(`${block}.self_attn.q_proj`, linear(hiddenSize, queries, c.qkvBias));
+    modules.set(`${block}.self_attn.k_proj`, linear(hiddenSize, keys, c.qkvBias));
+    modules.set(`${block}.self_attn.v_proj`, linear(hiddenSize, keys, c.qkvBias));
+    modules.set(`${block}.self_attn.o_proj`, linear(queries, hiddenSize, c.outputBias));
+    if (c.qkNorm) {
+      modules.set(`${block}.self_attn.q_norm`, norm(headSize));
+      modules.set(`${block}.self_attn.k_norm`, norm(headSize));
+    }
+    modules.set(`${block}.post_attention_layernorm`, norm(hiddenSize));
+    modules.set(`${block}.mlp.gate_proj`, linear(hiddenSize, intermediateSize, c.mlpBias));
+    modules.set(`${block}.mlp.up_proj`, linear(hiddenSize, intermediateSize, c.mlpBias));
+    modules.set(`${block}.mlp.down_proj`, linear(intermediateSize, hiddenSize, c.mlpBias));
+  }
+  modules.set(NORM, norm(hiddenSize));
+  modules.set(HEAD, { ...linear(hiddenSize, c.vocabSize, false), isOutput: true });
+  return modules;
+}
+
+function branchesOf(c: LlamaConfig): Branch[] {
+  const mlp = mlpBranch(c);
+  const attentions = new Map<string, Branch['apply']>();
+  const attentionOf = (layer: LlamaLayer): Branch['apply'] => {
+    const key = JSON.stringify(layer);
+    const apply = attentions.get(key) ?? attentionBranch(c, layer);
+    attentions.set(key, apply);
+    return apply;
+  };
+  const width = c.heads * c.headSize;
+  const attentionWeights = c.hiddenSize * (2 * width + 2 * c.kvHeads * c.headSize);
+  return c.layers.flatMap((layer, i): Branch[] => {
+    const block = `model.layers.${i}`;
+    return [
+      {
+        path: `${block}.self_attn`,
+        block,
+        modules: ['input_layernorm', 'self_attn'],
+        kind: 'attention',
+        flops: shape => linearFlops(shape, attentionWeights) + attentionFlops(shape, width, layer.window),
+        apply: attentionOf(layer),
+      },
+      {
+        path: `${block}.mlp`,
+        block,
+        modules: ['post_attention_layernorm', 'mlp'],
+        kind: 'mlp',
+        flops: shape => linearFlops(shape, 3 * c.hiddenSize * c.intermediateSize),
+        apply: mlp,
+      },
+    ];
+  });
+}
+
+function attentionBranch(c: LlamaConfig, { window, rotary }: LlamaLayer): Branch['apply'] {
+  return (x, p, hooks, context) => {
+    const normal = rmsNorm(x, p['input_layernorm.weight']!, c.epsilon);
+    const project = (name: string, heads: number): tf.Tensor =>
+      splitHeads(linearLayer(`self_attn.${name}_proj`, normal, p, hooks), heads);
+    const encode = (name: string, states: tf.Tensor): tf.Tensor => {
+      const scaled = c.qkNorm ? rmsNorm(states, p[`self_attn.${name}_norm.weight`]!, c.epsilon) : states;
+      return rotary ? rope(scaled, context.shared.cos!, context.shared.sin!) : scaled;
+    };
+    const q = encode('q', project('q', c.heads));
+    const keys = encode('k', project('k', c.kvHeads));
+    const values = project('v', c.kvHeads);
+    const seen = attend('self_attn', q, { keys, values }, p, hooks, context, { window });
+    return linearLayer('self_attn.o_proj', mergeHeads(seen), p, hooks);
+  };
+}
+
+function mlpBranch(c: LlamaConfig): Branch['apply'] {
+  return (x, p, hooks) => {
+    const normal = rmsNorm(x, p['post_attention_layernorm.weight']!, c.epsilon);
+    const gate = linearLayer('mlp.gate_proj', normal, p, hooks);
+    const up = linearLayer('mlp.up_proj', normal, p, hooks);
+    return linearLayer('mlp.down_proj', gated(gate, up, c.activation), p, hooks);
+  };
+}

@@ -1,0 +1,63 @@
+import { checkOptions, problem } from '@dropbp/basics';
+import type { Model } from '@dropbp/core';
+import { openCheckpoint } from '@dropbp/safetensors';
+import { defineModel } from './architectures.ts';
+import { makeModel } from './makeModel.ts';
+import { blobFiles, folderFiles, readJsonObject, type BlobSource, type ModelFiles } from './modelFiles.ts';
+import { nodeModule } from './nodeModule.ts';
+import { readWeights } from './readWeights.ts';
+
+/** Options of {@link loadModel}. */
+export interface LoadModelOptions {
+  /** Called after each tensor that was read, with the number of those that are there and of all. */
+  readonly onTensor?: (done: number, total: number) => void;
+  /** Ends the loading: it then throws the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Loads a Hugging Face checkpoint: Llama 1 to 3, Mistral, Qwen2, Qwen3, SmolLM or GPT-2, as safetensors of any float
+ * type, in one file or in shards. Weights become float32 exactly. The caller owns the model: `dispose()` frees it.
+ *
+ * @param source - a folder (Node), a hub id such as `'HuggingFaceTB/SmolLM2-135M'` (Node), or the files in a browser
+ * @throws Problem for an architecture or a configuration value that is not supported, by name, and for tensors that are
+ * missing, unknown or misshapen
+ *
+ * @example
+ * ```ts
+ * const model = await loadModel('./SmolLM2-135M');
+ * const logits = model.forward([[1, 2, 3]]);
+ * ```
+ */
+export async function loadModel(source: string | BlobSource, options: LoadModelOptions = {}): Promise<Model> {
+  checkOptions('models', 'loadModel()', options, ['onTensor', 'signal']);
+  const files = await findFiles(source);
+  const config = await readJsonObject(files, 'config.json');
+  const definition = defineModel(config);
+  const checkpoint = await openCheckpoint(files.checkpoint);
+  try {
+    const { parameters, dtypes } = await readWeights(checkpoint, definition, options);
+    return makeModel(config, definition, parameters, {
+      source: typeof source === 'string' ? source : '',
+      files,
+      dtypes,
+    });
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+async function findFiles(source: string | BlobSource): Promise<ModelFiles> {
+  if (typeof source !== 'string') return blobFiles(source);
+  if (await isFolder(source)) return folderFiles(source);
+  throw problem('models', { what: 'there is no such folder', got: source });
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return nodeModule('node:fs/promises')
+    .stat(path)
+    .then(
+      stat => stat.isDirectory(),
+      () => false,
+    );
+}

@@ -1,0 +1,70 @@
+import { problem } from '@dropbp/basics';
+import { nodeModule } from './nodeModule.ts';
+
+/** The files of a model as a browser has them: Blobs by name, or Files as a file picker gives them. */
+export type BlobSource = ReadonlyMap<string, Blob> | Iterable<File>;
+
+/** Where the files of a model lie. */
+export interface ModelFiles {
+  /** For messages. */
+  readonly name: string;
+  /** What `openCheckpoint()` opens. */
+  readonly checkpoint: string | ReadonlyMap<string, Blob>;
+  /** The names that are there now; none where a folder is gone. */
+  list(): Promise<string[]>;
+  read(name: string): Promise<Uint8Array>;
+}
+
+/** The files of a folder (Node). */
+export function folderFiles(folder: string): ModelFiles {
+  const path = nodeModule('node:path');
+  const fs = nodeModule('node:fs/promises');
+  return {
+    name: folder,
+    checkpoint: folder,
+    async list() {
+      try {
+        return await fs.readdir(folder);
+      } catch (error) {
+        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+        throw error;
+      }
+    },
+    read: name => fs.readFile(path.join(folder, name)),
+  };
+}
+
+/** Files that are given as Blobs. */
+export function blobFiles(source: BlobSource): ModelFiles {
+  const blobs: ReadonlyMap<string, Blob> =
+    source instanceof Map
+      ? (source as ReadonlyMap<string, Blob>)
+      : new Map([...(source as Iterable<File>)].map(file => [file.name, file]));
+  return {
+    name: 'the files',
+    checkpoint: blobs,
+    list: () => Promise.resolve([...blobs.keys()]),
+    async read(name) {
+      return new Uint8Array(await blobs.get(name)!.arrayBuffer());
+    },
+  };
+}
+
+/**
+ * The object in a JSON file.
+ *
+ * @throws Problem if there is no such file, or something else is in it
+ */
+export async function readJsonObject(files: ModelFiles, name: string): Promise<Record<string, unknown>> {
+  if (!(await files.list()).includes(name)) {
+    throw problem('models', { what: `${files.name}: there is no ${name}`, expected: 'the files of a Hugging Face model' });
+  }
+  const text = new TextDecoder().decode(await files.read(name));
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch (cause) {
+    throw problem('models', { what: `${files.name}: ${name} is not JSON`, fix: 'fetch the file again', cause });
+  }
+  throw problem('models', { what: `${files.name}: ${name} holds no object`, got: text, expected: 'a JSON object' });
+}

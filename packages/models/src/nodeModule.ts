@@ -1,0 +1,19 @@
+import { problem } from '@dropbp/basics';
+
+type NodeModules = {
+  'node:fs/promises': typeof import('node:fs/promises');
+  'node:path': typeof import('node:path');
+};
+
+/**
+ * One of Node's own modules, when a folder is to be read or written. It is asked of the process and not imported,
+ * because bundlers for browsers stop at any import of a `node:` module, a dynamic one included.
+ *
+ * @throws Problem where there is no Node
+ */
+export function nodeModule<Name extends keyof NodeModules>(name: Name): NodeModules[Name] {
+  const host = (globalThis as { process?: Partial<NodeJS.Process> }).process;
+  const found = host?.getBuiltinModule?.(name) as NodeModules[Name] | undefined;
+  if (found !== undefined) return found;
+  throw problem('models', { what: 'folders need Node 20.16 or later', fix: 'pass the files of the model as Blobs' });
+}
