@@ -1,0 +1,37 @@
+"""DropBP in torch: a dropped branch gives x + f(x).detach(). Written from the paper's rule, not from the library."""
+
+import torch
+from tasks import Task
+
+
+def branches(model) -> list[torch.nn.Module]:
+    """The modules whose outputs are added to the residual stream, in order: attention, mlp, attention, …"""
+    inner = getattr(getattr(model, "base_model", model), "model", model)  # PEFT wraps the model twice
+    inner = inner if hasattr(inner, "lm_head") else model
+    if hasattr(inner, "transformer"):
+        return [branch for block in inner.transformer.h for branch in (block.attn, block.mlp)]
+    return [branch for layer in inner.model.layers for branch in (layer.self_attn, layer.mlp)]
+
+
+def num_branches(model) -> int:
+    return len(branches(model))
+
+
+def gradients_with_dropped(model, task: Task, dropped: list[bool]) -> tuple[float, dict[str, torch.Tensor]]:
+    """The loss on the first batch, and the gradient of every parameter that has one."""
+    hooks = [
+        branch.register_forward_hook(detach) for branch, drop in zip(branches(model), dropped, strict=True) if drop
+    ]
+    loss = task.loss(model, 0)
+    if loss.requires_grad:
+        loss.backward()
+    for hook in hooks:
+        hook.remove()
+    gradients = {name: p.grad.contiguous() for name, p in model.named_parameters() if p.grad is not None}
+    return loss.item(), gradients
+
+
+def detach(_module, _inputs, output):
+    if isinstance(output, tuple):
+        return (output[0].detach(), *output[1:])
+    return output.detach()

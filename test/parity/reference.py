@@ -1,0 +1,207 @@
+"""Reference values of torch, transformers and PEFT for one model folder.
+
+    python reference.py <model folder> [<output folder>]     default: test/.cache/parity/<name of the model folder>
+    python reference.py --all                                every folder in test/.models that is not up to date
+
+What lies in the output folder, and under which names, is in README.md beside this file. Everything is float32 and
+evaluated in eval mode, so there is no dropout anywhere.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from paths import CACHE, HERE, MODELS, is_current, mark_current, stamp, versions
+
+import torch
+from dropped import gradients_with_dropped, num_branches
+from lora_cases import LORA_CASES, lora_config, make_adapter, plain_name
+from safetensors.torch import save_file
+from tasks import CONSTANT, Schedule, Task, adam_w, task_for
+from transformers import AutoModelForCausalLM
+
+# Of these only the reading of the file is of interest: they are other files of tiny-llama3 and tiny-gpt2.
+READ_ONLY = ("tiny-llama3-sharded", "tiny-llama3-bf16", "tiny-llama3-f16", "tiny-gpt2-original")
+DROPBP = ("tiny-llama2", "tiny-gpt2")
+FULL_STEPS = 10
+LORA_STEPS = 20
+
+
+def main(arguments: list[str]) -> None:
+    if arguments == ["--all"]:
+        for folder in sorted(path.parent for path in MODELS.glob("*/config.json")):
+            make(folder, CACHE / folder.name)
+    elif len(arguments) in (1, 2):
+        folder = Path(arguments[0])
+        make(folder, Path(arguments[1]) if len(arguments) == 2 else CACHE / folder.resolve().name)
+    else:
+        sys.exit(__doc__)
+
+
+def make(folder: Path, out: Path) -> None:
+    name = folder.resolve().name
+    scripts = sorted(HERE / f"{script}.py" for script in ("reference", "tasks", "lora_cases", "dropped"))
+    wanted = stamp(*scripts, folder / "config.json", *sorted(folder.glob("*.safetensors")))
+    if is_current(out, wanted):
+        print(f"{name}: up to date")
+        return
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+
+    task = task_for(folder)
+    report = {"model": name, "versions": versions(), **forward_cases(folder, task, out)}
+    if name not in READ_ONLY:
+        report["batches"] = [{"inputIds": ids, "labels": labels} for ids, labels in task.batches]
+        report["lora"] = [lora_case(folder, task, case, out) for case in LORA_CASES[name]]
+    if name.startswith("tiny-") and name not in READ_ONLY:
+        report["full"] = full_case(folder, task, out)
+    if name in DROPBP:
+        report["dropbp"] = dropbp_cases(folder, task, out)
+
+    (out / "reference.json").write_text(json.dumps(report, indent=1) + "\n")
+    mark_current(out, wanted)
+    print(f"{name}: made")
+
+
+def load(folder: Path):
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+
+
+def forward_cases(folder: Path, task: Task, out: Path) -> dict:
+    model = load(folder)
+    ids, mask = task.padded
+    with torch.no_grad():
+        padded = model(torch.tensor(ids), attention_mask=torch.tensor(mask)).logits
+    save_file(prompt_logits(model, task) | {"padded": padded.contiguous()}, out / "logits.safetensors")
+    return {
+        "prompts": task.prompts,
+        "padded": {"inputIds": ids, "attentionMask": mask},
+        "greedy": greedy(model, task),
+    }
+
+
+def prompt_logits(model, task: Task) -> dict[str, torch.Tensor]:
+    with torch.no_grad():
+        return {f"prompt.{i}": model(torch.tensor([ids])).logits[0].contiguous() for i, ids in enumerate(task.prompts)}
+
+
+def greedy(model, task: Task) -> dict:
+    """Of the prompts, the first that never comes near a tie: rounding alone could turn one the other way."""
+    for prompt in task.greedy_prompts:
+        new, margin = without_cache(model, prompt, task.greedy_tokens)
+        if margin > 5e-3:
+            break
+    else:
+        raise AssertionError("every prompt comes near a tie; offer more")
+
+    start = torch.tensor([prompt])
+    # Without a mask transformers would guess one from the padding token, which is also the end of a chat turn.
+    options = {"attention_mask": torch.ones_like(start), "eos_token_id": -1}
+    cached = model.generate(start, **options, max_new_tokens=task.greedy_tokens, do_sample=False)
+    assert cached[0].tolist() == prompt + new
+    return {"prompt": prompt, "tokens": new, "margin": margin, "text": task.decode(new)}
+
+
+def without_cache(model, prompt: list[int], count: int) -> tuple[list[int], float]:
+    """The greedy tokens, and the least distance of a best logit from the second."""
+    tokens = list(prompt)
+    margin = float("inf")
+    with torch.no_grad():
+        for _ in range(count):
+            best = model(torch.tensor([tokens])).logits[0, -1].topk(2)
+            margin = min(margin, (best.values[0] - best.values[1]).item())
+            tokens.append(best.indices[0].item())
+    return tokens[len(prompt) :], margin
+
+
+def lora_case(folder: Path, task: Task, case, out: Path) -> dict:
+    base = load(folder)
+    adapted = make_adapter(base, case)
+    place = out / "lora" / case.name
+    adapted.save_pretrained(place / "adapter_start")
+    tensors = {f"start.{name}": value for name, value in prompt_logits(adapted, task).items()}
+
+    losses = train(adapted, task, case.steps or LORA_STEPS, case.schedule)
+    adapted.save_pretrained(place / "adapter_end")
+    tensors |= {f"end.{name}": value for name, value in prompt_logits(adapted, task).items()}
+    merged = adapted.merge_and_unload()
+    tensors |= {f"merged.{name}": value for name, value in prompt_logits(merged, task).items()}
+    save_file(tensors, place / "logits.safetensors")
+    return {
+        "name": case.name,
+        **lora_config(case),
+        "optimizer": adam_w(),
+        "schedule": case.schedule.describe(),
+        "losses": losses,
+    }
+
+
+def train(model, task: Task, steps: int, schedule: Schedule = CONSTANT) -> list[float]:
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    options = adam_w()
+    optimizer = torch.optim.AdamW(
+        trainable,
+        lr=options["learningRate"],
+        betas=(options["beta1"], options["beta2"]),
+        eps=options["epsilon"],
+        weight_decay=options["weightDecay"],
+    )
+    losses = []
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = options["learningRate"] * schedule.factor(step, steps)
+        loss = task.loss(model, step)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if schedule.max_grad_norm is not None:
+            torch.nn.utils.clip_grad_norm_(trainable, schedule.max_grad_norm)
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def full_case(folder: Path, task: Task, out: Path) -> dict:
+    model = load(folder)
+    losses = train(model, task, FULL_STEPS)
+    end = {name: parameter.detach().contiguous() for name, parameter in model.named_parameters()}
+    place = out / "full"
+    place.mkdir()
+    save_file(end, place / "parameters_end.safetensors")
+    save_file({f"end.{name}": value for name, value in prompt_logits(model, task).items()}, place / "logits.safetensors")
+    return {"optimizer": adam_w(), "losses": losses}
+
+
+def dropbp_cases(folder: Path, task: Task, out: Path) -> list[dict]:
+    place = out / "dropbp"
+    place.mkdir()
+    reports = []
+    methods = {"full": None} | {case.name: case for case in LORA_CASES[folder.resolve().name]}
+    for method, case in methods.items():
+        for pattern, dropped in drop_patterns(num_branches(load(folder))).items():
+            model = load(folder) if case is None else make_adapter(load(folder), case)
+            loss, gradients = gradients_with_dropped(model, task, dropped)
+            file = f"{method}.{pattern}.safetensors"
+            save_file({plain_name(name): value for name, value in gradients.items()}, place / file)
+            reports.append(
+                {"method": method, "pattern": pattern, "dropped": dropped, "loss": loss, "gradients": f"dropbp/{file}"}
+            )
+    return reports
+
+
+def drop_patterns(branches: int) -> dict[str, list[bool]]:
+    """Branch order: attention of layer 0, mlp of layer 0, attention of layer 1, …"""
+    return {
+        "none": [False] * branches,
+        "first": [branch == 0 for branch in range(branches)],
+        "last": [branch == branches - 1 for branch in range(branches)],
+        "attention": [branch % 2 == 0 for branch in range(branches)],
+        "mlp": [branch % 2 == 1 for branch in range(branches)],
+        "mixed": [branch % 3 != 1 for branch in range(branches)],
+        "lower-half": [branch < branches // 2 for branch in range(branches)],
+        "all": [True] * branches,
+    }
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
