@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Makes everything the parity suite compares with: models in test/.models, reference values in test/.cache/parity.
+# What is up to date stays as it is. README.md beside this file says what lies where.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+bash setup.sh
+python=../../.venv/bin/python
+"$python" make_smollm2.py
+"$python" make_tiny_models.py
+"$python" reference.py --all
