@@ -20,6 +20,8 @@ export interface Definition extends Pick<
   | 'head'
   | 'shared'
 > {
+  /** The class in transformers, for `architectures` in `config.json`: `'LlamaForCausalLM'`. */
+  readonly className: string;
   /** Of the model without its head, which checkpoints of the bare model leave out: `'model.'` */
   readonly prefix: string;
   /** Whether a tensor of a checkpoint is no weight: a buffer that older versions stored. */

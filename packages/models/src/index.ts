@@ -1,2 +1,3 @@
 export { supportedModelTypes } from './architectures.ts';
+export { createModel, type CreateModelOptions } from './createModel.ts';
 export { loadModel, type LoadModelOptions } from './loadModel.ts';

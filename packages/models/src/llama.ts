@@ -46,6 +46,7 @@ function defineLlama(raw: RawConfig): Definition {
     modules: modulesOf(c),
     branches: branchesOf(c),
     embedding: EMBEDDING,
+    className: c.className,
     prefix: 'model.',
     isBuffer: name => name.endsWith('rotary_emb.inv_freq'),
     initialDeviation: () => c.initialDeviation,

@@ -15,6 +15,7 @@ export interface LlamaLayer {
 /** A configuration of Llama's kind, checked. */
 export interface LlamaConfig {
   readonly architecture: string;
+  readonly className: string;
   readonly vocabSize: number;
   readonly hiddenSize: number;
   readonly intermediateSize: number;
@@ -37,6 +38,7 @@ export interface LlamaConfig {
 
 /** How one `model_type` differs from Llama, and what it takes where the file says nothing. */
 interface Family {
+  readonly className: string;
   readonly maxPositions: number;
   /** Undefined: as many as heads. */
   readonly kvHeads?: number;
@@ -56,12 +58,14 @@ const plainLayer: LlamaLayer = { window: undefined, rotary: true };
 /** Source: the configuration classes of transformers 5.24, defaults included. */
 export const families: Readonly<Record<string, Family>> = {
   llama: {
+    className: 'LlamaForCausalLM',
     maxPositions: 2048,
     attentionBias: 'asked',
     mlpBias: 'asked',
     layers: (_, count) => Array.from({ length: count }, () => plainLayer),
   },
   mistral: {
+    className: 'MistralForCausalLM',
     maxPositions: 131072,
     kvHeads: 8,
     attentionBias: 'never',
@@ -70,8 +74,9 @@ export const families: Readonly<Record<string, Family>> = {
       return Array.from({ length: count }, () => ({ ...plainLayer, window }));
     },
   },
-  qwen2: { maxPositions: 32768, kvHeads: 32, attentionBias: 'queryKeyValue', layers: windowFromSomeLayerOn },
+  qwen2: { className: 'Qwen2ForCausalLM', maxPositions: 32768, kvHeads: 32, attentionBias: 'queryKeyValue', layers: windowFromSomeLayerOn },
   qwen3: {
+    className: 'Qwen3ForCausalLM',
     maxPositions: 32768,
     kvHeads: 32,
     headSize: 128,
@@ -80,6 +85,7 @@ export const families: Readonly<Record<string, Family>> = {
     layers: windowFromSomeLayerOn,
   },
   smollm3: {
+    className: 'SmolLM3ForCausalLM',
     maxPositions: 32768,
     kvHeads: 4,
     theta: 2e6,
@@ -112,6 +118,7 @@ export function llamaConfig(config: RawConfig): LlamaConfig {
   const askedBias = family.attentionBias === 'asked' && reader.boolean('attention_bias', false);
   const result: LlamaConfig = {
     architecture,
+    className: family.className,
     vocabSize: reader.integer('vocab_size'),
     hiddenSize,
     intermediateSize: reader.integer('intermediate_size'),
