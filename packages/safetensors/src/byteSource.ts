@@ -48,7 +48,7 @@ export function allocate(sizeBytes: number, name: string): Uint8Array<ArrayBuffe
   } catch (cause) {
     throw problem('safetensors', {
       what: `${quote(name)} does not fit in one array`,
-      got: `${sizeBytes} bytes`,
+      got: sizeBytes,
       expected: 'a size that this JavaScript engine can allocate',
       cause,
     });

@@ -17,7 +17,7 @@ export function checkData(data: unknown, sizeBytes: number, name: string): Uint8
   if (data.length !== sizeBytes) {
     throw problem('safetensors', {
       what: `the data of tensor ${quote(name)} has another size than its shape says`,
-      got: `${data.length} bytes`,
+      got: data.length,
       expected: `${sizeBytes} bytes`,
     });
   }

@@ -20,7 +20,7 @@ export async function readCheckpointIndex(source: ByteSource): Promise<Map<strin
   if (sizeBytes > maxHeaderBytes) {
     throw problem('safetensors', {
       what: `${name} is too long`,
-      got: `${sizeBytes} bytes`,
+      got: sizeBytes,
       expected: `at most ${maxHeaderBytes}`,
     });
   }
@@ -37,7 +37,7 @@ export async function readCheckpointIndex(source: ByteSource): Promise<Map<strin
     if (typeof file !== 'string' || !/^[^/\\:\0]+$/.test(file) || file === '.' || file === '..') {
       throw problem('safetensors', {
         what: `${name} places tensor ${quote(tensor)} in a file with an unusable name`,
-        got: typeof file === 'string' ? file : 'no text',
+        ...(typeof file === 'string' && { got: file }),
         expected: 'the plain name of a file beside the index',
       });
     }

@@ -49,7 +49,7 @@ export function encodeHeader(
   if (headerBytes > maxHeaderBytes) {
     throw problem('safetensors', {
       what: 'the header would be too long for any reader',
-      got: `${headerBytes} bytes`,
+      got: headerBytes,
       expected: `at most ${maxHeaderBytes}`,
       fix: 'use fewer or shorter names, or several files',
     });

@@ -53,7 +53,7 @@ export function handleSource(handle: Pick<FileHandle, 'read' | 'close'>, name: s
         if (bytesRead === 0) {
           throw problem('safetensors', {
             what: `${name} became shorter while it was open`,
-            got: `${begin + done} bytes`,
+            got: begin + done,
             expected: `${sizeBytes} bytes`,
           });
         }

@@ -37,8 +37,7 @@ export async function openCheckpoint(source: string | ReadonlyMap<string, Blob> 
   for (const [tensor, file] of weightMap) {
     if (folder.files.includes(file)) continue;
     throw problem('safetensors', {
-      what: `${folder.name} lacks a file of its checkpoint`,
-      got: `no ${file}, which holds tensor ${quote(tensor)}`,
+      what: `${folder.name} lacks ${file}, which holds tensor ${quote(tensor)}`,
       fix: 'fetch the missing file',
     });
   }
@@ -83,7 +82,7 @@ function joinTensors(files: ReadonlyMap<string, SafetensorsFile>): Map<string, C
       if (other !== undefined) {
         throw problem('safetensors', {
           what: `tensor ${quote(name)} is in two files of the checkpoint`,
-          got: `${other} and ${file}`,
+          got: [other, file],
           fix: 'remove the files of an older checkpoint and write it again',
         });
       }
@@ -103,8 +102,8 @@ function compareWithIndex(
     if (found === file) continue;
     throw problem('safetensors', {
       what: `${folder}: tensor ${quote(name)} is not in the file that the index names`,
-      got: found === undefined ? 'it is in none' : `it is in ${found}`,
-      expected: `it in ${file}`,
+      got: found ?? null,
+      expected: file,
     });
   }
   return [...tensors]
@@ -116,7 +115,7 @@ function noCheckpoint({ name, files }: CheckpointFolder): Error {
   const weights = files.filter(file => /\.(safetensors|bin|gguf|pth?)$/.test(file));
   return problem('safetensors', {
     what: `${name} holds no checkpoint`,
-    got: weights.length > 0 ? weights.join(', ') : 'no file of weights',
+    got: weights,
     expected: `${singleFile} or ${indexFile}`,
     ...(weights.some(file => file.endsWith('.bin')) && {
       fix: 'convert pickles with Python: save_pretrained() writes safetensors',

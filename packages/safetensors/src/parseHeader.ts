@@ -123,15 +123,15 @@ function checkLayout(tensors: ReadonlyMap<string, TensorInfo>, dataBytes: number
     if (offsetBytes !== covered) {
       throw problem('safetensors', {
         what: `${tensor} ${offsetBytes < covered ? 'overlaps the tensor before it' : 'leaves a gap before it'}`,
-        got: `begin ${offsetBytes}`,
-        expected: `begin ${covered}`,
+        got: offsetBytes,
+        expected: `it to begin at ${covered}`,
       });
     }
     const expected = tensorSize(dtype, shape, tensor);
     if (sizeBytes !== expected) {
       throw problem('safetensors', {
         what: `${tensor} has another size than its shape says`,
-        got: `${sizeBytes} bytes`,
+        got: sizeBytes,
         expected: `${expected} bytes for ${dtype} ${JSON.stringify(shape)}`,
       });
     }
@@ -140,8 +140,8 @@ function checkLayout(tensors: ReadonlyMap<string, TensorInfo>, dataBytes: number
   if (covered !== dataBytes) {
     throw problem('safetensors', {
       what: `${subject}: the tensors do not cover the data`,
-      got: `${dataBytes} bytes of data`,
-      expected: `${covered} bytes`,
+      got: dataBytes,
+      expected: `${covered} bytes of data`,
       fix:
         covered > dataBytes
           ? 'the file is cut short: fetch or write it again'

@@ -37,7 +37,7 @@ export function headerLength(start: Uint8Array, fileBytes: number, subject: stri
   if (start.length < 8) {
     throw problem('safetensors', {
       what: `${subject} is too short`,
-      got: `${fileBytes} bytes`,
+      got: fileBytes,
       expected: '8 bytes or more',
     });
   }
@@ -55,7 +55,7 @@ export function headerLength(start: Uint8Array, fileBytes: number, subject: stri
   if (8 + Number(length) > fileBytes) {
     throw problem('safetensors', {
       what: `${subject} ends inside its header`,
-      got: `${fileBytes} bytes`,
+      got: fileBytes,
       expected: `${8 + Number(length)} bytes or more`,
       fix: 'the file is cut short: fetch or write it again',
     });

@@ -38,13 +38,13 @@ export async function saveCheckpoint(
       expected: 'a number of bytes > 0',
     });
   }
-  const fs = nodeModule('node:fs/promises');
-  const paths = nodeModule('node:path');
-  await fs.mkdir(directory, { recursive: true });
-
   const byName = toMap(tensors);
   const { tensors: sizes } = encodeHeader(byName, metadata);
   const shards = divide(byName, name => sizes.get(name)!.sizeBytes, maxShardBytes);
+
+  const fs = nodeModule('node:fs/promises');
+  const paths = nodeModule('node:path');
+  await fs.mkdir(directory, { recursive: true });
   const written: string[] = [];
   const weightMap = new Map<string, string>();
   for (const [i, shard] of shards.entries()) {

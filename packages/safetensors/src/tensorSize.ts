@@ -28,8 +28,8 @@ export function tensorSize(dtype: Dtype, shape: readonly number[], subject: stri
   if (bits % 8n !== 0n) {
     throw problem('safetensors', {
       what: `${subject} ends inside a byte`,
-      got: `${dtype} ${JSON.stringify(shape)}`,
-      expected: 'elements that fill whole bytes',
+      got: shape,
+      expected: `elements of ${dtype} that fill whole bytes`,
     });
   }
   return Number(bits / 8n);

@@ -16,7 +16,7 @@ export function typedView<D extends Dtype>(dtype: D, bytes: Uint8Array): TypedAr
   if (bytes.length % elementBytes !== 0) {
     throw problem('safetensors', {
       what: `these bytes are not whole elements of ${dtype}`,
-      got: `${bytes.length} bytes`,
+      got: bytes.length,
       expected: `a multiple of ${elementBytes}`,
     });
   }
