@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,6 +12,9 @@ os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["TQDM_DISABLE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+# PEFT asks transformers in a way that the newest one deprecates; nothing here can change that.
+warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

@@ -1,0 +1,99 @@
+"""Reads with PEFT or transformers what our library saved, and compares logits.
+
+    python check_ours.py <base model folder> <saved folder> <expected.json>
+    python check_ours.py --all       every folder of test/.cache/ours, as {saved/, expected.json}
+
+The saved folder holds an adapter (adapter_config.json) or a whole checkpoint (config.json). expected.json is
+{"base": folder, "prompts": [{"tokens": [...], "logits": [... flat]}]}. Prints one line a check; fails if one fails.
+"""
+
+import json
+import sys
+import warnings
+from pathlib import Path
+
+from paths import ROOT
+
+import torch
+from peft import PeftModel, get_peft_model_state_dict
+from safetensors import safe_open
+from transformers import AutoModelForCausalLM
+
+OURS = ROOT / "test" / ".cache" / "ours"
+TOLERANCE = 1e-3
+
+
+def main(arguments: list[str]) -> None:
+    if arguments == ["--all"]:
+        cases = [
+            (folder.name, Path(json.loads((folder / "expected.json").read_text())["base"]), folder / "saved")
+            for folder in sorted(file.parent for file in OURS.glob("*/expected.json"))
+        ]
+        if not cases:
+            sys.exit(f"nothing to check in {OURS}: run the parity suite first")
+        expected = [OURS / name / "expected.json" for name, _, _ in cases]
+    elif len(arguments) == 3:
+        base, saved, file = map(Path, arguments)
+        cases, expected = [(saved.name, base, saved)], [file]
+    else:
+        sys.exit(__doc__)
+
+    results = [check(*case, file) for case, file in zip(cases, expected, strict=True)]
+    print(f"check_ours: {sum(results)} of {len(results)} agree")
+    if not all(results):
+        sys.exit(1)
+
+
+def check(name: str, base: Path, saved: Path, expected: Path) -> bool:
+    try:
+        worst = compare(load(base, saved), json.loads(expected.read_text())["prompts"])
+        agrees = worst < TOLERANCE
+        print(f"{'ok  ' if agrees else 'FAIL'} {name}: largest difference of a logit {worst:.2e}", flush=True)
+    except Exception as error:  # noqa: BLE001 - whatever Python's libraries refuse is the result of the check
+        agrees = False
+        print(f"FAIL {name}: {type(error).__name__}: {error}", flush=True)
+    return agrees
+
+
+def load(base: Path, saved: Path):
+    if (saved / "adapter_config.json").is_file():
+        return load_adapter(base, saved)
+    model, info = AutoModelForCausalLM.from_pretrained(saved, dtype=torch.float32, output_loading_info=True)
+    wrong = {key: sorted(map(str, found)) for key, found in info.items() if found}
+    if wrong:
+        raise ValueError(f"transformers reports {wrong}")
+    return model.eval()
+
+
+def load_adapter(base: Path, saved: Path):
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    with warnings.catch_warnings():
+        # PEFT only warns of adapter keys it misses and of config values it does not know.
+        warnings.filterwarnings("error", message=".*missing adapter keys|.*Unexpected keyword arguments")
+        adapted = PeftModel.from_pretrained(model, str(saved))
+    with safe_open(saved / "adapter_model.safetensors", "pt") as file:
+        found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+    wanted = {name: tuple(tensor.shape) for name, tensor in get_peft_model_state_dict(adapted).items()}
+    # Loading is silent about keys that PEFT does not expect.
+    if found != wanted:
+        missing, unexpected = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+        raise ValueError(f"missing {missing[:5]}, unexpected {unexpected[:5]}, or of another shape")
+    return adapted.eval()
+
+
+def compare(model, prompts: list[dict]) -> float:
+    if not prompts:
+        raise ValueError("no prompts")
+    worst = 0.0
+    for prompt in prompts:
+        with torch.no_grad():
+            actual = model(torch.tensor([prompt["tokens"]])).logits.flatten()
+        ours = torch.tensor(prompt["logits"])
+        if ours.shape != actual.shape or not ours.isfinite().all():
+            raise ValueError(f"ours are {tuple(ours.shape)} values, some not finite; expected {tuple(actual.shape)}")
+        worst = max(worst, (actual - ours).abs().max().item())
+    return worst
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
