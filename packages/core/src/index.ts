@@ -20,4 +20,8 @@ export { hiddenStates, leadsToTrainable, type HiddenStatesOptions } from './run/
 export { runBranch, type GradientPath } from './run/runBranch.ts';
 export { makeRunnable, plainRunnable, withTensors, type Runnable } from './run/runnable.ts';
 export { toInt32Rows, type TokenRows } from './run/toInt32Rows.ts';
+export { matchesTarget, type TargetRules } from './targets/matchesTarget.ts';
+export { patternValue, type Pattern } from './targets/patternValue.ts';
+export { isAllLinear, selectModules, type SelectOptions } from './targets/selectModules.ts';
+export { shortestTargets } from './targets/shortestTargets.ts';
 export { hasTrainable, isTrainable, markTrainable } from './trainable.ts';

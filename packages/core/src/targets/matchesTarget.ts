@@ -1,0 +1,68 @@
+import { pythonRegExp } from './pythonRegExp.ts';
+
+/** Which modules an adapter goes to, in PEFT's terms. */
+export interface TargetRules {
+  /** List: names, or the ends of names at a dot. String: a regular expression that the whole name matches. */
+  readonly targetModules: string | readonly string[];
+  /** The same for modules that are left out. @defaultValue none */
+  readonly excludeModules?: string | readonly string[] | undefined;
+  /** Only these layers, where `targetModules` is a list. @defaultValue all */
+  readonly layersToTransform?: number | readonly number[] | undefined;
+  /** The name before a layer's number: `'layers'`, `'h'`. A regular expression. @defaultValue any */
+  readonly layersPattern?: string | readonly string[] | undefined;
+  /** Modules that are trained whole; neither they nor what is below them is adapted. @defaultValue none */
+  readonly modulesToSave?: readonly string[] | undefined;
+}
+
+/**
+ * Whether the rules adapt the module of this name. All of it follows PEFT: a list entry that equals the whole name knows
+ * no layers; among several patterns the first that matches counts, and the first number behind it.
+ *
+ * @param room - the package that speaks in errors
+ * @throws Problem for a string that is no regular expression
+ */
+export function matchesTarget(room: string, name: string, rules: TargetRules): boolean {
+  const { targetModules, excludeModules, modulesToSave = [] } = rules;
+  if (excludeModules !== undefined && matches(room, 'excludeModules', name, excludeModules)) return false;
+  if (modulesToSave.some(entry => savesModule(room, entry, name))) return false;
+  if (!matches(room, 'targetModules', name, targetModules)) return false;
+  return typeof targetModules === 'string' || targetModules.includes(name) || isInLayers(room, name, rules);
+}
+
+/** Whether a list has the name or an end of it, or a string matches all of it. */
+export function matches(room: string, subject: string, name: string, rule: string | readonly string[]): boolean {
+  return typeof rule === 'string'
+    ? pythonRegExp(room, subject, rule, source => `^(?:${source})$`).test(name)
+    : rule.some(entry => endsWithName(name, entry));
+}
+
+/** Whether the name is `end` or ends in `.end`. */
+export function endsWithName(name: string, end: string): boolean {
+  return name === end || name.endsWith(`.${end}`);
+}
+
+function savesModule(room: string, entry: string, name: string): boolean {
+  return pythonRegExp(room, 'modulesToSave', entry, source => `^(?:.*\\.)?(?:${source})(?:$|\\..*)`).test(name);
+}
+
+function isInLayers(room: string, name: string, rules: TargetRules): boolean {
+  const { layersToTransform } = rules;
+  if (layersToTransform === undefined) return true;
+  const wanted = typeof layersToTransform === 'number' ? [layersToTransform] : layersToTransform;
+  if (wanted.length === 0) return true;
+  const index = layerIndex(room, name, rules.layersPattern);
+  return index !== undefined && wanted.includes(index);
+}
+
+/** The number of the layer that a module is in; undefined where its name shows none. */
+export function layerIndex(room: string, name: string, pattern: TargetRules['layersPattern'] = []): number | undefined {
+  const patterns = (typeof pattern === 'string' ? [pattern] : pattern).filter(p => p !== '');
+  const parents = patterns.length === 0 ? ['[^.]*'] : patterns;
+  for (const parent of parents) {
+    // The number is the last group, whatever groups a pattern brings.
+    const expression = pythonRegExp(room, 'layersPattern', parent, source => `^.*?\\.(?:${source})\\.(\\d+)\\.`);
+    const found = expression.exec(name);
+    if (found !== null) return Number(found.at(-1));
+  }
+  return undefined;
+}

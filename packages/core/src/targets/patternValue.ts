@@ -1,0 +1,35 @@
+import { problem } from '@dropbp/basics';
+import { pythonRegExp } from './pythonRegExp.ts';
+
+/** Values for modules whose names match: keys are regular expressions for the end of a name, at a dot. */
+export type Pattern = Readonly<Record<string, number>>;
+
+/**
+ * The value that a pattern gives a module, with the key that gave it; undefined where none matches.
+ * PEFT takes the first key that matches but sorts them when it saves, so keys that disagree are refused.
+ *
+ * @param room - the package that speaks in errors
+ * @param subject - the option's name, for messages: `'rankPattern'`
+ * @throws Problem if several keys match and give different values
+ */
+export function patternValue(
+  room: string,
+  subject: string,
+  pattern: Pattern,
+  module: string,
+): { readonly key: string; readonly value: number } | undefined {
+  const found = Object.entries(pattern).filter(([key]) =>
+    pythonRegExp(room, `a key of ${subject}`, key, source => `^(?:(.*\\.)?(${source})$)`).test(module),
+  );
+  const [first] = found;
+  if (first === undefined) return undefined;
+  const other = found.find(([, value]) => value !== first[1]);
+  if (other !== undefined) {
+    throw problem(room, {
+      what: `${subject} gives '${module}' two values`,
+      got: Object.fromEntries([first, other]),
+      fix: 'write the keys so that one matches: PEFT keeps no order of theirs',
+    });
+  }
+  return { key: first[0], value: first[1] };
+}
