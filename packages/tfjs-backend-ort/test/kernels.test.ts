@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ortBackend } from '../src/index.ts';
+import { compile, ortBackend } from '../src/index.ts';
 import { kernelTable } from '../src/kernels/kernelTable.ts';
 import { binaryCases } from './cases/binary.ts';
 import { otherCases } from './cases/others.ts';
@@ -64,26 +64,39 @@ it('has a case for every kernel of the table', () => {
   expect(Object.values(cases).every(list => list.length > 0)).toBe(true);
 });
 
+/** The case run by a compiled function. */
+function traced(kase: KernelCase): KernelCase {
+  const name = (i: number): string => `x${i}`;
+  const named = (inputs: tf.Tensor[], dtype: (dtype: string) => boolean): Record<string, tf.Tensor> =>
+    Object.fromEntries(inputs.map((input, i) => [name(i), input] as const).filter(([, input]) => dtype(input.dtype)));
+  // Everything is recomputed, so that every kernel runs in the backward session too.
+  const compiled = compile(inputs => kase.run(...kase.inputs.map((_, i) => inputs[name(i)]!)), { recompute: 'full' });
+  const run = (...inputs: tf.Tensor[]): tf.Tensor | tf.Tensor[] =>
+    compiled(named(inputs, dtype => dtype === 'float32'), named(inputs, dtype => dtype !== 'float32')); // prettier-ignore
+  return { ...kase, run };
+}
+
 describe.each(Object.keys(cases))('%s', kernelName => {
   it.each(cases[kernelName]!.map(kase => [kase.name, kase] as const))('%s', async (_, kase) => {
     await tf.setBackend('cpu');
     const onCpu = { ...kase, run: kase.expected ?? kase.run };
     const expected = await forward(onCpu);
-    const hasGradient =
-      kase.noGradient === undefined &&
-      kase.inputs.length > 0 &&
-      [...kase.inputs, ...expected].every(({ dtype }) => dtype === 'float32');
+    const isFloat = [...kase.inputs, ...expected].every(({ dtype }) => dtype === 'float32');
+    const hasGradient = kase.noGradient === undefined && kase.inputs.length > 0 && isFloat;
     const expectedGradients = hasGradient ? await gradients(onCpu, expected) : [];
 
     await tf.setBackend('ort');
-    const backend = ortBackend();
-    const before = backend.fallbacks().get(kernelName) ?? 0;
-    expectClose(await forward(kase), expected);
-    expect((backend.fallbacks().get(kernelName) ?? 0) - before).toBe(kase.fallback === undefined ? 0 : 1);
-    if (!hasGradient) return;
-    const actualGradients = await gradients(kase, expected);
-    if (typeof expectedGradients === 'string' || typeof actualGradients === 'string')
-      expect(actualGradients).toBe(expectedGradients);
-    else expectClose(actualGradients, expectedGradients);
+    const fallbacks = (): number => ortBackend().fallbacks().get(kernelName) ?? 0;
+    const before = fallbacks();
+    const modes = kase.fallback === undefined ? [kase, traced(kase)] : [kase];
+    for (const mode of modes) {
+      expectClose(await forward(mode), expected);
+      expect(fallbacks() - before).toBe(kase.fallback === undefined ? 0 : 1);
+      // The gradient of a compiled function flows through its first result only.
+      if (!hasGradient || (mode !== kase && expected.length > 1)) continue;
+      const actual = await gradients(mode, expected);
+      if (typeof expectedGradients === 'string' || typeof actual === 'string') expect(actual).toBe(expectedGradients);
+      else expectClose(actual, expectedGradients);
+    }
   });
 });

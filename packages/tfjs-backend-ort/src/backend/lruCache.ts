@@ -23,6 +23,11 @@ export class LruCache<V> {
     return value;
   }
 
+  /** Keys and values, the one used longest ago first. */
+  [Symbol.iterator](): IterableIterator<[string, V]> {
+    return this.#entries[Symbol.iterator]();
+  }
+
   clear(): void {
     for (const key of [...this.#entries.keys()]) this.#remove(key);
   }

@@ -1,8 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import type { Device, DeviceMemory } from '../device/device.ts';
+import { type CompiledFunction, type CompileOptions, compileOn } from '../compile/compile.ts';
+import type { Recording } from '../compile/recording.ts';
+import type { Traceable } from '../compile/tracedFunction.ts';
 import type { Inputs } from '../kernels/kernel.ts';
 import { kernelTable } from '../kernels/kernelTable.ts';
+import { afterKernel } from '../kernels/ordering.ts';
 import { isTensorType } from '../onnx/elementType.ts';
 import { type KernelInputs, runOnCpu } from './cpuFallback.ts';
 import { EagerRunner } from './eagerRunner.ts';
@@ -21,6 +25,8 @@ export class OrtBackend extends tf.KernelBackend {
   readonly device: Device;
   /** @internal */
   readonly store: TensorStore;
+  /** @internal The graph that kernels are appended to, while a function is traced. */
+  recording: Recording | undefined;
   readonly #eager: EagerRunner;
   readonly #fallbacks = new Map<string, number>();
 
@@ -46,11 +52,41 @@ export class OrtBackend extends tf.KernelBackend {
     this.device.trim();
   }
 
+  /**
+   * Makes a function over named tensors that runs as sessions of ONNX Runtime and is differentiable.
+   *
+   * @throws Problem for options that it does not know
+   */
+  compile(fn: Traceable, options?: CompileOptions): CompiledFunction {
+    return compileOn(() => this, fn, options);
+  }
+
+  /**
+   * Inside a compiled function: `x`, but not before the other tensors are computed, so that values which follow from `x` do not live at
+   * the same time as theirs. Elsewhere: `x`. The gradient flows to `x` alone.
+   *
+   * @returns a tensor that the caller owns
+   */
+  after<T extends tf.Tensor>(x: T, ...others: readonly tf.Tensor[]): T {
+    if (!this.recording || others.length === 0) return tf.clone(x);
+    const inputs = { x, ...Object.fromEntries(others.map((tensor, i) => [`other${i}`, tensor])) };
+    return tf.customGrad(() => ({
+      value: tf.engine().runKernel<tf.Tensor>(afterKernel, inputs),
+      gradFunc: (dy: tf.Tensor) => tf.clone(dy),
+    }))(x) as T;
+  }
+
   /** @internal One kernel of tfjs. */
   runKernel(name: string, inputs: KernelInputs, attrs: object): tf.TensorInfo | tf.TensorInfo[] {
     const given = withoutMissing(inputs);
     const kernel = kernelTable.get(name);
     const tensors = Object.values(given).flat() as tf.TensorInfo[];
+    if (this.recording) {
+      refuseVariables(name, tensors);
+      if (tensors.some(tensor => this.recording!.isSymbolic(tensor))) {
+        return this.recording.kernel(name, kernel, given as Inputs<tf.TensorInfo>, attrs);
+      }
+    }
     const runsHere =
       kernel !== undefined &&
       tensors.every(({ dtype, shape }) => typeless.has(name) || (isTensorType(dtype) && !shape.includes(0))) &&
@@ -135,4 +171,15 @@ export class OrtBackend extends tf.KernelBackend {
 function withoutMissing(inputs: KernelInputs): KernelInputs {
   if (Array.isArray(inputs) || Object.values(inputs).every(input => input)) return inputs;
   return Object.fromEntries(Object.entries(inputs).filter(([, input]) => input));
+}
+
+/** A variable's value in a trace would be a constant of the graph: training would never change it. */
+function refuseVariables(kernel: string, tensors: readonly tf.TensorInfo[]): void {
+  const variable = tensors.find(tensor => tensor instanceof tf.Variable);
+  if (!variable) return;
+  throw problem('tfjs-backend-ort', {
+    what: `a function inside compile() reads the variable '${(variable as tf.Variable).name}' (in ${kernel}) from outside`,
+    expected: 'variables among its inputs',
+    fix: 'pass the variable as an input of the compiled function',
+  });
 }

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
+import { type CompiledFunction, type CompileOptions, compileOn } from '../compile/compile.ts';
+import type { Traceable } from '../compile/tracedFunction.ts';
 import { nodeCpu } from '../device/nodeCpu.ts';
 import { kernelTable } from '../kernels/kernelTable.ts';
 import { OrtBackend } from './ortBackend.ts';
@@ -33,6 +35,24 @@ function registerBackend(): void {
  */
 export function ortBackend(): OrtBackend {
   return asOrtBackend(tf.backend());
+}
+
+/**
+ * Makes a function over named tensors that runs as a few fused sessions of ONNX Runtime and is differentiable like any tfjs function.
+ *
+ * It is traced on the first call of each signature (names, types and shapes of its inputs): everything in it must follow from its
+ * inputs alone. Reading tensors, drawing random numbers and reading variables from outside are errors.
+ *
+ * @throws Problem for options that it does not know; when called, where another backend is active
+ *
+ * @example
+ * ```ts
+ * const layer = compile(({ x, w }) => tf.relu(tf.matMul(x, w)));
+ * const y = layer({ w }, { x }); // the gradient flows to w alone
+ * ```
+ */
+export function compile(fn: Traceable, options?: CompileOptions): CompiledFunction {
+  return compileOn(ortBackend, fn, options);
 }
 
 function asOrtBackend(backend: unknown): OrtBackend {

@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import type { Device, Feed, Handle } from '../device/device.ts';
-import type { Value } from '../graph/graph.ts';
+import type { Graph, Value } from '../graph/graph.ts';
 import type { Shape } from '../graph/shape.ts';
 import { type HostArray, isTensorType, type TensorType, toHostArray } from '../onnx/elementType.ts';
 
@@ -15,6 +15,8 @@ export interface Entry {
   readonly host?: tf.BackendValues;
   /** A tensor of a graph that is being recorded: it has no elements. */
   readonly value?: Value;
+  /** The graph of `value`. */
+  readonly graph?: Graph;
 }
 
 /** The elements of all tensors, counted by reference as tfjs asks. */
@@ -67,10 +69,10 @@ export class TensorStore {
   }
 
   /** A tensor that stands for a value of a graph. */
-  symbolic(value: Value): tf.TensorInfo {
+  symbolic(value: Value, graph: Graph): tf.TensorInfo {
     const dataId = {};
     const dtype = value.dtype as TensorType;
-    this.#entries.set(dataId, { references: 1, dtype, value });
+    this.#entries.set(dataId, { references: 1, dtype, value, graph });
     return { dataId, shape: [...value.shape], dtype };
   }
 

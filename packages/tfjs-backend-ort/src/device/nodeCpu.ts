@@ -27,7 +27,11 @@ export function nodeCpu(threads: number): Device {
     // Patterns are per session and shape; without them a session holds less and is as fast.
     enableMemPattern: false,
     // Every session has threads of its own; those that spin after a run would take the cores from the session that runs next.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
+    // ReshapeFusion would join a reshape whose shape is there to wait for another value (kernels/ordering.ts) with its neighbours.
+    extra: {
+      session: { intra_op: { allow_spinning: '0' } },
+      optimization: { disable_specified_optimizers: 'ReshapeFusion' },
+    },
   };
   return {
     name: 'node-cpu',

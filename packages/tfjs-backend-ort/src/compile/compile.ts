@@ -1,0 +1,186 @@
+import * as tf from '@tensorflow/tfjs';
+import { checkOptions, problem } from '@dropbp/basics';
+import { LruCache } from '../backend/lruCache.ts';
+import type { OrtBackend } from '../backend/ortBackend.ts';
+import { isTensorType } from '../onnx/elementType.ts';
+import { runFused, runWithGradient } from './differentiableRun.ts';
+import {
+  capturedTensors,
+  forwardPlan,
+  type FusedPlan,
+  fusedPlan,
+  type GradientPlan,
+  gradientPlan,
+  type Plan,
+} from './plan.ts';
+import type { Recompute } from './savedValues.ts';
+import { inputName, type Tensors, type Traceable, traceForward, traceGradient } from './tracedFunction.ts';
+
+export interface CompileOptions {
+  /** What errors and profiles call the function. @defaultValue the function's own name */
+  name?: string;
+  /** What the backward pass computes again instead of keeping it. @defaultValue 'cheap' */
+  recompute?: Recompute;
+  /**
+   * For a function that returns a scalar loss: the gradient is computed in the same run as the loss, and only scaled in the backward
+   * pass. Nothing of the forward pass is kept. @defaultValue false
+   */
+  fuse?: boolean;
+}
+
+/** What one signature of a compiled function became. */
+export interface SignatureReport {
+  /** Names, types and shapes of the inputs, differentiable ones before the `|`. */
+  readonly signature: string;
+  /** Nodes of each session that has been planned. */
+  readonly nodes: Readonly<Record<string, number>>;
+  /** Bytes kept for the backward pass, beside inputs. */
+  readonly savedBytes: number;
+  /** Operations that the backward pass runs again. */
+  readonly recomputed: readonly string[];
+}
+
+/** A function that runs as sessions of ONNX Runtime. */
+export interface CompiledFunction {
+  /**
+   * Runs the function. It is traced on the first call of each signature: names, types and shapes of its inputs.
+   *
+   * @param differentiable - float32 inputs through which the gradient flows
+   * @param frozen - inputs through which it does not. No gradient of them is computed; they may be disposed before the backward pass
+   * @returns what the function returns; the caller owns it. The gradient flows through the first result
+   */
+  (differentiable: Record<string, tf.Tensor>, frozen?: Record<string, tf.Tensor>): tf.Tensor | tf.Tensor[];
+  /** Unloads all sessions. The function cannot be called afterwards. */
+  dispose(): void;
+  /** How many signatures are traced and kept. */
+  readonly signatures: number;
+  report(): SignatureReport[];
+}
+
+/** The plans of one signature, made when they are first needed. */
+interface Plans {
+  forward?: Plan;
+  gradient?: GradientPlan;
+  fused?: FusedPlan;
+}
+
+/** Signatures that one function keeps. The one that was used longest ago goes first. */
+const maxSignatures = 256;
+
+/** @internal `compile` on the backend that `active` returns at the time of each call. */
+export function compileOn(active: () => OrtBackend, fn: Traceable, options: CompileOptions = {}): CompiledFunction {
+  checkOptions('tfjs-backend-ort', 'compile()', options, ['name', 'recompute', 'fuse']);
+  const { recompute = 'cheap', fuse = false } = options;
+  const name = options.name ?? (fn.name === '' ? 'function' : fn.name);
+  if (!['none', 'cheap', 'full'].includes(recompute)) {
+    throw problem('tfjs-backend-ort', {
+      what: 'recompute is not usable',
+      got: recompute,
+      expected: "'none', 'cheap' or 'full'",
+    });
+  }
+  const cache = new LruCache<Plans>(maxSignatures, unload);
+  let isDisposed = false;
+
+  const compiled = (differentiable: Tensors, frozen: Tensors = {}): tf.Tensor | tf.Tensor[] => {
+    const backend = active();
+    const inputs = { ...differentiable, ...frozen };
+    if (backend.recording) return fn(inputs);
+    if (isDisposed)
+      throw problem('tfjs-backend-ort', {
+        what: `the compiled function ${name} was disposed`,
+        fix: 'compile it again',
+      });
+    const plans = cache.get(signatureOf(name, differentiable, frozen), () => ({}));
+    const differentiableNames = Object.keys(differentiable);
+
+    if (!tf.engine().isTapeOn() || differentiableNames.length === 0) {
+      const plan = (plans.forward ??=
+        plans.gradient ?? plans.fused ?? forwardPlan(backend, name, traceForward(backend, fn, inputs)));
+      return results(plan, plan.forward.run(feeds(plan, inputs)));
+    }
+    const gradient = () => traceGradient(backend, fn, inputs, differentiableNames, fuse);
+    if (fuse) {
+      const plan = (plans.fused ??= fusedPlan(backend, name, gradient()));
+      return runFused(plan, Object.values(differentiable), feeds(plan, inputs));
+    }
+    const plan = (plans.gradient ??= gradientPlan(backend, name, gradient(), recompute));
+    return runWithGradient(plan, Object.values(differentiable), feeds(plan, inputs));
+  };
+  return Object.defineProperties(compiled, {
+    dispose: {
+      value: () => {
+        isDisposed = true;
+        cache.clear();
+      },
+    },
+    signatures: { get: () => cache.size },
+    report: { value: () => [...cache].map(([signature, plans]) => reportOf(signature, plans)) },
+  }) as CompiledFunction;
+}
+
+/** @throws Problem when an input has a name twice or a type that does not fit */
+function signatureOf(name: string, differentiable: Tensors, frozen: Tensors): string {
+  const part = (tensors: Tensors): string =>
+    Object.entries(tensors)
+      .map(([key, { dtype, shape }]) => `${key}:${dtype}[${shape.join()}]`)
+      .join();
+  for (const key of Object.keys(frozen)) {
+    if (key in differentiable)
+      throw problem('tfjs-backend-ort', {
+        what: `the input '${key}' of ${name} is given as differentiable and as frozen`,
+      });
+  }
+  for (const [key, { dtype }] of Object.entries(differentiable)) {
+    if (dtype !== 'float32')
+      throw problem('tfjs-backend-ort', {
+        what: `the differentiable input '${key}' of ${name} has no gradient`,
+        got: dtype,
+        expected: 'float32',
+        fix: 'pass it among the frozen inputs',
+      });
+  }
+  for (const [key, { dtype }] of Object.entries(frozen)) {
+    if (!isTensorType(dtype))
+      throw problem('tfjs-backend-ort', {
+        what: `the input '${key}' of ${name} is not numbers`,
+        got: dtype,
+        expected: 'float32, int32 or bool',
+      });
+  }
+  return `${part(differentiable)}|${part(frozen)}`;
+}
+
+function feeds(plan: Plan, inputs: Tensors): Map<string, tf.Tensor> {
+  return new Map([
+    ...Object.entries(inputs).map(([name, tensor]) => [inputName(name), tensor] as const),
+    ...capturedTensors(plan),
+  ]);
+}
+
+function results({ outputs, isList }: Plan, made: ReadonlyMap<string, tf.Tensor>): tf.Tensor | tf.Tensor[] {
+  const tensors = outputs.map(output => made.get(output)!);
+  return isList ? tensors : tensors[0]!;
+}
+
+function unload({ forward, gradient, fused }: Plans): void {
+  const sessions = [
+    forward?.forward,
+    gradient?.forward,
+    gradient?.forwardSaving,
+    gradient?.backward,
+    fused?.forward,
+    fused?.fused,
+  ];
+  for (const session of sessions) session?.unload();
+  for (const plan of [forward, gradient, fused]) plan?.recording.dispose();
+}
+
+function reportOf(signature: string, { forward, gradient, fused }: Plans): SignatureReport {
+  const nodes: Record<string, number> = {};
+  if (forward) nodes.forward = forward.forward.nodes;
+  if (gradient)
+    Object.assign(nodes, { forwardSaving: gradient.forwardSaving.nodes, backward: gradient.backward.nodes });
+  if (fused) nodes.fused = fused.fused.nodes;
+  return { signature, nodes, savedBytes: gradient?.savedBytes ?? 0, recomputed: gradient?.recomputed ?? [] };
+}

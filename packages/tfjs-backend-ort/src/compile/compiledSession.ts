@@ -1,0 +1,52 @@
+import * as tf from '@tensorflow/tfjs';
+import type { OrtBackend } from '../backend/ortBackend.ts';
+import type { Feed, Handle, Session } from '../device/device.ts';
+import type { OnnxModel } from '../onnx/onnxModel.ts';
+import type { TensorType } from '../onnx/elementType.ts';
+
+/** A part of a traced function as a session, loaded when it first runs. */
+export class CompiledSession {
+  readonly inputs: readonly string[];
+  readonly #backend: OrtBackend;
+  readonly #model: OnnxModel;
+  #session: Session | undefined;
+  #isRetired = false;
+
+  constructor(backend: OrtBackend, model: OnnxModel) {
+    this.#backend = backend;
+    this.#model = model;
+    this.inputs = model.inputs.map(input => input.name);
+  }
+
+  get nodes(): number {
+    return this.#model.nodes.length;
+  }
+
+  /** Operations by name, in order. */
+  get operations(): string[] {
+    return this.#model.nodes.map(node => node.op);
+  }
+
+  /** Runs on the tensors of these names. @returns a new tensor for every output, by name; the active scope owns them */
+  run(tensors: ReadonlyMap<string, tf.Tensor>): Map<string, tf.Tensor> {
+    this.#session ??= this.#backend.device.load(this.#model);
+    const feeds: Record<string, Feed> = {};
+    for (const name of this.inputs) feeds[name] = this.#backend.store.feed(tensors.get(name)!);
+    const handles: Record<string, Handle> = {};
+    const results = this.#model.outputs.map(({ name, shape, dtype }) => {
+      const info = this.#backend.store.alloc(shape, dtype as TensorType);
+      handles[name] = info.handle;
+      return [name, tf.engine().makeTensorFromTensorInfo(info, this.#backend)] as const;
+    });
+    this.#backend.device.run(this.#session, feeds, handles);
+    if (this.#isRetired) this.unload();
+    return new Map(results);
+  }
+
+  /** Frees the session. A backward pass that is still to come loads it once more. */
+  unload(): void {
+    this.#isRetired = true;
+    if (this.#session) this.#backend.device.unload(this.#session);
+    this.#session = undefined;
+  }
+}

@@ -1,0 +1,77 @@
+import * as tf from '@tensorflow/tfjs';
+import { problem } from '@dropbp/basics';
+import type { FusedPlan, GradientPlan, Plan } from './plan.ts';
+import { arrivingGradient } from './tracedFunction.ts';
+
+type Results = tf.Tensor | tf.Tensor[];
+type Named = ReadonlyMap<string, tf.Tensor>;
+
+/**
+ * Runs the forward pass, keeps what the backward pass needs, and frees it as soon as that has run.
+ *
+ * @param inputs - the differentiable inputs, in the plan's order
+ * @param feeds - all that sessions may read, by name in the graph
+ */
+export function runWithGradient(plan: GradientPlan, inputs: tf.Tensor[], feeds: Named): Results {
+  return differentiable(plan, inputs, plan.forwardSaving.run(feeds), made => {
+    const names = plan.backward.inputs.filter(name => name !== arrivingGradient);
+    // Inputs too are kept by the tape, by reference: a tidy of the caller may dispose them before the backward pass.
+    const keep = names.map(name => made.get(name) ?? feeds.get(name)!);
+    return {
+      keep,
+      backward: (dy, kept) => {
+        const read = new Map(names.map((name, i) => [name, kept[i]!] as const)).set(arrivingGradient, dy);
+        const gradients = plan.backward.run(read);
+        return plan.gradients.map(name => gradients.get(name)!);
+      },
+    };
+  });
+}
+
+/** Runs loss and gradient at once; the backward pass multiplies by the gradient that arrives. */
+export function runFused(plan: FusedPlan, inputs: tf.Tensor[], feeds: Named): Results {
+  return differentiable(plan, inputs, plan.fused.run(feeds), made => ({
+    keep: plan.gradients.map(name => made.get(name)!),
+    backward: (dy, kept) => kept.map(gradient => tf.mul(gradient, dy)),
+  }));
+}
+
+interface Backward {
+  readonly keep: tf.Tensor[];
+  /** @returns a gradient for every differentiable input */
+  readonly backward: (dy: tf.Tensor, kept: tf.Tensor[]) => tf.Tensor[];
+}
+
+/** Puts a run on the tape: its first result carries the gradient, the others do not. */
+function differentiable(
+  plan: Plan,
+  inputs: tf.Tensor[],
+  made: Map<string, tf.Tensor>,
+  prepare: (made: Named) => Backward,
+): Results {
+  const { keep, backward } = prepare(made);
+  const [first, ...others] = plan.outputs.map(name => made.get(name)!);
+  const carrying = tf.customGrad((...args: (tf.Tensor | tf.GradSaveFunc)[]) => {
+    (args.at(-1) as tf.GradSaveFunc)(keep);
+    return {
+      value: tf.clone(first!),
+      gradFunc: (dy: tf.Tensor, kept: tf.Tensor[]) => {
+        if (tf.engine().isTapeOn()) throw secondDerivative();
+        const gradients = backward(dy, kept);
+        // tfjs would keep them until the whole backward pass is over.
+        tf.dispose(kept);
+        return gradients;
+      },
+    };
+  })(...inputs);
+  const returned = new Set(others);
+  for (const tensor of made.values()) if (!returned.has(tensor)) tensor.dispose();
+  return plan.isList ? [carrying, ...others] : carrying;
+}
+
+function secondDerivative(): Error {
+  return problem('tfjs-backend-ort', {
+    what: 'a compiled function has no second derivative',
+    fix: 'call the function itself, not the compiled one, where gradients of gradients are taken',
+  });
+}

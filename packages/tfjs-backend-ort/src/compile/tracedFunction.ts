@@ -1,0 +1,129 @@
+import * as tf from '@tensorflow/tfjs';
+import { problem } from '@dropbp/basics';
+import type { OrtBackend } from '../backend/ortBackend.ts';
+import type { Graph, Value } from '../graph/graph.ts';
+import type { TensorType } from '../onnx/elementType.ts';
+import type { Recording } from './recording.ts';
+import { trace } from './trace.ts';
+
+export type Tensors = Readonly<Record<string, tf.Tensor>>;
+
+/** A function over named tensors. Ordinary tfjs; it may use `tf.customGrad`. */
+export type Traceable = (inputs: Record<string, tf.Tensor>) => tf.Tensor | tf.Tensor[];
+
+/** A function's forward pass as a graph. */
+export interface Traced {
+  readonly recording: Recording;
+  readonly outputs: readonly Value[];
+  /** Whether the function returns a list. */
+  readonly isList: boolean;
+}
+
+/** The graph of the gradient as well: nodes from `border` on belong to the backward pass. */
+export interface TracedGradient extends Traced {
+  readonly border: number;
+  readonly gradients: readonly Value[];
+}
+
+/** The graph's name for the gradient that arrives at the first output. */
+export const arrivingGradient = 'dy';
+
+/** The graph's name for a function's input: none of its own begin so. */
+export const inputName = (name: string): string => `input.${name}`;
+
+export function traceForward(backend: OrtBackend, fn: Traceable, inputs: Tensors): Traced {
+  const { recording, result } = trace(backend, recording => {
+    const { tensors, isList } = call(fn, symbols(recording, inputs));
+    return { outputs: outputsOf(recording, tensors), isList };
+  });
+  return { recording, ...result };
+}
+
+/**
+ * Traces the function and its gradient by the inputs named in `differentiable`.
+ *
+ * @param isScalar - whether the function is a loss whose gradient is wanted as it is; else it is multiplied by one that arrives
+ */
+export function traceGradient(
+  backend: OrtBackend,
+  fn: Traceable,
+  inputs: Tensors,
+  differentiable: readonly string[],
+  isScalar: boolean,
+): TracedGradient {
+  const { recording, result } = trace(backend, recording => {
+    const symbolic = symbols(recording, inputs);
+    let forward: { outputs: Value[]; isList: boolean; border: number };
+    const { grads } = tf.engine().gradients(
+      () => {
+        const { tensors, isList } = call(fn, symbolic);
+        const first = tensors[0]!;
+        forward = { outputs: outputsOf(recording, tensors), isList, border: recording.graph.nodes.length };
+        if (isScalar) return scalar(first);
+        // The gradient of Σ y·dy is that of y, given dy. The shape of dy is known only here.
+        return tf.sum(tf.mul(first, recording.input(arrivingGradient, first.shape, 'float32')));
+      },
+      differentiable.map(name => symbolic[name]!),
+      undefined,
+      true,
+    );
+    const { border } = forward!;
+    const gradients = (grads as (tf.Tensor | null | undefined)[]).map((gradient, i) =>
+      gradient ? recording.valueOf(gradient) : recording.graph.fill(0, inputs[differentiable[i]!]!.shape, 'float32'),
+    );
+    return { ...forward!, gradients: distinct(recording.graph, gradients, border) };
+  });
+  return { recording, ...result };
+}
+
+function symbols(recording: Recording, inputs: Tensors): Record<string, tf.Tensor> {
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, { shape, dtype }]) => [
+      name,
+      recording.input(inputName(name), shape, dtype as TensorType),
+    ]),
+  );
+}
+
+function call(fn: Traceable, inputs: Record<string, tf.Tensor>): { tensors: tf.Tensor[]; isList: boolean } {
+  const result: unknown = fn(inputs);
+  const list: unknown[] = Array.isArray(result) ? result : [result];
+  const tensors = list.filter((item): item is tf.Tensor => item instanceof tf.Tensor);
+  if (list.length > 0 && tensors.length === list.length) return { tensors, isList: Array.isArray(result) };
+  throw problem('tfjs-backend-ort', {
+    what: 'a function inside compile() returned no tensors',
+    got: result instanceof Promise ? 'a promise' : typeof result,
+    expected: 'a tensor or a list of tensors',
+    ...(result instanceof Promise && { fix: 'compile a synchronous function' }),
+  });
+}
+
+function outputsOf(recording: Recording, tensors: readonly tf.Tensor[]): Value[] {
+  return distinct(
+    recording.graph,
+    tensors.map(tensor => recording.valueOf(tensor)),
+    0,
+  );
+}
+
+/** Every value as the output of a node from `border` on, under a name that no other has: what a session can return. */
+function distinct(graph: Graph, values: readonly Value[], border: number): Value[] {
+  const names = new Set<string>();
+  return values.map(value => {
+    const output = graph.asOutput(value);
+    const isOwn = !names.has(output.name) && graph.producers.get(output.name)!.index >= border;
+    const own = isOwn ? output : graph.copy(output);
+    names.add(own.name);
+    return own;
+  });
+}
+
+function scalar(y: tf.Tensor): tf.Tensor {
+  if (y.size === 1) return y;
+  throw problem('tfjs-backend-ort', {
+    what: 'a function compiled with fuse must return a scalar loss first',
+    got: y.shape,
+    expected: '[]',
+    fix: 'sum or average it, or compile without fuse',
+  });
+}
