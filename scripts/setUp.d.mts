@@ -1,0 +1,12 @@
+/** Something that the user can mend: printed without a stack. */
+export class SetUpError extends Error {}
+
+/** Installs and builds, each only when something has changed since the last time. */
+export function setUp(options: {
+  build: boolean;
+  root?: string;
+  nodeVersion?: string;
+  /** Runs pnpm. */
+  run?: (args: string[], root: string) => Promise<{ code: number; output: string }>;
+  say?: (line: string) => void;
+}): Promise<{ installed: boolean; built: boolean }>;
