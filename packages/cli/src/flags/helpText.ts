@@ -1,0 +1,61 @@
+import { paint } from '../terminal/paint.ts';
+import type { Command } from './command.ts';
+import type { Flag } from './flag.ts';
+import { flagName } from './flagName.ts';
+
+/** What `dropbp <command> --help` prints. */
+export function helpText(command: Command, options: { columns: number; hasColor: boolean }): string {
+  const { hasColor } = options;
+  const { positional, flags, sections = {}, examples } = command;
+  const dots = positional?.isRepeatable === true ? '…' : '';
+  const usage = ['dropbp', command.name, ...(positional ? [positional.placeholder + dots] : []), '[flags]'].join(' ');
+  const rows: (readonly [string, string] | string)[] = [];
+  if (positional) rows.push([positional.placeholder, positional.help]);
+  for (const [key, flag] of Object.entries(flags)) {
+    const title = sections[key];
+    if (title !== undefined) rows.push(title);
+    rows.push([
+      [flagName(key), ...(flag.placeholder === undefined ? [] : [flag.placeholder])].join(' '),
+      describe(flag),
+    ]);
+  }
+  const left = Math.min(34, Math.max(...rows.map(row => (typeof row === 'string' ? 0 : row[0].length))));
+  const width = Math.min(100, Math.max(60, options.columns)) - left - 4;
+  const lines = rows.flatMap(row =>
+    typeof row === 'string' ? ['', paint('bold', row, hasColor)] : entry(row[0], wrap(row[1], width), left),
+  );
+  return [
+    command.summary,
+    '',
+    `${paint('bold', 'Usage', hasColor)}  ${usage}`,
+    ...(typeof rows[0] === 'string' ? [] : ['']),
+    ...lines,
+    '',
+    paint('bold', examples.length > 1 ? 'Examples' : 'Example', hasColor),
+    ...examples.map(example => `  ${example}`),
+    '',
+  ].join('\n');
+}
+
+function describe(flag: Flag<unknown>): string {
+  if (flag.isRequired === true) return `${flag.help} (required)`;
+  const fallback = flag.defaultText ?? flag.fallback;
+  const isShown = typeof fallback === 'string' || typeof fallback === 'number';
+  return isShown ? `${flag.help} [${fallback}]` : flag.help;
+}
+
+function entry(name: string, text: readonly string[], left: number): string[] {
+  const fits = name.length <= left;
+  const first = `  ${name.padEnd(left)}  ${fits ? (text[0] ?? '') : ''}`.trimEnd();
+  return [first, ...text.slice(fits ? 1 : 0).map(line => ' '.repeat(left + 4) + line)];
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const line = lines[lines.length - 1]!;
+    if (line !== '' && line.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+  }
+  return lines;
+}

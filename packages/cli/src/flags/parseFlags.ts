@@ -1,0 +1,82 @@
+import { parseArgs } from 'node:util';
+import { nearNames, problem } from '@dropbp/basics';
+import type { Flags, FlagValues } from './flag.ts';
+import { flagName } from './flagName.ts';
+
+/** What a command takes from its line. */
+export interface CommandLine<F extends Flags> {
+  readonly flags: FlagValues<F>;
+  readonly positionals: readonly string[];
+}
+
+/**
+ * Reads a command's flags: `--name value`, `--name=value`, `--switch`; after `--` everything is positional.
+ *
+ * @param command - for messages: `'dropbp train'`
+ * @throws Problem naming the flag, and the near names of one that is unknown
+ */
+export function parseFlags<F extends Flags>(command: string, flags: F, args: readonly string[]): CommandLine<F> {
+  const byName = new Map(Object.keys(flags).map(key => [flagName(key), key]));
+  const types = [...byName].map(([name, key]) => {
+    const type = flags[key]!.placeholder === undefined ? ('boolean' as const) : ('string' as const);
+    return [name.slice(2), { type }] as const;
+  });
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries(types),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+
+  const values = new Map<string, unknown>();
+  const positionals: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === 'positional') positionals.push(token.value);
+    if (token.kind !== 'option') continue;
+    const name = token.rawName;
+    const key = byName.get(name);
+    if (key === undefined) throw unknown(command, name, [...byName.keys()]);
+    if (values.has(key)) throw problem('cli', { what: `${name} is given twice`, fix: 'give it once' });
+    values.set(key, readValue(flags, key, token));
+  }
+  for (const [name, key] of byName) {
+    const flag = flags[key]!;
+    if (values.has(key)) continue;
+    if (flag.isRequired === true) {
+      throw problem('cli', { what: `${command} needs ${name} ${flag.placeholder ?? ''}`.trimEnd(), fix: flag.help });
+    }
+    values.set(key, flag.fallback);
+  }
+  return { flags: Object.fromEntries(values) as FlagValues<F>, positionals };
+}
+
+function readValue(
+  flags: Flags,
+  key: string,
+  token: { rawName: string; value: string | undefined; inlineValue: boolean | undefined },
+): unknown {
+  const { rawName: name, value, inlineValue } = token;
+  const flag = flags[key]!;
+  if (flag.placeholder === undefined) {
+    if (value !== undefined) throw problem('cli', { what: `${name} takes no value`, got: value });
+    return flag.read('', name);
+  }
+  // A value that looks like a flag is nearly always a value that was forgotten.
+  if (value === undefined || (inlineValue === false && value.startsWith('--'))) {
+    throw problem('cli', {
+      what: `${name} needs a value`,
+      expected: `${name} ${flag.placeholder}`,
+      ...(value !== undefined && { got: value, fix: `write ${name}=${value} if this is the value` }),
+    });
+  }
+  return flag.read(value, name);
+}
+
+function unknown(command: string, name: string, known: readonly string[]): Error {
+  const near = nearNames(name, [...known, '--help']);
+  return problem('cli', {
+    what: `${command} does not know ${name}`,
+    fix: near.length > 0 ? `did you mean ${near.join(' or ')}?` : `see ${command} --help`,
+  });
+}

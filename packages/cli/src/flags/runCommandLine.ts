@@ -1,0 +1,114 @@
+import { nearNames, Problem, problem } from '@dropbp/basics';
+import { paint } from '../terminal/paint.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import type { Command } from './command.ts';
+import { helpText } from './helpText.ts';
+import { parseFlags, type CommandLine } from './parseFlags.ts';
+
+/** 0: done. 1: refused or failed, with a message. 2: the command line was not understood. 70: a fault of the program. */
+export type ExitCode = 0 | 1 | 2 | 70;
+
+/** What {@link runCommandLine} takes. */
+export interface CommandLineOptions {
+  readonly commands: readonly Command[];
+  readonly version: string;
+  /** Without the program's name: `process.argv.slice(2)`. */
+  readonly args: readonly string[];
+  readonly terminal: Terminal;
+}
+
+/** Runs the command that a command line names, and prints what goes wrong as one message. Never throws. */
+export async function runCommandLine(options: CommandLineOptions): Promise<ExitCode> {
+  const { commands, version, args, terminal } = options;
+  const [name, ...rest] = args;
+  const look = { columns: terminal.columns, hasColor: terminal.outHasColor };
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    const about = commands.find(command => command.name === rest[0]);
+    (name === undefined ? terminal.notes : terminal.out)(about ? helpText(about, look) : overview(commands, look));
+    return name === undefined ? 2 : 0;
+  }
+  if (name === '--version' || name === '-v') {
+    terminal.out(`${version}\n`);
+    return 0;
+  }
+  const command = commands.find(candidate => candidate.name === name);
+  if (command === undefined) return report(unknownCommand(name, commands), 'dropbp', terminal, 2);
+
+  const subject = `dropbp ${name}`;
+  let line: CommandLine<Command['flags']>;
+  try {
+    if (asksForHelp(rest)) {
+      terminal.out(helpText(command, look));
+      return 0;
+    }
+    line = parseFlags(subject, command.flags, rest);
+    checkPositionals(command, line.positionals);
+  } catch (error) {
+    return report(error, subject, terminal, 2);
+  }
+  try {
+    await command.run(line.flags, line.positionals, terminal);
+    return 0;
+  } catch (error) {
+    return report(error, subject, terminal, 1);
+  }
+}
+
+function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  return args.slice(0, end === -1 ? undefined : end).some(arg => arg === '--help' || arg === '-h');
+}
+
+function checkPositionals({ name, positional }: Command, given: readonly string[]): void {
+  const limit = positional === undefined ? 0 : positional.isRepeatable === true ? Infinity : 1;
+  if (given.length > limit) {
+    throw problem('cli', {
+      what: `dropbp ${name} does not know what to do with '${given[limit]!}'`,
+      fix: `see dropbp ${name} --help`,
+    });
+  }
+  if (positional !== undefined && given.length === 0) {
+    throw problem('cli', { what: `dropbp ${name} needs ${positional.placeholder}`, fix: positional.help });
+  }
+}
+
+function unknownCommand(name: string, commands: readonly Command[]): Error {
+  const names = commands.map(command => command.name);
+  const near = nearNames(name, names);
+  return problem('cli', {
+    what: `there is no command '${name}'`,
+    expected: names.join(', '),
+    fix: near.length > 0 ? `did you mean ${near.join(' or ')}?` : 'see dropbp --help',
+  });
+}
+
+function overview(commands: readonly Command[], { hasColor }: { hasColor: boolean }): string {
+  const width = Math.max(...commands.map(command => command.name.length));
+  return [
+    'Fine-tunes language models with adapters and DropBP.',
+    '',
+    `${paint('bold', 'Usage', hasColor)}  dropbp <command> [flags]`,
+    '',
+    ...commands.map(command => `  ${command.name.padEnd(width)}  ${command.summary}`),
+    '',
+    "'dropbp <command> --help' explains the flags of a command, with an example.",
+    '',
+  ].join('\n');
+}
+
+/** One message for what a user can mend; the stack as well where it is a fault of the program. */
+function report(error: unknown, subject: string, terminal: Terminal, code: 1 | 2): ExitCode {
+  const head = `${paint('red', `${subject}:`, terminal.notesHaveColor)} `;
+  if (error instanceof Problem) {
+    terminal.notes(`${head}${error.message.replace(/^\[@dropbp\/[^\]]+\] /, '')}\n`);
+    return code;
+  }
+  // Errors of the operating system carry a code and a message that names the path.
+  if (error instanceof Error && 'code' in error && 'syscall' in error) {
+    terminal.notes(`${head}${error.message}\n`);
+    return 1;
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  terminal.notes(`${head}this is a fault of dropbp, please report it:\n${text}\n`);
+  return 70;
+}

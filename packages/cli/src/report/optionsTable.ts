@@ -1,0 +1,36 @@
+import type { RunRecord } from '../run/runRecord.ts';
+import { html, type Html } from './html.ts';
+
+/** The runs' options, folded up; those in which the runs differ are marked. */
+export function optionsTable(runs: readonly RunRecord[]): Html {
+  const keys = [...new Set(runs.flatMap(run => Object.keys(run.options)))];
+  const rows = keys.map(key => {
+    const values = runs.map(run => show(run.options[key]));
+    const differs = values.some(value => value !== values[0]);
+    return html`<tr${differs ? html` class="differs"` : null}><th scope="row">${key}</th>${values.map(
+      value => html`<td>${value}</td>`,
+    )}</tr>
+`;
+  });
+  return html`<details>
+    <summary>${keys.length} options of each run</summary>
+    <div class="scroll">
+      <table>
+        <thead>
+          <tr>
+            <th></th>
+            ${runs.map((run, i) => html`<th scope="col"><span class="key run-${i % 6}"></span>${run.name}</th>`)}
+          </tr>
+        </thead>
+        <tbody>
+          ${rows}
+        </tbody>
+      </table>
+    </div>
+  </details>`;
+}
+
+function show(value: unknown): string {
+  if (value === undefined || value === null) return '–';
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

@@ -1,0 +1,94 @@
+import { readReportAssets } from '../reportAssets.ts';
+import type { RunRecord } from '../run/runRecord.ts';
+import { chartSpecs, type ChartSpec } from './chartSpecs.ts';
+import { html, jsonScript, trusted, type Html } from './html.ts';
+import { optionsTable } from './optionsTable.ts';
+import { samples } from './samples.ts';
+import { summaryTable } from './summaryTable.ts';
+
+/**
+ * One or several runs as a page that stands alone: no file, no font and no script from elsewhere. Runs are laid over
+ * each other; the first is what the others are compared with.
+ *
+ * @throws RangeError where there is no run
+ */
+export function renderReport(runs: readonly RunRecord[]): string {
+  const [first] = runs;
+  if (first === undefined) throw new RangeError('a report needs at least one run');
+  const { style, script, chartStyle, chartScript, chartLicence } = readReportAssets();
+  const charts = chartSpecs(runs);
+  const title = `${lastPart(first.model.source)} on ${lastPart(first.data.source)}`;
+  const page = html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <meta
+          http-equiv="Content-Security-Policy"
+          content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+        />
+        <title>${title} – dropbp</title>
+        <style>
+          ${trusted(chartStyle)}
+          ${trusted(style)}
+        </style>
+      </head>
+      <body>
+        <header>
+          <h1>${title}</h1>
+          <p class="about">${aboutLine(first)}</p>
+        </header>
+        <main>
+          <section aria-labelledby="summary">
+            <h2 id="summary">Result</h2>
+            ${summaryTable(runs)}
+          </section>
+          <section aria-labelledby="charts">
+            <h2 id="charts">Course of training</h2>
+            <noscript><p>The curves need JavaScript; the other parts of this page do not.</p></noscript>
+            <div class="charts">${charts.map(figure)}</div>
+          </section>
+          ${samples(runs)}
+          <section aria-labelledby="options">
+            <h2 id="options">Options</h2>
+            ${optionsTable(runs)}
+          </section>
+        </main>
+        <footer><p>Made by dropbp. Charts by uPlot, MIT licence.</p></footer>
+        ${jsonScript('chart-data', charts)}
+        <script>
+          /*
+${trusted(chartLicence.replaceAll('*/', '* /'))}
+*/
+          ${trusted(chartScript)};
+        </script>
+        <script>
+          ${trusted(script)};
+        </script>
+      </body>
+    </html> `;
+  return page.markup;
+}
+
+function figure(chart: ChartSpec, index: number): Html {
+  const id = `chart-${index}`;
+  return html`<figure>
+    <figcaption>
+      <h3 id="${id}">${chart.title}</h3>
+      <p>${chart.note}</p>
+    </figcaption>
+    <div class="chart" data-chart="${index}" role="img" aria-labelledby="${id}"></div>
+  </figure>`;
+}
+
+function aboutLine(run: RunRecord): string {
+  const date = run.startedAt.slice(0, 16).replace('T', ' ');
+  const versions = Object.entries(run.versions).map(([name, version]) => `${name} ${version}`);
+  return [`${date} UTC`, `backend ${run.backend}`, ...versions].join(' · ');
+}
+
+/** The last part of a path or hub id. */
+function lastPart(source: string): string {
+  return source.split(/[\\/]/).filter(Boolean).at(-1) ?? source;
+}

@@ -1,0 +1,115 @@
+import { formatCount, formatDuration, formatShare } from './formatNumber.ts';
+import { displayWidth, paint } from './paint.ts';
+import { smoothed } from './smoothed.ts';
+import { speedMeter } from './speedMeter.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What a step reports to the bar. */
+export interface Progress {
+  /** Steps done. */
+  readonly step: number;
+  readonly loss: number;
+  /** Tokens of this step. */
+  readonly tokens: number;
+  /** Share of the backward FLOPs that the step dropped. */
+  readonly dropped?: number;
+}
+
+/** A bar on a terminal, or plain lines elsewhere. */
+export interface ProgressBar {
+  update(progress: Progress): void;
+  /** Clears the bar for a line of text; the next update draws it again. */
+  note(text: string): void;
+  /** Leaves the last state on the screen and goes to the next line. A second call does nothing. */
+  stop(): void;
+}
+
+/** What {@link progressBar} takes. */
+export interface ProgressBarOptions {
+  readonly terminal: Terminal;
+  /** Steps in all. */
+  readonly total: number;
+  /** What is going on: `'train'`. */
+  readonly label: string;
+  /** Milliseconds, as of `performance.now`. */
+  readonly now?: () => number;
+}
+
+const redrawMs = 100;
+const plainLineMs = 30_000;
+const clearLine = '\r\u001B[2K';
+
+/**
+ * Shows steps done, loss (smoothed over about ten steps), tokens per second, dropped share and time left.
+ * Elsewhere than on a terminal: a line for each tenth of the steps, and one each half minute in between.
+ */
+export function progressBar(options: ProgressBarOptions): ProgressBar {
+  const { terminal, total, label, now = () => performance.now() } = options;
+  const startMs = now();
+  const meter = speedMeter(startMs);
+  let last: Progress | undefined;
+  let loss = smoothed();
+  let dropped = smoothed();
+  let writtenMs = -Infinity;
+  let isStopped = false;
+
+  const parts = (): string[] => {
+    const { step } = last!;
+    const left = (meter.secondsPerStep() ?? NaN) * (total - step);
+    return [
+      `${formatCount(step)}/${formatCount(total)}`,
+      `loss ${loss.value.toFixed(3)}`,
+      `${formatCount(meter.tokensPerSecond())} tokens/s`,
+      step < total ? `${formatDuration(left)} left` : formatDuration((now() - startMs) / 1000),
+      ...(dropped.hasValue ? [`dropped ${formatShare(dropped.value)}`] : []),
+    ];
+  };
+  const draw = (): void => {
+    writtenMs = now();
+    const line = barLine(label, last!.step / total, parts(), terminal.columns, terminal.notesHaveColor);
+    terminal.notes(clearLine + line);
+  };
+  const isTenth = (step: number, before: number): boolean =>
+    step >= total || Math.floor((10 * step) / total) > Math.floor((10 * before) / total);
+
+  return {
+    update(progress) {
+      const before = last?.step ?? 0;
+      last = progress;
+      loss = loss.with(progress.loss);
+      if (progress.dropped !== undefined) dropped = dropped.with(progress.dropped);
+      meter.add(now(), progress.step, progress.tokens);
+      if (terminal.isInteractive) {
+        if (now() - writtenMs >= redrawMs || progress.step >= total) draw();
+      } else if (before === 0 || isTenth(progress.step, before) || now() - writtenMs >= plainLineMs) {
+        writtenMs = now();
+        terminal.notes(`${label} ${parts().join('  ')}\n`);
+      }
+    },
+    note(text) {
+      terminal.notes(`${terminal.isInteractive && last !== undefined && !isStopped ? clearLine : ''}${text}\n`);
+      writtenMs = -Infinity;
+    },
+    stop() {
+      if (isStopped) return;
+      isStopped = true;
+      if (!terminal.isInteractive || last === undefined) return;
+      draw();
+      terminal.notes('\n');
+    },
+  };
+}
+
+/** The bar takes what the text leaves; on a narrow screen the last parts go first, then the bar. */
+function barLine(label: string, share: number, parts: readonly string[], columns: number, hasColor: boolean): string {
+  // The last column stays free: some terminals wrap as soon as it is written.
+  const room = Math.max(10, columns - 1);
+  const shown = [...parts];
+  const text = (): string => shown.join('  ');
+  while (shown.length > 1 && label.length + 2 + displayWidth(text()) > room - 10) shown.pop();
+  const width = Math.min(40, room - label.length - 3 - displayWidth(text()));
+  if (width < 4) return `${label} ${text()}`.slice(0, room);
+  const done = Math.round(width * Math.min(1, Math.max(0, share)));
+  const bar = paint('cyan', '━'.repeat(done), hasColor) + paint('dim', '─'.repeat(width - done), hasColor);
+  return `${label} ${bar}  ${text()}`;
+}

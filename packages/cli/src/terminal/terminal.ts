@@ -1,0 +1,48 @@
+/** Where a command writes. Results go to `out`, everything about their making to `notes`. */
+export interface Terminal {
+  /** Standard output. */
+  readonly out: (text: string) => void;
+  /** Standard error. */
+  readonly notes: (text: string) => void;
+  /** Whether `notes` reaches a screen on which a line can be drawn again. */
+  readonly isInteractive: boolean;
+  /** Width of the screen, in characters. */
+  readonly columns: number;
+  readonly outHasColor: boolean;
+  readonly notesHaveColor: boolean;
+}
+
+/** The parts of a stream of Node's that a terminal is made from. */
+export interface TerminalStream {
+  write(text: string): unknown;
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+}
+
+/**
+ * A terminal over two streams. `NO_COLOR` (any value but the empty one) and `TERM=dumb` turn colours off, `FORCE_COLOR`
+ * turns them on where no screen is. Source: no-color.org, force-color.org.
+ */
+export function terminal(
+  out: TerminalStream,
+  notes: TerminalStream,
+  env: Readonly<Record<string, string | undefined>> = {},
+): Terminal {
+  const isSet = (name: string): boolean => (env[name] ?? '') !== '';
+  const isDumb = env.TERM === 'dumb';
+  const hasColor = (stream: TerminalStream): boolean => {
+    if (isSet('NO_COLOR')) return false;
+    if (isSet('FORCE_COLOR')) return env.FORCE_COLOR !== '0';
+    return stream.isTTY === true && !isDumb;
+  };
+  return {
+    out: text => void out.write(text),
+    notes: text => void notes.write(text),
+    isInteractive: notes.isTTY === true && !isDumb,
+    get columns() {
+      return notes.columns ?? 80;
+    },
+    outHasColor: hasColor(out),
+    notesHaveColor: hasColor(notes),
+  };
+}
