@@ -1,0 +1,127 @@
+import * as huggingFace from '@huggingface/tokenizers';
+import { checkOptions, problem } from '@dropbp/basics';
+import { decodeTokens } from './decodeTokens.ts';
+import { nodeModule } from './nodeModule.ts';
+import { pythonSplits } from './pythonSplits.ts';
+import type { SpecialToken, Tokenizer } from './tokenizer.ts';
+import { readTokenizerJson, type TokenizerJson } from './tokenizerJson.ts';
+
+// The package's types name their files without an extension, so that TypeScript does not find them for Node.
+const { Tokenizer: Encoder } = huggingFace as unknown as {
+  Tokenizer: new (
+    tokenizer: object,
+    config: object,
+  ) => { encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] } };
+};
+
+/** A tokenizer's files, parsed. */
+export interface TokenizerFiles {
+  /** What `tokenizer.json` holds. */
+  readonly tokenizer: object;
+  /** What `tokenizer_config.json` holds: it names the special tokens. @defaultValue none are named */
+  readonly config?: object;
+}
+
+/**
+ * Loads the tokenizer of a Hugging Face model: byte-pair encodings (GPT-2, Llama, Mistral, Qwen, SmolLM and their kin).
+ * It gives the ids and the text that Python's `tokenizers` gives. Truncation and padding that the file asks for are left
+ * to whoever makes batches.
+ *
+ * @param source - the model's folder, or the parsed files where there is no file system
+ * @throws Problem if a file is missing or a part of the tokenizer is not supported
+ *
+ * @example
+ * ```ts
+ * const tokenizer = await loadTokenizer('models/austen-base');
+ * tokenizer.decode(tokenizer.encode('It is a truth universally acknowledged'));
+ * ```
+ */
+export async function loadTokenizer(source: string | TokenizerFiles): Promise<Tokenizer> {
+  if (typeof source === 'string') {
+    return makeTokenizer(await readFolder(source), `${source}/tokenizer.json`);
+  }
+  checkOptions('data', 'loadTokenizer()', source, ['tokenizer', 'config']);
+  return makeTokenizer(source, 'the tokenizer');
+}
+
+async function readFolder(folder: string): Promise<TokenizerFiles> {
+  const tokenizer = await readJson(folder, 'tokenizer.json');
+  if (tokenizer === undefined) {
+    throw problem('data', {
+      what: `${folder} holds no tokenizer.json`,
+      fix: 'in Python, AutoTokenizer.from_pretrained(…).save_pretrained(…) writes one',
+    });
+  }
+  const names = await readJson(folder, 'special_tokens_map.json');
+  const config = await readJson(folder, 'tokenizer_config.json');
+  return { tokenizer, config: { ...names, ...config } };
+}
+
+async function readJson(folder: string, name: string): Promise<object | undefined> {
+  const path = `${folder}/${name}`;
+  let text: string;
+  try {
+    text = await nodeModule('node:fs/promises').readFile(path, 'utf8');
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
+    throw cause;
+  }
+  try {
+    return JSON.parse(text) as object;
+  } catch (cause) {
+    throw problem('data', { what: `${path} is no JSON`, cause });
+  }
+}
+
+function makeTokenizer({ tokenizer, config = {} }: TokenizerFiles, source: string): Tokenizer {
+  const json = readTokenizerJson(tokenizer, source);
+  const decode = decodeTokens(json.decoder, source);
+  const encoder = new Encoder(
+    { ...json, pre_tokenizer: json.pre_tokenizer && pythonSplits(json.pre_tokenizer, source) },
+    {},
+  );
+  const { idByToken, tokenById } = vocabulary(json);
+  const specialIds = new Set(json.added_tokens.filter(token => token.special).map(token => token.id));
+  const named = (key: string): SpecialToken | undefined => specialToken(config, key, idByToken);
+  const [bosToken, eosToken, padToken] = [named('bos_token'), named('eos_token'), named('pad_token')];
+  return {
+    vocabSize: tokenById.length,
+    ...(bosToken && { bosToken }),
+    ...(eosToken && { eosToken }),
+    ...(padToken && { padToken }),
+    encode(text, options = {}) {
+      checkOptions('data', 'encode()', options, ['addSpecialTokens']);
+      return encoder.encode(text, { add_special_tokens: options.addSpecialTokens ?? true }).ids;
+    },
+    decode(ids, options = {}) {
+      checkOptions('data', 'decode()', options, ['skipSpecialTokens']);
+      const tokens: string[] = [];
+      for (const id of ids) {
+        const token = tokenById[id];
+        if (token !== undefined && !(options.skipSpecialTokens === true && specialIds.has(id))) tokens.push(token);
+      }
+      return decode(tokens).join('');
+    },
+    idOf: token => idByToken.get(token),
+  };
+}
+
+function vocabulary({ model, added_tokens }: TokenizerJson): {
+  idByToken: Map<string, number>;
+  tokenById: (string | undefined)[];
+} {
+  const idByToken = new Map(Object.entries(model.vocab));
+  for (const { content, id } of added_tokens) idByToken.set(content, id);
+  const tokenById: (string | undefined)[] = [];
+  for (const [token, id] of idByToken) tokenById[id] = token;
+  return { idByToken, tokenById };
+}
+
+function specialToken(config: object, key: string, ids: ReadonlyMap<string, number>): SpecialToken | undefined {
+  const value = (config as Record<string, unknown>)[key];
+  const text = typeof value === 'object' && value !== null ? (value as { content?: unknown }).content : value;
+  if (typeof text !== 'string') return undefined;
+  const id = ids.get(text);
+  if (id !== undefined) return { id, text };
+  throw problem('data', { what: `the ${key} of tokenizer_config.json is not in the vocabulary`, got: text });
+}

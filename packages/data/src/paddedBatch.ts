@@ -1,0 +1,49 @@
+import * as tf from '@tensorflow/tfjs';
+import { checkOptions, problem } from '@dropbp/basics';
+import type { Batch } from '@dropbp/core';
+import { checkCount } from './checkCount.ts';
+
+/** Options of {@link paddedBatch}. */
+export interface PaddedBatchOptions {
+  /** The token that fills up. Nothing reads it, but it must be one of the model's. */
+  readonly padId: number;
+  /** Fills up to a multiple of this many tokens, so that batches have few shapes. @defaultValue 1 */
+  readonly multipleOf?: number;
+}
+
+// The value that transformers gives to a label that does not count.
+const IGNORED = -100;
+
+/**
+ * One batch of sequences of different length, each filled up at its end: padding is masked and has no label.
+ * The caller owns the batch and disposes its tensors; `train` and `evaluateLoss` do.
+ *
+ * @throws Problem for options that are not usable, or a sequence without tokens
+ */
+export function paddedBatch(sequences: readonly ArrayLike<number>[], options: PaddedBatchOptions): Required<Batch> {
+  checkOptions('data', 'paddedBatch()', options, ['padId', 'multipleOf']);
+  const { padId, multipleOf = 1 } = options;
+  checkCount('multipleOf', multipleOf);
+  if (!Number.isInteger(padId) || padId < 0) {
+    throw problem('data', { what: 'padId is not usable', got: padId, expected: 'the id of a token' });
+  }
+  const empty = sequences.findIndex(sequence => sequence.length === 0);
+  if (sequences.length === 0 || empty >= 0) {
+    const what = sequences.length === 0 ? 'there are no sequences' : `sequence ${empty} holds no tokens`;
+    throw problem('data', { what, expected: 'sequences of at least one token' });
+  }
+  const longest = sequences.reduce((most, { length }) => Math.max(most, length), 0);
+  const time = Math.ceil(longest / multipleOf) * multipleOf;
+  const filled = (padding: number, value: (sequence: ArrayLike<number>, t: number) => number): tf.Tensor => {
+    const values = new Int32Array(sequences.length * time).fill(padding);
+    sequences.forEach((sequence, row) => {
+      for (let t = 0; t < sequence.length; t++) values[row * time + t] = value(sequence, t);
+    });
+    return tf.tensor2d(values, [sequences.length, time], 'int32');
+  };
+  return {
+    inputIds: filled(padId, (sequence, t) => sequence[t]!),
+    labels: filled(IGNORED, (sequence, t) => sequence[t]!),
+    attentionMask: filled(0, () => 1),
+  };
+}

@@ -1,0 +1,60 @@
+import { sequenceParts, unsupported, type Component } from './tokenizerJson.ts';
+
+/**
+ * The same pre-tokenizer in parts that `@huggingface/tokenizers` runs as Python's `tokenizers` does. Its own `Digits`
+ * knows 0 to 9 alone, its `ByteLevel` takes JavaScript's white space (with U+FEFF, without U+0085), its `Metaspace`
+ * never splits; its `Split` is exact, for the two behaviours that it has.
+ *
+ * @param source - for messages
+ * @throws Problem for a `Split` with another behaviour
+ */
+export function pythonSplits(component: Component, source: string): Component {
+  switch (component.type) {
+    case 'Sequence':
+      return sequence(...sequenceParts(component).map(part => pythonSplits(part, source)));
+    case 'ByteLevel':
+      return byteLevel(component);
+    case 'Digits':
+      return isolate(component.individual_digits === true ? '\\p{N}' : '\\p{N}+');
+    case 'Metaspace':
+      return metaspace(component);
+    case 'Split':
+      return split(component, source);
+    default:
+      return component;
+  }
+}
+
+// GPT-2's rule. Source: tokenizers, pre_tokenizers/byte_level.rs.
+const WORDS = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+
+function byteLevel(component: Component): Component {
+  const toBytes = { ...component, add_prefix_space: false, use_regex: false };
+  return sequence(
+    // A Metaspace whose replacement is the space itself: only its prefix is left.
+    ...(component.add_prefix_space === true ? [{ type: 'Metaspace', replacement: ' ', prepend_scheme: 'always' }] : []),
+    ...(component.use_regex !== false ? [isolate(WORDS)] : []),
+    toBytes,
+  );
+}
+
+function metaspace(component: Component): Component {
+  if (component.split === false) return component;
+  const mark = typeof component.replacement === 'string' ? component.replacement : '▁';
+  return sequence(component, isolate(`${mark}[^${mark}]*|[^${mark}]+`));
+}
+
+function split(component: Component, source: string): Component {
+  const { behavior, invert } = component;
+  if (behavior === 'Isolated') return { ...component, invert: false };
+  if (behavior === 'Removed') return { ...component, invert: invert === true };
+  throw unsupported(source, 'Split with behavior', behavior, ['Isolated', 'Removed']);
+}
+
+function isolate(pattern: string): Component {
+  return { type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false };
+}
+
+function sequence(...pretokenizers: Component[]): Component {
+  return { type: 'Sequence', pretokenizers };
+}

@@ -1,0 +1,34 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readText } from './readText.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'dropbp-data-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function written(bytes: Uint8Array | string): Promise<string> {
+  const path = join(folder, 'text');
+  await writeFile(path, bytes);
+  return path;
+}
+
+describe('readText', () => {
+  it('reads plain and compressed text', async () => {
+    expect(await readText(await written('naïve ☕\n'))).toBe('naïve ☕\n');
+    expect(await readText(await written(gzipSync('naïve ☕\n')))).toBe('naïve ☕\n');
+  });
+  it('leaves out a byte order mark', async () => {
+    expect(await readText(await written('\ufeffa'))).toBe('a');
+  });
+  it('says what is wrong', async () => {
+    await expect(readText(join(folder, 'none'))).rejects.toThrow(/there is no file .*none/);
+    await expect(readText(folder)).rejects.toThrow(/cannot be read \(EISDIR\)/);
+    await expect(readText(await written(Uint8Array.of(0xff)))).rejects.toThrow(/is no text; expected UTF-8/);
+    await expect(readText(await written(gzipSync('abcdef').subarray(0, 15)))).rejects.toThrow(/damaged gzip/);
+  });
+});

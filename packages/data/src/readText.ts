@@ -1,0 +1,35 @@
+import { problem } from '@dropbp/basics';
+import { nodeModule } from './nodeModule.ts';
+
+/**
+ * Reads a UTF-8 text file. One that is compressed with gzip is recognised by its first bytes and unpacked. A byte order
+ * mark at the start is left out.
+ *
+ * @throws Problem if there is no such file, or it is no UTF-8 text
+ */
+export async function readText(path: string): Promise<string> {
+  let bytes: Uint8Array = await readBytes(path);
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
+    try {
+      bytes = nodeModule('node:zlib').gunzipSync(bytes);
+    } catch (cause) {
+      throw problem('data', { what: `${path} is a damaged gzip file`, cause });
+    }
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw problem('data', { what: `${path} is no text`, expected: 'UTF-8', cause });
+  }
+}
+
+async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    return await nodeModule('node:fs/promises').readFile(path);
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause)) throw cause;
+    const what =
+      cause.code === 'ENOENT' ? `there is no file ${path}` : `${path} cannot be read (${String(cause.code)})`;
+    throw problem('data', { what, cause });
+  }
+}

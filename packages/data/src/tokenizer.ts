@@ -1,0 +1,39 @@
+/** A token with a role, such as the one that ends a text. */
+export interface SpecialToken {
+  readonly id: number;
+  /** As written in a text: `'<|endoftext|>'`. */
+  readonly text: string;
+}
+
+/** Text to token ids and back, equal to Python's `tokenizers`. */
+export interface Tokenizer {
+  /** One more than the largest id. */
+  readonly vocabSize: number;
+  /** Starts a text, where the model has one. */
+  readonly bosToken?: SpecialToken;
+  /** Ends a text, where the model has one. */
+  readonly eosToken?: SpecialToken;
+  /** Fills up a batch, where the model has one. */
+  readonly padToken?: SpecialToken;
+  /** Token ids of a text. Text that spells an added token (`'<|im_end|>'`) becomes that token. */
+  encode(text: string, options?: EncodeOptions): number[];
+  /**
+   * Text of token ids. Bytes that are no UTF-8 become U+FFFD, and ids that are no token give nothing: a model's vocabulary
+   * may be larger than its tokenizer's.
+   */
+  decode(ids: Iterable<number>, options?: DecodeOptions): string;
+  /** The id of a token as written in the vocabulary, or undefined: `idOf('<|im_end|>')`. */
+  idOf(token: string): number | undefined;
+}
+
+/** Options of {@link Tokenizer.encode}. */
+export interface EncodeOptions {
+  /** Whether to add what the tokenizer puts around a text, such as a token that starts it. @defaultValue true */
+  readonly addSpecialTokens?: boolean;
+}
+
+/** Options of {@link Tokenizer.decode}. */
+export interface DecodeOptions {
+  /** Whether to leave out special tokens. @defaultValue false */
+  readonly skipSpecialTokens?: boolean;
+}
