@@ -1,1 +1,2 @@
 export { gradientCheck, savedBytes, type GradientCheck } from './gradientCheck.ts';
+export { testModel, type GoldenLogits, type ModelSuite } from './testModel.ts';
