@@ -48,7 +48,7 @@ export function createModel(config: RawConfig, options: CreateModelOptions): Mod
     const values = new Float32Array(tf.util.sizeFromShape([...shape]));
     if (definition.modules.get(module)!.kind === 'norm') values.fill(name.endsWith('.bias') ? 0 : 1);
     else if (name.endsWith('.weight')) fillNormal(values, definition.initialDeviation(module), seed, parameters.size);
-    parameters.set(name, tf.tensor(values, [...shape], 'float32'));
+    parameters.set(name, tf.keep(tf.tensor(values, [...shape], 'float32')));
   }
   // What transformers needs to know the class, were the model saved.
   const architectures = [definition.className];

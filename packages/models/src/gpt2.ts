@@ -112,7 +112,8 @@ function defineGpt2(raw: RawConfig): Definition {
       path: HEAD,
       weight: headWeight,
       normalize: (x, p) => normalize(NORM, x, p, c.epsilon),
-      project: (x, p, hooks) => linearLayer(HEAD, x, c.isTied ? { ...p, [`${HEAD}.weight`]: p[headWeight]! } : p, hooks),
+      project: (x, p, hooks) =>
+        linearLayer(HEAD, x, c.isTied ? { ...p, [`${HEAD}.weight`]: p[headWeight]! } : p, hooks),
     },
     shared: keyBiases,
   };

@@ -60,7 +60,8 @@ function defineLlama(raw: RawConfig): Definition {
       path: HEAD,
       weight: headWeight,
       normalize: (x, p) => rmsNorm(x, p[`${NORM}.weight`]!, c.epsilon),
-      project: (x, p, hooks) => linearLayer(HEAD, x, c.isTied ? { ...p, [`${HEAD}.weight`]: p[headWeight]! } : p, hooks),
+      project: (x, p, hooks) =>
+        linearLayer(HEAD, x, c.isTied ? { ...p, [`${HEAD}.weight`]: p[headWeight]! } : p, hooks),
     },
     shared(pass) {
       const first = pass.offset ?? 0;

@@ -74,7 +74,13 @@ export const families: Readonly<Record<string, Family>> = {
       return Array.from({ length: count }, () => ({ ...plainLayer, window }));
     },
   },
-  qwen2: { className: 'Qwen2ForCausalLM', maxPositions: 32768, kvHeads: 32, attentionBias: 'queryKeyValue', layers: windowFromSomeLayerOn },
+  qwen2: {
+    className: 'Qwen2ForCausalLM',
+    maxPositions: 32768,
+    kvHeads: 32,
+    attentionBias: 'queryKeyValue',
+    layers: windowFromSomeLayerOn,
+  },
   qwen3: {
     className: 'Qwen3ForCausalLM',
     maxPositions: 32768,
@@ -169,7 +175,8 @@ function windowFromSomeLayerOn(reader: ConfigReader, count: number): LlamaLayer[
 function someWithoutRotation(reader: ConfigReader, count: number): LlamaLayer[] {
   const window = readWindow(reader, undefined);
   const interval = reader.integer('no_rope_layer_interval', 4);
-  const flags = reader.raw('no_rope_layers') ?? Array.from({ length: count }, (_, i) => Number((i + 1) % interval !== 0));
+  const flags =
+    reader.raw('no_rope_layers') ?? Array.from({ length: count }, (_, i) => Number((i + 1) % interval !== 0));
   if (!Array.isArray(flags) || flags.length < count || flags.some(flag => flag !== 0 && flag !== 1)) {
     throw problem('models', {
       what: 'config.json: no_rope_layers is not usable',

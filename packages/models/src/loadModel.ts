@@ -1,14 +1,17 @@
-import { checkOptions, problem } from '@dropbp/basics';
+import { checkOptions } from '@dropbp/basics';
 import type { Model } from '@dropbp/core';
 import { openCheckpoint } from '@dropbp/safetensors';
 import { defineModel } from './architectures.ts';
+import { findModelFolder } from './findModelFolder.ts';
+import type { HubOptions } from './hub/hubOptions.ts';
 import { makeModel } from './makeModel.ts';
-import { blobFiles, folderFiles, readJsonObject, type BlobSource, type ModelFiles } from './modelFiles.ts';
-import { nodeModule } from './nodeModule.ts';
+import { blobFiles, folderFiles, readJsonObject, type BlobSource } from './modelFiles.ts';
 import { readWeights } from './readWeights.ts';
 
 /** Options of {@link loadModel}. */
 export interface LoadModelOptions {
+  /** For a hub id: which revision, the token of a gated model, where to keep it, and who hears of the progress. */
+  readonly hub?: Omit<HubOptions, 'signal'>;
   /** Called after each tensor that was read, with the number of those that are there and of all. */
   readonly onTensor?: (done: number, total: number) => void;
   /** Ends the loading: it then throws the signal's reason. */
@@ -30,8 +33,12 @@ export interface LoadModelOptions {
  * ```
  */
 export async function loadModel(source: string | BlobSource, options: LoadModelOptions = {}): Promise<Model> {
-  checkOptions('models', 'loadModel()', options, ['onTensor', 'signal']);
-  const files = await findFiles(source);
+  checkOptions('models', 'loadModel()', options, ['hub', 'onTensor', 'signal']);
+  const { hub, signal } = options;
+  const files =
+    typeof source === 'string'
+      ? folderFiles(await findModelFolder(source, { ...hub, ...(signal && { signal }) }))
+      : blobFiles(source);
   const config = await readJsonObject(files, 'config.json');
   const definition = defineModel(config);
   const checkpoint = await openCheckpoint(files.checkpoint);
@@ -45,19 +52,4 @@ export async function loadModel(source: string | BlobSource, options: LoadModelO
   } finally {
     await checkpoint.close();
   }
-}
-
-async function findFiles(source: string | BlobSource): Promise<ModelFiles> {
-  if (typeof source !== 'string') return blobFiles(source);
-  if (await isFolder(source)) return folderFiles(source);
-  throw problem('models', { what: 'there is no such folder', got: source });
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return nodeModule('node:fs/promises')
-    .stat(path)
-    .then(
-      stat => stat.isDirectory(),
-      () => false,
-    );
 }

@@ -44,7 +44,9 @@ export function makeModel(
       const shapes = parameterShapes(nextDefinition);
       checkReplaced(replaced, shapes);
       // A clone shares the memory, so that each model frees its own and neither the other's.
-      const next = new Map([...shapes.keys()].map(name => [name, replaced.get(name) ?? parameters.get(name)!.clone()]));
+      const next = new Map(
+        [...shapes.keys()].map(name => [name, replaced.get(name) ?? tf.keep(parameters.get(name)!.clone())]),
+      );
       return makeModel(nextConfig, nextDefinition, next, origin);
     },
     save: (directory, options) => saveModel(config, parameters, origin, directory, options),
@@ -67,10 +69,7 @@ function untiedWhereAsked(
   return [untied, defineModel(untied)];
 }
 
-function checkReplaced(
-  replaced: ReadonlyMap<string, tf.Tensor>,
-  shapes: ReadonlyMap<string, readonly number[]>,
-): void {
+function checkReplaced(replaced: ReadonlyMap<string, tf.Tensor>, shapes: ReadonlyMap<string, readonly number[]>): void {
   for (const [name, tensor] of replaced) {
     const shape = shapes.get(name);
     if (shape === undefined) {

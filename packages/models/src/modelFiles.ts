@@ -57,7 +57,10 @@ export function blobFiles(source: BlobSource): ModelFiles {
  */
 export async function readJsonObject(files: ModelFiles, name: string): Promise<Record<string, unknown>> {
   if (!(await files.list()).includes(name)) {
-    throw problem('models', { what: `${files.name}: there is no ${name}`, expected: 'the files of a Hugging Face model' });
+    throw problem('models', {
+      what: `${files.name}: there is no ${name}`,
+      expected: 'the files of a Hugging Face model',
+    });
   }
   const text = new TextDecoder().decode(await files.read(name));
   try {

@@ -21,7 +21,8 @@ export async function publishFolder(directory: string, fill: (folder: string) =>
       return;
     }
     const written = await fs.readdir(temporary);
-    for (const file of written) await fs.rename(path.join(temporary, file), path.join(target, file)).catch(failed(directory));
+    for (const file of written)
+      await fs.rename(path.join(temporary, file), path.join(target, file)).catch(failed(directory));
     for (const file of await fs.readdir(target)) {
       const isWeights = /^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/.test(file);
       if (isWeights && !written.includes(file)) await fs.rm(path.join(target, file));

@@ -109,7 +109,11 @@ function scalingReader(name: string, parameters: Parameters): ScalingReader {
     positive(key) {
       const value = parameters[key];
       if (typeof value === 'number' && value > 0 && Number.isFinite(value)) return value;
-      throw problem('models', { what: `config.json: ${name}.${key} is not usable`, got: value, expected: 'a number > 0' });
+      throw problem('models', {
+        what: `config.json: ${name}.${key} is not usable`,
+        got: value,
+        expected: 'a number > 0',
+      });
     },
   };
 }

@@ -70,10 +70,7 @@ function configOf(config: RawConfig, dtype: StoredDtype): RawConfig {
 }
 
 /** The type that most numbers are written as: a configuration names one. */
-function mostUsed(
-  parameters: ReadonlyMap<string, tf.Tensor>,
-  dtypeOf: (name: string) => StoredDtype,
-): StoredDtype {
+function mostUsed(parameters: ReadonlyMap<string, tf.Tensor>, dtypeOf: (name: string) => StoredDtype): StoredDtype {
   const sizes = new Map<StoredDtype, number>();
   for (const [name, { size }] of parameters) sizes.set(dtypeOf(name), (sizes.get(dtypeOf(name)) ?? 0) + size);
   return [...sizes].reduce((most, next) => (next[1] > most[1] ? next : most))[0];
