@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes everything the parity suite compares with: models in test/.models, reference values in test/.cache/parity.
+# Makes everything the parity suite compares with: models in test/.models, reference values in
+# test/.cache/parity, tokenizer cases in test/.cache/tokenizers.
 # What is up to date stays as it is. README.md beside this file says what lies where.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -8,3 +9,4 @@ python=../../.venv/bin/python
 "$python" make_smollm2.py
 "$python" make_tiny_models.py
 "$python" reference.py --all
+"$python" tokenizer_cases.py

@@ -168,7 +168,9 @@ def full_case(folder: Path, task: Task, out: Path) -> dict:
     place = out / "full"
     place.mkdir()
     save_file(end, place / "parameters_end.safetensors")
-    save_file({f"end.{name}": value for name, value in prompt_logits(model, task).items()}, place / "logits.safetensors")
+    save_file(
+        {f"end.{name}": value for name, value in prompt_logits(model, task).items()}, place / "logits.safetensors"
+    )
     return {"optimizer": adam_w(), "losses": losses}
 
 
