@@ -1,3 +1,4 @@
+import { byteCharacters } from './byteCharacters.ts';
 import { sequenceParts, unsupported, type Component } from './tokenizerJson.ts';
 
 /** Turns the tokens of a text, as written in the vocabulary, into pieces of it; the text is their concatenation. */
@@ -34,13 +35,7 @@ export function decodeTokens(component: Component | null, source: string): Decod
   }
 }
 
-// GPT-2 writes each byte as a character: itself where that shows, otherwise the next one from U+0100 on.
-const bytesByCharacter = new Map<string, number>();
-for (let byte = 0, hidden = 0x100; byte < 256; byte++) {
-  const shows = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
-  bytesByCharacter.set(String.fromCharCode(shows ? byte : hidden++), byte);
-}
-
+const bytesByCharacter = new Map(byteCharacters.map((character, byte) => [character, byte]));
 const encoder = new TextEncoder();
 const lossy = new TextDecoder('utf-8', { ignoreBOM: true });
 const strict = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true });

@@ -76,10 +76,7 @@ async function readJson(folder: string, name: string): Promise<object | undefine
 function makeTokenizer({ tokenizer, config = {} }: TokenizerFiles, source: string): Tokenizer {
   const json = readTokenizerJson(tokenizer, source);
   const decode = decodeTokens(json.decoder, source);
-  const encoder = new Encoder(
-    { ...json, pre_tokenizer: json.pre_tokenizer && pythonSplits(json.pre_tokenizer, source) },
-    {},
-  );
+  const encoder = new Encoder({ ...json, pre_tokenizer: pythonSplits(json, source) }, {});
   const { idByToken, tokenById } = vocabulary(json);
   const specialIds = new Set(json.added_tokens.filter(token => token.special).map(token => token.id));
   const named = (key: string): SpecialToken | undefined => specialToken(config, key, idByToken);

@@ -1,17 +1,24 @@
-import { sequenceParts, unsupported, type Component } from './tokenizerJson.ts';
+import { dropUnknown } from './dropUnknown.ts';
+import { sequenceParts, unsupported, type Component, type TokenizerJson } from './tokenizerJson.ts';
 
 /**
- * The same pre-tokenizer in parts that `@huggingface/tokenizers` runs as Python's `tokenizers` does. Its own `Digits`
- * knows 0 to 9 alone, its `ByteLevel` takes JavaScript's white space (with U+FEFF, without U+0085), its `Metaspace`
- * never splits; its `Split` is exact, for the two behaviours that it has.
+ * The pre-tokenizer of a `tokenizer.json` in parts that `@huggingface/tokenizers` runs as Python's `tokenizers` does.
+ * Its own `Digits` knows 0 to 9 alone, its `ByteLevel` takes JavaScript's white space (with U+FEFF, without U+0085), its
+ * `Metaspace` never splits; its `Split` is exact, for the two behaviours that it has.
  *
  * @param source - for messages
  * @throws Problem for a `Split` with another behaviour
  */
-export function pythonSplits(component: Component, source: string): Component {
+export function pythonSplits(json: TokenizerJson, source: string): Component | null {
+  const drop = dropUnknown(json);
+  const parts = [...(json.pre_tokenizer ? [exact(json.pre_tokenizer, source)] : []), ...(drop ? [drop] : [])];
+  return parts.length === 0 ? null : sequence(...parts);
+}
+
+function exact(component: Component, source: string): Component {
   switch (component.type) {
     case 'Sequence':
-      return sequence(...sequenceParts(component).map(part => pythonSplits(part, source)));
+      return sequence(...sequenceParts(component).map(part => exact(part, source)));
     case 'ByteLevel':
       return byteLevel(component);
     case 'Digits':
