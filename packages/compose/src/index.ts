@@ -1,1 +1,3 @@
-export {};
+export { compose } from './compose.ts';
+export { loadAdapter, type AdapterFiles, type LoadAdapterOptions } from './loadAdapter.ts';
+export type { Loss, StepOptions, Tuned, ValueAndGradients } from './tuned.ts';

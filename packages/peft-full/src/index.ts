@@ -1,1 +1,1 @@
-export {};
+export { fullFineTune, type FullFineTuneOptions } from './fullFineTune.ts';

@@ -1,1 +1,3 @@
-export {};
+export { lora, type LoraOptions } from './lora.ts';
+export { peftFormat } from './peftFormat.ts';
+export type { Initialization } from './settings.ts';

@@ -1,0 +1,45 @@
+import { checkOptions, problem } from '@dropbp/basics';
+import type { Adapter, AdapterFormat } from '@dropbp/core';
+import { findFormat } from './findFormat.ts';
+import { readAdapterFolder } from './readAdapterFolder.ts';
+import { readArrays } from './readArrays.ts';
+
+/** The two files of an adapter, where there is no file system. */
+export interface AdapterFiles {
+  /** `adapter_config.json`, parsed. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** `adapter_model.safetensors`. */
+  readonly weights: Blob;
+}
+
+/** Options of {@link loadAdapter}. */
+export interface LoadAdapterOptions {
+  /** Formats to look through first: the `peftFormat` of adapter packages, or your own. @defaultValue none */
+  readonly formats?: readonly AdapterFormat[];
+}
+
+/**
+ * Loads an adapter that PEFT or {@link Tuned.save} wrote, to be composed with its base model. It can be trained on.
+ *
+ * @param source - a folder (Node), or the files
+ * @throws Problem if the folder holds no adapter, its method is not known, or a value in it is not supported
+ *
+ * @example
+ * ```ts
+ * const tuned = compose(model, await loadAdapter('my-adapter'));
+ * ```
+ */
+export async function loadAdapter(source: string | AdapterFiles, options: LoadAdapterOptions = {}): Promise<Adapter> {
+  checkOptions('compose', 'loadAdapter()', options, ['formats']);
+  const { config, weights } = typeof source === 'string' ? await readAdapterFolder(source) : source;
+  const peftType = config.peft_type;
+  if (typeof peftType !== 'string') {
+    throw problem('compose', {
+      what: 'the configuration of the adapter does not say which method it is',
+      got: peftType,
+      expected: "a peft_type such as 'LORA'",
+    });
+  }
+  const format = await findFormat(peftType, options.formats ?? []);
+  return format.fromPeft({ config, tensors: await readArrays(weights) });
+}

@@ -1,0 +1,47 @@
+import { problem } from '@dropbp/basics';
+import { nodeModule } from './nodeModule.ts';
+import { configFile, weightsFile } from './saveTuned.ts';
+
+/** An adapter's folder: its configuration, and the path of its weights. */
+export interface AdapterFolder {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly weights: string;
+}
+
+/** Reads the configuration of an adapter's folder. @throws Problem if it is no such folder */
+export async function readAdapterFolder(directory: string): Promise<AdapterFolder> {
+  const fs = nodeModule('node:fs/promises');
+  const path = nodeModule('node:path');
+  const files = await fs.readdir(directory).catch((cause: unknown) => {
+    throw problem('compose', { what: `there is no folder ${directory}`, cause });
+  });
+  if (!files.includes(configFile)) {
+    const isModel = files.includes('config.json');
+    throw problem('compose', {
+      what: `${directory} holds no adapter: ${configFile} is missing`,
+      fix: isModel ? 'it is a model, so use loadModel' : 'give the folder that save() or save_pretrained() wrote',
+    });
+  }
+  if (!files.includes(weightsFile)) {
+    const isPickle = files.includes('adapter_model.bin');
+    throw problem('compose', {
+      what: `${weightsFile} is missing in ${directory}`,
+      fix: isPickle
+        ? 'adapter_model.bin is a pickle, which can run code: load it with PEFT and save_pretrained() it again'
+        : 'the adapter is incomplete: copy both files',
+    });
+  }
+  const text = await fs.readFile(path.join(directory, configFile), 'utf8');
+  return { config: parseConfig(text, directory), weights: path.join(directory, weightsFile) };
+}
+
+function parseConfig(text: string, directory: string): Readonly<Record<string, unknown>> {
+  let config: unknown;
+  try {
+    config = JSON.parse(text);
+  } catch (cause) {
+    throw problem('compose', { what: `${configFile} in ${directory} is no JSON`, got: text.slice(0, 80), cause });
+  }
+  if (typeof config === 'object' && config !== null && !Array.isArray(config)) return config as Record<string, unknown>;
+  throw problem('compose', { what: `${configFile} in ${directory} is no object`, got: config });
+}

@@ -1,0 +1,81 @@
+import type * as tf from '@tensorflow/tfjs';
+import type { Adapter, Batch, ForwardOptions, Model, Runnable, TokenRows } from '@dropbp/core';
+import type { DropSchedule } from '@dropbp/dropbp';
+
+/** Options of {@link Tuned.valueAndGradients}. */
+export interface StepOptions {
+  /** Number of the step, from 0: the drops and the dropout masks follow from it. @defaultValue counts the calls without it */
+  readonly step?: number;
+  /** The branches whose backward is dropped, true = dropped. @defaultValue what DropBP draws for the step */
+  readonly dropped?: readonly boolean[];
+  /** Whether dropout and DropBP act. @defaultValue true */
+  readonly training?: boolean;
+  /** Seed of the dropout masks, an integer. @defaultValue 0 */
+  readonly seed?: number;
+}
+
+/** What {@link Tuned.loss} gives. */
+export interface Loss {
+  /** Mean over the labels that count. The caller owns it. */
+  readonly value: tf.Scalar;
+  /** How many labels count. */
+  readonly tokens: number;
+}
+
+/** What {@link Tuned.valueAndGradients} gives. */
+export interface ValueAndGradients extends Loss {
+  /** By parameter name, for those alone that received one. The caller owns them. */
+  readonly gradients: Map<string, tf.Tensor>;
+  /** What was dropped: one for each branch. */
+  readonly dropped: readonly boolean[];
+}
+
+/** A model bound to an adapter, with DropBP where it was given. */
+export interface Tuned extends Runnable {
+  readonly adapter: Adapter;
+  /** What is trained, by name, in a stable order. */
+  readonly parameters: ReadonlyMap<string, tf.Variable>;
+  /** Rates and draws of this run; undefined without DropBP. */
+  readonly dropSchedule: DropSchedule | undefined;
+  /** How many numbers are trained. */
+  readonly trainableCount: number;
+  /**
+   * Logits of every token, `[batch, time, vocabSize]`, without dropout. The caller owns them.
+   *
+   * @param tokens - int32 `[batch, time]`, a tensor or nested arrays
+   */
+  forward(tokens: TokenRows, options?: ForwardOptions): tf.Tensor;
+  /** The loss of a batch without dropout: for evaluation. @throws Problem if the batch is misshapen or no label counts */
+  loss(batch: Batch): Promise<Loss>;
+  /**
+   * The loss of a batch and the gradients of the parameters. Where every branch with something to train is dropped, the
+   * loss alone. Calls made at the same time run one after the other.
+   *
+   * @throws Problem if the batch is misshapen or no label counts, or `dropped` has another length than the branches
+   */
+  valueAndGradients(batch: Batch, options?: StepOptions): Promise<ValueAndGradients>;
+  /**
+   * Measures how much the gradient changes without each branch, on the first sample of the batch whose labels count, with
+   * one pass for all branches and one without each. Where DropBP allocates rates, it gets them. Counters and generators
+   * stay as they are.
+   *
+   * @returns a sensitivity for each branch, in order
+   */
+  calibrate(batch: Batch): Promise<readonly number[]>;
+  /**
+   * Writes the adapter as PEFT does: `adapter_config.json` and `adapter_model.safetensors`. Where the trained weights are
+   * the model's own, a checkpoint folder.
+   *
+   * @throws Problem if a parameter is NaN or infinite, or the folder cannot be written
+   */
+  save(directory: string): Promise<void>;
+  /**
+   * A plain model with the adapter worked into its weights, in float32. The caller owns it; this and the base stay as
+   * they are. Its `save` refuses weights that are NaN or infinite.
+   *
+   * @throws Problem if the adapter cannot be merged
+   */
+  merge(): Model;
+  /** Frees the adapter's parameters, not the model's. A second call does nothing. */
+  dispose(): void;
+}

@@ -1,0 +1,205 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import {
+  attention,
+  embedding,
+  forwardLogits,
+  gated,
+  HIDDEN,
+  linear,
+  mergeHeads,
+  plainRunnable,
+  rmsNorm,
+  splitHeads,
+  type Batch,
+  type Branch,
+  type Hooks,
+  type Model,
+  type ModuleInfo,
+  type Scope,
+} from '@dropbp/core';
+import { goldenValues } from './golden.ts';
+
+/** Options of {@link toyModel}. */
+export interface ToyModelOptions {
+  /** How the linear layers store their weights: `'inOut'` makes them Conv1D modules. @defaultValue 'outIn' */
+  readonly layout?: 'outIn' | 'inOut';
+  /** Whether the head uses the embedding's weight. @defaultValue false */
+  readonly isTied?: boolean;
+}
+
+const { vocab, dim, heads, ff, blocks, normEps } = goldenValues.model;
+const linearSizes: Readonly<Record<string, readonly [out: number, input: number]>> = {
+  'attn.q': [dim, dim],
+  'attn.k': [dim, dim],
+  'attn.v': [dim, dim],
+  'attn.o': [dim, dim],
+  'mlp.gate': [ff, dim],
+  'mlp.up': [ff, dim],
+  'mlp.down': [dim, ff],
+};
+
+/**
+ * The toy decoder of the golden fixture, with its weights: vocabulary 13, width 8, three blocks of two branches, no
+ * positions. The caller owns the model.
+ */
+export function toyModel(options: ToyModelOptions = {}): Model {
+  const { layout = 'outIn', isTied = false } = options;
+  return makeToy(layout, isTied, toyWeights(layout, isTied));
+}
+
+/** The golden batch as the contract has it: labels shifted, so a token that predicts nothing follows. The caller owns it. */
+export function toyBatch(): Batch {
+  const { tokens, targets } = goldenValues;
+  const inputIds = tokens.map(row => [...row, 0]);
+  const labels = targets.map(row => [-100, ...row.map(target => (target === -1 ? -100 : target))]);
+  return { inputIds: tf.tensor2d(inputIds, undefined, 'int32'), labels: tf.tensor2d(labels, undefined, 'int32') };
+}
+
+type Layout = NonNullable<ToyModelOptions['layout']>;
+
+function toyWeights(layout: Layout, isTied: boolean): Map<string, tf.Tensor> {
+  const weights = new Map<string, tf.Tensor>();
+  for (const [golden, values] of Object.entries(goldenValues.weights)) {
+    const name = golden === 'embed' ? 'embed.weight' : golden.replace(/\.w$/, '.weight');
+    if (/\.[AB]$/.test(name) || (isTied && name === 'head.weight')) continue;
+    const tensor = tf.tensor([...values], [...goldenValues.shapes[golden]!]);
+    const isConv1D = layout === 'inOut' && /\.(attn|mlp)\./.test(name);
+    weights.set(name, isConv1D ? tf.transpose(tensor) : tensor);
+  }
+  return weights;
+}
+
+function makeToy(layout: Layout, isTied: boolean, parameters: ReadonlyMap<string, tf.Tensor>): Model {
+  const headWeight = isTied ? 'embed.weight' : 'head.weight';
+  const model: Model = {
+    architecture: 'toy',
+    config: { model_type: 'toy', layout, tie_word_embeddings: isTied },
+    source: 'toy',
+    hiddenSize: dim,
+    vocabSize: vocab,
+    maxPositions: 64,
+    parameters,
+    modules: toyModules(layout),
+    branches: toyBranches[layout],
+    embedding: 'embed',
+    isEmbeddingParameter: name => name.startsWith('embed.'),
+    isHeadParameter: name => name === headWeight || name.startsWith('norm.') || name.startsWith('head.'),
+    embed(tokens, p, hooks) {
+      const x = embedding(p['embed.weight']!, tokens);
+      return hooks.embed === undefined ? x : hooks.embed('embed', x, p);
+    },
+    head: isTied ? tiedHead : ownHead,
+    shared({ attentionMask }): Scope {
+      if (attentionMask === undefined) return {};
+      return { keyBias: tf.tidy(() => tf.mul(tf.sub(1, tf.cast(attentionMask, 'float32')), HIDDEN)) };
+    },
+    forward: (tokens, options) => forwardLogits(plainRunnable(model), tokens, options),
+    withParameters(replaced) {
+      const untied = isTied && replaced.has('head.weight');
+      const kept = [...parameters]
+        .filter(([name]) => !replaced.has(name))
+        .map(([name, t]) => [name, t.clone()] as const);
+      return makeToy(layout, isTied && !untied, new Map([...kept, ...replaced]));
+    },
+    async save(directory) {
+      const values = await Promise.all(
+        [...parameters].map(async ([name, t]) => [name, [...(await t.data())]] as const),
+      );
+      await mkdir(directory, { recursive: true });
+      await writeFile(join(directory, 'toy.json'), JSON.stringify(Object.fromEntries(values)));
+    },
+    dispose() {
+      for (const tensor of parameters.values()) if (!tensor.isDisposed) tensor.dispose();
+    },
+  };
+  return model;
+}
+
+function toyModules(layout: Layout): Map<string, ModuleInfo> {
+  const info = (kind: ModuleInfo['kind'], outFeatures: number, inFeatures: number): ModuleInfo => ({
+    kind,
+    inFeatures,
+    outFeatures,
+    hasBias: false,
+  });
+  const modules = new Map<string, ModuleInfo>([['embed', info('embedding', dim, vocab)]]);
+  for (let block = 0; block < blocks; block++) {
+    for (const norm of ['norm1', 'norm2']) modules.set(`blocks.${block}.${norm}`, info('norm', dim, dim));
+    for (const [name, [out, input]] of Object.entries(linearSizes)) {
+      modules.set(`blocks.${block}.${name}`, info(layout === 'outIn' ? 'linear' : 'conv1d', out, input));
+    }
+  }
+  modules.set('norm', info('norm', dim, dim));
+  return modules.set('head', { ...info('linear', vocab, dim), isOutput: true });
+}
+
+function layer(name: string, x: tf.Tensor, p: Scope, hooks: Hooks, layout: Layout): tf.Tensor {
+  const base = (input: tf.Tensor): tf.Tensor => linear(input, p[`${name}.weight`]!, { layout });
+  return hooks.linear === undefined ? base(x) : hooks.linear(name, x, base, p);
+}
+
+function applyAttention(layout: Layout): Branch['apply'] {
+  return (x, p, hooks, { shared, extendCache }) => {
+    const normal = rmsNorm(x, p['norm1.weight']!, normEps);
+    const [q, keys, values] = ['attn.q', 'attn.k', 'attn.v'].map(name =>
+      splitHeads(layer(name, normal, p, hooks, layout), heads),
+    ) as [tf.Tensor, tf.Tensor, tf.Tensor];
+    let pair = extendCache === undefined ? { keys, values } : extendCache(keys, values);
+    if (hooks.keyValue !== undefined) pair = hooks.keyValue('attn', pair, p);
+    const mixed = attention(q, pair.keys, pair.values, { keyBias: shared.keyBias });
+    return layer('attn.o', mergeHeads(mixed), p, hooks, layout);
+  };
+}
+
+function applyMlp(layout: Layout): Branch['apply'] {
+  return (x, p, hooks) => {
+    const normal = rmsNorm(x, p['norm2.weight']!, normEps);
+    const gate = layer('mlp.gate', normal, p, hooks, layout);
+    return layer('mlp.down', gated(gate, layer('mlp.up', normal, p, hooks, layout), 'silu'), p, hooks, layout);
+  };
+}
+
+// As in real models, all blocks share one function each.
+function makeBranches(layout: Layout): Branch[] {
+  const [attn, mlp] = [applyAttention(layout), applyMlp(layout)];
+  return Array.from({ length: blocks }, (_, i): Branch[] => {
+    const block = `blocks.${i}`;
+    return [
+      {
+        path: `${block}.attn`,
+        block,
+        modules: ['norm1', 'attn'],
+        kind: 'attention',
+        flops: ({ batch, time }) => batch * time * (8 * dim * dim + 4 * dim * time),
+        apply: attn,
+      },
+      {
+        path: `${block}.mlp`,
+        block,
+        modules: ['norm2', 'mlp'],
+        kind: 'mlp',
+        flops: ({ batch, time }) => batch * time * 6 * dim * ff,
+        apply: mlp,
+      },
+    ];
+  }).flat();
+}
+
+const toyBranches: Readonly<Record<Layout, Branch[]>> = { outIn: makeBranches('outIn'), inOut: makeBranches('inOut') };
+
+function makeHead(weight: string): Model['head'] {
+  return {
+    path: 'head',
+    weight,
+    normalize: (x, p) => rmsNorm(x, p['norm.weight']!, normEps),
+    project: (x, p, hooks) => {
+      const base = (input: tf.Tensor): tf.Tensor => linear(input, p[weight]!);
+      return hooks.linear === undefined ? base(x) : hooks.linear('head', x, base, p);
+    },
+  };
+}
+
+const ownHead = makeHead('head.weight');
+const tiedHead = makeHead('embed.weight');
