@@ -1,9 +1,8 @@
-import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import { type CompiledFunction, type CompileOptions, compileOn } from '../compile/compile.ts';
 import type { Traceable } from '../compile/tracedFunction.ts';
-import { nodeCpu } from '../device/nodeCpu.ts';
+import { nodeDevice } from '../device/nodeDevice.ts';
 import { kernelTable } from '../kernels/kernelTable.ts';
 import { OrtBackend } from './ortBackend.ts';
 
@@ -16,7 +15,7 @@ const maxSessions = 1024;
 
 /** Makes the backend known to tfjs. Nothing native is loaded before tfjs chooses it. */
 function registerBackend(): void {
-  tf.registerBackend(backendName, () => new OrtBackend(nodeCpu(threads()), maxSessions), priority);
+  tf.registerBackend(backendName, () => new OrtBackend(nodeDevice(), maxSessions), priority);
   const names = new Set([...kernelTable.keys(), ...tf.getKernelsForBackend('cpu').map(({ kernelName }) => kernelName)]);
   for (const kernelName of names) {
     if ((tf.getKernel(kernelName, backendName) as tf.KernelConfig | undefined) !== undefined) continue;
@@ -63,15 +62,6 @@ function asOrtBackend(backend: unknown): OrtBackend {
     expected: `'${backendName}'`,
     fix: `await tf.setBackend('${backendName}')`,
   });
-}
-
-/** All cores, or as many as the environment says. */
-function threads(): number {
-  const wish = process.env.DROPBP_THREADS;
-  if (wish === undefined || wish === '') return availableParallelism();
-  const count = Number(wish);
-  if (Number.isInteger(count) && count >= 1) return count;
-  throw problem('tfjs-backend-ort', { what: 'DROPBP_THREADS is not usable', got: wish, expected: 'an integer ≥ 1' });
 }
 
 registerBackend();

@@ -103,6 +103,7 @@ export class TensorStore {
   readSync(dataId: tf.DataId, reader = 'dataSync()'): tf.BackendValues {
     const { host, handle } = this.#readable(dataId);
     if (host) return host;
+    if (handle!.dims.includes(0)) return toHostArray([], handle!.dtype);
     if (this.device.readSync) return this.device.readSync(handle!);
     throw problem('tfjs-backend-ort', {
       what: `${reader} reads a tensor synchronously, which device ${this.device.name} cannot`,

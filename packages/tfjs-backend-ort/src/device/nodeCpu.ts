@@ -1,9 +1,9 @@
-import { type HostArray, type TensorType, viewBuffer } from '../onnx/elementType.ts';
-import { bytesPerElement } from '../onnx/elementType.ts';
+import { bytesPerElement, type HostArray, type TensorType, viewBuffer } from '../onnx/elementType.ts';
 import { sizeOf } from '../graph/shape.ts';
 import { BufferPool } from './bufferPool.ts';
 import type { Device, Feed, Handle, Session } from './device.ts';
 import { type BindingSession, type BindingTensor, ortBinding } from './ortBinding.ts';
+import { sessionOptions } from './sessionOptions.ts';
 
 /** A handle is the tensor that the binding takes: feeding it costs nothing. */
 interface CpuHandle extends Handle, BindingTensor {
@@ -21,24 +21,12 @@ export function nodeCpu(threads: number): Device {
   const binding = ortBinding();
   const pool = new BufferPool();
   let sessions = 0;
-  const options = {
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    // Patterns are per session and shape; without them a session holds less and is as fast.
-    enableMemPattern: false,
-    // Every session has threads of its own; those that spin after a run would take the cores from the session that runs next.
-    // ReshapeFusion would join a reshape whose shape is there to wait for another value (kernels/ordering.ts) with its neighbours.
-    extra: {
-      session: { intra_op: { allow_spinning: '0' } },
-      optimization: { disable_specified_optimizers: 'ReshapeFusion' },
-    },
-  };
   return {
     name: 'node-cpu',
     missing: new Set(),
     load(model) {
       sessions++;
-      return binding.load(model, options);
+      return binding.load(model, sessionOptions(model, threads));
     },
     unload(session) {
       sessions--;

@@ -74,7 +74,7 @@ describe('ortBinding', () => {
   it('refuses a binding that runs asynchronously', () => {
     const asynchronous = playedBinding(() => Promise.resolve({}));
     expect(() => checkedBinding(asynchronous)).toThrow(
-      '[@dropbp/tfjs-backend-ort] this onnxruntime-node runs sessions asynchronously; expected version 1.30.0, whose native run is synchronous; install onnxruntime-node 1.30.0.',
+      '[@dropbp/tfjs-backend-ort] this onnxruntime-node runs sessions asynchronously; expected version 1.30.0, whose native run is synchronous; install onnxruntime-node 1.30.0, or set DROPBP_ORT_DEVICE=queue, which waits for it.',
     );
   });
 });

@@ -119,7 +119,7 @@ function outputPath(native: NativeBinding): OutputPath {
     throw problem('tfjs-backend-ort', {
       what: 'this onnxruntime-node runs sessions asynchronously',
       expected: 'version 1.30.0, whose native run is synchronous',
-      fix: 'install onnxruntime-node 1.30.0',
+      fix: 'install onnxruntime-node 1.30.0, or set DROPBP_ORT_DEVICE=queue, which waits for it',
     });
   }
   if (y.data[0] !== 42) {

@@ -1,0 +1,13 @@
+import * as tf from '@tensorflow/tfjs';
+import { expect, it } from 'vitest';
+import { ortBackend } from '../src/index.ts';
+import { compileSuite } from './compileSuite.ts';
+import { kernelSuite } from './kernelSuite.ts';
+
+kernelSuite('node-cpu');
+compileSuite('node-cpu');
+
+it('ran on the device node-cpu', async () => {
+  await tf.setBackend('ort');
+  expect(ortBackend().device.name).toBe('node-cpu');
+});
