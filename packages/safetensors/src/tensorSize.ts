@@ -12,13 +12,12 @@ const maxU64 = 2n ** 64n - 1n;
  */
 export function tensorSize(dtype: Dtype, shape: readonly number[], subject: string): number {
   let elements = 1n;
-  let bits = 0n;
   for (const dim of shape) {
     elements *= BigInt(dim);
     if (elements > maxU64) break;
   }
-  bits = elements * BigInt(dtypeBits(dtype));
-  if (elements > maxU64 || bits > maxU64) {
+  const bits = elements * BigInt(dtypeBits(dtype));
+  if (bits > maxU64) {
     throw problem('safetensors', {
       what: `${subject} is too large to address`,
       got: shape,

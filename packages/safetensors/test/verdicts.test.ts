@@ -37,6 +37,7 @@ const refused: Record<string, string> = {
   'lone high surrogate escape': 'expected both halves of a surrogate pair',
   'lone low surrogate escape': 'expected both halves of a surrogate pair',
   'high surrogate, then no low one': 'expected both halves of a surrogate pair',
+  'two low surrogate escapes': 'expected both halves of a surrogate pair',
   'raw newline in a name': 'expected a string that ends, with control characters escaped',
   'unknown escape': 'expected an escape that JSON knows',
   'short hex escape': 'expected four hexadecimal digits',
