@@ -1,0 +1,71 @@
+import * as tf from '@tensorflow/tfjs';
+import { checkOptions } from '@dropbp/basics';
+import { adamWUpdate } from './adamWUpdate.ts';
+import { checkNumber, decay, nonNegative } from './checkNumber.ts';
+import type { Optimizer } from './optimizer.ts';
+import { pairUp } from './pairUp.ts';
+import { makeSlots } from './slots.ts';
+
+/** Options of {@link adamW}. */
+export interface AdamWOptions {
+  /** No default: it depends on the method and the model. 1e-4 to 1e-3 is usual for LoRA, 1e-5 to 1e-4 for all weights. */
+  readonly learningRate: number;
+  /** How slowly the mean of the gradients moves, in [0, 1). @defaultValue 0.9 */
+  readonly beta1?: number;
+  /** How slowly the mean of their squares moves, in [0, 1). @defaultValue 0.999 */
+  readonly beta2?: number;
+  /** Added to the root of that mean. @defaultValue 1e-8 */
+  readonly epsilon?: number;
+  /** Share of a parameter, times the learning rate, that a step takes off it. @defaultValue 0.01 */
+  readonly weightDecay?: number;
+  /** Parameters without decay, by name. @defaultValue none */
+  readonly noDecay?: (name: string) => boolean;
+}
+
+/**
+ * AdamW as PyTorch has it: decay apart from the gradient, and for each parameter its own count of steps, which counts
+ * those alone in which it had a gradient. Whoever makes it disposes it.
+ *
+ * @throws Problem on options that are unknown or out of range
+ *
+ * Source: Loshchilov and Hutter, arXiv 1711.05101; torch.optim.AdamW.
+ *
+ * @example
+ * ```ts
+ * const optimizer = adamW({ learningRate: 1e-4, noDecay: name => name.endsWith('.bias') });
+ * ```
+ */
+export function adamW(options: AdamWOptions): Optimizer {
+  checkOptions('train', 'adamW()', options, ['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'noDecay']);
+  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01, noDecay = () => false } = options;
+  checkNumber('learningRate', options.learningRate, nonNegative, 'start with learningRate: 1e-4');
+  checkNumber('beta1', beta1, decay);
+  checkNumber('beta2', beta2, decay);
+  checkNumber('epsilon', epsilon, nonNegative);
+  checkNumber('weightDecay', weightDecay, nonNegative);
+  const slots = makeSlots('adamW', ['mean', 'square']);
+  return {
+    learningRate: options.learningRate,
+    apply(parameters, gradients, learningRate = options.learningRate) {
+      for (const { name, parameter, gradient } of pairUp(parameters, gradients)) {
+        tf.tidy(() => {
+          const { steps, tensors } = slots.get(name, parameter);
+          const inputs = {
+            ...tensors,
+            value: parameter,
+            gradient,
+            keep: tf.scalar(1 - learningRate * (noDecay(name) ? 0 : weightDecay)),
+            stepSize: tf.scalar(learningRate / (1 - beta1 ** (steps + 1))),
+            correction: tf.scalar(1 / Math.sqrt(1 - beta2 ** (steps + 1))),
+          };
+          const { value, mean, square } = adamWUpdate(inputs, { beta1, beta2, epsilon });
+          parameter.assign(value);
+          slots.set(name, { steps: steps + 1, tensors: { mean, square } });
+        });
+      }
+    },
+    state: () => slots.state(),
+    restore: state => slots.restore(state),
+    dispose: () => slots.dispose(),
+  };
+}

@@ -1,0 +1,24 @@
+/** What a step of {@link train} reports. */
+export interface TrainStep {
+  /** Counts from 1. */
+  readonly step: number;
+  /** Mean over the tokens of the step, before its update. */
+  readonly loss: number;
+  readonly learningRate: number;
+  /** Labels that counted. */
+  readonly tokens: number;
+  /** Time for batches, passes and update; evaluation and the consumer's own work not counted. */
+  readonly seconds: number;
+  /** Of all gradients together, before clipping. 0 where there were none. */
+  readonly gradientNorm: number;
+  /** Share of the branches' FLOPs whose backward was dropped. */
+  readonly dropped: number;
+  /** For each micro-batch, what was dropped: true = that branch ran forward only. */
+  readonly droppedBranches: readonly (readonly boolean[])[];
+  /** False where all that is trained was dropped in every micro-batch: nothing has changed then. */
+  readonly updated: boolean;
+  /** DropBP's rate for each branch after the step. */
+  readonly rates?: readonly number[];
+  /** Mean loss of the evaluation that followed this step. */
+  readonly heldOutLoss?: number;
+}
