@@ -1,0 +1,83 @@
+import { problem } from '@dropbp/basics';
+
+const singleFile = 'model.safetensors';
+/** The file that says which shards a checkpoint has. */
+export const indexFile = 'model.safetensors.index.json';
+
+const besides = [
+  'generation_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'chat_template.jinja',
+];
+const chatTemplate = /^additional_chat_templates\/[^/\\:]+\.jinja$/;
+
+/** What of a repository is of use. */
+export interface ChosenFiles {
+  /** Configuration, tokenizer and weights; `config.json` first, the weights last. */
+  readonly files: readonly string[];
+  /** The index of the checkpoint, if it has shards. */
+  readonly index: string | undefined;
+}
+
+/**
+ * Picks the files that we can use: no other formats of the weights, and no second copies.
+ *
+ * @param available - the paths of the repository
+ * @throws Problem if there is no model in it that we can read
+ */
+export function chooseFiles(available: ReadonlySet<string>, id: string): ChosenFiles {
+  const isSingle = available.has(singleFile);
+  if (!isSingle && !available.has(indexFile)) throw noSafetensors(available, id);
+  if (!available.has('config.json')) {
+    throw problem('models', { what: `the model '${id}' has no config.json`, got: names(available) });
+  }
+  const tokenizer = available.has('tokenizer.json') ? [] : ['vocab.json', 'merges.txt'];
+  const files = [...besides, ...tokenizer].filter(file => available.has(file));
+  const templates = [...available].filter(file => chatTemplate.test(file)).sort();
+  return {
+    files: ['config.json', ...files, ...templates, isSingle ? singleFile : indexFile],
+    index: isSingle ? undefined : indexFile,
+  };
+}
+
+/**
+ * The files that the index of a checkpoint names.
+ *
+ * @param text - the index
+ * @throws Problem if it is no index, or names anything but files beside it
+ */
+export function readShards(text: string, id: string): string[] {
+  let map: unknown;
+  try {
+    map = (JSON.parse(text) as { weight_map?: unknown } | null)?.weight_map;
+  } catch (cause) {
+    throw problem('models', { what: `the model '${id}': ${indexFile} is not JSON`, cause });
+  }
+  const shards = new Set(Object.values(map ?? {}) as unknown[]);
+  const arePlain = [...shards].every(shard => typeof shard === 'string' && /^[\w.-]+\.safetensors$/.test(shard));
+  if (shards.size > 0 && arePlain) return ([...shards] as string[]).sort();
+  throw problem('models', {
+    what: `the model '${id}': ${indexFile} is not usable`,
+    got: map,
+    expected: 'a weight_map of tensors and plain names of .safetensors files',
+  });
+}
+
+function noSafetensors(available: ReadonlySet<string>, id: string): Error {
+  const isAdapter = available.has('adapter_config.json');
+  const other = [...available].some(file => /\.(bin|gguf|onnx|h5|msgpack|pth?)$/.test(file));
+  return problem('models', {
+    what: `the model '${id}' has no weights as safetensors`,
+    got: names(available),
+    expected: `${singleFile}, or ${indexFile} and its shards`,
+    ...(other && { fix: 'convert it: in Python, from_pretrained() and save_pretrained() write safetensors' }),
+    ...(isAdapter && { fix: 'it is an adapter: load the base model that its adapter_config.json names' }),
+  });
+}
+
+function names(available: ReadonlySet<string>): string {
+  return [...available].filter(name => !/(^|\/)\.git/.test(name)).join(', ') || 'no files';
+}

@@ -1,0 +1,90 @@
+import { Problem, problem } from '@dropbp/basics';
+import { isCommit } from './checkHubId.ts';
+import { hubLibrary } from './hubLibrary.ts';
+import { HubTransient } from './hubProblem.ts';
+import { hubRequest } from './hubRequest.ts';
+import type { HubSettings } from './hubSettings.ts';
+import { tryAgain } from './tryAgain.ts';
+
+/** A file of a repository. */
+export interface HubFile {
+  /** Its path in the repository, with slashes. */
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** The SHA-256 of its content where Git LFS keeps it, else the SHA-1 of its Git blob. Names the blob in the cache. */
+  readonly etag: string;
+}
+
+/** The files of a repository at a commit. */
+export interface HubListing {
+  readonly commit: string;
+  readonly files: ReadonlyMap<string, HubFile>;
+}
+
+/**
+ * Asks the hub which commit a revision is and which files it has.
+ *
+ * @throws HubTransient without an answer, Problem with a refusal
+ */
+export async function listHubFiles(settings: HubSettings): Promise<HubListing> {
+  const hub = await hubLibrary();
+  const { id, revision } = settings;
+  const asked = { hubUrl: settings.endpoint, fetch: wholeAnswers(settings) };
+
+  try {
+    let commit = revision;
+    if (!isCommit(revision)) {
+      ({ sha: commit } = await hub.modelInfo({ ...asked, name: id, revision, additionalFields: ['sha'] }));
+    }
+    if (!isCommit(commit)) throw noHub('a commit', commit, settings);
+    const files = new Map<string, HubFile>();
+    const listed = hub.listFiles({ ...asked, repo: { type: 'model', name: id }, revision: commit, recursive: true });
+    for await (const { type, path, size, oid, lfs } of listed) {
+      if (type === 'file') files.set(path, { path, sizeBytes: lfs?.size ?? size, etag: lfs?.oid ?? oid ?? '' });
+    }
+    return { commit, files };
+  } catch (error) {
+    settings.signal?.throwIfAborted();
+    if (error instanceof Problem || error instanceof HubTransient) throw error;
+    throw noHub('a list of files', String(error), settings); // the library could make nothing of the answers
+  }
+}
+
+/** A `fetch` for the library that brings answers as a whole, or breaks and tries again as a whole. */
+function wholeAnswers(settings: HubSettings): typeof fetch {
+  return async (input, init) => {
+    const url = input instanceof Request ? input.url : input.toString();
+    const request = { url, subject: 'the list of files', ...(init && { init }) };
+    return tryAgain(
+      settings,
+      () =>
+        hubRequest(request, settings, async ({ status, headers }, chunks) => {
+          const decoder = new TextDecoder();
+          let text = '';
+          for await (const chunk of chunks) text += decoder.decode(chunk, { stream: true });
+          if (isJson(text)) return new Response(text, { status, headers });
+          throw noHub('JSON', text, settings);
+        }),
+      undefined,
+      error => !error.isUnreachable, // without a network the cache is asked at once
+    );
+  };
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function noHub(expected: string, got: unknown, { endpoint }: HubSettings): Error {
+  return problem('models', {
+    what: `${endpoint} does not answer as the hub does`,
+    got,
+    expected,
+    fix: 'look at HF_ENDPOINT and at the option endpoint; a network may ask to log in first',
+  });
+}
