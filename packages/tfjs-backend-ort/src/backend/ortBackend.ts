@@ -3,7 +3,7 @@ import { problem } from '@dropbp/basics';
 import type { Device, DeviceMemory } from '../device/device.ts';
 import { type CompiledFunction, type CompileOptions, compileOn } from '../compile/compile.ts';
 import type { Recording } from '../compile/recording.ts';
-import type { Traceable } from '../compile/tracedFunction.ts';
+import type { Results, Traceable } from '../compile/tracedFunction.ts';
 import type { Inputs } from '../kernels/kernel.ts';
 import { kernelTable } from '../kernels/kernelTable.ts';
 import { afterKernel } from '../kernels/ordering.ts';
@@ -57,7 +57,7 @@ export class OrtBackend extends tf.KernelBackend {
    *
    * @throws Problem for options that it does not know
    */
-  compile(fn: Traceable, options?: CompileOptions): CompiledFunction {
+  compile<R extends Results>(fn: Traceable<R>, options?: CompileOptions): CompiledFunction<R> {
     return compileOn(() => this, fn, options);
   }
 

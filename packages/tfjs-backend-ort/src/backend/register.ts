@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import { type CompiledFunction, type CompileOptions, compileOn } from '../compile/compile.ts';
-import type { Traceable } from '../compile/tracedFunction.ts';
+import type { Results, Traceable } from '../compile/tracedFunction.ts';
 import { nodeDevice } from '../device/nodeDevice.ts';
 import { kernelTable } from '../kernels/kernelTable.ts';
 import { OrtBackend } from './ortBackend.ts';
@@ -50,7 +50,7 @@ export function ortBackend(): OrtBackend {
  * const y = layer({ w }, { x }); // the gradient flows to w alone
  * ```
  */
-export function compile(fn: Traceable, options?: CompileOptions): CompiledFunction {
+export function compile<R extends Results>(fn: Traceable<R>, options?: CompileOptions): CompiledFunction<R> {
   return compileOn(ortBackend, fn, options);
 }
 

@@ -14,7 +14,14 @@ import {
   type Plan,
 } from './plan.ts';
 import type { Recompute } from './savedValues.ts';
-import { inputName, type Tensors, type Traceable, traceForward, traceGradient } from './tracedFunction.ts';
+import {
+  inputName,
+  type Results,
+  type Tensors,
+  type Traceable,
+  traceForward,
+  traceGradient,
+} from './tracedFunction.ts';
 
 export interface CompileOptions {
   /** What errors and profiles call the function. @defaultValue the function's own name */
@@ -41,7 +48,7 @@ export interface SignatureReport {
 }
 
 /** A function that runs as sessions of ONNX Runtime. */
-export interface CompiledFunction {
+export interface CompiledFunction<R extends Results = Results> {
   /**
    * Runs the function. It is traced on the first call of each signature: names, types and shapes of its inputs.
    *
@@ -49,7 +56,7 @@ export interface CompiledFunction {
    * @param frozen - inputs through which it does not. No gradient of them is computed; they may be disposed before the backward pass
    * @returns what the function returns; the caller owns it. The gradient flows through the first result
    */
-  (differentiable: Record<string, tf.Tensor>, frozen?: Record<string, tf.Tensor>): tf.Tensor | tf.Tensor[];
+  (differentiable: Tensors, frozen?: Tensors): R;
   /** Unloads all sessions. The function cannot be called afterwards. */
   dispose(): void;
   /** How many signatures are traced and kept. */
@@ -68,7 +75,11 @@ interface Plans {
 const maxSignatures = 256;
 
 /** @internal `compile` on the backend that `active` returns at the time of each call. */
-export function compileOn(active: () => OrtBackend, fn: Traceable, options: CompileOptions = {}): CompiledFunction {
+export function compileOn<R extends Results>(
+  active: () => OrtBackend,
+  fn: Traceable<R>,
+  options: CompileOptions = {},
+): CompiledFunction<R> {
   checkOptions('tfjs-backend-ort', 'compile()', options, ['name', 'recompute', 'fuse']);
   const { recompute = 'cheap', fuse = false } = options;
   const name = options.name ?? (fn.name === '' ? 'function' : fn.name);
@@ -82,7 +93,7 @@ export function compileOn(active: () => OrtBackend, fn: Traceable, options: Comp
   const cache = new LruCache<Plans>(maxSignatures, unload);
   let isDisposed = false;
 
-  const compiled = (differentiable: Tensors, frozen: Tensors = {}): tf.Tensor | tf.Tensor[] => {
+  const compiled = (differentiable: Tensors, frozen: Tensors = {}): Results => {
     const backend = active();
     const inputs = { ...differentiable, ...frozen };
     if (backend.recording) return fn(inputs);
@@ -116,7 +127,7 @@ export function compileOn(active: () => OrtBackend, fn: Traceable, options: Comp
     },
     signatures: { get: () => cache.size },
     report: { value: () => [...cache].map(([signature, plans]) => reportOf(signature, plans)) },
-  }) as CompiledFunction;
+  }) as CompiledFunction<R>;
 }
 
 /** @throws Problem when an input has a name twice or a type that does not fit */
@@ -158,7 +169,7 @@ function feeds(plan: Plan, inputs: Tensors): Map<string, tf.Tensor> {
   ]);
 }
 
-function results({ outputs, isList }: Plan, made: ReadonlyMap<string, tf.Tensor>): tf.Tensor | tf.Tensor[] {
+function results({ outputs, isList }: Plan, made: ReadonlyMap<string, tf.Tensor>): Results {
   const tensors = outputs.map(output => made.get(output)!);
   return isList ? tensors : tensors[0]!;
 }

@@ -1,9 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import type { FusedPlan, GradientPlan, Plan } from './plan.ts';
-import { arrivingGradient } from './tracedFunction.ts';
+import { arrivingGradient, type Results } from './tracedFunction.ts';
 
-type Results = tf.Tensor | tf.Tensor[];
 type Named = ReadonlyMap<string, tf.Tensor>;
 
 /**

@@ -8,8 +8,11 @@ import { trace } from './trace.ts';
 
 export type Tensors = Readonly<Record<string, tf.Tensor>>;
 
+/** What a compiled function returns. */
+export type Results = tf.Tensor | tf.Tensor[];
+
 /** A function over named tensors. Ordinary tfjs; it may use `tf.customGrad`. */
-export type Traceable = (inputs: Record<string, tf.Tensor>) => tf.Tensor | tf.Tensor[];
+export type Traceable<R extends Results = Results> = (inputs: Record<string, tf.Tensor>) => R;
 
 /** A function's forward pass as a graph. */
 export interface Traced {
