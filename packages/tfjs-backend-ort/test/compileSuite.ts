@@ -192,7 +192,7 @@ export function compileSuite(device: string): void {
       expect(direct.map(({ shape, dtype }) => [shape, dtype])).toEqual([[[3, 2], 'float32'], [[3, 2], 'float32'], [[3], 'int32'], [[3, 4], 'float32']]); // prettier-ignore
       let taped: tf.Tensor[] = [];
       const gradient = tf.grad(w => {
-        taped = (call({ w }, { x })).map((y, i) => (i === 0 ? y : tf.keep(y)));
+        taped = call({ w }, { x }).map((y, i) => (i === 0 ? y : tf.keep(y)));
         return tf.sum(tf.add(taped[0]!, taped[1]!));
       })(w);
       const expected = tf.grad(w => tf.sum(tf.relu(tf.matMul(x as tf.Tensor2D, w as tf.Tensor2D))))(w);
@@ -205,12 +205,9 @@ export function compileSuite(device: string): void {
         return [x!, y, y, tf.ones([2])];
       });
       const x = tf.tensor([1, 2]);
-      const values = async (): Promise<number[][]> =>
-        Promise.all((call({ x })).map(async t => [...(await t.data())]));
+      const values = async (): Promise<number[][]> => Promise.all(call({ x }).map(async t => [...(await t.data())]));
       expect(await values()).toEqual([[1, 2], [-1, -2], [-1, -2], [1, 1]]); // prettier-ignore
-      const { grads } = tf.valueAndGrads((x: tf.Tensor) => tf.sum(tf.mul((call({ x }))[0]!, [3, 5])))([
-        x,
-      ]);
+      const { grads } = tf.valueAndGrads((x: tf.Tensor) => tf.sum(tf.mul(call({ x })[0]!, [3, 5])))([x]);
       expect([...(await grads[0]!.data())]).toEqual([3, 5]);
     });
     it('that do not matter have a gradient of zeros', async () => {
