@@ -107,3 +107,41 @@ describe('causalLoss', () => {
     await expect(labelledRows(wrong, vocab)).rejects.toThrow('the batch is misshapen');
   });
 });
+
+describe('a tensor of the step that the head reads', () => {
+  /** A head whose hook multiplies its input by a mask, as dropout does. */
+  function masked(mask: tf.Tensor): Runnable {
+    const plain = headOnly(true);
+    const head: Model['head'] = {
+      ...plain.model.head,
+      project: (x, p) => linear(tf.mul(x, p['lm_head.mask']!), p['lm_head.weight']!),
+    };
+    return { ...plain, model: { ...plain.model, head }, outerScope: { ...plain.outerScope, 'lm_head.mask': mask } };
+  }
+  const mean = async (runnable: Runnable, states: tf.Tensor, data: Batch): Promise<number> => {
+    const rows = await labelledRows(data, vocab);
+    return (await tf.tidy(() => causalLoss(runnable, states, rows)).data())[0]!;
+  };
+
+  it('goes to the rows of its own tokens, chunk by chunk', async () => {
+    // Where the mask is 0 all logits are 0, so that the loss of the token is log vocab.
+    const isOff = (row: number, t: number): boolean => (row * time + t) % 3 === 0;
+    const mask = tf.tensor3d(
+      Array.from({ length: batch }, (_, row) =>
+        Array.from({ length: time }, (_, t) => Array.from({ length: width }, () => !isOff(row, t))),
+      ),
+      undefined,
+      'bool',
+    );
+    const data = someLabels(() => true);
+    const kept = someLabels((row, t) => t > 0 && !isOff(row, t - 1));
+    const count = (await labelledRows(data, vocab)).labels.length;
+    const keptCount = (await labelledRows(kept, vocab)).labels.length;
+    const expected =
+      ((await mean(headOnly(true), hidden, kept)) * keptCount + (count - keptCount) * Math.log(vocab)) / count;
+    expect(Math.abs((await mean(masked(mask), hidden, data)) - expected)).toBeLessThan(1e-5);
+    // Virtual tokens in front have no rows of it.
+    const longer = tf.concat([numbers([batch, 3, width]), hidden], 1);
+    expect(Math.abs((await mean(masked(mask), longer, data)) - expected)).toBeLessThan(1e-5);
+  });
+});

@@ -82,7 +82,7 @@ export function lora(options: LoraOptions): Adapter {
       return attachLora(model, layers, {
         dropout: settings.dropout,
         values: layer => initialValues(layer, initialization, random),
-        config: () => loraConfig(model, layers, settings, initialization),
+        config: () => loraConfig(model, layers, settings, initialization === 'default' ? true : initialization),
       });
     },
   };

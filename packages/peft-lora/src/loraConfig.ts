@@ -1,6 +1,6 @@
 import { isAllLinear, shortestTargets, type Model } from '@dropbp/core';
 import type { LoraLayer } from './loraLayers.ts';
-import type { Initialization, LoraSettings } from './settings.ts';
+import type { LoraSettings } from './settings.ts';
 
 /** The PEFT release whose configuration is written. */
 const PEFT_VERSION = '0.21.2';
@@ -63,7 +63,7 @@ export function loraConfig(
   model: Model,
   layers: readonly LoraLayer[],
   settings: LoraSettings,
-  initialization: Initialization,
+  initialization: true | 'gaussian' | false,
   provenance: Provenance = {},
 ): Readonly<Record<string, unknown>> {
   const { rules, rank, alpha, dropout, useRslora, rankPattern, alphaPattern } = settings;
@@ -89,7 +89,7 @@ export function loraConfig(
     layers_to_transform: rules.layersToTransform ?? null,
     layers_pattern: rules.layersPattern ?? null,
     fan_in_fan_out: layers.every(layer => layer.kind === 'conv1d'),
-    init_lora_weights: initialization === 'default' ? true : initialization,
+    init_lora_weights: initialization,
   };
 }
 

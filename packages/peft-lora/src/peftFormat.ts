@@ -22,7 +22,7 @@ function fromPeft({ config, tensors }: PeftFiles): Adapter {
       expected: "peft_type 'LORA'",
     });
   }
-  const { settings, provenance } = readConfig(config);
+  const { settings, initialization, provenance } = readConfig(config);
   checkTensors(tensors);
   return {
     name: 'lora',
@@ -36,7 +36,7 @@ function fromPeft({ config, tensors }: PeftFiles): Adapter {
           b: adapter.get(`${module}.${LORA_B}`)!.data,
         }),
         baseWeights: base,
-        config: () => loraConfig(model, layers, settings, 'default', provenance),
+        config: () => loraConfig(model, layers, settings, initialization, provenance),
       });
     },
   };

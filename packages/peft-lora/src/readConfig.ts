@@ -5,6 +5,8 @@ import type { LoraSettings } from './settings.ts';
 /** What an `adapter_config.json` says. */
 export interface ReadConfig {
   readonly settings: LoraSettings;
+  /** How the weights were first drawn; others than these need what a saved adapter no longer has. */
+  readonly initialization: true | 'gaussian' | false;
   readonly provenance: Provenance;
 }
 
@@ -19,6 +21,7 @@ type Config = Readonly<Record<string, unknown>>;
 export function readConfig(config: Config): ReadConfig {
   const given: Config = { ...loraConfigDefaults, ...config };
   for (const [key, value] of Object.entries(given)) checkKey(key, value, given);
+  const { init_lora_weights: initialization } = given;
   const { auto_mapping, base_model_name_or_path, revision, task_type } = given;
   return {
     settings: {
@@ -35,6 +38,7 @@ export function readConfig(config: Config): ReadConfig {
         layersPattern: optional(given, 'layers_pattern', isNames, 'names'),
       },
     },
+    initialization: initialization === 'gaussian' || initialization === false ? initialization : true,
     provenance: { auto_mapping, base_model_name_or_path, revision, task_type },
   };
 }

@@ -1,4 +1,5 @@
 export { gradientCheck, savedBytes, type GradientCheck } from './gradientCheck.ts';
+export { testAdapter, type AdapterSuite } from './testAdapter.ts';
 export { testModel, type GoldenLogits, type ModelSuite } from './testModel.ts';
 export { goldenName, goldenValues, type DropPattern, type Golden, type GoldenPattern } from './golden.ts';
 export { toyBatch, toyModel, type ToyModelOptions } from './toyModel.ts';

@@ -64,9 +64,9 @@ function toyWeights(layout: Layout, isTied: boolean): Map<string, tf.Tensor> {
   for (const [golden, values] of Object.entries(goldenValues.weights)) {
     const name = golden === 'embed' ? 'embed.weight' : golden.replace(/\.w$/, '.weight');
     if (/\.[AB]$/.test(name) || (isTied && name === 'head.weight')) continue;
-    const tensor = tf.tensor([...values], [...goldenValues.shapes[golden]!]);
     const isConv1D = layout === 'inOut' && /\.(attn|mlp)\./.test(name);
-    weights.set(name, isConv1D ? tf.transpose(tensor) : tensor);
+    const make = (): tf.Tensor => tf.tensor([...values], [...goldenValues.shapes[golden]!]);
+    weights.set(name, isConv1D ? tf.tidy(() => tf.transpose(make())) : make());
   }
   return weights;
 }

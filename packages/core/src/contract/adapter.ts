@@ -23,13 +23,17 @@ export interface Adapter {
 export interface Attachment {
   /** Trainable parameters by dotted name, in a stable order. A name of the model's own replaces that weight. */
   readonly parameters: ReadonlyMap<string, tf.Variable>;
-  /** Tensors that the hooks read and that are not trained (a layer's scaling), by dotted name. */
+  /**
+   * Tensors that the hooks read and that are not trained (a layer's scaling), by dotted name. A name of the model's own
+   * replaces that weight.
+   */
   readonly constants: ReadonlyMap<string, tf.Tensor>;
   readonly hooks: Hooks;
   /** Module paths whose result the hooks change. */
   readonly adaptedModules: ReadonlySet<string>;
   /**
-   * Tensors for one training step, by dotted name, such as dropout masks. The caller owns them.
+   * Tensors for one training step, by dotted name, such as dropout masks. The caller owns them. Of those that the head
+   * reads, the loss hands it the rows of a few tokens at a time, `[rows, …]` float32, where they are `[batch, time, …]`.
    * `random` follows from the run's seed and the step.
    */
   stepTensors?(shape: BatchShape, random: SeededRandom): ReadonlyMap<string, tf.Tensor>;

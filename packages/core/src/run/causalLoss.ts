@@ -83,15 +83,20 @@ export function causalLoss(runnable: Runnable, hidden: tf.Tensor, rows: Labelled
   for (let start = 0; start < count; start += CHUNK) {
     const real = Math.min(CHUNK, count - start);
     const size = Math.ceil(real / GRAIN) * GRAIN;
-    const at = new Int32Array(size).fill(-1);
+    const own = new Int32Array(size).fill(-1); // the rows among the tokens of the batch,
+    const at = new Int32Array(size).fill(-1); // and behind virtual tokens
     const labels = new Int32Array(size);
     const weights = new Float32Array(size).fill(1, 0, real);
     for (let i = 0; i < real; i++) {
       const position = rows.positions[start + i]!;
+      own[i] = position;
       at[i] = position + virtual * (Math.floor(position / rows.time) + 1);
       labels[i] = rows.labels[start + i]!;
     }
-    losses.push(chunkLoss(runnable, scope, takeRows(flat, at), tf.tensor1d(labels, 'int32'), tf.tensor1d(weights)));
+    const chunkScope = scopeOfRows(scope, rows, own);
+    losses.push(
+      chunkLoss(runnable, chunkScope, takeRows(flat, at), tf.tensor1d(labels, 'int32'), tf.tensor1d(weights)),
+    );
   }
   return tf.mul(losses.length === 1 ? losses[0]! : tf.addN(losses), 1 / count);
 }
@@ -99,6 +104,16 @@ export function causalLoss(runnable: Runnable, hidden: tf.Tensor, rows: Labelled
 /** The parameters that the head reads, by full name. */
 function headScope({ model, outerScope }: Runnable): Scope {
   return Object.fromEntries(Object.entries(outerScope).filter(([name]) => model.isHeadParameter(name)));
+}
+
+/** The scope with those rows of each tensor that holds something for every token, such as a dropout mask. */
+function scopeOfRows(scope: Scope, { batch, time }: LabelledRows, at: Int32Array): Scope {
+  const entries = Object.entries(scope).map(([name, tensor]): [string, tf.Tensor] => {
+    const isByToken = tensor.rank === 3 && tensor.shape[0] === batch && tensor.shape[1] === time;
+    if (!isByToken) return [name, tensor];
+    return [name, takeRows(tf.reshape(tf.cast(tensor, 'float32'), [batch * time, -1]), at)];
+  });
+  return Object.fromEntries(entries);
 }
 
 function chunkLoss(runnable: Runnable, scope: Scope, x: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor): tf.Tensor {
