@@ -1,1 +1,14 @@
-export {};
+export {
+  backendCandidates,
+  chooseBackend,
+  type BackendCandidate,
+  type ChooseBackendOptions,
+  type ChosenBackend,
+} from './backend/chooseBackend.ts';
+export { comparisonTable } from './report/comparisonTable.ts';
+export { readRun } from './report/readRun.ts';
+export { renderReport } from './report/renderReport.ts';
+export type { BranchRecord, HeldOutRecord, RunRecord, StepRecord } from './run/runRecord.ts';
+export { progressBar, type Progress, type ProgressBar, type ProgressBarOptions } from './terminal/progressBar.ts';
+export { table, type TableOptions } from './terminal/table.ts';
+export { terminal, type Terminal, type TerminalStream } from './terminal/terminal.ts';

@@ -100,7 +100,7 @@ function overview(commands: readonly Command[], { hasColor }: { hasColor: boolea
 function report(error: unknown, subject: string, terminal: Terminal, code: 1 | 2): ExitCode {
   const head = `${paint('red', `${subject}:`, terminal.notesHaveColor)} `;
   if (error instanceof Problem) {
-    terminal.notes(`${head}${error.message.replace(/^\[@dropbp\/[^\]]+\] /, '')}\n`);
+    terminal.notes(`${head}${error.message.replace(/^\[@dropbp\/[^\]]+\] /, '').replace(/\?\.$/, '?')}\n`);
     return code;
   }
   // Errors of the operating system carry a code and a message that names the path.

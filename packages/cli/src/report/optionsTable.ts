@@ -1,25 +1,25 @@
 import type { RunRecord } from '../run/runRecord.ts';
-import { html, type Html } from './html.ts';
+import { markup, type Markup } from './markup.ts';
 
 /** The runs' options, folded up; those in which the runs differ are marked. */
-export function optionsTable(runs: readonly RunRecord[]): Html {
+export function optionsTable(runs: readonly RunRecord[]): Markup {
   const keys = [...new Set(runs.flatMap(run => Object.keys(run.options)))];
   const rows = keys.map(key => {
     const values = runs.map(run => show(run.options[key]));
     const differs = values.some(value => value !== values[0]);
-    return html`<tr${differs ? html` class="differs"` : null}><th scope="row">${key}</th>${values.map(
-      value => html`<td>${value}</td>`,
-    )}</tr>
-`;
+    return markup`<tr${differs ? markup` class="differs"` : null}>
+            <th scope="row">${key}</th>
+            ${values.map(value => markup`<td>${value}</td>`)}
+          </tr>`;
   });
-  return html`<details>
+  return markup`<details>
     <summary>${keys.length} options of each run</summary>
     <div class="scroll">
       <table>
         <thead>
           <tr>
             <th></th>
-            ${runs.map((run, i) => html`<th scope="col"><span class="key run-${i % 6}"></span>${run.name}</th>`)}
+            ${runs.map((run, i) => markup`<th scope="col"><span class="key run-${i % 6}"></span>${run.name}</th>`)}
           </tr>
         </thead>
         <tbody>

@@ -1,7 +1,7 @@
 import { readReportAssets } from '../reportAssets.ts';
 import type { RunRecord } from '../run/runRecord.ts';
 import { chartSpecs, type ChartSpec } from './chartSpecs.ts';
-import { html, jsonScript, trusted, type Html } from './html.ts';
+import { markup, jsonScript, trusted, type Markup } from './markup.ts';
 import { optionsTable } from './optionsTable.ts';
 import { samples } from './samples.ts';
 import { summaryTable } from './summaryTable.ts';
@@ -18,7 +18,7 @@ export function renderReport(runs: readonly RunRecord[]): string {
   const { style, script, chartStyle, chartScript, chartLicence } = readReportAssets();
   const charts = chartSpecs(runs);
   const title = `${lastPart(first.model.source)} on ${lastPart(first.data.source)}`;
-  const page = html`<!doctype html>
+  const page = markup`<!doctype html>
     <html lang="en">
       <head>
         <meta charset="utf-8" />
@@ -59,26 +59,27 @@ export function renderReport(runs: readonly RunRecord[]): string {
         ${jsonScript('chart-data', charts)}
         <script>
           /*
-${trusted(chartLicence.replaceAll('*/', '* /'))}
-*/
-          ${trusted(chartScript)};
+          ${trusted(chartLicence.replaceAll('*/', '* /'))}
+          */
+          ${trusted(chartScript)}
         </script>
         <script>
-          ${trusted(script)};
+          ${trusted(script)}
         </script>
       </body>
-    </html> `;
-  return page.markup;
+    </html>
+`;
+  return page.html;
 }
 
-function figure(chart: ChartSpec, index: number): Html {
+function figure(chart: ChartSpec, index: number): Markup {
   const id = `chart-${index}`;
-  return html`<figure>
+  return markup`<figure>
     <figcaption>
       <h3 id="${id}">${chart.title}</h3>
       <p>${chart.note}</p>
     </figcaption>
-    <div class="chart" data-chart="${index}" role="img" aria-labelledby="${id}"></div>
+    <div class="chart" data-chart="${index}" role="group" aria-labelledby="${id}"></div>
   </figure>`;
 }
 

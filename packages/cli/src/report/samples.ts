@@ -1,8 +1,8 @@
 import type { RunRecord } from '../run/runRecord.ts';
-import { html, type Html } from './html.ts';
+import { markup, type Markup } from './markup.ts';
 
 /** Text that the models wrote before and after training; nothing where no run has any. */
-export function samples(runs: readonly RunRecord[]): Html | null {
+export function samples(runs: readonly RunRecord[]): Markup | null {
   const blocks: { title: string; prompt: string; text: string; run?: number }[] = [];
   runs.forEach(({ name, sample }, run) => {
     if (sample === null) return;
@@ -14,15 +14,15 @@ export function samples(runs: readonly RunRecord[]): Html | null {
     blocks.push({ title: `After: ${name}`, prompt, text: after, run });
   });
   if (blocks.length === 0) return null;
-  return html`<section aria-labelledby="samples">
+  return markup`<section aria-labelledby="samples">
     <h2 id="samples">Text samples</h2>
     <div class="samples">
       ${blocks.map(
         ({ title, prompt, text, run }) =>
-          html`<article>
-            <h3>${run === undefined ? null : html`<span class="key run-${run % 6}"></span>`}${title}</h3>
+          markup`<article>
+            <h3>${run === undefined ? null : markup`<span class="key run-${run % 6}"></span>`}${title}</h3>
             <blockquote><b>${prompt}</b>${text}</blockquote>
-          </article> `,
+          </article>`,
       )}
     </div>
   </section>`;

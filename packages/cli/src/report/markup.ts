@@ -1,33 +1,33 @@
 /** Markup that is safe to put into a page as it is. */
-export interface Html {
-  readonly markup: string;
+export interface Markup {
+  readonly html: string;
 }
 
-/** A template whose values are escaped, but for markup made by `html` itself; lists are joined, `null` is nothing. */
-export function html(
+/** A template whose values are escaped, but for markup made by `markup` itself; lists are joined, `null` is nothing. */
+export function markup(
   strings: TemplateStringsArray,
-  ...values: readonly (string | number | Html | readonly Html[] | null)[]
-): Html {
+  ...values: readonly (string | number | Markup | readonly Markup[] | null)[]
+): Markup {
   const parts = strings.map((text, i) => (i < values.length ? text + show(values[i]!) : text));
-  return { markup: parts.join('') };
+  return { html: parts.join('') };
 }
 
 /** Text that is trusted, such as the page's own script. */
-export function trusted(markup: string): Html {
-  return { markup };
+export function trusted(html: string): Markup {
+  return { html };
 }
 
 /** Data for a script to read: JSON in which nothing can end the script element. */
-export function jsonScript(id: string, value: unknown): Html {
+export function jsonScript(id: string, value: unknown): Markup {
   const json = JSON.stringify(value).replaceAll('<', '\\u003c');
-  return html`<script type="application/json" id="${id}">
+  return markup`<script type="application/json" id="${id}">
     ${trusted(json)}
   </script>`;
 }
 
-function show(value: string | number | Html | readonly Html[] | null): string {
+function show(value: string | number | Markup | readonly Markup[] | null): string {
   if (value === null) return '';
-  if (typeof value === 'object') return 'markup' in value ? value.markup : value.map(item => item.markup).join('');
+  if (typeof value === 'object') return 'html' in value ? value.html : value.map(item => item.html).join('');
   return escapeHtml(String(value));
 }
 

@@ -1,0 +1,50 @@
+import * as tf from '@tensorflow/tfjs';
+import { afterAll, describe, expect, it } from 'vitest';
+import { backendCandidates, chooseBackend, type BackendCandidate } from './chooseBackend.ts';
+
+const cpu: BackendCandidate = { name: 'cpu', register: () => Promise.resolve() };
+const missing: BackendCandidate = {
+  name: 'tensorflow',
+  register: () => Promise.reject(Object.assign(new Error('Cannot find package'), { code: 'ERR_MODULE_NOT_FOUND' })),
+};
+const broken: BackendCandidate = { name: 'ort', register: () => Promise.reject(new Error('bad library\nat line 3')) };
+const silent: BackendCandidate = { name: 'nothing', register: () => Promise.resolve() };
+
+describe('chooseBackend', () => {
+  afterAll(() => tf.setBackend('cpu'));
+
+  it('takes the first that works and says why others do not', async () => {
+    expect(await chooseBackend({ candidates: [missing, broken, cpu] })).toEqual({
+      name: 'cpu',
+      passedOver: [
+        { name: 'tensorflow', reason: 'not installed' },
+        { name: 'ort', reason: 'bad library' },
+      ],
+    });
+    expect(tf.getBackend()).toBe('cpu');
+  });
+  it('takes what is wanted or fails', async () => {
+    expect(await chooseBackend({ wanted: 'cpu', candidates: [broken, cpu] })).toEqual({ name: 'cpu', passedOver: [] });
+    await expect(chooseBackend({ wanted: 'ort', candidates: [broken, cpu] })).rejects.toThrow(
+      `the backend 'ort' does not work here; got "bad library"; leave out --backend to take one that works.`,
+    );
+    await expect(chooseBackend({ wanted: 'tensorflow', candidates: [missing] })).rejects.toThrow(
+      'got "not installed"; install @tensorflow/tfjs-node beside dropbp.',
+    );
+  });
+  it('names the backends that there are', async () => {
+    await expect(chooseBackend({ wanted: 'wsam' })).rejects.toThrow(
+      "there is no backend 'wsam'; expected tensorflow, ort, wasm, cpu; did you mean wasm",
+    );
+    expect(backendCandidates.map(({ name }) => name)).toEqual(['tensorflow', 'ort', 'wasm', 'cpu']);
+  });
+  it('fails where none works', async () => {
+    await expect(chooseBackend({ candidates: [broken, silent] })).rejects.toThrow(
+      /no backend works here; got "ort: bad library; nothing: /,
+    );
+  });
+  it.each(['ort', 'wasm'])('can use %s', async wanted => {
+    expect(await chooseBackend({ wanted })).toEqual({ name: wanted, passedOver: [] });
+    expect(tf.getBackend()).toBe(wanted);
+  });
+});

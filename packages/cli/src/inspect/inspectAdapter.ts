@@ -1,0 +1,73 @@
+import { join } from 'node:path';
+import { openSafetensors } from '@dropbp/safetensors';
+import { readJsonFile } from '../files/readJsonFile.ts';
+import { formatCount } from '../terminal/formatNumber.ts';
+import { fieldLines } from './fieldLines.ts';
+import { groupTable } from './groupTable.ts';
+import { countElements, listTensors, totalLine, type ListedTensor } from './tensorList.ts';
+
+/** What `dropbp inspect` tells of an adapter. */
+export interface AdapterSummary {
+  readonly kind: 'adapter';
+  /** `'LORA'`. */
+  readonly method: string;
+  readonly base: string | null;
+  readonly rank: number | null;
+  readonly alpha: number | null;
+  readonly dropout: number | null;
+  readonly usesRslora: boolean;
+  /** Layer names, or a regular expression. */
+  readonly targets: readonly string[] | string | null;
+  readonly parameters: number;
+  readonly madeBy: string | null;
+  readonly tensors: readonly ListedTensor[];
+}
+
+/**
+ * Reads a folder in the format of PEFT, whichever method it holds.
+ *
+ * @throws Problem where the files are not valid
+ */
+export async function inspectAdapter(folder: string): Promise<AdapterSummary> {
+  const config = await readJsonFile(join(folder, 'adapter_config.json'));
+  const file = await openSafetensors(join(folder, 'adapter_model.safetensors'));
+  const tensors = listTensors(file.tensors);
+  await file.close();
+  const number = (key: string): number | null => (typeof config[key] === 'number' ? config[key] : null);
+  const string = (key: string): string | null => (typeof config[key] === 'string' ? config[key] : null);
+  const targets = config.target_modules;
+  return {
+    kind: 'adapter',
+    method: string('peft_type') ?? 'unknown',
+    base: string('base_model_name_or_path'),
+    rank: number('r'),
+    alpha: number('lora_alpha'),
+    dropout: number('lora_dropout'),
+    usesRslora: config.use_rslora === true,
+    targets: Array.isArray(targets) ? targets.map(String).sort() : typeof targets === 'string' ? targets : null,
+    parameters: tensors.reduce((sum, tensor) => sum + countElements(tensor.shape), 0),
+    madeBy: string('peft_version'),
+    tensors,
+  };
+}
+
+/** The summary as text. */
+export function showAdapter(summary: AdapterSummary, hasColor: boolean): string {
+  const { method, base, rank, alpha, dropout, usesRslora, targets, parameters, madeBy, tensors } = summary;
+  const fields = fieldLines(
+    [
+      ['method', method],
+      ['base model', base ?? 'not named'],
+      ['rank', rank?.toString()],
+      ['alpha', alpha?.toString()],
+      ['dropout', dropout?.toString()],
+      ['rsLoRA', usesRslora ? 'yes' : undefined],
+      ['targets', typeof targets === 'string' ? targets : targets?.join(', ')],
+      ['parameters', formatCount(parameters)],
+      ['file', totalLine(tensors)],
+      ['PEFT version', madeBy ?? undefined],
+    ],
+    hasColor,
+  );
+  return `${fields}\n${groupTable(tensors, hasColor)}`;
+}

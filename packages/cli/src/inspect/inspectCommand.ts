@@ -1,0 +1,70 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openSafetensors } from '@dropbp/safetensors';
+import { kindOfPath } from '../files/kindOfPath.ts';
+import { command } from '../flags/command.ts';
+import { toggle } from '../flags/flag.ts';
+import { fieldLines } from './fieldLines.ts';
+import { inspectAdapter, showAdapter } from './inspectAdapter.ts';
+import { inspectModel, showModel } from './inspectModel.ts';
+import { listTensors, tensorTable, totalLine } from './tensorList.ts';
+
+/** `dropbp inspect`. */
+export const inspectCommand = command({
+  name: 'inspect',
+  summary: 'Shows what is in a model folder, an adapter folder, a run or a .safetensors file.',
+  positional: { placeholder: '<folder|file>', help: 'what to look into; of a run, its adapter or model' },
+  flags: { json: toggle('print one JSON object, every tensor included') },
+  examples: ['dropbp inspect out/psalms/adapter', 'dropbp inspect models/austen-base --json'],
+  async run({ json }, [path], terminal) {
+    const inspected = await inspect(path!);
+    terminal.out(json ? `${JSON.stringify(inspected.summary, undefined, 2)}\n` : inspected.show(terminal.outHasColor));
+  },
+});
+
+interface Inspected {
+  readonly summary: object;
+  show(hasColor: boolean): string;
+}
+
+async function inspect(path: string): Promise<Inspected> {
+  const kind = await kindOfPath(path);
+  switch (kind) {
+    case 'adapter': {
+      const summary = await inspectAdapter(path);
+      return { summary, show: hasColor => showAdapter(summary, hasColor) };
+    }
+    case 'model': {
+      const summary = await inspectModel(path);
+      return { summary, show: hasColor => showModel(summary, hasColor) };
+    }
+    case 'run': {
+      const adapter = join(path, 'adapter');
+      const hasAdapter = await stat(adapter).then(
+        () => true,
+        () => false,
+      );
+      return inspect(hasAdapter ? adapter : join(path, 'model'));
+    }
+    case 'safetensors':
+      return inspectFile(path);
+  }
+}
+
+async function inspectFile(path: string): Promise<Inspected> {
+  const file = await openSafetensors(path);
+  const { metadata, notices } = file;
+  const tensors = listTensors(file.tensors);
+  await file.close();
+  return {
+    summary: { kind: 'safetensors', metadata, notices, tensors },
+    show(hasColor) {
+      const fields = [
+        ['content', totalLine(tensors)] as const,
+        ...Object.entries(metadata).map(([key, value]) => [key, value] as const),
+        ...notices.map(notice => ['notice', notice] as const),
+      ];
+      return `${fieldLines(fields, hasColor)}\n${tensorTable(tensors, hasColor)}`;
+    },
+  };
+}

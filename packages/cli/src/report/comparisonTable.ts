@@ -1,0 +1,19 @@
+import { table } from '../terminal/table.ts';
+import type { RunRecord } from '../run/runRecord.ts';
+import { difference, measuresOf } from './measures.ts';
+
+/** The runs' main figures as a table for a terminal, a column per run, compared with the first. */
+export function comparisonTable(runs: readonly RunRecord[], hasColor = false): string {
+  const rows = measuresOf(runs)
+    .filter(measure => measure.isMain === true)
+    .map(measure => [
+      measure.title,
+      ...runs.map(run => {
+        const value = measure.value(run);
+        if (value === undefined) return '–';
+        const change = difference(measure, run, runs[0]!);
+        return change === undefined ? measure.show(value) : `${measure.show(value)} (${change})`;
+      }),
+    ]);
+  return table({ header: ['', ...runs.map(run => run.name)], rows, hasColor });
+}

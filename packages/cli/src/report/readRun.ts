@@ -1,0 +1,22 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { problem } from '@dropbp/basics';
+import { readJsonFile } from '../files/readJsonFile.ts';
+import type { RunRecord } from '../run/runRecord.ts';
+
+/**
+ * Reads a run that `dropbp train` wrote.
+ *
+ * @param path - the run's folder, or its run.json
+ * @throws Problem if it is none
+ */
+export async function readRun(path: string): Promise<RunRecord> {
+  const info = await stat(path).catch(() => undefined);
+  if (info === undefined) throw problem('cli', { what: 'there is no such run', got: path });
+  const file = info.isDirectory() ? join(path, 'run.json') : path;
+  const record = await readJsonFile(file);
+  const lists = ['steps', 'heldOut', 'branches'];
+  const isRun = record.format === 1 && lists.every(key => Array.isArray(record[key]));
+  if (isRun) return record as unknown as RunRecord;
+  throw problem('cli', { what: `${file} is no run`, expected: 'what dropbp train writes', got: Object.keys(record) });
+}

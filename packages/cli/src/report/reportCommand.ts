@@ -1,0 +1,31 @@
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { command } from '../flags/command.ts';
+import { requiredText } from '../flags/flag.ts';
+import { comparisonTable } from './comparisonTable.ts';
+import { readRun } from './readRun.ts';
+import { renderReport } from './renderReport.ts';
+
+/** `dropbp report`. */
+export const reportCommand = command({
+  name: 'report',
+  summary: 'Lays the curves of several runs over each other in one HTML page.',
+  positional: {
+    placeholder: '<run folder>',
+    help: 'what dropbp train wrote; the first is what the others are compared with',
+    isRepeatable: true,
+  },
+  flags: { out: requiredText('<file>', 'the page to write') },
+  examples: ['dropbp report out/plain out/dropbp --out out/comparison.html'],
+  async run({ out }, paths, terminal) {
+    const runs = await Promise.all(paths.map(readRun));
+    const temporary = `${out}.${crypto.randomUUID()}.tmp`;
+    try {
+      await writeFile(temporary, renderReport(runs));
+      await rename(temporary, out);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    terminal.out(`${comparisonTable(runs, terminal.outHasColor)}${out}\n`);
+  },
+});

@@ -1,0 +1,27 @@
+import { chooseBackend } from '../backend/chooseBackend.ts';
+import { text, type Flag } from '../flags/flag.ts';
+import { paint } from '../terminal/paint.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+
+/**
+ * Chooses the backend that the flag or else `DROPBP_BACKEND` names, or the best that works, and says so once.
+ *
+ * @returns its name
+ */
+export async function startBackend(flag: string | undefined, terminal: Terminal): Promise<string> {
+  const fromEnv = process.env.DROPBP_BACKEND;
+  const { name, passedOver } = await chooseBackend({ wanted: flag ?? (fromEnv === '' ? undefined : fromEnv) });
+  // That an optional package is not there is no news; that one does not work is.
+  const broken = passedOver.filter(({ reason }) => reason !== 'not installed');
+  for (const { name: other, reason } of broken) {
+    terminal.notes(`${paint('yellow', `backend ${other} does not work here`, terminal.notesHaveColor)}: ${reason}\n`);
+  }
+  terminal.notes(`${paint('dim', `backend: ${name}`, terminal.notesHaveColor)}\n`);
+  return name;
+}
+
+/** The flag that overrides the choice of backend. */
+export function backendFlag(): Flag<string | undefined> {
+  const flag = text('tensorflow|ort|wasm|cpu', 'what computes; DROPBP_BACKEND says the same');
+  return { ...flag, defaultText: 'the first that works' };
+}

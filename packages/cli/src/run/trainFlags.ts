@@ -1,0 +1,69 @@
+import {
+  choice,
+  notNegative,
+  number,
+  positive,
+  positiveInteger,
+  requiredText,
+  seedInteger,
+  share,
+  text,
+  toggle,
+  type FlagValues,
+} from '../flags/flag.ts';
+import { backendFlag } from './startBackend.ts';
+
+/** The flags of `dropbp train`. */
+export const trainFlags = {
+  model: requiredText('<folder|hub id>', 'the model to fine-tune'),
+  data: requiredText('<file>', 'the text to learn from: UTF-8, also as .gz'),
+  out: requiredText('<folder>', 'where the adapter and the report go'),
+  overwrite: toggle('replace an earlier run in that folder'),
+
+  adapter: choice(['lora', 'full'], 'what is trained: a LoRA adapter, or all weights', 'lora'),
+  rank: number(positiveInteger, 'rank of LoRA', 8),
+  alpha: { ...number(positive, 'LoRA is scaled by alpha / rank'), defaultText: 'the rank' },
+  targets: text('<names>', "layers that LoRA adapts: 'q_proj,v_proj' or 'all-linear'", 'all-linear'),
+  dropout: number(share, 'share of inputs that LoRA drops', 0),
+  rslora: toggle('scale by alpha / √rank'),
+
+  rate: number(share, 'share of the backward pass that DropBP drops; 0 is without DropBP', 0.5),
+  minRate: number(share, 'no branch is dropped less often than this', 0),
+  noCalibration: toggle('drop all branches equally often, without measuring their sensitivities'),
+
+  steps: number(positiveInteger, 'optimiser steps', 300),
+  batch: number(positiveInteger, 'sequences in a batch', 8),
+  time: { ...number(positiveInteger, 'tokens in a sequence'), defaultText: '128, or as many as the model can' },
+  accumulation: number(positiveInteger, 'batches in a step', 1),
+  learningRate: { ...number(positive, 'at its highest'), defaultText: '0.001 for lora, 0.0001 for full' },
+  schedule: choice(['cosine', 'linear', 'constant'], 'how the learning rate falls', 'cosine'),
+  warmup: number(share, 'share of the steps in which the learning rate rises', 0.05),
+  weightDecay: number(notNegative, "AdamW's", 0),
+  maxGradientNorm: number(positive, 'gradients are clipped to this norm', 1),
+
+  heldOut: number(share, 'share of the text to measure on instead of learning from it', 0.05),
+  evaluations: number(positiveInteger, 'how often the held-out loss is measured, after the first time', 4),
+  prompt: { ...text('<text>', 'what the text samples begin with'), defaultText: "the text's first words" },
+  sampleTokens: number(
+    { accepts: v => Number.isSafeInteger(v) && v >= 0, expected: 'an integer ≥ 0' },
+    'tokens in a text sample; 0 writes none',
+    60,
+  ),
+
+  seed: number(seedInteger, 'the same seed gives the same run', 1),
+  name: { ...text('<text>', 'how tables and charts call the run'), defaultText: 'what it does' },
+  backend: backendFlag(),
+  json: toggle('print the result as one JSON object'),
+};
+
+/** Titles in the help. */
+export const trainSections = {
+  adapter: 'What is trained',
+  rate: 'DropBP',
+  steps: 'Training',
+  heldOut: 'What is measured',
+  seed: 'Other',
+};
+
+/** The values of {@link trainFlags}. */
+export type TrainFlagValues = FlagValues<typeof trainFlags>;

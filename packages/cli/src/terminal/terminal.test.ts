@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest';
+import { formatBytes, formatCount, formatDuration, formatLarge, formatSeconds, formatShare } from './formatNumber.ts';
+import { displayWidth, paint } from './paint.ts';
+import { table } from './table.ts';
+import { terminal } from './terminal.ts';
+
+describe('terminal', () => {
+  const screen = { write: () => true, isTTY: true, columns: 120 };
+  const pipe = { write: () => true };
+  const colors = (env: Record<string, string>, stream: typeof pipe = screen) =>
+    terminal(stream, stream, env).outHasColor;
+
+  it('has colours on a screen, unless the user does not want them', () => {
+    expect(colors({})).toBe(true);
+    expect(colors({ NO_COLOR: '1' })).toBe(false);
+    expect(colors({ NO_COLOR: '' })).toBe(true);
+    expect(colors({ TERM: 'dumb' })).toBe(false);
+    expect(colors({}, pipe)).toBe(false);
+    expect(colors({ FORCE_COLOR: '1' }, pipe)).toBe(true);
+    expect(colors({ FORCE_COLOR: '0' })).toBe(false);
+    expect(colors({ FORCE_COLOR: '1', NO_COLOR: '1' }, pipe)).toBe(false);
+  });
+  it('draws lines again only on a screen', () => {
+    expect(terminal(pipe, screen, {})).toMatchObject({ isInteractive: true, columns: 120 });
+    expect(terminal(screen, pipe, {})).toMatchObject({ isInteractive: false, columns: 80 });
+    expect(terminal(screen, screen, { TERM: 'dumb' }).isInteractive).toBe(false);
+  });
+  it('does not count colour codes as width', () => {
+    expect(paint('red', 'né', true)).toBe('\u001B[31mné\u001B[39m');
+    expect(displayWidth(paint('red', 'né', true))).toBe(2);
+    expect(paint('red', 'né', false)).toBe('né');
+  });
+});
+
+describe('table', () => {
+  it('aligns text to the left and numbers to the right', () => {
+    const rows = [
+      ['LoRA', '3.065', '48.2 s'],
+      ['LoRA + DropBP', '3.1', '9 s'],
+    ];
+    expect(table({ header: ['run', 'loss', 'time'], rows })).toBe(
+      [
+        'run              loss     time',
+        '──────────────────────────────',
+        'LoRA            3.065   48.2 s',
+        'LoRA + DropBP     3.1      9 s',
+        '',
+      ].join('\n'),
+    );
+  });
+  it('stands when rows are short or missing', () => {
+    expect(table({ header: ['a', 'b'], rows: [['x']] })).toBe('a   b\n─────\nx\n');
+    expect(table({ header: ['a', 'b'], rows: [] })).toBe('a   b\n─────\n');
+  });
+});
+
+describe('numbers', () => {
+  it.each([
+    [formatCount(3064320), '3,064,320'],
+    [formatLarge(999), '999'],
+    [formatLarge(999_900), '1 M'],
+    [formatLarge(3064320), '3.06 M'],
+    [formatLarge(7e9), '7 B'],
+    [formatBytes(0), '0 B'],
+    [formatBytes(134217728), '128 MiB'],
+    [formatBytes(1023 * 1024), '0.999 MiB'],
+    [formatBytes(5.84 * 2 ** 20), '5.84 MiB'],
+    [formatDuration(75.4), '1:15'],
+    [formatDuration(3661), '1:01:01'],
+    [formatDuration(NaN), '–:––'],
+    [formatSeconds(1.234), '1.23 s'],
+    [formatSeconds(48.21), '48.2 s'],
+    [formatSeconds(119.7), '2 min 0 s'],
+    [formatShare(0.5234), '52 %'],
+  ])('%s', (shown, expected) => {
+    expect(shown).toBe(expected);
+  });
+});
