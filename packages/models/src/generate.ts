@@ -62,6 +62,7 @@ async function* tokensOf(runnable: Runnable, prompt: Int32Array, plan: Plan): As
   const random = seededRandom(plan.seed ?? Math.floor(Math.random() * 2 ** 32));
   const cache = keyValueCache();
   try {
+    plan.signal?.throwIfAborted();
     let pass = lastLogits(runnable, prompt, { extendCache: cache.extend });
     for (let count = 1; ; count++) {
       const token = sampleToken(await read(pass.logits), plan, random);

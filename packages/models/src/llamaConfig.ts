@@ -118,7 +118,7 @@ export function llamaConfig(config: RawConfig): LlamaConfig {
   const heads = reader.integer('num_attention_heads');
   // Absent means the family's own number, null means as many as heads.
   const kvHeads = config.num_key_value_heads === null ? heads : reader.integer('num_key_value_heads', family.kvHeads ?? heads); // prettier-ignore
-  const headSize = reader.integer('head_dim', family.headSize ?? hiddenSize / heads);
+  const headSize = reader.optionalInteger('head_dim', family.headSize) ?? hiddenSize / heads;
   const maxPositions = reader.integer('max_position_embeddings', family.maxPositions);
   checkHeads(heads, kvHeads, headSize);
   const askedBias = family.attentionBias === 'asked' && reader.boolean('attention_bias', false);

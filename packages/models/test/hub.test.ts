@@ -148,13 +148,24 @@ describe('what the environment says', () => {
 });
 
 describe('what is refused', () => {
-  it.each(['', '/x', '../x', 'a/../b', 'a/b/c', 'a//b', 'a b', '.x', 'x.', 'a--b', 'a/b.git', 'https://hub/a/b', 'ä/b'])(
-    'the id %j',
-    async name => {
-      expect(await bench.failure({}, name)).toMatch(/this is no hub id; got ".*"; expected 'organisation\/name'/);
-      expect(bench.server.seen).toEqual([]);
-    },
-  );
+  it.each([
+    '',
+    '/x',
+    '../x',
+    'a/../b',
+    'a/b/c',
+    'a//b',
+    'a b',
+    '.x',
+    'x.',
+    'a--b',
+    'a/b.git',
+    'https://hub/a/b',
+    'ä/b',
+  ])('the id %j', async name => {
+    expect(await bench.failure({}, name)).toMatch(/this is no hub id; got ".*"; expected 'organisation\/name'/);
+    expect(bench.server.seen).toEqual([]);
+  });
 
   it.each(['', '..', 'a/../../b', '/main', 'a\\b', 'C:x', 'a b'])('the revision %j', async revision => {
     expect(await bench.failure({ revision })).toContain('this is no revision');

@@ -85,7 +85,9 @@ describe('without a network', () => {
       await bench.server.close();
       expect(await bench.resolve()).toBe(folder);
     });
-    expect(warnings[0]).toMatch(/no answer from http:\/\/hub\.invalid \((ENOTFOUND|EAI_AGAIN)\): 'org\/tiny-model' is used as/);
+    expect(warnings[0]).toMatch(
+      /no answer from http:\/\/hub\.invalid \((ENOTFOUND|EAI_AGAIN)\): 'org\/tiny-model' is used as/,
+    );
     expect(warnings[1]).toContain('(ECONNREFUSED)');
   });
 

@@ -1,0 +1,193 @@
+import * as tf from '@tensorflow/tfjs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { forwardLogits, makeRunnable, plainRunnable, type Hooks, type Model, type Runnable } from '@dropbp/core';
+import { createModel, generate, type GenerateOptions } from '../src/index.ts';
+
+let model: Model;
+let gpt2: Model;
+
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+  const sizes = { vocab_size: 24, max_position_embeddings: 300, eos_token_id: 23, initializer_range: 0.5 };
+  const widths = { hidden_size: 8, intermediate_size: 8, num_attention_heads: 2, num_key_value_heads: 1 };
+  model = createModel(
+    { model_type: 'mistral', num_hidden_layers: 2, sliding_window: 7, ...sizes, ...widths },
+    { seed: 5 },
+  );
+  gpt2 = createModel(
+    { model_type: 'gpt2', vocab_size: 24, n_positions: 40, n_embd: 8, n_layer: 2, n_head: 2, initializer_range: 0.7 },
+    { seed: 6 },
+  );
+});
+afterAll(() => {
+  model.dispose();
+  gpt2.dispose();
+});
+
+const prompt = [3, 1, 4, 1, 5, 9, 2, 6];
+
+async function collect(subject: Model | Runnable, tokens: readonly number[], options: GenerateOptions = {}) {
+  const before = tf.memory().numTensors;
+  const generated: number[] = [];
+  for await (const token of generate(subject, tokens, { stopTokens: [], ...options })) generated.push(token);
+  expect(tf.memory().numTensors).toBe(before);
+  return generated;
+}
+
+/** What follows without a cache: the whole sequence runs for each token. */
+async function withoutCache(runnable: Runnable, tokens: readonly number[], count: number): Promise<number[]> {
+  const sequence = [...tokens];
+  while (sequence.length < tokens.length + count) {
+    const logits = forwardLogits(runnable, [sequence]);
+    const last = Float32Array.from(await logits.data()).slice(-runnable.model.vocabSize);
+    logits.dispose();
+    sequence.push(last.indexOf(Math.max(...last)));
+  }
+  return sequence.slice(tokens.length);
+}
+
+describe('generate', () => {
+  it('goes on where the cache has to grow, beyond its first capacity and from a prompt above it', async () => {
+    for (const length of [120, 131]) {
+      const long = Array.from({ length }, (_, i) => (i * i + 3) % 23);
+      expect(await collect(model, long, { maxNewTokens: 20 })).toEqual(
+        await withoutCache(plainRunnable(model), long, 20),
+      );
+    }
+  });
+
+  it('runs one token a step, always of the same shape', async () => {
+    const shapes: string[] = [];
+    const hooks: Hooks = {
+      keyValue(_, pair) {
+        shapes.push(String(pair.keys.shape));
+        return pair;
+      },
+      linear(name, x, base) {
+        if (name === 'self_attn.q_proj') shapes.push(String(x.shape));
+        return base(x);
+      },
+    };
+    await collect(makeRunnable(model, model.parameters, hooks, new Set()), prompt, { maxNewTokens: 4 });
+    expect(new Set(shapes.slice(4))).toEqual(new Set(['1,1,8', '1,1,128,4']));
+    expect(shapes).toHaveLength(2 * 2 * 4);
+  });
+
+  it('ends at a stop token, which it does not give out', async () => {
+    const all = await collect(model, prompt, { maxNewTokens: 12 });
+    const stop = all[5]!;
+    const until = all.slice(0, all.indexOf(stop));
+    expect(await collect(model, prompt, { maxNewTokens: 12, stopTokens: [stop, 99] })).toEqual(until);
+    const named = { ...model, config: { ...model.config, eos_token_id: [stop] } };
+    const generated: number[] = [];
+    for await (const token of generate(named, prompt, { maxNewTokens: 12 })) generated.push(token);
+    expect(generated).toEqual(until);
+  });
+
+  it('fills the positions where no number is given, and no more', async () => {
+    expect(await collect(gpt2, prompt)).toHaveLength(40 - prompt.length);
+    expect(() => generate(gpt2, prompt, { maxNewTokens: 33 })).toThrow(
+      'the text would be longer than the model has positions for; got "8 tokens and 33 new ones"; expected 40 in all; set maxNewTokens to 32, or shorten the text',
+    );
+    expect(() => generate(gpt2, new Int32Array(40))).toThrow(
+      'got "40 tokens and 1 new ones"; expected 40 in all; shorten',
+    );
+  });
+
+  it('draws the same tokens for the same seed', async () => {
+    const draw = (options: GenerateOptions) => collect(model, prompt, { maxNewTokens: 20, temperature: 1, ...options });
+    expect(await draw({ seed: 1 })).toEqual(await draw({ seed: 1 }));
+    expect(await draw({ seed: 1 })).not.toEqual(await draw({ seed: 2 }));
+    expect(await draw({})).not.toEqual(await draw({}));
+    expect(await draw({ topK: 1 })).toEqual(await collect(model, prompt, { maxNewTokens: 20 }));
+    expect(await draw({ topP: 1e-9 })).toEqual(await collect(model, prompt, { maxNewTokens: 20 }));
+  });
+
+  it('frees everything when its consumer leaves', async () => {
+    const before = tf.memory().numTensors;
+    for await (const token of generate(model, prompt)) {
+      if (token >= 0) break;
+    }
+    expect(tf.memory().numTensors).toBe(before);
+    const unused = generate(model, prompt)[Symbol.asyncIterator]();
+    expect(tf.memory().numTensors).toBe(before);
+    await unused.next();
+    await unused.return?.();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('ends with the reason of its signal', async () => {
+    const before = tf.memory().numTensors;
+    const controller = new AbortController();
+    const generated: number[] = [];
+    const run = async (): Promise<void> => {
+      for await (const token of generate(model, prompt, { signal: controller.signal, stopTokens: [] })) {
+        generated.push(token);
+        if (generated.length === 3) controller.abort(new Error('enough'));
+      }
+    };
+    await expect(run()).rejects.toThrow('enough');
+    expect(generated).toHaveLength(3);
+    expect(tf.memory().numTensors).toBe(before);
+    const aborted = generate(model, prompt, { signal: AbortSignal.abort(new Error('at once')) });
+    await expect(aborted[Symbol.asyncIterator]().next()).rejects.toThrow('at once');
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('says so where the logits are not numbers', async () => {
+    const weight = model.parameters.get('model.norm.weight')!;
+    const broken = model.withParameters(new Map([['model.norm.weight', tf.fill(weight.shape, NaN)]]));
+    const before = tf.memory().numTensors;
+    await expect(generate(broken, prompt)[Symbol.asyncIterator]().next()).rejects.toThrow('the logits are not numbers');
+    expect(tf.memory().numTensors).toBe(before);
+    broken.dispose();
+  });
+
+  describe('with an adapter', () => {
+    it('puts virtual tokens in front once, and counts their positions', async () => {
+      const virtual = tf.randomNormal([1, 5, 8], 0, 1, 'float32', 3);
+      const hooks: Hooks = { embed: (_, x) => tf.concat([tf.tile(virtual, [x.shape[0], 1, 1]), x], 1) };
+      for (const each of [model, gpt2]) {
+        const tuned = makeRunnable(each, each.parameters, hooks, new Set());
+        const generated = await collect(tuned, prompt, { maxNewTokens: 16 });
+        expect(generated).toEqual(await withoutCache(tuned, prompt, 16));
+        expect(generated).not.toEqual(await collect(each, prompt, { maxNewTokens: 16 }));
+      }
+      const tuned = makeRunnable(gpt2, gpt2.parameters, hooks, new Set());
+      await expect(collect(tuned, prompt, { maxNewTokens: 30 })).rejects.toThrow(
+        'the sequence, virtual tokens included, is longer than the positions that the model has learned; got 41; expected at most 40',
+      );
+      virtual.dispose();
+    });
+
+    it('lets keys and values that a hook puts in front be seen at every step', async () => {
+      const prefix = tf.randomNormal([1, 2, 3, 4], 0, 1, 'float32', 4);
+      const hooks: Hooks = {
+        keyValue: (_, { keys, values }) => ({
+          keys: tf.concat([prefix, keys], 2),
+          values: tf.concat([prefix, values], 2),
+        }),
+      };
+      const tuned = makeRunnable(gpt2, gpt2.parameters, hooks, new Set());
+      const generated = await collect(tuned, prompt, { maxNewTokens: 16 });
+      expect(generated).toEqual(await withoutCache(tuned, prompt, 16));
+      expect(generated).not.toEqual(await collect(gpt2, prompt, { maxNewTokens: 16 }));
+      prefix.dispose();
+    });
+  });
+
+  const refused: [string, readonly number[], GenerateOptions, string][] = [
+    ['no tokens', [], {}, 'generate() has no token to go on from; got []; expected at least one token'],
+    ['a token that is none', [1, 24], {}, 'generate(): no such token at 1; got 24; expected an integer from 0 to 23'],
+    ['a fraction of a token', [0.5], {}, 'generate(): no such token at 0; got 0.5'],
+    ['no new tokens', prompt, { maxNewTokens: 0 }, 'generate(): maxNewTokens is not usable; got 0; expected an integer ≥ 1'],
+    ['a negative temperature', prompt, { temperature: -1 }, 'generate(): temperature is not usable; got -1'],
+    ['a fraction of topK', prompt, { temperature: 1, topK: 0.5 }, 'generate(): topK is not usable; got 0.5'],
+    ['topP above 1', prompt, { temperature: 1, topP: 1.5 }, 'generate(): topP is not usable; got 1.5'],
+    ['topP that would do nothing', prompt, { topP: 0.9 }, 'topK and topP choose nothing where the most probable token is always taken; got {"temperature":0,"topP":0.9}; set a temperature'],
+    ['an unknown option', prompt, { maxTokens: 3 } as object, "generate() does not know the option 'maxTokens'"],
+  ]; // prettier-ignore
+  for (const [what, tokens, options, message] of refused) {
+    it(`refuses ${what}`, () => expect(() => generate(model, tokens, options)).toThrow(message));
+  }
+});

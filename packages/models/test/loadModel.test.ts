@@ -1,0 +1,197 @@
+import * as tf from '@tensorflow/tfjs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Model } from '@dropbp/core';
+import { decodeSafetensors, encodeSafetensors, toFloat32, type TensorData } from '@dropbp/safetensors';
+import { findModelFolder, loadModel } from '../src/index.ts';
+import { fixtureBlobs, fixtureFolder, readConfig, readGolden } from './fixture.ts';
+
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+});
+
+type Tensors = Map<string, TensorData>;
+
+async function tensorsOf(name: string): Promise<Tensors> {
+  return decodeSafetensors(await fixtureBlobs(name).get('model.safetensors')!.bytes()).tensors;
+}
+
+/** Loads a fixture whose tensors, and configuration, are changed first. */
+async function loadChanged(
+  name: string,
+  change: (tensors: Tensors) => Tensors,
+  config: Record<string, unknown> = {},
+): Promise<Model> {
+  const blobs = fixtureBlobs(name, config);
+  const bytes = encodeSafetensors(change(await tensorsOf(name)), { metadata: { format: 'pt' } });
+  return loadModel(blobs.set('model.safetensors', new Blob([bytes])));
+}
+
+function renamed(tensors: Tensors, rename: (name: string) => string): Tensors {
+  return new Map([...tensors].map(([name, tensor]) => [rename(name), tensor]));
+}
+
+function zeros(...shape: number[]): TensorData {
+  return { dtype: 'F32', shape, data: new Uint8Array(4 * shape.reduce((a, b) => a * b, 1)) };
+}
+
+async function expectSameLogits(model: Model, name: string): Promise<void> {
+  const { inputIds } = readGolden(name).cases[0]!;
+  const original = await loadModel(fixtureFolder(name));
+  const [a, b] = [model.forward(inputIds), original.forward(inputIds)];
+  expect(await a.data()).toEqual(await b.data());
+  tf.dispose([a, b]);
+  model.dispose();
+  original.dispose();
+}
+
+describe('loadModel', () => {
+  it('widens every stored weight exactly', async () => {
+    for (const [name, dtype] of [['llama', 'BF16'], ['llama3', 'F16'], ['gpt2', 'F32']] as const) {
+      const model = await loadModel(fixtureFolder(name));
+      const stored = await tensorsOf(name);
+      for (const [parameter, tensor] of model.parameters) {
+        const { data } = stored.get(parameter)!;
+        expect(stored.get(parameter)!.dtype).toBe(dtype);
+        expect(await tensor.data(), parameter).toEqual(toFloat32(dtype, data));
+      }
+      model.dispose();
+    }
+  }); // prettier-ignore
+
+  it('tells its source and its configuration as it stands in the file', async () => {
+    const model = await loadModel(fixtureFolder('qwen3'));
+    expect(model.source).toBe(fixtureFolder('qwen3'));
+    expect(model.config).toEqual(readConfig('qwen3'));
+    expect(model).toMatchObject({ architecture: 'qwen3', hiddenSize: 16, vocabSize: 32, maxPositions: 64 });
+    model.dispose();
+  });
+
+  it('tells how far it is, and ends when it is told', async () => {
+    const seen: [number, number][] = [];
+    const model = await loadModel(fixtureFolder('llama'), { onTensor: (done, total) => seen.push([done, total]) });
+    const total = model.parameters.size;
+    expect(seen).toEqual(Array.from({ length: total }, (_, i) => [i + 1, total]));
+    model.dispose();
+
+    const controller = new AbortController();
+    const onTensor = (done: number): void => {
+      if (done === 3) controller.abort(new Error('enough'));
+    };
+    const before = tf.memory().numTensors;
+    const loading = loadModel(fixtureFolder('llama'), { onTensor, signal: controller.signal });
+    await expect(loading).rejects.toThrow('enough');
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it("reads GPT-2's own checkpoint, without the prefix and with its masks", async () => {
+    const model = await loadChanged('gpt2', tensors =>
+      renamed(tensors, name => name.replace('transformer.', ''))
+        .set('h.0.attn.bias', zeros(1, 1, 8, 8))
+        .set('h.1.attn.masked_bias', zeros(1)),
+    );
+    expect([...model.parameters.keys()][0]).toBe('transformer.wte.weight');
+    await expectSameLogits(model, 'gpt2');
+  });
+
+  it('reads the checkpoint of a bare model with a tied head, and old buffers', async () => {
+    const model = await loadChanged('qwen3', tensors =>
+      renamed(tensors, name => name.replace('model.', '')).set('layers.0.self_attn.rotary_emb.inv_freq', zeros(3)),
+    );
+    await expectSameLogits(model, 'qwen3');
+  });
+
+  it('takes a stored copy of a tied head, and no other', async () => {
+    const copied = await loadChanged('qwen3', tensors =>
+      tensors.set('lm_head.weight', tensors.get('model.embed_tokens.weight')!),
+    );
+    await expectSameLogits(copied, 'qwen3');
+    const other = loadChanged('qwen3', tensors => tensors.set('lm_head.weight', zeros(32, 16)));
+    await expect(other).rejects.toThrow(
+      'lm_head.weight differs from model.embed_tokens.weight, to which config.json ties it; set "tie_word_embeddings": false',
+    );
+  });
+
+  it('takes F8 weights', async () => {
+    const model = await loadChanged('gpt2', tensors => {
+      const { shape } = tensors.get('transformer.ln_f.weight')!;
+      return tensors.set('transformer.ln_f.weight', { dtype: 'F8_E4M3', shape, data: new Uint8Array(16).fill(0x3c) });
+    });
+    expect(Array.from(await model.parameters.get('transformer.ln_f.weight')!.data())).toEqual(Array(16).fill(1.5));
+    model.dispose();
+  });
+
+  describe('refuses', () => {
+    const lists: [string, () => Promise<Model>, string][] = [
+      [
+        'missing tensors, with the list',
+        () => loadChanged('llama', tensors => new Map([...tensors].filter(([name]) => !name.includes('down_proj')))),
+        'does not fit its config.json; got "missing: model.layers.0.mlp.down_proj.weight, model.layers.0.mlp.down_proj.bias, model.layers.1.mlp.down_proj.weight, model.layers.1.mlp.down_proj.bias"',
+      ],
+      [
+        'unknown tensors, with the list',
+        () => loadChanged('llama', tensors => tensors.set('score.weight', zeros(2, 16))),
+        'not known: score.weight',
+      ],
+      [
+        'misnamed tensors, with the name that is missing',
+        () => loadChanged('llama', tensors => renamed(tensors, name => name.replace('lm_head', 'lm_heat'))),
+        'missing: lm_head.weight; not known: lm_heat.weight (for lm_head.weight?)',
+      ],
+      [
+        'misshapen tensors, with both shapes',
+        () => loadChanged('llama', tensors => tensors.set('lm_head.weight', zeros(16, 32))),
+        'misshapen: lm_head.weight [16,32] in place of [32,16]',
+      ],
+      [
+        'a checkpoint that the configuration does not describe',
+        () => loadModel(fixtureBlobs('llama', { attention_bias: false })),
+        'not known: model.layers.0.self_attn.k_proj.bias, model.layers.0.self_attn.o_proj.bias',
+      ],
+      ['types that float32 cannot hold', () => loadChanged('llama', tensors => {
+        const { shape } = tensors.get('model.norm.weight')!;
+        return tensors.set('model.norm.weight', { dtype: 'F64', shape, data: new Uint8Array(8 * shape[0]!) });
+      }), 'F64 does not fit F32 exactly'],
+      ['an unknown option', () => loadModel(fixtureFolder('llama'), { revison: 'x' } as object), "does not know the option 'revison'"],
+      ['what is no folder', () => loadModel('./no/such/folder'), 'there is no such folder; got "./no/such/folder"'],
+      ['files without a configuration', () => loadModel(new Map()), 'the files: there is no config.json'],
+    ]; // prettier-ignore
+    for (const [what, load, message] of lists) {
+      it(what, async () => {
+        const before = tf.memory().numTensors;
+        await expect(load()).rejects.toThrow(message);
+        expect(tf.memory().numTensors).toBe(before);
+      });
+    }
+
+    it('a configuration that is not JSON, or no object', async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'dropbp-models-'));
+      await writeFile(join(folder, 'config.json'), '{');
+      await expect(loadModel(folder)).rejects.toThrow('config.json is not JSON');
+      await writeFile(join(folder, 'config.json'), '[]');
+      await expect(loadModel(folder)).rejects.toThrow('config.json holds no object');
+      await rm(folder, { recursive: true });
+    });
+  });
+
+  it('loads Files as a browser has them', async () => {
+    const files = [...fixtureBlobs('mistral')].map(([name, blob]) => new File([blob], name));
+    const model = await loadModel(files);
+    expect(model.source).toBe('');
+    await expectSameLogits(model, 'mistral');
+  });
+});
+
+describe('findModelFolder', () => {
+  it('gives back a folder that is there', async () => {
+    expect(await findModelFolder(fixtureFolder('llama'))).toBe(fixtureFolder('llama'));
+  });
+  it('asks the hub for anything that could be an id', async () => {
+    const cacheDirectory = await mkdtemp(join(tmpdir(), 'dropbp-models-'));
+    const asked = findModelFolder('someone/some-model', { offline: true, cacheDirectory });
+    await expect(asked).rejects.toThrow('someone/some-model');
+    await rm(cacheDirectory, { recursive: true });
+  });
+});
