@@ -1,0 +1,14 @@
+import { expect, it } from 'vitest';
+import { testModel, type ModelSuite } from './testModel.ts';
+
+it('refuses to leave out a test that does not exist', () => {
+  const suite: ModelSuite = {
+    create: () => Promise.reject(new Error('not made')),
+    branches: [],
+    generate: () => {
+      throw new Error('not run');
+    },
+    skip: [{ test: 'sees no later tokens', reason: 'misspelt' }],
+  };
+  expect(() => testModel('a model', suite)).toThrow('skip names no test; got "sees no later tokens"; expected lists');
+});
