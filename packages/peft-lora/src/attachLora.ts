@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import type { SeededRandom } from '@dropbp/basics';
-import type { Attachment, BatchShape, Hooks, Model, NamedArray, PeftFiles } from '@dropbp/core';
+import type { Attachment, BatchShape, Hooks, Model, PeftFiles } from '@dropbp/core';
 import type { LoraValues } from './initialValues.ts';
 import type { LoraLayer } from './loraLayers.ts';
 import { loraLinear } from './loraLinear.ts';
+import type { StoredBase } from './matchTensors.ts';
 import { mergeLayer } from './mergeLayer.ts';
 import { KEPT, LORA_A, LORA_B, SCALING } from './names.ts';
 import { writePeft } from './writePeft.ts';
@@ -13,15 +14,15 @@ export interface AttachOptions {
   readonly dropout: number;
   /** The first values of a layer. */
   readonly values: (layer: LoraLayer) => LoraValues;
-  /** Base weights that come with the adapter, by name. @defaultValue none */
-  readonly baseWeights?: ReadonlyMap<string, NamedArray> | undefined;
+  /** Base weights that come with the adapter. @defaultValue none */
+  readonly baseWeights?: readonly StoredBase[];
   /** The configuration for {@link Attachment.toPeft}. */
   readonly config: () => PeftFiles['config'];
 }
 
 /** Makes the parameters of these layers. */
 export function attachLora(model: Model, layers: readonly LoraLayer[], options: AttachOptions): Attachment {
-  const { dropout, values, baseWeights = new Map<string, NamedArray>(), config } = options;
+  const { dropout, values, baseWeights = [], config } = options;
   const parameters = new Map<string, tf.Variable>();
   const constants = new Map<string, tf.Tensor>();
   for (const layer of layers) {
@@ -31,7 +32,7 @@ export function attachLora(model: Model, layers: readonly LoraLayer[], options: 
     parameters.set(`${module}.${LORA_B}`, variable(b, [outFeatures, rank]));
     constants.set(`${module}.${SCALING}`, tf.scalar(scaling));
   }
-  for (const [name, { data, shape }] of baseWeights) constants.set(name, tf.tensor(data, [...shape]));
+  for (const { weight, array } of baseWeights) constants.set(weight, tf.tensor(array.data, [...array.shape]));
   return {
     parameters,
     constants,
@@ -42,7 +43,7 @@ export function attachLora(model: Model, layers: readonly LoraLayer[], options: 
         new Map(layers.map(layer => [`${layer.module}.${KEPT}`, keptEntries(layer, shape, dropout, random)])),
     }),
     mergedWeights() {
-      const merged = new Map([...baseWeights.keys()].map(name => [name, constants.get(name)!.clone()]));
+      const merged = new Map(baseWeights.map(({ weight }) => [weight, constants.get(weight)!.clone()]));
       for (const layer of layers) {
         const [a, b] = [parameters.get(`${layer.module}.${LORA_A}`)!, parameters.get(`${layer.module}.${LORA_B}`)!];
         const name = `${layer.module}.weight`;
@@ -51,7 +52,7 @@ export function attachLora(model: Model, layers: readonly LoraLayer[], options: 
       }
       return merged;
     },
-    toPeft: () => writePeft(layers, parameters, config()),
+    toPeft: () => writePeft(layers, parameters, baseWeights, config()),
     dispose() {
       for (const tensor of [...parameters.values(), ...constants.values()]) if (!tensor.isDisposed) tensor.dispose();
     },

@@ -7,8 +7,17 @@ import { LORA_A, LORA_B, PREFIX } from './names.ts';
 export interface MatchedTensors {
   /** `<module>.lora_A.weight` and `<module>.lora_B.weight`. */
   readonly adapter: ReadonlyMap<string, NamedArray>;
-  /** Weights of the base that PEFT stored along: of an embedding or output layer that may have been resized. */
-  readonly base: ReadonlyMap<string, NamedArray>;
+  /** Weights of the base that PEFT stored along: of an embedding or output layer that is adapted. */
+  readonly base: readonly StoredBase[];
+}
+
+/** A weight of the base in an adapter's file. */
+export interface StoredBase {
+  /** The file's name for it. */
+  readonly key: string;
+  /** The model's name for it. */
+  readonly weight: string;
+  readonly array: NamedArray;
 }
 
 /**
@@ -30,14 +39,14 @@ export function matchTensors(
     expected.set(`${PREFIX}${module}.${LORA_B}`, { shape: [outFeatures, rank], layer });
   }
   const adapter = new Map<string, NamedArray>();
-  const base = new Map<string, NamedArray>();
+  const base: StoredBase[] = [];
   const unexpected: string[] = [];
   const misshapen: string[] = [];
   for (const [key, tensor] of tensors) {
     const wanted = expected.get(key) ?? storedBase(model, key);
     if (wanted === undefined) unexpected.push(key);
     else if (String(tensor.shape) !== String(wanted.shape)) misshapen.push(describeShape(key, tensor, wanted));
-    else if (wanted.baseWeight !== undefined) base.set(wanted.baseWeight, tensor);
+    else if (wanted.baseWeight !== undefined) base.push({ key, weight: wanted.baseWeight, array: tensor });
     else adapter.set(key.slice(PREFIX.length), tensor);
   }
   const missing = [...expected.keys()].filter(key => !tensors.has(key));

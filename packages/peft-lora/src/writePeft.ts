@@ -3,12 +3,14 @@ import { problem } from '@dropbp/basics';
 import type { NamedArray, PeftFiles } from '@dropbp/core';
 import { countNonFinite } from './countNonFinite.ts';
 import type { LoraLayer } from './loraLayers.ts';
+import type { StoredBase } from './matchTensors.ts';
 import { LORA_A, LORA_B, PREFIX } from './names.ts';
 
 /** The adapter as PEFT's files. @throws Problem if a parameter holds NaN or infinity */
 export async function writePeft(
   layers: readonly LoraLayer[],
   parameters: ReadonlyMap<string, tf.Variable>,
+  baseWeights: readonly StoredBase[],
   config: PeftFiles['config'],
 ): Promise<PeftFiles> {
   const names = layers.flatMap(({ module }) => [`${module}.${LORA_A}`, `${module}.${LORA_B}`]);
@@ -26,5 +28,5 @@ export async function writePeft(
       return [PREFIX + name, { shape: parameter.shape, data }];
     }),
   );
-  return { config, tensors: new Map(arrays) };
+  return { config, tensors: new Map([...baseWeights.map(({ key, array }) => [key, array] as const), ...arrays]) };
 }
