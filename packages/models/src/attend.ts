@@ -1,5 +1,5 @@
-import type * as tf from '@tensorflow/tfjs';
-import { attention, type BranchContext, type Hooks, type KeyValue, type Scope } from '@dropbp/core';
+import * as tf from '@tensorflow/tfjs';
+import { attention, HIDDEN, type BranchContext, type Hooks, type KeyValue, type Scope } from '@dropbp/core';
 
 /** Options of {@link attend}. */
 interface AttendOptions {
@@ -31,10 +31,16 @@ export function attend(
   const soFar = context.extendCache === undefined ? own : context.extendCache(own.keys, own.values);
   const { keys, values } = hooks.keyValue === undefined ? soFar : hooks.keyValue(name, soFar, p);
   // While decoding, the last key of the cache is not the newest, so a bias and not the distance hides what left the window.
-  const biasHoldsWindow = window !== undefined && windowKeyBias !== undefined;
-  return attention(q, keys, values, {
-    ...(scale !== undefined && { scale }),
-    keyBias: biasHoldsWindow ? windowKeyBias : keyBias,
-    window: biasHoldsWindow ? undefined : window,
-  });
+  const seen =
+    window !== undefined && windowKeyBias !== undefined
+      ? { keyBias: lastOf(windowKeyBias, keys.shape[2]!) }
+      : { keyBias, window };
+  return attention(q, keys, values, { ...seen, ...(scale !== undefined && { scale }) });
+}
+
+/** The last entries of each row; in front of a row that is too short, hidden ones. */
+function lastOf(bias: tf.Tensor, count: number): tf.Tensor {
+  const [batch, length] = bias.shape as [number, number];
+  if (count <= length) return tf.slice(bias, [0, length - count], [batch, count]);
+  return tf.pad(bias, [[0, 0], [count - length, 0]], HIDDEN); // prettier-ignore
 }

@@ -7,7 +7,8 @@ import { HIDDEN, type PassShape, type Scope } from '@dropbp/core';
  *
  * - with an attention mask: `keyBias` `[batch, time]` that hides padding
  * - decoding with a cache: `keyBias` `[batch, capacity]` that hides what is not there yet, and for models with a sliding
- *   window `windowKeyBias`, which also hides what has left it
+ *   window `windowKeyBias` `[batch, window − 1 + capacity]`, which also hides what has left it, keys that an adapter puts
+ *   in front included: of those, no more than the window can be seen
  *
  * @param window - the model's sliding window, in keys
  */
@@ -24,11 +25,15 @@ export function keyBiases(pass: PassShape, window?: number): Scope {
       expected: 'one token, at an offset below the capacity, without an attention mask',
     });
   }
-  const bias = (first: number): tf.Tensor => {
-    const row = Float32Array.from({ length: cacheCapacity }, (_, j) => (j < first || j > offset ? HIDDEN : 0));
-    const rows = new Float32Array(batch * cacheCapacity);
-    for (let i = 0; i < batch; i++) rows.set(row, i * cacheCapacity);
-    return tf.tensor2d(rows, [batch, cacheCapacity]);
+  /** Of the cache and `before` keys in front of it: hides those below `first` and above the offset. */
+  const bias = (before: number, first: number): tf.Tensor => {
+    const length = before + cacheCapacity;
+    const rows = Float32Array.from({ length: batch * length }, (_, i) => {
+      const position = (i % length) - before;
+      return position < first || position > offset ? HIDDEN : 0;
+    });
+    return tf.tensor2d(rows, [batch, length]);
   };
-  return { keyBias: bias(0), ...(window !== undefined && { windowKeyBias: bias(offset - window + 1) }) };
+  if (window === undefined) return { keyBias: bias(0, 0) };
+  return { keyBias: bias(0, 0), windowKeyBias: bias(window - 1, offset - window + 1) };
 }

@@ -161,18 +161,26 @@ describe('generate', () => {
     });
 
     it('lets keys and values that a hook puts in front be seen at every step', async () => {
-      const prefix = tf.randomNormal([1, 2, 3, 4], 0, 1, 'float32', 4);
-      const hooks: Hooks = {
-        keyValue: (_, { keys, values }) => ({
-          keys: tf.concat([prefix, keys], 2),
-          values: tf.concat([prefix, values], 2),
-        }),
-      };
-      const tuned = makeRunnable(gpt2, gpt2.parameters, hooks, new Set());
-      const generated = await collect(tuned, prompt, { maxNewTokens: 16 });
-      expect(generated).toEqual(await withoutCache(tuned, prompt, 16));
-      expect(generated).not.toEqual(await collect(gpt2, prompt, { maxNewTokens: 16 }));
-      prefix.dispose();
+      // In the Mistral model with its window of 7, three keys leave it one by one and ten do not fit it.
+      for (const [each, kvHeads, length] of [
+        [gpt2, 2, 3],
+        [model, 1, 3],
+        [model, 1, 10],
+      ] as const) {
+        const prefix = tf.randomNormal([1, kvHeads, length, 4], 0, 3, 'float32', 4);
+        const hooks: Hooks = {
+          keyValue: (_, { keys, values }) => ({
+            keys: tf.concat([prefix, keys], 2),
+            values: tf.concat([prefix, values], 2),
+          }),
+        };
+        const tuned = makeRunnable(each, each.parameters, hooks, new Set());
+        const short = prompt.slice(0, 2);
+        const generated = await collect(tuned, short, { maxNewTokens: 16 });
+        expect(generated).toEqual(await withoutCache(tuned, short, 16));
+        expect(generated).not.toEqual(await collect(each, short, { maxNewTokens: 16 }));
+        prefix.dispose();
+      }
     });
   });
 
