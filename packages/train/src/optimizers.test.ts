@@ -1,0 +1,129 @@
+import * as tf from '@tensorflow/tfjs';
+import fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { adamW, sgd, type Optimizer } from './index.ts';
+
+beforeAll(() => tf.setBackend('cpu'));
+
+const named = (name: string, values: number[]): Map<string, tf.Variable> =>
+  new Map([[name, tf.variable(tf.tensor1d(values))]]);
+const gradient = (name: string, values: number[]): Map<string, tf.Tensor> => new Map([[name, tf.tensor1d(values)]]);
+const makers: [string, () => Optimizer][] = [
+  ['adamW', () => adamW({ learningRate: 0.1 })],
+  ['sgd', () => sgd({ learningRate: 0.1, momentum: 0.5 })],
+];
+
+describe.each(makers)('%s', (name, make) => {
+  it('keeps no tensors but its own, and frees those', () => {
+    const parameters = named('p', [1, 2]);
+    const gradients = gradient('p', [1, 2]);
+    const before = tf.memory().numTensors;
+    const optimizer = make();
+    optimizer.apply(parameters, gradients);
+    const after = tf.memory().numTensors;
+    for (let i = 0; i < 5; i++) optimizer.apply(parameters, gradients);
+    expect(tf.memory().numTensors).toBe(after);
+    optimizer.dispose();
+    optimizer.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+  it('keeps what it stores although it runs inside a tidy', async () => {
+    const parameters = named('p', [1, 2]);
+    const [inside, outside] = [make(), make()];
+    const gradients = gradient('p', [0.5, -1]);
+    const other = named('p', [1, 2]);
+    for (let i = 0; i < 3; i++) {
+      tf.tidy(() => inside.apply(parameters, gradients));
+      outside.apply(other, gradients);
+    }
+    expect(await parameters.get('p')!.array()).toEqual(await other.get('p')!.array());
+  });
+  it('skips a parameter without a gradient as if the step had not been', async () => {
+    const gradients = fc.array(fc.float({ min: -1, max: 1, noNaN: true }), { minLength: 2, maxLength: 2 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.option(gradients), { maxLength: 6 }), async steps => {
+        const run = async (list: (number[] | null)[]): Promise<unknown> => {
+          const optimizer = make();
+          const parameters = new Map([...named('p', [1, 2]), ...named('q', [3])]);
+          for (const values of list) {
+            optimizer.apply(parameters, new Map([...gradient('q', [1]), ...(values ? gradient('p', values) : [])]));
+          }
+          const result = [await parameters.get('p')!.array(), (await optimizer.state()).values.steps.p];
+          optimizer.dispose();
+          return result;
+        };
+        expect(await run(steps)).toEqual(await run(steps.filter(values => values !== null)));
+      }),
+      { numRuns: 25 },
+    );
+  });
+  it('refuses gradients that do not belong to the parameters, before anything changes', async () => {
+    const optimizer = make();
+    const parameters = named('p', [1, 2]);
+    const stray = new Map([...gradient('p', [1, 1]), ...gradient('q', [1])]);
+    expect(() => optimizer.apply(parameters, stray)).toThrow(
+      "[@dropbp/train] there is a gradient for 'q', which is no parameter.",
+    );
+    expect(() => optimizer.apply(parameters, gradient('p', [1]))).toThrow(
+      "[@dropbp/train] the gradient of 'p' has another shape than the parameter; got [1]; expected 2.",
+    );
+    expect(await parameters.get('p')!.array()).toEqual([1, 2]);
+  });
+  it('refuses a state that is not its own, and keeps what it has', async () => {
+    const optimizer = make();
+    const parameters = named('p', [1, 2]);
+    optimizer.apply(parameters, gradient('p', [1, 1]));
+    const state = await optimizer.state();
+    expect(() => optimizer.restore({ ...state, values: { ...state.values, optimizer: 'lion' } })).toThrow(
+      `[@dropbp/train] the state is of another optimizer; got "lion"; expected ${name}.`,
+    );
+    expect(() => optimizer.restore({ ...state, tensors: new Map() })).toThrow(/the state holds no \w+ for 'p'/);
+    expect(await optimizer.state()).toEqual(state);
+    optimizer.restore(state);
+    const wider = named('p', [1, 2, 3]);
+    expect(() => optimizer.apply(wider, gradient('p', [1, 1, 1]))).toThrow(
+      "[@dropbp/train] the restored state of 'p' does not fit the parameter; got [2]; expected 3.",
+    );
+  });
+});
+
+describe('adamW', () => {
+  it('moves by the learning rate in the first step, whatever the size of the gradient', async () => {
+    const parameters = named('p', [1, 1, 1]);
+    adamW({ learningRate: 0.1, weightDecay: 0 }).apply(parameters, gradient('p', [1e-3, -5, 1e6]));
+    const moved = await parameters.get('p')!.array();
+    [0.9, 1.1, 0.9].forEach((value, i) => expect((moved as number[])[i]).toBeCloseTo(value, 5));
+  });
+  it('leaves the parameters without decay that noDecay names', async () => {
+    const parameters = new Map([...named('a.weight', [1]), ...named('a.bias', [1])]);
+    const zero = new Map([...gradient('a.weight', [0]), ...gradient('a.bias', [0])]);
+    const noDecay = (name: string): boolean => name.endsWith('.bias');
+    adamW({ learningRate: 0.5, weightDecay: 0.1, noDecay }).apply(parameters, zero);
+    expect((await parameters.get('a.weight')!.data())[0]).toBeCloseTo(0.95, 6);
+    expect(await parameters.get('a.bias')!.array()).toEqual([1]);
+  });
+  it('refuses options that it cannot use', () => {
+    const make = (options: object): Optimizer => adamW({ learningRate: 0.1, ...options });
+    expect(() => make({ learningRate: undefined })).toThrow(
+      '[@dropbp/train] learningRate is not usable; got undefined; expected a finite number ≥ 0; start with learningRate: 1e-4.',
+    );
+    expect(() => make({ beta1: 1 })).toThrow('beta1 is not usable; got 1; expected a number in [0, 1)');
+    expect(() => make({ beta2: -0.1 })).toThrow('beta2 is not usable');
+    expect(() => make({ epsilon: NaN })).toThrow('epsilon is not usable');
+    expect(() => make({ weightDecay: -1 })).toThrow('weightDecay is not usable');
+    expect(() => make({ weigthDecay: 0.1 })).toThrow("did you mean 'weightDecay'?");
+  });
+});
+
+describe('sgd', () => {
+  it('stores nothing without momentum', async () => {
+    const optimizer = sgd({ learningRate: 0.1 });
+    optimizer.apply(named('p', [1]), gradient('p', [1]));
+    expect((await optimizer.state()).tensors.size).toBe(0);
+  });
+  it('refuses options that it cannot use', () => {
+    expect(() => sgd({ learningRate: -1 })).toThrow('learningRate is not usable; got -1');
+    expect(() => sgd({ learningRate: 1, momentum: 1 })).toThrow('momentum is not usable');
+    expect(() => sgd({ learningRate: 1, decay: 1 } as never)).toThrow('does not know the option');
+  });
+});
