@@ -1,0 +1,35 @@
+import { problem } from './problem.ts';
+
+/** Which numbers are accepted, and how an error names them. */
+export interface NumberRange {
+  readonly accepts: (value: number) => boolean;
+  readonly expected: string;
+}
+
+/** The ranges that options are mostly of. */
+export const ranges: Readonly<Record<'share' | 'shareBelowOne' | 'nonNegative' | 'index' | 'count', NumberRange>> = {
+  share: { accepts: v => v >= 0 && v <= 1, expected: 'a number in [0, 1]' },
+  shareBelowOne: { accepts: v => v >= 0 && v < 1, expected: 'a number in [0, 1)' },
+  nonNegative: { accepts: v => v >= 0 && v < Infinity, expected: 'a finite number ≥ 0' },
+  index: { accepts: v => Number.isSafeInteger(v) && v >= 0, expected: 'an integer ≥ 0' },
+  count: { accepts: v => Number.isSafeInteger(v) && v >= 1, expected: 'an integer ≥ 1' },
+};
+
+/**
+ * Refuses what is no number, or none of the range.
+ *
+ * @param room - the package that speaks, without its scope
+ * @param name - what the error calls the value: that of the option
+ * @param fix - what the reader can do about it
+ * @throws Problem naming the value and the range
+ */
+export function checkNumber(
+  room: string,
+  name: string,
+  value: unknown,
+  { accepts, expected }: NumberRange,
+  fix?: string,
+): asserts value is number {
+  if (typeof value === 'number' && accepts(value)) return;
+  throw problem(room, { what: `${name} is not usable`, got: value, expected, ...(fix !== undefined && { fix }) });
+}

@@ -1,0 +1,65 @@
+import type { FileHandle } from 'node:fs/promises';
+import { errorCode } from './errorCode.ts';
+import { nodeModule } from './nodeModule.ts';
+import { writeProblem } from './writeProblem.ts';
+
+// One write call of the operating system takes less than 2^31 bytes.
+const maxWriteBytes = 2 ** 30;
+
+/** What a file is to hold: all of it, or a function that is given one that appends bytes. */
+export type FileContent = string | Uint8Array | ((append: (bytes: Uint8Array) => Promise<void>) => Promise<void>);
+
+/**
+ * Writes a file so that whoever looks sees the old one or the whole new one, also after a crash: into a temporary
+ * sibling first, flushed to the disk, then renamed over the path.
+ *
+ * @param room - the package that speaks, without its scope
+ * @param path - in a directory that exists
+ * @throws what a function as `content` throws, or Problem if the file cannot be written; the path is then as it was and
+ * the temporary is gone
+ */
+export async function writeAtomically(room: string, path: string, content: FileContent): Promise<void> {
+  const fs = nodeModule(room, 'node:fs/promises');
+  const paths = nodeModule(room, 'node:path');
+  const failed = (cause: unknown): never => {
+    throw writeProblem(room, path, cause);
+  };
+  const directory = paths.dirname(path);
+  const temporary = paths.join(directory, `.${paths.basename(path)}.${crypto.randomUUID()}.tmp`);
+  const handle = await fs.open(temporary, 'wx').catch(failed);
+  try {
+    try {
+      if (typeof content === 'function') await content(bytes => append(handle, bytes).catch(failed));
+      else
+        await append(handle, typeof content === 'string' ? new TextEncoder().encode(content) : content).catch(failed);
+      await handle.sync().catch(failed);
+    } finally {
+      await handle.close();
+    }
+    await fs.rename(temporary, path).catch(failed);
+  } catch (error) {
+    await fs.rm(temporary, { force: true });
+    throw error;
+  }
+  await syncDirectory(room, directory).catch(failed);
+}
+
+async function append(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const rest = bytes.subarray(done, done + maxWriteBytes);
+    done += (await handle.write(rest)).bytesWritten;
+  }
+}
+
+/** The rename itself reaches the disk with the directory. Windows and some network file systems cannot flush one. */
+async function syncDirectory(room: string, directory: string): Promise<void> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await nodeModule(room, 'node:fs/promises').open(directory, 'r');
+    await handle.sync();
+  } catch (error) {
+    if (!['EISDIR', 'EPERM', 'EACCES', 'EINVAL', 'ENOTSUP'].includes(errorCode(error) ?? '')) throw error;
+  } finally {
+    await handle?.close();
+  }
+}
