@@ -1,7 +1,6 @@
 import * as huggingFace from '@huggingface/tokenizers';
-import { checkOptions, problem } from '@dropbp/basics';
+import { checkOptions, errorCode, nodeModule, problem } from '@dropbp/basics';
 import { decodeTokens } from './decodeTokens.ts';
-import { nodeModule } from './nodeModule.ts';
 import { pythonSplits } from './pythonSplits.ts';
 import type { SpecialToken, Tokenizer } from './tokenizer.ts';
 import { readTokenizerJson, type TokenizerJson } from './tokenizerJson.ts';
@@ -61,9 +60,9 @@ async function readJson(folder: string, name: string): Promise<object | undefine
   const path = `${folder}/${name}`;
   let text: string;
   try {
-    text = await nodeModule('node:fs/promises').readFile(path, 'utf8');
+    text = await nodeModule('data', 'node:fs/promises').readFile(path, 'utf8');
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
+    if (errorCode(cause) === 'ENOENT') return undefined;
     throw cause;
   }
   try {

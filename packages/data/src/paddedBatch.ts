@@ -1,7 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkOptions, problem } from '@dropbp/basics';
+import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
 import type { Batch } from '@dropbp/core';
-import { checkCount } from './checkCount.ts';
 
 /** Options of {@link paddedBatch}. */
 export interface PaddedBatchOptions {
@@ -23,10 +22,8 @@ const IGNORED = -100;
 export function paddedBatch(sequences: readonly ArrayLike<number>[], options: PaddedBatchOptions): Required<Batch> {
   checkOptions('data', 'paddedBatch()', options, ['padId', 'multipleOf']);
   const { padId, multipleOf = 1 } = options;
-  checkCount('multipleOf', multipleOf);
-  if (!Number.isInteger(padId) || padId < 0) {
-    throw problem('data', { what: 'padId is not usable', got: padId, expected: 'the id of a token' });
-  }
+  checkNumber('data', 'multipleOf', multipleOf, ranges.count);
+  checkNumber('data', 'padId', padId, { ...ranges.index, expected: 'the id of a token' });
   const empty = sequences.findIndex(sequence => sequence.length === 0);
   if (sequences.length === 0 || empty >= 0) {
     const what = sequences.length === 0 ? 'there are no sequences' : `sequence ${empty} holds no tokens`;

@@ -1,5 +1,4 @@
-import { problem } from '@dropbp/basics';
-import { nodeModule } from './nodeModule.ts';
+import { errorCode, nodeModule, problem } from '@dropbp/basics';
 
 /**
  * Reads a UTF-8 text file. One that is compressed with gzip is recognised by its first bytes and unpacked. A byte order
@@ -11,7 +10,7 @@ export async function readText(path: string): Promise<string> {
   let bytes: Uint8Array = await readBytes(path);
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
     try {
-      bytes = nodeModule('node:zlib').gunzipSync(bytes);
+      bytes = nodeModule('data', 'node:zlib').gunzipSync(bytes);
     } catch (cause) {
       throw problem('data', { what: `${path} is a damaged gzip file`, cause });
     }
@@ -25,11 +24,11 @@ export async function readText(path: string): Promise<string> {
 
 async function readBytes(path: string): Promise<Uint8Array> {
   try {
-    return await nodeModule('node:fs/promises').readFile(path);
+    return await nodeModule('data', 'node:fs/promises').readFile(path);
   } catch (cause) {
-    if (!(cause instanceof Error && 'code' in cause)) throw cause;
-    const what =
-      cause.code === 'ENOENT' ? `there is no file ${path}` : `${path} cannot be read (${String(cause.code)})`;
+    const code = errorCode(cause);
+    if (code === undefined) throw cause;
+    const what = code === 'ENOENT' ? `there is no file ${path}` : `${path} cannot be read (${code})`;
     throw problem('data', { what, cause });
   }
 }

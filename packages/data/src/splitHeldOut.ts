@@ -1,5 +1,4 @@
-import { checkOptions, problem } from '@dropbp/basics';
-import { checkCount } from './checkCount.ts';
+import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
 
 /** Options of {@link splitHeldOut}: give `every` or `share`. */
 export interface SplitHeldOutOptions {
@@ -26,7 +25,7 @@ export interface HeldOutSplit {
 export function splitHeldOut(tokens: ArrayLike<number>, options: SplitHeldOutOptions): HeldOutSplit {
   checkOptions('data', 'splitHeldOut()', options, ['time', 'every', 'share']);
   const { time, every, share } = options;
-  checkCount('time', time);
+  checkNumber('data', 'time', time, ranges.count);
   const windows = Math.floor(tokens.length / time);
   const isHeldOut = rule(windows, every, share);
   const train: number[] = [];
@@ -47,13 +46,11 @@ function rule(windows: number, every?: number, share?: number): (window: number)
     throw problem('data', { what: 'splitHeldOut() needs one rule', got: { every, share }, expected: 'every or share' });
   }
   if (every !== undefined) {
-    checkCount('every', every);
+    checkNumber('data', 'every', every, ranges.count);
     if (every === 1) throw problem('data', { what: 'every: 1 holds out all of the text', expected: 'an integer ≥ 2' });
     return i => i % every === every - 1;
   }
-  if (typeof share !== 'number' || !(share > 0 && share < 1)) {
-    throw problem('data', { what: 'share is not usable', got: share, expected: 'a number in (0, 1)' });
-  }
+  checkNumber('data', 'share', share, { accepts: v => v > 0 && v < 1, expected: 'a number in (0, 1)' });
   const firstHeldOut = windows - Math.round(windows * share);
   return i => i >= firstHeldOut;
 }

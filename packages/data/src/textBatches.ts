@@ -1,7 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkOptions, problem, seededRandom } from '@dropbp/basics';
+import { checkNumber, checkOptions, problem, ranges, seededRandom } from '@dropbp/basics';
 import type { Batch } from '@dropbp/core';
-import { checkCount } from './checkCount.ts';
 
 /** Options of {@link textBatches}. */
 export interface TextBatchesOptions {
@@ -35,10 +34,10 @@ export interface TextBatchesOptions {
 export function textBatches(tokens: ArrayLike<number>, options: TextBatchesOptions): Iterable<Batch> {
   checkOptions('data', 'textBatches()', options, ['batch', 'time', 'seed', 'epochs', 'steps']);
   const { batch, time, seed, epochs, steps } = options;
-  checkCount('batch', batch);
-  checkCount('time', time);
-  if (epochs !== undefined) checkCount('epochs', epochs);
-  if (steps !== undefined) checkCount('steps', steps);
+  checkNumber('data', 'batch', batch, ranges.count);
+  checkNumber('data', 'time', time, ranges.count);
+  if (epochs !== undefined) checkNumber('data', 'epochs', epochs, ranges.count);
+  if (steps !== undefined) checkNumber('data', 'steps', steps, ranges.count);
   if (epochs !== undefined && steps !== undefined) {
     throw problem('data', { what: 'epochs and steps both say where the batches end', fix: 'give one of them' });
   }
