@@ -1,7 +1,6 @@
-import { problem } from '@dropbp/basics';
+import { errorCode, nodeModule, problem } from '@dropbp/basics';
 import { blobSource, type ByteSource } from './byteSource.ts';
 import { fileSource } from './fileSource.ts';
-import { nodeModule } from './nodeModule.ts';
 
 /** Where a checkpoint's files are. */
 export interface CheckpointFolder {
@@ -18,12 +17,12 @@ export interface CheckpointFolder {
  * @throws Problem if there is no such directory
  */
 export async function directoryFolder(directory: string): Promise<CheckpointFolder> {
-  const paths = nodeModule('node:path');
+  const paths = nodeModule('safetensors', 'node:path');
   try {
-    const files = await nodeModule('node:fs/promises').readdir(directory);
+    const files = await nodeModule('safetensors', 'node:fs/promises').readdir(directory);
     return { name: directory, files, open: file => fileSource(paths.join(directory, file)) };
   } catch (cause) {
-    const isFile = cause instanceof Error && 'code' in cause && cause.code === 'ENOTDIR';
+    const isFile = errorCode(cause) === 'ENOTDIR';
     throw problem('safetensors', {
       what: isFile ? `${directory} is not a directory` : `${directory} cannot be read`,
       ...(isFile && { fix: 'openSafetensors() takes a file' }),

@@ -1,7 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
-import { problem } from '@dropbp/basics';
+import { errorCode, nodeModule, problem } from '@dropbp/basics';
 import { allocate, type ByteSource } from './byteSource.ts';
-import { nodeModule } from './nodeModule.ts';
 
 // One read call of the operating system takes less than 2^31 bytes.
 const maxReadBytes = 2 ** 30;
@@ -31,11 +30,11 @@ export async function fileSource(path: string): Promise<ByteSource> {
 
 async function open(path: string): Promise<FileHandle> {
   try {
-    return await nodeModule('node:fs/promises').open(path, 'r');
+    return await nodeModule('safetensors', 'node:fs/promises').open(path, 'r');
   } catch (cause) {
-    if (!(cause instanceof Error && 'code' in cause)) throw cause;
-    const what =
-      cause.code === 'ENOENT' ? `there is no file ${path}` : `${path} cannot be opened (${String(cause.code)})`;
+    const code = errorCode(cause);
+    if (code === undefined) throw cause;
+    const what = code === 'ENOENT' ? `there is no file ${path}` : `${path} cannot be opened (${code})`;
     throw problem('safetensors', { what, cause });
   }
 }

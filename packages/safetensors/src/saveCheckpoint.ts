@@ -1,10 +1,8 @@
-import { checkOptions, problem } from '@dropbp/basics';
+import { checkOptions, nodeModule, problem, writeAtomically } from '@dropbp/basics';
 import { encodeCheckpointIndex, indexFile } from './checkpointIndex.ts';
 import { encodeHeader } from './encodeHeader.ts';
 import { toMap, type EncodeOptions, type Tensors } from './encodeSafetensors.ts';
-import { nodeModule } from './nodeModule.ts';
 import { singleFile } from './openCheckpoint.ts';
-import { writeAtomically } from './writeAtomically.ts';
 import { writeSafetensors, type TensorToWrite } from './writeSafetensors.ts';
 
 /** How a checkpoint is divided. */
@@ -42,8 +40,8 @@ export async function saveCheckpoint(
   const { tensors: sizes } = encodeHeader(byName, metadata);
   const shards = divide(byName, name => sizes.get(name)!.sizeBytes, maxShardBytes);
 
-  const fs = nodeModule('node:fs/promises');
-  const paths = nodeModule('node:path');
+  const fs = nodeModule('safetensors', 'node:fs/promises');
+  const paths = nodeModule('safetensors', 'node:path');
   await fs.mkdir(directory, { recursive: true });
   const written: string[] = [];
   const weightMap = new Map<string, string>();
@@ -55,8 +53,8 @@ export async function saveCheckpoint(
   }
   if (shards.length > 1) {
     const totalBytes = [...sizes.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    const text = new TextEncoder().encode(encodeCheckpointIndex(weightMap, totalBytes));
-    await writeAtomically(paths.join(directory, indexFile), append => append(text));
+    const text = encodeCheckpointIndex(weightMap, totalBytes);
+    await writeAtomically('safetensors', paths.join(directory, indexFile), text);
     written.push(indexFile);
   }
 

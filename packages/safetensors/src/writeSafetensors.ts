@@ -1,9 +1,8 @@
-import { checkOptions } from '@dropbp/basics';
+import { checkOptions, writeAtomically } from '@dropbp/basics';
 import { checkData } from './checkData.ts';
 import type { TensorData } from './decodeSafetensors.ts';
 import { encodeHeader } from './encodeHeader.ts';
 import { toMap, type EncodeOptions, type Tensors } from './encodeSafetensors.ts';
-import { writeAtomically } from './writeAtomically.ts';
 
 /** A tensor to write. `data` may be a function that brings the bytes when their turn comes, so that few are in memory at once. */
 export interface TensorToWrite extends Omit<TensorData, 'data'> {
@@ -30,7 +29,7 @@ export async function writeSafetensors(
     const { data } = byName.get(name)!;
     if (typeof data !== 'function') checkData(data, sizeBytes, name);
   }
-  await writeAtomically(path, async append => {
+  await writeAtomically('safetensors', path, async append => {
     await append(header.bytes);
     for (const [name, { sizeBytes }] of header.tensors) {
       const { data } = byName.get(name)!;

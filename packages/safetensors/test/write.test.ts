@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { encodeSafetensors, writeSafetensors, type TensorToWrite } from '../src/index.ts';
-import { writeAtomically } from '../src/writeAtomically.ts';
 
 let directory: string;
 let path: string;
@@ -114,24 +113,5 @@ describe('writeSafetensors', () => {
     await mkdir(folder);
     await expect(writeSafetensors(folder, {})).rejects.toThrow(`${folder} cannot be written`);
     expect((await readdir(directory)).sort()).toEqual(['folder', 'x.safetensors']);
-  });
-});
-
-describe('writeAtomically', () => {
-  it('is undone by any error of what writes', async () => {
-    const write = writeAtomically(path, async append => {
-      await append(new Uint8Array(10));
-      expect((await readdir(directory)).length).toBe(2);
-      throw new Error('stopped');
-    });
-    await expect(write).rejects.toThrow('stopped');
-    await isUntouched();
-  });
-
-  it('lets two writers of one path finish, and one of them wins whole', async () => {
-    const contents = ['a'.repeat(5000), 'b'.repeat(5000)];
-    await Promise.all(contents.map(text => writeAtomically(path, append => append(new TextEncoder().encode(text)))));
-    expect(contents).toContain(await readFile(path, 'utf8'));
-    expect(await readdir(directory)).toEqual(['x.safetensors']);
   });
 });
