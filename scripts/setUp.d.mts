@@ -7,6 +7,6 @@ export function setUp(options: {
   root?: string;
   nodeVersion?: string;
   /** Runs pnpm. */
-  run?: (args: string[], root: string) => Promise<{ code: number; output: string }>;
+  run?: (args: string[], root: string, isQuiet?: boolean) => Promise<{ code: number; output: string }>;
   say?: (line: string) => void;
 }): Promise<{ installed: boolean; built: boolean }>;

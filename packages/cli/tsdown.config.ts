@@ -1,4 +1,9 @@
 import { defineConfig } from 'tsdown';
 import { base } from '../../tsdown.base.ts';
 
-export default defineConfig({ ...base, entry: ['src/index.ts', 'src/bin.ts'], platform: 'node' });
+export default defineConfig({
+  ...base,
+  entry: ['src/index.ts', 'src/bin.ts'],
+  platform: 'node',
+  fixedExtension: false,
+});

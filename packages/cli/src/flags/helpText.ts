@@ -20,12 +20,13 @@ export function helpText(command: Command, options: { columns: number; hasColor:
     ]);
   }
   const left = Math.min(34, Math.max(...rows.map(row => (typeof row === 'string' ? 0 : row[0].length))));
-  const width = Math.min(100, Math.max(60, options.columns)) - left - 4;
+  const columns = Math.min(100, Math.max(60, options.columns));
+  const width = columns - left - 4;
   const lines = rows.flatMap(row =>
     typeof row === 'string' ? ['', paint('bold', row, hasColor)] : entry(row[0], wrap(row[1], width), left),
   );
   return [
-    command.summary,
+    ...wrap(command.summary, columns),
     '',
     `${paint('bold', 'Usage', hasColor)}  ${usage}`,
     ...(typeof rows[0] === 'string' ? [] : ['']),

@@ -34,10 +34,10 @@ describe('parseFlags', () => {
     );
   });
   it.each([
-    [['--rnak', '4'], 'dropbp try does not know --rnak; did you mean --rank?'],
-    [['--learning_rate=1'], 'dropbp try does not know --learning_rate; did you mean --learning-rate?'],
-    [['--zzzzzzzzzz'], 'dropbp try does not know --zzzzzzzzzz; see dropbp try --help.'],
-    [['-r', '4'], 'dropbp try does not know -r'],
+    [['--rnak', '4'], 'there is no flag --rnak; did you mean --rank?'],
+    [['--learning_rate=1'], 'there is no flag --learning_rate; did you mean --learning-rate?'],
+    [['--zzzzzzzzzz'], 'there is no flag --zzzzzzzzzz; see dropbp try --help.'],
+    [['-r', '4'], 'there is no flag -r'],
     [['--rank'], '--rank needs a value; expected --rank <n>.'],
     [['--rank', '--json'], '--rank needs a value; got "--json"; expected --rank <n>; write --rank=--json if'],
     [['--rank', '0'], '--rank is not usable; got "0"; expected an integer ≥ 1.'],
@@ -51,7 +51,7 @@ describe('parseFlags', () => {
     expect(() => parse(...args)).toThrow(message);
   });
   it('asks for what is required', () => {
-    expect(() => parseFlags('dropbp try', flags, [])).toThrow('dropbp try needs --model <folder>; the model.');
+    expect(() => parseFlags('dropbp try', flags, [])).toThrow('--model <folder> is missing; expected the model.');
   });
   it('writes camelCase as flags', () => {
     expect(flagName('maxNewTokens')).toBe('--max-new-tokens');

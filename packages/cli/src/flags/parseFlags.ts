@@ -44,7 +44,7 @@ export function parseFlags<F extends Flags>(command: string, flags: F, args: rea
     const flag = flags[key]!;
     if (values.has(key)) continue;
     if (flag.isRequired === true) {
-      throw problem('cli', { what: `${command} needs ${name} ${flag.placeholder ?? ''}`.trimEnd(), fix: flag.help });
+      throw problem('cli', { what: `${name} ${flag.placeholder ?? ''} is missing`, expected: flag.help });
     }
     values.set(key, flag.fallback);
   }
@@ -74,9 +74,11 @@ function readValue(
 }
 
 function unknown(command: string, name: string, known: readonly string[]): Error {
-  const near = nearNames(name, [...known, '--help']);
+  // Without dashes: they would make any two flags alike.
+  const bare = (flag: string): string => flag.replace(/^-+/, '');
+  const near = nearNames(bare(name), [...known.map(bare), 'help']).map(word => `--${word}`);
   return problem('cli', {
-    what: `${command} does not know ${name}`,
+    what: `there is no flag ${name}`,
     fix: near.length > 0 ? `did you mean ${near.join(' or ')}?` : `see ${command} --help`,
   });
 }

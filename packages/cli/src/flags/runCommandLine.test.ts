@@ -51,7 +51,7 @@ describe('runCommandLine', () => {
     });
     expect(await run('fail')).toMatchObject({
       code: 2,
-      notes: 'dropbp fail: dropbp fail needs <how>; the way to fail.\n',
+      notes: 'dropbp fail: <how> is missing; expected the way to fail.\n',
     });
     expect(await run('fail', 'a', 'b')).toMatchObject({ code: 2 });
     expect(await run('fail', 'a', '--tmies', '1')).toMatchObject({ code: 2 });

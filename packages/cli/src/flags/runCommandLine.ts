@@ -63,12 +63,12 @@ function checkPositionals({ name, positional }: Command, given: readonly string[
   const limit = positional === undefined ? 0 : positional.isRepeatable === true ? Infinity : 1;
   if (given.length > limit) {
     throw problem('cli', {
-      what: `dropbp ${name} does not know what to do with '${given[limit]!}'`,
+      what: `'${given[limit]!}' is one argument too many`,
       fix: `see dropbp ${name} --help`,
     });
   }
   if (positional !== undefined && given.length === 0) {
-    throw problem('cli', { what: `dropbp ${name} needs ${positional.placeholder}`, fix: positional.help });
+    throw problem('cli', { what: `${positional.placeholder} is missing`, expected: positional.help });
   }
 }
 

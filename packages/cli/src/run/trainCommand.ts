@@ -36,7 +36,7 @@ export const trainCommand = command({
       run: join(flags.out, 'run.json'),
     };
     if (flags.json) {
-      terminal.out(`${JSON.stringify({ ...written, ...summaryOf(record) }, undefined, 2)}\n`);
+      terminal.out(`${JSON.stringify({ written, ...summaryOf(record) }, undefined, 2)}\n`);
       return;
     }
     terminal.out(comparisonTable([record], terminal.outHasColor));

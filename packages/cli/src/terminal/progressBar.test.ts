@@ -13,7 +13,7 @@ function start(terminal = fakeTerminal({ isInteractive: true }), total = 20) {
   const bar = progressBar({ terminal, total, label: 'LoRA', now: () => nowMs });
   const step = (number: number, dropped?: number): void => {
     nowMs += 500;
-    bar.update({ step: number, loss: 3, tokens: 1024, ...(dropped !== undefined && { dropped }) });
+    bar.update({ step: number, loss: 3, tokens: 1024, seconds: 0.5, ...(dropped !== undefined && { dropped }) });
   };
   return { bar, step, terminal, wait: (ms: number) => void (nowMs += ms) };
 }
@@ -34,7 +34,7 @@ describe('progressBar', () => {
   });
   it('does not draw faster than an eye sees', () => {
     const { bar, terminal } = start();
-    for (let step = 1; step < 20; step++) bar.update({ step, loss: 3, tokens: 1 });
+    for (let step = 1; step < 20; step++) bar.update({ step, loss: 3, tokens: 1, seconds: 0.001 });
     expect(terminal.written.notes.split(clear)).toHaveLength(2);
   });
   it('writes a line for each tenth elsewhere', () => {
@@ -78,7 +78,7 @@ describe('progressBar', () => {
   });
   it('knows no time left before the second step has a speed', () => {
     const { bar, terminal } = start();
-    bar.update({ step: 1, loss: 3, tokens: 5 });
+    bar.update({ step: 1, loss: 3, tokens: 5, seconds: 0 });
     expect(terminal.written.notes).toContain('0 tokens/s');
   });
 });

@@ -11,6 +11,8 @@ export interface Progress {
   readonly loss: number;
   /** Tokens of this step. */
   readonly tokens: number;
+  /** Time of this step alone. */
+  readonly seconds: number;
   /** Share of the backward FLOPs that the step dropped. */
   readonly dropped?: number;
 }
@@ -78,7 +80,7 @@ export function progressBar(options: ProgressBarOptions): ProgressBar {
       last = progress;
       loss = loss.with(progress.loss);
       if (progress.dropped !== undefined) dropped = dropped.with(progress.dropped);
-      meter.add(now(), progress.step, progress.tokens);
+      meter.add(now(), progress);
       if (terminal.isInteractive) {
         if (now() - writtenMs >= redrawMs || progress.step >= total) draw();
       } else if (before === 0 || isTenth(progress.step, before) || now() - writtenMs >= plainLineMs) {

@@ -1,0 +1,26 @@
+import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+
+/**
+ * Runs `dropbp train` of the built package in a process of its own. Its progress goes to the terminal, its own summary is
+ * left out.
+ *
+ * @returns its exit status
+ */
+export function runTrain(args: readonly string[]): Promise<number> {
+  const cli = dirname(createRequire(import.meta.url).resolve('@dropbp/cli/package.json'));
+  const child = spawn(process.execPath, [join(cli, 'bin/dropbp.js'), 'train', ...args], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  // Ctrl-C reaches the child as well: its end is awaited.
+  const wait = (): void => undefined;
+  process.on('SIGINT', wait);
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      process.off('SIGINT', wait);
+      resolve(code ?? (signal === 'SIGINT' ? 130 : 1));
+    });
+  });
+}

@@ -1,0 +1,66 @@
+/**
+ * The main job on what the repository ships: a small model that has read only Jane Austen learns from the King James
+ * Bible, once with plain LoRA and once with LoRA and DropBP. `npm start` runs it.
+ *
+ *     npx tsx examples/start/start.ts [--model models/austen-base] [--steps 150]
+ */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { comparisonTable, readRun, renderReport } from '@dropbp/cli';
+import { runTrain } from './runTrain.ts';
+import { showSamples } from './showSamples.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const { values } = parseArgs({
+  options: {
+    model: { type: 'string', default: join(root, 'models/austen-base') },
+    data: { type: 'string', default: join(root, 'examples/data/kjv.txt.gz') },
+    out: { type: 'string', default: join(root, 'out') },
+    steps: { type: 'string', default: '150' },
+  },
+});
+const color = process.stdout.isTTY && !process.env.NO_COLOR;
+const shown = (path: string): string => relative(process.cwd(), path) || '.';
+
+if (!existsSync(join(values.model, 'model.safetensors'))) {
+  console.error(`${shown(values.model)} holds no model.safetensors: examples/pretrain.ts makes it.`);
+  process.exit(1);
+}
+mkdirSync(values.out, { recursive: true });
+
+// What both runs share. Each is a process of its own, so that its peak memory is its own.
+const common = ['--model', values.model, '--data', values.data, '--steps', values.steps];
+const settings = [
+  '--batch',
+  '8',
+  '--time',
+  '128',
+  '--rank',
+  '8',
+  '--learning-rate',
+  '0.005',
+  '--prompt',
+  'And it came to pass',
+];
+const runs = [
+  { name: 'LoRA', folder: join(values.out, 'lora'), rate: '0' },
+  { name: 'LoRA + DropBP', folder: join(values.out, 'lora-dropbp'), rate: '0.5' },
+];
+
+for (const { name, folder, rate } of runs) {
+  const code = await runTrain([...common, ...settings, '--name', name, '--rate', rate, '--out', folder, '--overwrite']);
+  if (code !== 0) process.exit(code);
+}
+
+const records = await Promise.all(runs.map(run => readRun(run.folder)));
+const report = join(values.out, 'report.html');
+writeFileSync(report, renderReport(records));
+
+console.log(`\n${comparisonTable(records, color)}`);
+console.log(showSamples(records, color));
+for (const { name, folder } of runs) console.log(`adapter, ${name}: ${shown(join(folder, 'adapter'))}`);
+console.log(`report with both curves: ${shown(report)}`);
+console.log(`\nGo on with it:
+  npx dropbp generate --model ${shown(values.model)} --adapter ${shown(join(runs[1]!.folder, 'adapter'))} --prompt "And the king said"`);
