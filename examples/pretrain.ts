@@ -82,7 +82,8 @@ for await (const token of generate(tuned, prompt, { maxNewTokens: 80, temperatur
   sample.push(token);
 console.log(tokenizer.decode([...prompt, ...sample]));
 
-await tuned.save(values.out);
+const trained = tuned.merge();
+await trained.save(values.out, { dtype: 'BF16' });
 if (values.out !== base) {
   mkdirSync(values.out, { recursive: true });
   for (const file of ['tokenizer.json', 'tokenizer_config.json'])
