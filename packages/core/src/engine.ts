@@ -1,26 +1,32 @@
 import * as tf from '@tensorflow/tfjs';
 
-/** A function over named tensors, as an engine compiles it. */
-export type TracedFunction = (inputs: Readonly<Record<string, tf.Tensor>>) => tf.Tensor;
+/** What a function that an engine compiles returns: a tensor, or several. */
+export type Results = tf.Tensor | tf.Tensor[];
 
-/** What {@link Engine.compile} returns: called with the tensors that take a gradient and with those that do not. */
-export type CompiledFunction = (
+/** A function over named tensors, as an engine compiles it. */
+export type TracedFunction<R extends Results = tf.Tensor> = (inputs: Readonly<Record<string, tf.Tensor>>) => R;
+
+/**
+ * What {@link Engine.compile} returns: called with the tensors that take a gradient and with those that do not. Of several
+ * results the first alone carries a gradient.
+ */
+export type CompiledFunction<R extends Results = tf.Tensor> = (
   differentiable: Readonly<Record<string, tf.Tensor>>,
   frozen?: Readonly<Record<string, tf.Tensor>>,
-) => tf.Tensor;
+) => R;
 
 /** What a tfjs backend may offer beyond tfjs. Models and adapters need none of it. */
 export interface Engine {
   /** Turns a tfjs function into one that runs as a whole, gradient included. */
-  compile(
-    fn: TracedFunction,
+  compile<R extends Results>(
+    fn: TracedFunction<R>,
     options?: {
       /** For messages and profiles. */
       name?: string;
       /** The function gives a scalar loss: its gradients are computed with it and only scaled later. */
       fuse?: boolean;
     },
-  ): CompiledFunction;
+  ): CompiledFunction<R>;
   /** `x`, in a traced function not before `others` are computed. */
   after?(x: tf.Tensor, ...others: tf.Tensor[]): tf.Tensor;
 }

@@ -3,7 +3,14 @@ export { IGNORED_LABEL, type Batch } from './contract/batch.ts';
 export type { BatchShape, Branch, BranchContext, KeyValue, Scope } from './contract/branch.ts';
 export type { Hooks } from './contract/hooks.ts';
 export type { ForwardOptions, Head, Model, ModuleInfo, PassShape, SaveOptions } from './contract/model.ts';
-export { activeEngine, after, type CompiledFunction, type Engine, type TracedFunction } from './engine.ts';
+export {
+  activeEngine,
+  after,
+  type CompiledFunction,
+  type Engine,
+  type Results,
+  type TracedFunction,
+} from './engine.ts';
 export { activate, gated, type Activation } from './ops/activation.ts';
 export { attention, HIDDEN, type AttentionOptions } from './ops/attention.ts';
 export { crossEntropy, linearCrossEntropy, type Targets } from './ops/crossEntropy.ts';
@@ -19,6 +26,7 @@ export { fusedGradient } from './run/fusedGradient.ts';
 export { hiddenStates, leadsToTrainable, type HiddenStatesOptions } from './run/hiddenStates.ts';
 export { runBranch, type GradientPath } from './run/runBranch.ts';
 export { makeRunnable, plainRunnable, withTensors, type Runnable } from './run/runnable.ts';
+export { runWhole } from './run/runWhole.ts';
 export { toInt32Rows, type TokenRows } from './run/toInt32Rows.ts';
 export { matchesTarget, type TargetRules } from './targets/matchesTarget.ts';
 export { patternValue, type Pattern } from './targets/patternValue.ts';

@@ -1,9 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { checkOptions } from '@dropbp/basics';
-import { adamWUpdate } from './adamWUpdate.ts';
+import type { TracedFunction } from '@dropbp/core';
+import { adamWUpdate, type AdamWInputs } from './adamWUpdate.ts';
 import { checkNumber, decay, nonNegative } from './checkNumber.ts';
+import { equalShapeGroups } from './equalShapeGroups.ts';
 import type { Optimizer } from './optimizer.ts';
-import { pairUp } from './pairUp.ts';
+import { pairUp, type Pair } from './pairUp.ts';
+import { runOnEach } from './runOnEach.ts';
 import { makeSlots } from './slots.ts';
 
 /** Options of {@link adamW}. */
@@ -44,28 +47,51 @@ export function adamW(options: AdamWOptions): Optimizer {
   checkNumber('epsilon', epsilon, nonNegative);
   checkNumber('weightDecay', weightDecay, nonNegative);
   const slots = makeSlots('adamW', ['mean', 'square']);
+
+  const updateGroup = (group: readonly Pair[], learningRate: number): void => {
+    const scalar = sharedScalars();
+    const before = group.map(({ name, parameter }) => slots.get(name, parameter));
+    const items = group.map(({ name, parameter, gradient }, i) => {
+      const { steps, tensors } = before[i]!;
+      return {
+        ...tensors,
+        value: parameter,
+        gradient,
+        keep: scalar(1 - learningRate * (noDecay(name) ? 0 : weightDecay)),
+        stepSize: scalar(learningRate / (1 - beta1 ** (steps + 1))),
+        correction: scalar(1 / Math.sqrt(1 - beta2 ** (steps + 1))),
+      };
+    });
+    const constants = { meanRate: 1 - beta1, squareKeep: beta2, squareRate: 1 - beta2, epsilon };
+    const shared = Object.fromEntries(Object.entries(constants).map(([name, value]) => [name, scalar(value)]));
+    runOnEach(update, items, shared).forEach(([value, mean, square], i) => {
+      const { name, parameter } = group[i]!;
+      parameter.assign(value!);
+      slots.set(name, { steps: before[i]!.steps + 1, tensors: { mean: mean!, square: square! } });
+    });
+  };
+
   return {
     learningRate: options.learningRate,
     apply(parameters, gradients, learningRate = options.learningRate) {
-      for (const { name, parameter, gradient } of pairUp(parameters, gradients)) {
-        tf.tidy(() => {
-          const { steps, tensors } = slots.get(name, parameter);
-          const inputs = {
-            ...tensors,
-            value: parameter,
-            gradient,
-            keep: tf.scalar(1 - learningRate * (noDecay(name) ? 0 : weightDecay)),
-            stepSize: tf.scalar(learningRate / (1 - beta1 ** (steps + 1))),
-            correction: tf.scalar(1 / Math.sqrt(1 - beta2 ** (steps + 1))),
-          };
-          const { value, mean, square } = adamWUpdate(inputs, { beta1, beta2, epsilon });
-          parameter.assign(value);
-          slots.set(name, { steps: steps + 1, tensors: { mean, square } });
-        });
-      }
+      const groups = equalShapeGroups(pairUp(parameters, gradients), ({ parameter }) => parameter.shape);
+      for (const group of groups) tf.tidy(() => updateGroup(group, learningRate));
     },
     state: () => slots.state(),
     restore: state => slots.restore(state),
     dispose: () => slots.dispose(),
+  };
+}
+
+/** One function object for all optimizers: they share what an engine compiles. */
+const update: TracedFunction<tf.Tensor[]> = inputs => adamWUpdate(inputs as unknown as AdamWInputs);
+
+/** Makes a scalar of each number once: parameters that have taken as many steps share theirs. */
+function sharedScalars(): (value: number) => tf.Scalar {
+  const made = new Map<number, tf.Scalar>();
+  return value => {
+    const scalar = made.get(value) ?? tf.scalar(value);
+    made.set(value, scalar);
+    return scalar;
   };
 }

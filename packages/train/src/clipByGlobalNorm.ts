@@ -1,5 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
+import { runWhole, type TracedFunction } from '@dropbp/core';
 import { checkNumber, positive } from './checkNumber.ts';
+import { equalShapeGroups } from './equalShapeGroups.ts';
+import { runOnEach } from './runOnEach.ts';
 
 /** Gradients that were clipped, with their norm before. The caller owns all of them. */
 export interface ClippedGradients {
@@ -11,8 +14,11 @@ export interface ClippedGradients {
 /** The Euclidean norm of all gradients together; 0 where there are none. The caller owns it. */
 export function globalNorm(gradients: ReadonlyMap<string, tf.Tensor>): tf.Scalar {
   return tf.tidy(() => {
-    const sums = [...gradients.values()].map(gradient => tf.sum(tf.square(gradient)));
-    return (sums.length === 0 ? tf.scalar(0) : tf.sqrt(tf.addN(sums))) as tf.Scalar;
+    let sum: tf.Tensor = tf.scalar(0);
+    // The sum goes through all runs: adding up one result of each would depend on how many there are.
+    for (const group of groupsOf(gradients))
+      sum = runWhole(addSquares, { sum, ...Object.fromEntries(group.map(([, gradient], i) => [i, gradient])) });
+    return tf.sqrt(sum) as tf.Scalar;
   });
 }
 
@@ -28,16 +34,28 @@ export function globalNorm(gradients: ReadonlyMap<string, tf.Tensor>): tf.Scalar
 export function clipByGlobalNorm(gradients: ReadonlyMap<string, tf.Tensor>, maxNorm: number): ClippedGradients {
   checkNumber('maxNorm', maxNorm, positive);
   const norm = globalNorm(gradients);
-  if (maxNorm === Infinity) return { norm, gradients: mapped(gradients, gradient => gradient.clone()) };
-  const factor = tf.tidy(() => tf.minimum(tf.div(maxNorm, tf.add(norm, 1e-6)), 1));
-  const clipped = mapped(gradients, gradient => tf.mul(gradient, factor));
+  if (maxNorm === Infinity) {
+    return { norm, gradients: new Map([...gradients].map(([name, gradient]) => [name, gradient.clone()])) };
+  }
+  const factor = tf.tidy(() => runWhole(clippingFactor, { norm, maxNorm: tf.scalar(maxNorm) }));
+  const clipped = new Map<string, tf.Tensor>();
+  for (const group of groupsOf(gradients)) {
+    const items = group.map(([, gradient]) => ({ gradient }));
+    runOnEach(scale, items, { factor }).forEach(([scaled], i) => clipped.set(group[i]![0], scaled!));
+  }
   factor.dispose();
-  return { norm, gradients: clipped };
+  return { norm, gradients: new Map([...gradients.keys()].map(name => [name, clipped.get(name)!])) };
 }
 
-function mapped(
-  gradients: ReadonlyMap<string, tf.Tensor>,
-  change: (gradient: tf.Tensor) => tf.Tensor,
-): Map<string, tf.Tensor> {
-  return new Map([...gradients].map(([name, gradient]) => [name, change(gradient)]));
+function groupsOf(gradients: ReadonlyMap<string, tf.Tensor>): [name: string, gradient: tf.Tensor][][] {
+  return equalShapeGroups(gradients, ([, { shape }]) => shape);
 }
+
+// Plain functions of tensors: an engine compiles each once per shape.
+
+const addSquares: TracedFunction = ({ sum, ...gradients }) =>
+  tf.addN([sum!, ...Object.values(gradients).map(gradient => tf.sum(tf.square(gradient)))]);
+
+const clippingFactor: TracedFunction = ({ norm, maxNorm }) => tf.minimum(tf.div(maxNorm!, tf.add(norm!, 1e-6)), 1);
+
+const scale: TracedFunction<tf.Tensor[]> = ({ gradient, factor }) => [tf.mul(gradient!, factor!)];

@@ -6,7 +6,8 @@ import { activeEngine, type TracedFunction } from '../engine.ts';
 import { crossEntropy, linearCrossEntropy } from '../ops/crossEntropy.ts';
 import { takeRows } from '../ops/rows.ts';
 import { reshape } from '../ops/shapes.ts';
-import { compileOnce, packScope, unpackScope, type CompiledInputs } from './compiledInputs.ts';
+import { compileOnce } from './compileOnce.ts';
+import { packScope, unpackScope, type CompiledInputs } from './compiledInputs.ts';
 import { fusedGradient } from './fusedGradient.ts';
 import type { Runnable } from './runnable.ts';
 

@@ -4,7 +4,8 @@ import type { Hooks } from '../contract/hooks.ts';
 import { activeEngine, type Engine, type TracedFunction } from '../engine.ts';
 import { add } from '../ops/shapes.ts';
 import { forwardOnly, withGradient } from '../ops/withGradient.ts';
-import { compileOnce, packScope, unpackScope, type CompiledInputs } from './compiledInputs.ts';
+import { compileOnce } from './compileOnce.ts';
+import { packScope, unpackScope, type CompiledInputs } from './compiledInputs.ts';
 
 /**
  * How the gradient passes a branch.

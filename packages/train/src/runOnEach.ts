@@ -1,0 +1,44 @@
+import type * as tf from '@tensorflow/tfjs';
+import { activeEngine, runWhole, type TracedFunction } from '@dropbp/core';
+
+type Named = Readonly<Record<string, tf.Tensor>>;
+type EachFunction = TracedFunction<tf.Tensor[]>;
+
+/**
+ * Runs a plain function on several items of equal shapes: in one run where the active backend has an engine.
+ *
+ * @param fn - the same function object in every call
+ * @param items - what differs between them, by name
+ * @param shared - what all of them read
+ * @returns what the function returns for each item. The caller owns it
+ */
+export function runOnEach(fn: EachFunction, items: readonly Named[], shared: Named = {}): tf.Tensor[][] {
+  if (activeEngine() === undefined) return items.map(item => runWhole(fn, { ...shared, ...item }));
+  const inputs: Record<string, tf.Tensor> = { ...shared };
+  items.forEach((item, i) => {
+    for (const [name, tensor] of Object.entries(item)) inputs[`${i}:${name}`] = tensor;
+  });
+  const results = runWhole(onAll(fn), inputs);
+  const perItem = results.length / items.length;
+  return items.map((_, i) => results.slice(i * perItem, (i + 1) * perItem));
+}
+
+const made = new WeakMap<EachFunction, EachFunction>();
+
+/** The function over the inputs of all items, one function object for each `fn`. */
+function onAll(fn: EachFunction): EachFunction {
+  const known = made.get(fn);
+  if (known !== undefined) return known;
+  const all: EachFunction = inputs => {
+    const shared: Record<string, tf.Tensor> = {};
+    const items: Record<string, tf.Tensor>[] = [];
+    for (const [key, tensor] of Object.entries(inputs)) {
+      const at = key.indexOf(':');
+      if (at === -1) shared[key] = tensor;
+      else (items[Number(key.slice(0, at))] ??= {})[key.slice(at + 1)] = tensor;
+    }
+    return items.flatMap(item => fn({ ...shared, ...item }));
+  };
+  made.set(fn, Object.defineProperty(all, 'name', { value: fn.name }));
+  return all;
+}
