@@ -1,10 +1,10 @@
-import { checkOptions, problem } from '@dropbp/basics';
+import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
 import { checkChoice } from './checkChoice.ts';
-import { amount, checkNumber, checkNumbers, checkSameLength, shareBelowOne } from './checkNumber.ts';
 import { linearRates } from './linearRates.ts';
 import { minimaxRates } from './minimaxRates.ts';
 import { quadraticRates } from './quadraticRates.ts';
 import { reachableRate, referenceRates } from './referenceRates.ts';
+import { amount, checkNumbers, checkSameLength, within } from './checkNumbers.ts';
 
 /**
  * How rates follow from sensitivities under one FLOPs budget.
@@ -77,8 +77,8 @@ export function allocateRates(options: AllocateRatesOptions): number[] {
   checkNumbers('sensitivities', sensitivities, amount, 'look for a loss or gradient that is not finite');
   checkNumbers('flops', flops, amount);
   checkSameLength('sensitivities', sensitivities, 'flops', flops.length);
-  checkNumber('rate', rate, shareBelowOne);
-  checkNumber('minRate', minRate, shareBelowOne);
+  checkNumber('dropbp', 'rate', rate, ranges.shareBelowOne);
+  checkNumber('dropbp', 'minRate', minRate, ranges.shareBelowOne);
   if (method !== 'reference') return exactRates(method, { sensitivities, flops, rate, minRate }, maxRate ?? 0.9);
   if (maxRate !== undefined) {
     throw problem('dropbp', {
@@ -94,9 +94,15 @@ export function allocateRates(options: AllocateRatesOptions): number[] {
 
 function exactRates(method: keyof typeof exactMethods, input: AllocationInput, maxRate: number): number[] {
   const { flops, rate, minRate } = input;
-  checkNumber('maxRate', maxRate, { accepts: v => v >= minRate && v <= 1, expected: `a number in [${minRate}, 1]` });
+  checkNumber('dropbp', 'maxRate', maxRate, within(minRate, 1));
   if (rate > maxRate) throw unreachable(rate, maxRate);
-  checkNumber('rate', rate, { accepts: v => v >= minRate, expected: `at least minRate, ${minRate}` }, 'lower minRate');
+  checkNumber(
+    'dropbp',
+    'rate',
+    rate,
+    { accepts: v => v >= minRate, expected: `at least minRate, ${minRate}` },
+    'lower minRate',
+  );
   const budget = rate * flops.reduce((total, value) => total + value, 0);
   return exactMethods[method]({ ...input, budget, maxRate });
 }

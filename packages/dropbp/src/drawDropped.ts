@@ -1,9 +1,9 @@
-import { checkOptions } from '@dropbp/basics';
+import { checkNumber, checkOptions, ranges } from '@dropbp/basics';
 import { bernoulliDraw } from './bernoulliDraw.ts';
 import { checkChoice } from './checkChoice.ts';
-import { amount, checkNumber, checkNumbers, checkSameLength, share, shareBelowOne } from './checkNumber.ts';
 import { pivotalDraw } from './pivotalDraw.ts';
 import { referenceDraw } from './referenceDraw.ts';
+import { amount, checkNumbers, checkSameLength } from './checkNumbers.ts';
 
 /**
  * How the branches that a step drops are drawn.
@@ -40,13 +40,13 @@ export function drawDropped(options: DrawDroppedOptions): boolean[] {
   const { rates, rate, random, method = 'reference' } = options;
   const flops = options.flops ?? rates.map(() => 1);
   checkChoice('method', method, samplingMethods);
-  checkNumbers('rates', rates, share);
-  checkNumber('rate', rate, share);
+  checkNumbers('rates', rates, ranges.share);
+  checkNumber('dropbp', 'rate', rate, ranges.share);
   checkNumbers('flops', flops, amount);
   checkSameLength('flops', flops, 'rates', rates.length);
   const uniforms = (): number[] => {
     const values = rates.map(() => random());
-    checkNumbers('random()', values, shareBelowOne);
+    checkNumbers('random()', values, ranges.shareBelowOne);
     return values;
   };
   switch (method) {

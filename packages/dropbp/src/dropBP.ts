@@ -1,7 +1,7 @@
-import { checkOptions, problem } from '@dropbp/basics';
+import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
 import { allocationMethods, type AllocationMethod } from './allocateRates.ts';
 import { checkChoice } from './checkChoice.ts';
-import { checkNumber, shareBelowOne } from './checkNumber.ts';
+import { within } from './checkNumbers.ts';
 import { samplingMethods, type SamplingMethod } from './drawDropped.ts';
 import { startSchedule, type DropSchedule } from './dropSchedule.ts';
 
@@ -79,13 +79,13 @@ function settle(options: DropBPOptions): DropBPSettings {
     'seed',
   ]);
   const { rate, minRate = 0, sampling = 'reference', allocation = 'reference', seed = 526 } = options;
-  checkNumber('rate', rate, shareBelowOne, 'start with rate: 0.5');
+  checkNumber('dropbp', 'rate', rate, ranges.shareBelowOne, 'start with rate: 0.5');
   const most = Math.min(rate, 0.9);
-  checkNumber('minRate', minRate, { accepts: v => v >= 0 && v <= most, expected: `a number in [0, ${most}]` });
+  checkNumber('dropbp', 'minRate', minRate, within(0, most));
   checkChoice('sampling', sampling, samplingMethods);
   checkChoice('allocation', allocation, allocationMethods);
   const isSeed = (v: number): boolean => Number.isInteger(v) && v >= 0 && v < 2 ** 32;
-  checkNumber('seed', seed, { accepts: isSeed, expected: 'an integer in [0, 2^32)' });
+  checkNumber('dropbp', 'seed', seed, { accepts: isSeed, expected: 'an integer in [0, 2^32)' });
   const calibration = settleCalibration(options.calibration);
   if (calibration === false) refuseIdle(options);
   const maxRate = settleMaxRate(options.maxRate, allocation, minRate);
@@ -107,14 +107,20 @@ function settleCalibration(calibration: unknown = {}): { readonly at: number } |
   }
   checkOptions('dropbp', 'calibration', calibration, ['at']);
   const { at = 0.1 } = calibration as { at?: number };
-  checkNumber('calibration.at', at, shareBelowOne, 'give a fraction of the planned steps, such as 0.1');
+  checkNumber(
+    'dropbp',
+    'calibration.at',
+    at,
+    ranges.shareBelowOne,
+    'give a fraction of the planned steps, such as 0.1',
+  );
   return Object.freeze({ at });
 }
 
 function settleMaxRate(maxRate: number | undefined, allocation: AllocationMethod, minRate: number): number | undefined {
   if (allocation !== 'reference') {
     const settled = maxRate ?? 0.9;
-    checkNumber('maxRate', settled, { accepts: v => v >= minRate && v <= 1, expected: `a number in [${minRate}, 1]` });
+    checkNumber('dropbp', 'maxRate', settled, within(minRate, 1));
     return settled;
   }
   if (maxRate === undefined) return undefined;

@@ -1,8 +1,8 @@
-import { checkOptions, problem, seededRandom } from '@dropbp/basics';
+import { checkNumber, checkOptions, problem, ranges, seededRandom } from '@dropbp/basics';
 import { allocateRates } from './allocateRates.ts';
-import { amount, checkNumber, checkNumbers, checkSameLength, count, share } from './checkNumber.ts';
 import { drawDropped } from './drawDropped.ts';
 import type { DropBPSettings } from './dropBP.ts';
+import { amount, checkNumbers, checkSameLength } from './checkNumbers.ts';
 
 /** The drops of one run: rates per branch, and each step's draw. */
 export interface DropSchedule {
@@ -79,11 +79,11 @@ export function startSchedule(settings: DropBPSettings, branches: readonly { rea
       return sensitivities;
     },
     draw(step) {
-      checkNumber('step', step, count);
+      checkNumber('dropbp', 'step', step, ranges.index);
       return drawDropped({ rates, rate, random: seededRandom(seed, step), method: sampling, flops });
     },
     calibrationStep(totalSteps) {
-      checkNumber('totalSteps', totalSteps, count);
+      checkNumber('dropbp', 'totalSteps', totalSteps, ranges.index);
       if (calibration === false || rate === 0) return undefined;
       const step = Math.trunc(calibration.at * totalSteps);
       return totalSteps > 0 && (step > 0 || calibration.at === 0) ? step : undefined;
@@ -124,7 +124,7 @@ function readState(state: unknown, settings: DropBPSettings, numBranches: number
       fix: 'continue with the options of the checkpoint, or start a new run from its weights',
     });
   }
-  checkNumbers('rates', rates, share);
+  checkNumbers('rates', rates, ranges.share);
   checkSameLength('rates', rates, 'the branches of this model', numBranches);
   if (sensitivities !== null) {
     checkNumbers('sensitivities', sensitivities, amount);

@@ -1,5 +1,5 @@
-import { checkOptions } from '@dropbp/basics';
-import { amount, checkNumber } from './checkNumber.ts';
+import { checkNumber, checkOptions } from '@dropbp/basics';
+import { amount } from './checkNumbers.ts';
 
 /** Frobenius norms of the gradient of each parameter, by its name. A parameter without a gradient is left out. */
 export interface SensitivityNorms {
@@ -23,8 +23,8 @@ export function sensitivityFromNorms(norms: SensitivityNorms): number {
   let total = 0;
   for (const name of new Set([...base.keys(), ...dropped.keys()])) {
     const [before, after] = [base.get(name) ?? 0, dropped.get(name) ?? 0];
-    checkNumber(`the gradient norm of '${name}'`, before, amount);
-    checkNumber(`the gradient norm of '${name}'`, after, amount);
+    checkNumber('dropbp', `the gradient norm of '${name}'`, before, amount);
+    checkNumber('dropbp', `the gradient norm of '${name}'`, after, amount);
     total += (before - after) ** 2;
   }
   return total;

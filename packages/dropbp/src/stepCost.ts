@@ -1,5 +1,4 @@
-import { checkOptions } from '@dropbp/basics';
-import { checkNumber, share } from './checkNumber.ts';
+import { checkNumber, checkOptions, ranges } from '@dropbp/basics';
 
 /** What `stepCost` takes. */
 export interface StepCostOptions {
@@ -18,7 +17,10 @@ export interface StepCostOptions {
 export function stepCost(options: StepCostOptions): number {
   checkOptions('dropbp', 'stepCost()', options, ['rate', 'backward']);
   const { rate, backward } = options;
-  checkNumber('rate', rate, share);
-  checkNumber('backward', backward, { accepts: v => v === 1 || v === 2, expected: '1 (LoRA) or 2 (all weights)' });
+  checkNumber('dropbp', 'rate', rate, ranges.share);
+  checkNumber('dropbp', 'backward', backward, {
+    accepts: v => v === 1 || v === 2,
+    expected: '1 (LoRA) or 2 (all weights)',
+  });
   return (1 + backward * (1 - rate)) / (1 + backward);
 }
