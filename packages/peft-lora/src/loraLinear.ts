@@ -26,21 +26,21 @@ export function loraLinear(base: tf.Tensor, x: tf.Tensor, tensors: LoraTensors, 
   const { a, b, scaling, kept } = tensors;
   const inFeatures = x.shape.at(-1)!;
   const outFeatures = base.shape.at(-1)!;
-  const dropout = (values: tf.Tensor): tf.Tensor =>
-    kept === undefined ? values : tf.mul(tf.mul(values, tf.cast(kept, 'float32')), 1 / keepRate);
+  const dropout = (values: tf.Tensor, mask: tf.Tensor | undefined): tf.Tensor =>
+    mask === undefined ? values : tf.mul(tf.mul(values, tf.cast(mask, 'float32')), 1 / keepRate);
   const rows = (values: tf.Tensor, width: number): tf.Tensor => tf.reshape(values, [-1, width]);
   return withGradient(
     [base, x, a, b],
     save => {
-      const narrow = tf.mul(tf.matMul(rows(dropout(x), inFeatures), a, false, true), scaling);
-      save([x, narrow]);
+      const narrow = tf.mul(tf.matMul(rows(dropout(x, kept), inFeatures), a, false, true), scaling);
+      save([x, narrow, ...(kept === undefined ? [] : [kept])]);
       return tf.add(base, tf.reshape(tf.matMul(narrow, b, false, true), base.shape));
     },
-    (dy, [x, narrow]) => {
+    (dy, [x, narrow, mask]) => {
       const dRows = rows(dy, outFeatures);
       const dNarrow = tf.mul(tf.matMul(dRows, b), scaling);
-      const dx = dropout(tf.reshape(tf.matMul(dNarrow, a), x!.shape));
-      const dA = tf.matMul(dNarrow, rows(dropout(x!), inFeatures), true, false);
+      const dx = dropout(tf.reshape(tf.matMul(dNarrow, a), x!.shape), mask);
+      const dA = tf.matMul(dNarrow, rows(dropout(x!, mask), inFeatures), true, false);
       return [dy.clone(), dx, dA, tf.matMul(dRows, narrow!, true, false)];
     },
   );

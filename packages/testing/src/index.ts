@@ -1,3 +1,4 @@
+export { countKernels } from './countKernels.ts';
 export { gradientCheck, savedBytes, type GradientCheck } from './gradientCheck.ts';
 export { testAdapter, type AdapterSuite } from './testAdapter.ts';
 export { testModel, type GoldenLogits, type ModelSuite } from './testModel.ts';
