@@ -1,5 +1,4 @@
-import { problem } from '@dropbp/basics';
-import { nodeModule } from './nodeModule.ts';
+import { nodeModule, problem } from '@dropbp/basics';
 import { configFile, weightsFile } from './saveTuned.ts';
 
 /** An adapter's folder: its configuration, and the path of its weights. */
@@ -10,8 +9,8 @@ export interface AdapterFolder {
 
 /** Reads the configuration of an adapter's folder. @throws Problem if it is no such folder */
 export async function readAdapterFolder(directory: string): Promise<AdapterFolder> {
-  const fs = nodeModule('node:fs/promises');
-  const path = nodeModule('node:path');
+  const fs = nodeModule('compose', 'node:fs/promises');
+  const path = nodeModule('compose', 'node:path');
   const files = await fs.readdir(directory).catch((cause: unknown) => {
     throw problem('compose', { what: `there is no folder ${directory}`, cause });
   });

@@ -1,9 +1,7 @@
 import type { Adapter, Attachment, Model, NamedArray } from '@dropbp/core';
 import { bytesOf, writeSafetensors, type TensorData } from '@dropbp/safetensors';
 import { mergeInto } from './mergeInto.ts';
-import { nodeModule } from './nodeModule.ts';
 import { pythonJson } from './pythonJson.ts';
-import { writeAtomically } from './writeAtomically.ts';
 
 export const configFile = 'adapter_config.json';
 export const weightsFile = 'adapter_model.safetensors';
@@ -26,11 +24,11 @@ export async function saveTuned(
   }
   const { config, tensors } = await attachment.toPeft();
   const stored = new Map([...tensors].map(([name, array]): [string, TensorData] => [name, float32(array)]));
-  const path = nodeModule('node:path');
-  await nodeModule('node:fs/promises').mkdir(directory, { recursive: true });
+  const path = nodeModule('compose', 'node:path');
+  await nodeModule('compose', 'node:fs/promises').mkdir(directory, { recursive: true });
   // The configuration comes last: a folder that has one has its weights too.
   await writeSafetensors(path.join(directory, weightsFile), stored, { metadata: { format: 'pt' } });
-  await writeAtomically(path.join(directory, configFile), pythonJson(config));
+  await writeAtomically('compose', path.join(directory, configFile), pythonJson(config));
 }
 
 function float32({ shape, data }: NamedArray): TensorData {

@@ -1,6 +1,5 @@
-import { problem } from '@dropbp/basics';
+import { nodeModule, problem } from '@dropbp/basics';
 import type { HubOptions } from './hub/hubOptions.ts';
-import { nodeModule } from './nodeModule.ts';
 
 /**
  * The folder with a model's files (Node): `source` itself, or for a hub id the folder into which it is fetched.
@@ -24,7 +23,7 @@ export async function findModelFolder(source: string, options: HubOptions = {}):
 }
 
 async function isFolder(path: string): Promise<boolean> {
-  return nodeModule('node:fs/promises')
+  return nodeModule('models', 'node:fs/promises')
     .stat(path)
     .then(
       stat => stat.isDirectory(),

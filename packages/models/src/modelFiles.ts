@@ -1,5 +1,4 @@
-import { problem } from '@dropbp/basics';
-import { nodeModule } from './nodeModule.ts';
+import { errorCode, nodeModule, problem } from '@dropbp/basics';
 
 /** The files of a model as a browser has them: Blobs by name, or Files as a file picker gives them. */
 export type BlobSource = ReadonlyMap<string, Blob> | Iterable<File>;
@@ -17,8 +16,8 @@ export interface ModelFiles {
 
 /** The files of a folder (Node). */
 export function folderFiles(folder: string): ModelFiles {
-  const path = nodeModule('node:path');
-  const fs = nodeModule('node:fs/promises');
+  const path = nodeModule('models', 'node:path');
+  const fs = nodeModule('models', 'node:fs/promises');
   return {
     name: folder,
     checkpoint: folder,
@@ -26,7 +25,7 @@ export function folderFiles(folder: string): ModelFiles {
       try {
         return await fs.readdir(folder);
       } catch (error) {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+        if (errorCode(error) === 'ENOENT') return [];
         throw error;
       }
     },

@@ -1,5 +1,4 @@
-import { problem } from '@dropbp/basics';
-import { nodeModule } from './nodeModule.ts';
+import { nodeModule, writeProblem } from '@dropbp/basics';
 
 /**
  * Fills a temporary sibling folder and moves it, or its files, to `directory`, so that whoever looks there sees no file
@@ -9,8 +8,8 @@ import { nodeModule } from './nodeModule.ts';
  * @throws what `fill` throws, with nothing changed, or Problem if the folder cannot be written
  */
 export async function publishFolder(directory: string, fill: (folder: string) => Promise<void>): Promise<void> {
-  const fs = nodeModule('node:fs/promises');
-  const path = nodeModule('node:path');
+  const fs = nodeModule('models', 'node:fs/promises');
+  const path = nodeModule('models', 'node:path');
   const target = path.resolve(directory);
   const temporary = path.join(path.dirname(target), `.${path.basename(target)}.${crypto.randomUUID()}.tmp`);
   await fs.mkdir(temporary, { recursive: true }).catch(failed(directory));
@@ -33,7 +32,7 @@ export async function publishFolder(directory: string, fill: (folder: string) =>
 }
 
 async function exists(path: string): Promise<boolean> {
-  return nodeModule('node:fs/promises')
+  return nodeModule('models', 'node:fs/promises')
     .stat(path)
     .then(
       () => true,
@@ -43,7 +42,6 @@ async function exists(path: string): Promise<boolean> {
 
 function failed(directory: string): (cause: unknown) => never {
   return cause => {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'an error';
-    throw problem('models', { what: `${directory} cannot be written`, got: code, cause });
+    throw writeProblem('models', directory, cause);
   };
 }

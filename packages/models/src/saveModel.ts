@@ -1,10 +1,9 @@
 import type * as tf from '@tensorflow/tfjs';
-import { checkOptions, problem } from '@dropbp/basics';
+import { checkOptions, nodeModule, problem } from '@dropbp/basics';
 import type { SaveOptions } from '@dropbp/core';
 import { fromFloat32, saveCheckpoint, type Dtype, type TensorToWrite } from '@dropbp/safetensors';
 import type { RawConfig } from './configReader.ts';
 import type { Origin } from './makeModel.ts';
-import { nodeModule } from './nodeModule.ts';
 import { publishFolder } from './publishFolder.ts';
 
 /** A type that weights are written as. */
@@ -44,8 +43,8 @@ export async function saveModel(
     throw problem('models', { what: 'save(): dtype is not usable', got: options.dtype, expected: 'F32, F16 or BF16' });
   }
   const dtypeOf = (name: string): StoredDtype => options.dtype ?? dtypes.get(name) ?? 'F32';
-  const fs = nodeModule('node:fs/promises');
-  const path = nodeModule('node:path');
+  const fs = nodeModule('models', 'node:fs/promises');
+  const path = nodeModule('models', 'node:path');
   const tensors = new Map<string, TensorToWrite>();
   for (const [name, tensor] of parameters) {
     const dtype = dtypeOf(name);
