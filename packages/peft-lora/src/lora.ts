@@ -1,4 +1,4 @@
-import { checkOptions, problem, seededRandom } from '@dropbp/basics';
+import { checkNumber, checkOptions, problem, ranges, seededRandom, type NumberRange } from '@dropbp/basics';
 import type { Adapter, Pattern, TargetRules } from '@dropbp/core';
 import { attachLora } from './attachLora.ts';
 import { initialValues } from './initialValues.ts';
@@ -90,12 +90,12 @@ export function lora(options: LoraOptions): Adapter {
 
 function settle(options: LoraOptions): LoraSettings {
   const { rank = 8, alpha = rank, dropout = 0, useRslora = false, rankPattern = {}, alphaPattern = {} } = options;
-  check('rank', rank, isRank, 'an integer ≥ 1', 'start with rank: 8');
-  check('alpha', alpha, isAlpha, 'a number > 0', 'start with the rank');
-  check('dropout', dropout, isDropout, 'a number in [0, 1)');
+  checkNumber('peft-lora', 'rank', rank, ranges.count, 'start with rank: 8');
+  checkNumber('peft-lora', 'alpha', alpha, positive, 'start with the rank');
+  checkNumber('peft-lora', 'dropout', dropout, ranges.shareBelowOne);
   check('useRslora', useRslora, v => typeof v === 'boolean', 'true or false');
-  checkPattern('rankPattern', rankPattern, isRank, 'integers ≥ 1');
-  checkPattern('alphaPattern', alphaPattern, isAlpha, 'numbers > 0');
+  checkPattern('rankPattern', rankPattern, ranges.count.accepts, 'integers ≥ 1');
+  checkPattern('alphaPattern', alphaPattern, positive.accepts, 'numbers > 0');
   return { rank, alpha, dropout, useRslora, rankPattern, alphaPattern, rules: settleRules(options) };
 }
 
@@ -114,14 +114,13 @@ function settleRules(options: LoraOptions): TargetRules {
   return { targetModules, excludeModules, layersToTransform, layersPattern };
 }
 
-const isRank = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 1;
-const isAlpha = (value: unknown): boolean => Number.isFinite(value) && (value as number) > 0;
-const isDropout = (value: unknown): boolean =>
-  Number.isFinite(value) && (value as number) >= 0 && (value as number) < 1;
+const positive: NumberRange = { accepts: v => v > 0 && v < Infinity, expected: 'a number > 0' };
 
-function checkPattern(name: string, pattern: unknown, accepts: (value: unknown) => boolean, expected: string): void {
+function checkPattern(name: string, pattern: unknown, accepts: NumberRange['accepts'], expected: string): void {
   const isPattern = (value: unknown): boolean =>
-    typeof value === 'object' && value !== null && Object.values(value).every(accepts);
+    typeof value === 'object' &&
+    value !== null &&
+    Object.values(value).every(entry => typeof entry === 'number' && accepts(entry));
   check(name, pattern, isPattern, `an object of ${expected} by module name`);
 }
 
