@@ -1,3 +1,4 @@
+import { nodeModule, writeAtomically } from '@dropbp/basics';
 import type { Adapter, Attachment, Model, NamedArray } from '@dropbp/core';
 import { bytesOf, writeSafetensors, type TensorData } from '@dropbp/safetensors';
 import { mergeInto } from './mergeInto.ts';
