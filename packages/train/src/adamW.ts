@@ -1,8 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkOptions } from '@dropbp/basics';
+import { checkNumber, checkOptions, ranges } from '@dropbp/basics';
 import type { TracedFunction } from '@dropbp/core';
 import { adamWUpdate, type AdamWInputs } from './adamWUpdate.ts';
-import { checkNumber, decay, nonNegative } from './checkNumber.ts';
 import { equalShapeGroups } from './equalShapeGroups.ts';
 import type { Optimizer } from './optimizer.ts';
 import { pairUp, type Pair } from './pairUp.ts';
@@ -41,11 +40,11 @@ export interface AdamWOptions {
 export function adamW(options: AdamWOptions): Optimizer {
   checkOptions('train', 'adamW()', options, ['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'noDecay']);
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01, noDecay = () => false } = options;
-  checkNumber('learningRate', options.learningRate, nonNegative, 'start with learningRate: 1e-4');
-  checkNumber('beta1', beta1, decay);
-  checkNumber('beta2', beta2, decay);
-  checkNumber('epsilon', epsilon, nonNegative);
-  checkNumber('weightDecay', weightDecay, nonNegative);
+  checkNumber('train', 'learningRate', options.learningRate, ranges.nonNegative, 'start with learningRate: 1e-4');
+  checkNumber('train', 'beta1', beta1, ranges.shareBelowOne);
+  checkNumber('train', 'beta2', beta2, ranges.shareBelowOne);
+  checkNumber('train', 'epsilon', epsilon, ranges.nonNegative);
+  checkNumber('train', 'weightDecay', weightDecay, ranges.nonNegative);
   const slots = makeSlots('adamW', ['mean', 'square']);
 
   const updateGroup = (group: readonly Pair[], learningRate: number): void => {

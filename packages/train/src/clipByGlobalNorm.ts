@@ -1,6 +1,7 @@
+import { checkNumber } from '@dropbp/basics';
 import * as tf from '@tensorflow/tfjs';
 import { runWhole, type TracedFunction } from '@dropbp/core';
-import { checkNumber, positive } from './checkNumber.ts';
+import { positive } from './positive.ts';
 import { equalShapeGroups } from './equalShapeGroups.ts';
 import { runOnEach } from './runOnEach.ts';
 
@@ -32,7 +33,7 @@ export function globalNorm(gradients: ReadonlyMap<string, tf.Tensor>): tf.Scalar
  * Source: torch.nn.utils.clip_grad_norm_, its 1e-6 included.
  */
 export function clipByGlobalNorm(gradients: ReadonlyMap<string, tf.Tensor>, maxNorm: number): ClippedGradients {
-  checkNumber('maxNorm', maxNorm, positive);
+  checkNumber('train', 'maxNorm', maxNorm, positive);
   const norm = globalNorm(gradients);
   if (maxNorm === Infinity) {
     return { norm, gradients: new Map([...gradients].map(([name, gradient]) => [name, gradient.clone()])) };

@@ -1,5 +1,4 @@
-import { checkOptions } from '@dropbp/basics';
-import { checkNumber, nonNegative, share } from './checkNumber.ts';
+import { checkNumber, checkOptions, ranges } from '@dropbp/basics';
 
 /**
  * What the learning rate is multiplied with in a step. A plain function: write your own.
@@ -40,12 +39,12 @@ export function linear(options: DecayOptions = {}): Schedule {
 function decaying(subject: string, options: DecayOptions, shape: (progress: number) => number): Schedule {
   checkOptions('train', subject, options, ['warmupSteps', 'minimum']);
   const { minimum = 0 } = options;
-  checkNumber('minimum', minimum, share);
+  checkNumber('train', 'minimum', minimum, ranges.share);
   return warmedUp(options, progress => minimum + (1 - minimum) * shape(progress));
 }
 
 function warmedUp({ warmupSteps = 0 }: WarmupOptions, rest: (progress: number) => number): Schedule {
-  checkNumber('warmupSteps', warmupSteps, nonNegative);
+  checkNumber('train', 'warmupSteps', warmupSteps, ranges.nonNegative);
   return (step, totalSteps) => {
     if (step < warmupSteps) return step / warmupSteps;
     return rest(Math.min(1, (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps)));

@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkOptions } from '@dropbp/basics';
-import { checkNumber, decay, nonNegative } from './checkNumber.ts';
+import { checkNumber, checkOptions, ranges } from '@dropbp/basics';
 import type { Optimizer } from './optimizer.ts';
 import { pairUp } from './pairUp.ts';
 import { makeSlots } from './slots.ts';
@@ -26,9 +25,9 @@ export interface SgdOptions {
 export function sgd(options: SgdOptions): Optimizer {
   checkOptions('train', 'sgd()', options, ['learningRate', 'momentum', 'weightDecay']);
   const { momentum = 0, weightDecay = 0 } = options;
-  checkNumber('learningRate', options.learningRate, nonNegative, 'start with learningRate: 1e-2');
-  checkNumber('momentum', momentum, decay);
-  checkNumber('weightDecay', weightDecay, nonNegative);
+  checkNumber('train', 'learningRate', options.learningRate, ranges.nonNegative, 'start with learningRate: 1e-2');
+  checkNumber('train', 'momentum', momentum, ranges.shareBelowOne);
+  checkNumber('train', 'weightDecay', weightDecay, ranges.nonNegative);
   const slots = makeSlots('sgd', momentum > 0 ? ['direction'] : []);
   return {
     learningRate: options.learningRate,

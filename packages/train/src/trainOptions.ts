@@ -1,7 +1,7 @@
-import { checkOptions, problem } from '@dropbp/basics';
+import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
 import type { Batch } from '@dropbp/core';
 import { adamW } from './adamW.ts';
-import { checkNumber, count, nonNegative, positive } from './checkNumber.ts';
+import { positive } from './positive.ts';
 import type { Optimizer } from './optimizer.ts';
 import { constant, type Schedule } from './schedule.ts';
 
@@ -61,11 +61,11 @@ export function settle(options: TrainOptions): TrainPlan {
   const { steps, optimizer, schedule, warmupSteps, signal, evaluate } = options;
   const { accumulation = 1, maxGradientNorm = 1, seed = 0 } = options;
   const learningRate = options.learningRate ?? optimizer?.learningRate;
-  checkNumber('steps', steps, count);
-  checkNumber('learningRate', learningRate, nonNegative, 'start with learningRate: 1e-4');
-  checkNumber('accumulation', accumulation, count);
-  checkNumber('maxGradientNorm', maxGradientNorm, positive);
-  checkNumber('seed', seed, { accepts: Number.isInteger, expected: 'an integer' });
+  checkNumber('train', 'steps', steps, ranges.count);
+  checkNumber('train', 'learningRate', learningRate, ranges.nonNegative, 'start with learningRate: 1e-4');
+  checkNumber('train', 'accumulation', accumulation, ranges.count);
+  checkNumber('train', 'maxGradientNorm', maxGradientNorm, positive);
+  checkNumber('train', 'seed', seed, { accepts: Number.isInteger, expected: 'an integer' });
   if (schedule !== undefined && warmupSteps !== undefined) {
     throw problem('train', {
       what: 'warmupSteps has no effect beside a schedule',
@@ -74,15 +74,15 @@ export function settle(options: TrainOptions): TrainPlan {
   }
   if (evaluate !== undefined) {
     checkOptions('train', 'evaluate', evaluate, ['batches', 'every']);
-    checkNumber('evaluate.every', evaluate.every, count);
+    checkNumber('train', 'evaluate.every', evaluate.every, ranges.count);
     if (typeof evaluate.batches !== 'function') {
       throw problem('train', { what: 'evaluate.batches is not usable', expected: 'a function that makes the batches' });
     }
   }
   return {
     steps,
-    optimizer: optimizer ?? adamW({ learningRate: learningRate! }),
-    learningRate: learningRate!,
+    optimizer: optimizer ?? adamW({ learningRate: learningRate }),
+    learningRate: learningRate,
     schedule: schedule ?? constant(warmupSteps === undefined ? {} : { warmupSteps }),
     accumulation,
     maxGradientNorm,
