@@ -81,8 +81,8 @@ export function settle(options: TrainOptions): TrainPlan {
   }
   return {
     steps,
-    optimizer: optimizer ?? adamW({ learningRate: learningRate }),
-    learningRate: learningRate,
+    optimizer: optimizer ?? adamW({ learningRate }),
+    learningRate,
     schedule: schedule ?? constant(warmupSteps === undefined ? {} : { warmupSteps }),
     accumulation,
     maxGradientNorm,
