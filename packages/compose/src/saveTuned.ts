@@ -1,4 +1,4 @@
-import { nodeModule, writeAtomically } from '@dropbp/basics';
+import { nodeModule, writeAtomically, writeProblem } from '@dropbp/basics';
 import type { Adapter, Attachment, Model, NamedArray } from '@dropbp/core';
 import { bytesOf, writeSafetensors, type TensorData } from '@dropbp/safetensors';
 import { mergeInto } from './mergeInto.ts';
@@ -26,7 +26,11 @@ export async function saveTuned(
   const { config, tensors } = await attachment.toPeft();
   const stored = new Map([...tensors].map(([name, array]): [string, TensorData] => [name, float32(array)]));
   const path = nodeModule('compose', 'node:path');
-  await nodeModule('compose', 'node:fs/promises').mkdir(directory, { recursive: true });
+  await nodeModule('compose', 'node:fs/promises')
+    .mkdir(directory, { recursive: true })
+    .catch((cause: unknown) => {
+      throw writeProblem('compose', directory, cause);
+    });
   // The configuration comes last: a folder that has one has its weights too.
   await writeSafetensors(path.join(directory, weightsFile), stored, { metadata: { format: 'pt' } });
   await writeAtomically('compose', path.join(directory, configFile), pythonJson(config));
