@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { nearNames, problem } from '@dropbp/basics';
+import { errorCode, nearNames, problem } from '@dropbp/basics';
 
 /** A backend that can be chosen. */
 export interface BackendCandidate {
@@ -83,7 +83,7 @@ async function activate({ name, register }: BackendCandidate): Promise<unknown> 
 }
 
 function reasonOf(failure: unknown): string {
-  if (failure instanceof Error && 'code' in failure && failure.code === 'ERR_MODULE_NOT_FOUND') return 'not installed';
+  if (errorCode(failure) === 'ERR_MODULE_NOT_FOUND') return 'not installed';
   const message = failure instanceof Error ? failure.message : String(failure);
   return message.split('\n')[0] ?? '';
 }

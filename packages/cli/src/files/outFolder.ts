@@ -1,6 +1,6 @@
 import { access, constants, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { problem } from '@dropbp/basics';
+import { errorCode, problem } from '@dropbp/basics';
 
 /** A folder that appears whole or not at all. */
 export interface OutFolder {
@@ -57,5 +57,5 @@ async function checkTarget(path: string, target: string, overwrite: boolean): Pr
 }
 
 function ignoreMissing(error: unknown): void {
-  if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+  if (errorCode(error) !== 'ENOENT') throw error;
 }

@@ -1,5 +1,6 @@
 import type { RunRecord } from '../run/runRecord.ts';
 import { markup, type Markup } from './markup.ts';
+import { runHeadings } from './runHeadings.ts';
 
 /** The runs' options, folded up; those in which the runs differ are marked. */
 export function optionsTable(runs: readonly RunRecord[]): Markup {
@@ -16,12 +17,7 @@ export function optionsTable(runs: readonly RunRecord[]): Markup {
     <summary>${keys.length} options of each run</summary>
     <div class="scroll">
       <table>
-        <thead>
-          <tr>
-            <th></th>
-            ${runs.map((run, i) => markup`<th scope="col"><span class="key run-${i % 6}"></span>${run.name}</th>`)}
-          </tr>
-        </thead>
+        ${runHeadings(runs)}
         <tbody>
           ${rows}
         </tbody>

@@ -1,4 +1,4 @@
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { writeAtomically } from '@dropbp/basics';
 import { command } from '../flags/command.ts';
 import { requiredText } from '../flags/flag.ts';
 import { comparisonTable } from './comparisonTable.ts';
@@ -18,14 +18,7 @@ export const reportCommand = command({
   examples: ['dropbp report out/plain out/dropbp --out out/comparison.html'],
   async run({ out }, paths, terminal) {
     const runs = await Promise.all(paths.map(readRun));
-    const temporary = `${out}.${crypto.randomUUID()}.tmp`;
-    try {
-      await writeFile(temporary, renderReport(runs));
-      await rename(temporary, out);
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    }
+    await writeAtomically('cli', out, renderReport(runs));
     terminal.out(`${comparisonTable(runs, terminal.outHasColor)}${out}\n`);
   },
 });

@@ -1,17 +1,13 @@
 import type { RunRecord } from '../run/runRecord.ts';
 import { markup, type Markup } from './markup.ts';
 import { difference, measuresOf, type Measure } from './measures.ts';
+import { runHeadings } from './runHeadings.ts';
 
 /** The runs' figures, a column per run. */
 export function summaryTable(runs: readonly RunRecord[]): Markup {
   return markup`<div class="scroll">
     <table class="summary">
-      <thead>
-        <tr>
-          <th></th>
-          ${runs.map((run, i) => markup`<th scope="col"><span class="key run-${i % 6}"></span>${run.name}</th>`)}
-        </tr>
-      </thead>
+      ${runHeadings(runs)}
       <tbody>
         ${measuresOf(runs).map(
           measure =>
