@@ -124,19 +124,23 @@ function likelyCause(
   if (other !== null) return `'${other[1] ?? first}' belongs to another method than the configuration says`;
   if (!/\.lora_[AB]\./.test(first)) return 'the file holds tensors that are no LoRA of linear layers';
   const module = first.slice(0, first.search(/\.lora_[AB]\./));
-  for (const key of expected.keys()) {
-    // The same module under another path: what stands before the common end differs.
-    const wanted = key.slice(0, key.search(/\.lora_[AB]\./));
-    const [file, ours] = withoutCommonEnd(module, wanted);
-    if (module.length - file.length < 2 || module.slice(file.length).split('.').length < 3) continue;
-    return `its names begin '${file}' where the model's begin '${ours}': rename them, or use the model that it was made for (${bases})`;
+  const parts = module.split('.');
+  for (const { layer } of expected.values()) {
+    const wanted = layer!.module.split('.');
+    const same = commonEnd(parts, wanted);
+    if (same < Math.min(3, wanted.length)) continue;
+    const begin = (names: readonly string[]): string => `'${names.slice(0, names.length - same).join('.')}'`;
+    const names = `its names begin ${begin(parts)} where the model's begin ${begin([...prefixParts, ...wanted])}`;
+    return `${names}: rename them, or use the model that it was made for (${bases})`;
   }
   return bases;
 }
 
-function withoutCommonEnd(a: string, b: string): [string, string] {
-  const [x, y] = [a.split('.'), b.split('.')];
+const prefixParts = PREFIX.slice(0, -1).split('.');
+
+/** How many parts two names end in alike. */
+function commonEnd(a: readonly string[], b: readonly string[]): number {
   let same = 0;
-  while (same < Math.min(x.length, y.length) && x.at(-1 - same) === y.at(-1 - same)) same++;
-  return [x.slice(0, x.length - same).join('.'), y.slice(0, y.length - same).join('.')];
+  while (same < Math.min(a.length, b.length) && a.at(-1 - same) === b.at(-1 - same)) same++;
+  return same;
 }
