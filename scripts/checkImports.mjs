@@ -18,7 +18,18 @@ const table = {
   train: ['basics', 'core', 'compose'],
   data: ['basics', 'types:core'],
   'tfjs-backend-ort': ['basics'],
-  cli: ['basics', 'safetensors', 'core', 'models', ...adapters, 'dropbp', 'compose', 'train', 'data', 'tfjs-backend-ort'],
+  cli: [
+    'basics',
+    'safetensors',
+    'core',
+    'models',
+    ...adapters,
+    'dropbp',
+    'compose',
+    'train',
+    'data',
+    'tfjs-backend-ort',
+  ],
   testing: ['basics', 'core'],
 };
 
@@ -38,15 +49,19 @@ process.exitCode = wrong.length > 0 ? 1 : 0;
 function check(name, file) {
   const isTest = file.endsWith('.test.ts');
   const text = readFileSync(file, 'utf8');
-  const statement = /(?:^|\n)\s*(import|export)(\s+type)?\s[^;]*?from\s+'([^']+)'|(?:^|\n)\s*import\s+'([^']+)'|import\('([^']+)'\)/g;
+  const statement =
+    /(?:^|\n)\s*(import|export)(\s+type)?\s[^;]*?from\s+'([^']+)'|(?:^|\n)\s*import\s+'([^']+)'|import\('([^']+)'\)/g;
   for (const match of text.matchAll(statement)) {
     const specifier = match[3] ?? match[4] ?? match[5];
     const isType = match[2] !== undefined;
     const line = text.slice(0, match.index).split('\n').length + 1;
     const where = `${relative(root, file)}:${line}`;
-    if (/^@dropbp\/[^/]+\//.test(specifier)) wrong.push(`${where} reaches into ${specifier}: import the package's root`);
-    if (/^@tensorflow\/tfjs-core|^@tensorflow\/tfjs\//.test(specifier)) wrong.push(`${where} imports ${specifier}: import @tensorflow/tfjs`);
-    if (specifier.startsWith('@tensorflow/') && withoutTensors.includes(name) && !isTest) wrong.push(`${where} imports ${specifier}: ${name} holds no tensors`);
+    if (/^@dropbp\/[^/]+\//.test(specifier))
+      wrong.push(`${where} reaches into ${specifier}: import the package's root`);
+    if (/^@tensorflow\/tfjs-core|^@tensorflow\/tfjs\//.test(specifier))
+      wrong.push(`${where} imports ${specifier}: import @tensorflow/tfjs`);
+    if (specifier.startsWith('@tensorflow/') && withoutTensors.includes(name) && !isTest)
+      wrong.push(`${where} imports ${specifier}: ${name} holds no tensors`);
     const other = /^@dropbp\/([^/]+)$/.exec(specifier)?.[1];
     if (other === undefined || other === name) continue;
     const allowed =
@@ -54,7 +69,8 @@ function check(name, file) {
       (table[name].includes(`types:${other}`) && isType) ||
       (table[name].includes(`lazy:${other}`) && match[5] !== undefined) ||
       (isTest && other === 'testing');
-    if (!allowed) wrong.push(`${where} imports @dropbp/${other}: ${name} may import ${table[name].join(', ') || 'nothing'}`);
+    if (!allowed)
+      wrong.push(`${where} imports @dropbp/${other}: ${name} may import ${table[name].join(', ') || 'nothing'}`);
   }
 }
 
