@@ -36,6 +36,9 @@ const table = {
 /** Packages that hold no tensors and so never import TensorFlow.js. */
 const withoutTensors = ['basics', 'safetensors', 'dropbp'];
 
+/** Packages that run in Node alone. The others ask for a module of Node by `nodeModule()`, so that bundles for browsers hold no import of one. */
+const nodeOnly = ['cli', 'testing', 'tfjs-backend-ort'];
+
 const root = fileURLToPath(new URL('..', import.meta.url));
 const wrong = [];
 for (const name of readdirSync(join(root, 'packages'))) {
@@ -53,8 +56,9 @@ function check(name, file) {
     /(?:^|\n)\s*(import|export)(\s+type)?\s[^;]*?from\s+'([^']+)'|(?:^|\n)\s*import\s+'([^']+)'|import\('([^']+)'\)/g;
   for (const match of text.matchAll(statement)) {
     const specifier = match[3] ?? match[4] ?? match[5];
-    const isType = match[2] !== undefined;
-    const line = text.slice(0, match.index).split('\n').length + 1;
+    const before = text.slice(0, match.index);
+    const isType = match[2] !== undefined || (match[5] !== undefined && /(typeof|[:|&<,])\s*$/.test(before));
+    const line = text.slice(0, match.index + match[0].length).split('\n').length;
     const where = `${relative(root, file)}:${line}`;
     if (/^@dropbp\/[^/]+\//.test(specifier))
       wrong.push(`${where} reaches into ${specifier}: import the package's root`);
@@ -62,6 +66,8 @@ function check(name, file) {
       wrong.push(`${where} imports ${specifier}: import @tensorflow/tfjs`);
     if (specifier.startsWith('@tensorflow/') && withoutTensors.includes(name) && !isTest)
       wrong.push(`${where} imports ${specifier}: ${name} holds no tensors`);
+    if (specifier.startsWith('node:') && !isType && !isTest && !nodeOnly.includes(name))
+      wrong.push(`${where} imports ${specifier}: ask nodeModule() of @dropbp/basics for it`);
     const other = /^@dropbp\/([^/]+)$/.exec(specifier)?.[1];
     if (other === undefined || other === name) continue;
     const allowed =
