@@ -1,6 +1,7 @@
 export type { Adapter, AdapterFormat, Attachment, NamedArray, PeftFiles } from './contract/adapter.ts';
 export { IGNORED_LABEL, type Batch } from './contract/batch.ts';
 export type { BatchShape, Branch, BranchContext, KeyValue, Scope } from './contract/branch.ts';
+export type { CacheSlot, ExtendCache } from './contract/cacheSlot.ts';
 export type { Hooks } from './contract/hooks.ts';
 export type { ForwardOptions, Head, Model, ModuleInfo, PassShape, SaveOptions } from './contract/model.ts';
 export {
@@ -23,8 +24,9 @@ export { forwardOnly, withGradient, type Save } from './ops/withGradient.ts';
 export { causalLoss, labelledRows, type LabelledRows } from './run/causalLoss.ts';
 export { forwardLogits } from './run/forwardLogits.ts';
 export { fusedGradient } from './run/fusedGradient.ts';
+export { headLogits } from './run/headLogits.ts';
 export { hiddenStates, leadsToTrainable, type HiddenStatesOptions } from './run/hiddenStates.ts';
-export { runBranch, type GradientPath } from './run/runBranch.ts';
+export { runBranch, type BranchRun, type GradientPath } from './run/runBranch.ts';
 export { makeRunnable, plainRunnable, withTensors, type Runnable } from './run/runnable.ts';
 export { runWhole } from './run/runWhole.ts';
 export { toInt32Rows, type TokenRows } from './run/toInt32Rows.ts';

@@ -19,6 +19,7 @@ const model = {
   parameters: new Map([['weight', weight]]),
   branches: [],
   isEmbeddingParameter: () => true,
+  isHeadParameter: () => true,
   embed: (tokens, p, hooks) => {
     const x = embedding(p.weight!, tokens);
     return hooks.embed?.('embed', x, p) ?? x;

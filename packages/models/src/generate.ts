@@ -1,6 +1,14 @@
 import * as tf from '@tensorflow/tfjs';
 import { checkOptions, problem, seededRandom } from '@dropbp/basics';
-import { hiddenStates, plainRunnable, type HiddenStatesOptions, type Model, type Runnable } from '@dropbp/core';
+import {
+  activeEngine,
+  headLogits,
+  hiddenStates,
+  plainRunnable,
+  type HiddenStatesOptions,
+  type Model,
+  type Runnable,
+} from '@dropbp/core';
 import { keyValueCache } from './keyValueCache.ts';
 import { sampleToken, type Sampling } from './sampleToken.ts';
 
@@ -63,7 +71,7 @@ async function* tokensOf(runnable: Runnable, prompt: Int32Array, plan: Plan): As
   const cache = keyValueCache();
   try {
     plan.signal?.throwIfAborted();
-    let pass = lastLogits(runnable, prompt, { extendCache: cache.extend });
+    let pass = lastLogits(runnable, prompt, promptPadding(runnable, prompt.length), { cacheSlot: cache.slot });
     for (let count = 1; ; count++) {
       const token = sampleToken(await read(pass.logits), plan, random);
       if (plan.stop.has(token)) return;
@@ -72,8 +80,8 @@ async function* tokensOf(runnable: Runnable, prompt: Int32Array, plan: Plan): As
       plan.signal?.throwIfAborted();
       const offset = pass.length;
       cache.makeRoom(offset);
-      const options = { offset, cacheCapacity: cache.capacity, extendCache: cache.extend };
-      pass = lastLogits(runnable, Int32Array.of(token), options);
+      const options = { offset, cacheCapacity: cache.capacity, cacheSlot: cache.slot };
+      pass = lastLogits(runnable, Int32Array.of(token), 0, options);
     }
   } finally {
     cache.dispose();
@@ -87,17 +95,33 @@ interface Pass {
   readonly length: number;
 }
 
-function lastLogits(runnable: Runnable, tokens: Int32Array, options: HiddenStatesOptions): Pass {
-  const { model, hooks, outerScope } = runnable;
+/** @param padding - tokens to add at the end, which no other sees */
+function lastLogits(runnable: Runnable, tokens: Int32Array, padding: number, options: HiddenStatesOptions): Pass {
   let length = 0;
   const logits = tf.tidy(() => {
-    const hidden = hiddenStates(runnable, tf.tensor2d(tokens, [1, tokens.length], 'int32'), options);
-    const time = hidden.shape[1]!;
+    const padded = new Int32Array(tokens.length + padding);
+    padded.set(tokens);
+    const hidden = hiddenStates(runnable, tf.tensor2d(padded, [1, padded.length], 'int32'), options);
+    const time = hidden.shape[1]! - padding;
     length = (options.offset ?? 0) + time;
-    const last = tf.slice(hidden, [0, time - 1, 0], [1, 1, -1]);
-    return model.head.project(model.head.normalize(last, outerScope), outerScope, hooks);
+    const last = hidden.shape[1] === 1 ? hidden : tf.gather(hidden, tf.tensor1d([time - 1], 'int32'), 1);
+    return headLogits(runnable, last);
   });
   return { logits, length };
+}
+
+/** Prompts up to this length are all run as one of it. */
+const SHORT_PROMPT = 32;
+
+/**
+ * How many tokens to add to a prompt, so that an engine, which compiles every length anew, sees few of them: less than a
+ * quarter where the prompt is long. What the added ones leave in the cache is hidden until the text's own tokens replace it.
+ */
+function promptPadding({ model, hooks }: Runnable, length: number): number {
+  // Virtual tokens in front of the prompt take positions too: how many, only the hook knows.
+  if (activeEngine() === undefined || hooks.embed !== undefined) return 0;
+  const grain = Math.max(SHORT_PROMPT, 2 ** (Math.floor(Math.log2(length)) - 2));
+  return Math.min(Math.ceil(length / grain) * grain, model.maxPositions) - length;
 }
 
 async function read(logits: tf.Tensor): Promise<Float32Array> {

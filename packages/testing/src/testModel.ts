@@ -31,6 +31,8 @@ export interface ModelSuite {
     tokens: readonly number[],
     options: { maxNewTokens: number; stopTokens: readonly number[] },
   ) => AsyncIterable<number>;
+  /** The tfjs backend to test on. @defaultValue `'cpu'` */
+  readonly backend?: string;
   /** Tests that do not hold for this model, each with the reason. */
   readonly skip?: readonly { readonly test: string; readonly reason: string }[];
 }
@@ -63,7 +65,7 @@ export function testModel(name: string, suite: ModelSuite): void {
   }
   describe(name, () => {
     beforeAll(async () => {
-      await tf.setBackend('cpu');
+      await tf.setBackend(suite.backend ?? 'cpu');
     });
     for (const [test, run] of Object.entries(tests)) if (!skipped.has(test)) it(test, run);
   });

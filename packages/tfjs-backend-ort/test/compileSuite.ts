@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { compile, type CompiledFunction, type CompileOptions, ortBackend, type Traceable } from '../src/index.ts';
@@ -262,16 +264,25 @@ export function compileSuite(device: string): void {
     it('constants from outside, small and large, which it keeps', async () => {
       const large = drawer(1)([100]);
       const call = compiled(({ x }) => tf.add(tf.mul(x!, tf.add(large, 1)), tf.add(large, tf.tensor([1]))));
+      const factors = Array.from(await tf.add(large, 1).data());
+      const sumOfFactors = factors.reduce((sum, factor) => sum + factor, 0);
       const expected = await numbers([tf.add(tf.mul(3, tf.add(large, 1)), tf.add(large, 1))]);
-      const before = held();
+      const before = tf.memory();
       const x = tf.scalar(3);
-      tf.dispose(call({ x }, {}));
-      large.dispose();
+      const gradient = tf.grad((x: tf.Tensor) => {
+        const y = tf.sum(call({ x }, {}));
+        large.dispose();
+        return y;
+      })(x);
       const y = call({ x }, {});
       expectClose(await numbers([y]), expected);
-      tf.dispose([x, y]);
+      expect((await gradient.data())[0]).toBeCloseTo(sumOfFactors, 4);
+      tf.dispose([x, y, gradient]);
+      // They are the function's, not among the tensors of whoever calls it.
+      expect(tf.memory().numTensors).toBe(before.numTensors - 1);
+      expect(tf.memory().numDataBuffers).toBeGreaterThan(before.numDataBuffers - 1);
       call.dispose();
-      expect(tf.memory().numTensors).toBe((before as { numTensors: number }).numTensors - 1);
+      expect(tf.memory().numDataBuffers).toBe(before.numDataBuffers - 1);
     });
     it('an order of computation', async () => {
       const call = compiled(({ x, y }) => {
@@ -470,6 +481,36 @@ export function compileSuite(device: string): void {
       gradient.dispose();
       ortBackend().trim();
       expect(ortBackend().memory().sessions).toBeLessThanOrEqual(sessions);
+    });
+    it('of a function that nobody holds any more is freed', async () => {
+      setFlagsFromString('--expose-gc');
+      const collectGarbage = runInNewContext('gc') as () => void;
+      const sessions = (): number => {
+        collectGarbage();
+        ortBackend().trim();
+        return ortBackend().memory().sessions;
+      };
+      const large = drawer(1)([100]);
+      const x = tf.tensor([1]);
+      const kept = compiled(({ x }) => tf.sub(x!, tf.exp(large)));
+      tf.dispose(kept({ x }, {}));
+      const callOnce = (): void => compiled(({ x }) => tf.add(x!, tf.exp(large)))({ x }, {}).dispose();
+      // Functions of the tests before are freed too, some time.
+      let least = Infinity;
+      await vi.waitFor(() => {
+        const now = sessions();
+        const isLess = now < least;
+        least = now;
+        expect(isLess).toBe(false);
+      });
+      const before = held();
+      callOnce();
+      expect(held()).not.toEqual(before);
+      await vi.waitFor(() => {
+        sessions();
+        expect(held()).toEqual(before);
+      });
+      tf.dispose([large, x]);
     });
   });
 

@@ -9,6 +9,7 @@ import { reshape } from '../ops/shapes.ts';
 import { compileOnce } from './compileOnce.ts';
 import { packScope, unpackScope, type CompiledInputs } from './compiledInputs.ts';
 import { fusedGradient } from './fusedGradient.ts';
+import { headScope } from './headLogits.ts';
 import type { Runnable } from './runnable.ts';
 
 /** The positions of a batch that predict a label that counts. */
@@ -100,11 +101,6 @@ export function causalLoss(runnable: Runnable, hidden: tf.Tensor, rows: Labelled
     );
   }
   return tf.mul(losses.length === 1 ? losses[0]! : tf.addN(losses), 1 / count);
-}
-
-/** The parameters that the head reads, by full name. */
-function headScope({ model, outerScope }: Runnable): Scope {
-  return Object.fromEntries(Object.entries(outerScope).filter(([name]) => model.isHeadParameter(name)));
 }
 
 /** The scope with those rows of each tensor that holds something for every token, such as a dropout mask. */

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { checkOptions } from '@dropbp/basics';
 import type { ForwardOptions } from '../contract/model.ts';
+import { headLogits } from './headLogits.ts';
 import { hiddenStates } from './hiddenStates.ts';
 import type { Runnable } from './runnable.ts';
 import { toInt32Rows, type TokenRows } from './toInt32Rows.ts';
@@ -14,7 +15,7 @@ import { toInt32Rows, type TokenRows } from './toInt32Rows.ts';
  */
 export function forwardLogits(runnable: Runnable, tokens: TokenRows, options: ForwardOptions = {}): tf.Tensor {
   checkOptions('core', 'forward()', options, ['attentionMask']);
-  const { model, hooks, outerScope } = runnable;
+  const { model } = runnable;
   return tf.tidy(() => {
     const ids = toInt32Rows('tokens', tokens, { below: model.vocabSize, longest: model.maxPositions });
     const attentionMask =
@@ -25,6 +26,6 @@ export function forwardLogits(runnable: Runnable, tokens: TokenRows, options: Fo
     const hidden = hiddenStates(runnable, ids, { attentionMask });
     const virtual = hidden.shape[1]! - time;
     const own = virtual === 0 ? hidden : tf.slice(hidden, [0, virtual, 0], [batch, time, -1]);
-    return model.head.project(model.head.normalize(own, outerScope), outerScope, hooks);
+    return headLogits(runnable, own);
   });
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { BranchContext } from '../contract/branch.ts';
+import type { CacheSlot } from '../contract/cacheSlot.ts';
 import { hasTrainable } from '../trainable.ts';
 import { runBranch, type GradientPath } from './runBranch.ts';
 import type { Runnable } from './runnable.ts';
@@ -14,8 +14,8 @@ export interface HiddenStatesOptions {
   readonly offset?: number;
   /** Generation with a cache: see {@link PassShape}. */
   readonly cacheCapacity?: number;
-  /** Generation: what each branch does with its keys and values. */
-  readonly extendCache?: (branch: number) => NonNullable<BranchContext['extendCache']>;
+  /** Generation: where each branch, by its number, keeps its keys and values. */
+  readonly cacheSlot?: (branch: number) => CacheSlot;
 }
 
 /**
@@ -25,7 +25,7 @@ export interface HiddenStatesOptions {
  * @param tokens - int32 `[batch, time]`
  */
 export function hiddenStates(runnable: Runnable, tokens: tf.Tensor, options: HiddenStatesOptions = {}): tf.Tensor {
-  const { attentionMask, dropped, offset = 0, cacheCapacity, extendCache } = options;
+  const { attentionMask, dropped, offset = 0, cacheCapacity, cacheSlot } = options;
   const { model, hooks, branchScopes, outerScope } = runnable;
   const trainsEmbedding = hasTrainable(embeddingScope(runnable));
   return tf.tidy(() => {
@@ -44,8 +44,7 @@ export function hiddenStates(runnable: Runnable, tokens: tf.Tensor, options: Hid
       const leads = needsGradient || hasTrainable(scope);
       const path: GradientPath =
         !leads || (dropped?.[i] === true && !needsGradient) ? 'none' : dropped?.[i] === true ? 'shortcut' : 'record';
-      const context: BranchContext = { shared, ...(extendCache && { extendCache: extendCache(i) }) };
-      const next = runBranch(branch, x, scope, hooks, context, path, needsGradient);
+      const next = runBranch(x, { branch, scope, hooks, shared, slot: cacheSlot?.(i) }, path, needsGradient);
       x.dispose(); // the tape keeps what it needs of it
       x = next;
       needsGradient ||= path === 'record';

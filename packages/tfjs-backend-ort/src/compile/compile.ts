@@ -74,6 +74,11 @@ interface Plans {
 /** Signatures that one function keeps. The one that was used longest ago goes first. */
 const maxSignatures = 256;
 
+/** Frees what functions have compiled that nobody can call any more: a model's, say, when the model is gone. */
+const abandoned = new FinalizationRegistry<LruCache<Plans>>(cache => {
+  cache.clear();
+});
+
 /** @internal `compile` on the backend that `active` returns at the time of each call. */
 export function compileOn<R extends Results>(
   active: () => OrtBackend,
@@ -118,6 +123,7 @@ export function compileOn<R extends Results>(
     const plan = (plans.gradient ??= gradientPlan(backend, name, gradient(), recompute));
     return runWithGradient(plan, Object.values(differentiable), feeds(plan, inputs));
   };
+  abandoned.register(compiled, cache);
   return Object.defineProperties(compiled, {
     dispose: {
       value: () => {
@@ -162,8 +168,8 @@ function signatureOf(name: string, differentiable: Tensors, frozen: Tensors): st
   return `${part(differentiable)}|${part(frozen)}`;
 }
 
-function feeds(plan: Plan, inputs: Tensors): Map<string, tf.Tensor> {
-  return new Map([
+function feeds(plan: Plan, inputs: Tensors): Map<string, tf.TensorInfo> {
+  return new Map<string, tf.TensorInfo>([
     ...Object.entries(inputs).map(([name, tensor]) => [inputName(name), tensor] as const),
     ...capturedTensors(plan),
   ]);

@@ -28,7 +28,7 @@ export class CompiledSession {
   }
 
   /** Runs on the tensors of these names. @returns a new tensor for every output, by name; the active scope owns them */
-  run(tensors: ReadonlyMap<string, tf.Tensor>): Map<string, tf.Tensor> {
+  run(tensors: ReadonlyMap<string, tf.TensorInfo>): Map<string, tf.Tensor> {
     this.#session ??= this.#backend.device.load(this.#model);
     const feeds: Record<string, Feed> = {};
     for (const name of this.inputs) feeds[name] = this.#backend.store.feed(tensors.get(name)!);

@@ -4,6 +4,7 @@ import type { FusedPlan, GradientPlan, Plan } from './plan.ts';
 import { arrivingGradient, type Results } from './tracedFunction.ts';
 
 type Named = ReadonlyMap<string, tf.Tensor>;
+type Feeds = ReadonlyMap<string, tf.TensorInfo>;
 
 /**
  * Runs the forward pass, keeps what the backward pass needs, and frees it as soon as that has run.
@@ -11,13 +12,21 @@ type Named = ReadonlyMap<string, tf.Tensor>;
  * @param inputs - the differentiable inputs, in the plan's order
  * @param feeds - all that sessions may read, by name in the graph
  */
-export function runWithGradient(plan: GradientPlan, inputs: tf.Tensor[], feeds: Named): Results {
+export function runWithGradient(plan: GradientPlan, inputs: tf.Tensor[], feeds: Feeds): Results {
   return differentiable(plan, inputs, plan.forwardSaving.run(feeds), made => {
     const names = plan.backward.inputs.filter(name => name !== arrivingGradient);
-    // Inputs too are kept by the tape, by reference: a tidy of the caller may dispose them before the backward pass.
-    const keep = names.map(name => made.get(name) ?? feeds.get(name)!);
+    // Inputs and captured tensors too are kept by the tape, by reference: a tidy of the caller may dispose them before the
+    // backward pass, and the plan may be given up.
+    const temporary: tf.Tensor[] = [];
+    const tensorOf = (info: tf.TensorInfo): tf.Tensor => {
+      if (info instanceof tf.Tensor) return info as tf.Tensor;
+      const tensor = plan.recording.tensorOf(info);
+      temporary.push(tensor);
+      return tensor;
+    };
     return {
-      keep,
+      keep: names.map(name => made.get(name) ?? tensorOf(feeds.get(name)!)),
+      temporary,
       backward: (dy, kept) => {
         const read = new Map(names.map((name, i) => [name, kept[i]!] as const)).set(arrivingGradient, dy);
         const gradients = plan.backward.run(read);
@@ -28,15 +37,18 @@ export function runWithGradient(plan: GradientPlan, inputs: tf.Tensor[], feeds: 
 }
 
 /** Runs loss and gradient at once; the backward pass multiplies by the gradient that arrives. */
-export function runFused(plan: FusedPlan, inputs: tf.Tensor[], feeds: Named): Results {
+export function runFused(plan: FusedPlan, inputs: tf.Tensor[], feeds: Feeds): Results {
   return differentiable(plan, inputs, plan.fused.run(feeds), made => ({
     keep: plan.gradients.map(name => made.get(name)!),
+    temporary: [],
     backward: (dy, kept) => kept.map(gradient => tf.mul(gradient, dy)),
   }));
 }
 
 interface Backward {
   readonly keep: tf.Tensor[];
+  /** Those of `keep` that nobody else frees. */
+  readonly temporary: tf.Tensor[];
   /** @returns a gradient for every differentiable input */
   readonly backward: (dy: tf.Tensor, kept: tf.Tensor[]) => tf.Tensor[];
 }
@@ -48,7 +60,7 @@ function differentiable(
   made: Map<string, tf.Tensor>,
   prepare: (made: Named) => Backward,
 ): Results {
-  const { keep, backward } = prepare(made);
+  const { keep, temporary, backward } = prepare(made);
   const [first, ...others] = plan.outputs.map(name => made.get(name)!);
   const carrying = tf.customGrad((...args: (tf.Tensor | tf.GradSaveFunc)[]) => {
     (args.at(-1) as tf.GradSaveFunc)(keep);
@@ -63,6 +75,7 @@ function differentiable(
       },
     };
   })(...inputs);
+  tf.dispose(temporary);
   const returned = new Set(others);
   for (const tensor of made.values()) if (!returned.has(tensor)) tensor.dispose();
   return plan.isList ? [carrying, ...others] : carrying;

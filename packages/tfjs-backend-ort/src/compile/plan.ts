@@ -88,7 +88,7 @@ export function gradientPlan(
   };
 }
 
-/** The tensors that a plan's sessions may read beside the function's inputs. */
-export function capturedTensors({ recording }: Plan): [string, tf.Tensor][] {
-  return recording.captured.map(({ value, tensor }) => [value.name, tensor]);
+/** What a plan's sessions may read beside the function's inputs. */
+export function capturedTensors({ recording }: Plan): [string, tf.TensorInfo][] {
+  return recording.captured.map(({ value, info }) => [value.name, info]);
 }

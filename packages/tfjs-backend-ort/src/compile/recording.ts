@@ -12,7 +12,8 @@ const maxConstantElements = 64;
 /** A tensor that a traced function found outside its inputs: fed at every run, and kept until `dispose`. */
 export interface Captured {
   readonly value: Value;
-  readonly tensor: tf.Tensor;
+  /** Its elements. No tensor of tfjs: it is the compiled function's, as its sessions are, and no user has to count it. */
+  readonly info: tf.TensorInfo;
 }
 
 /** A graph being recorded from tfjs calls, and what it needs from outside. */
@@ -72,16 +73,23 @@ export class Recording {
     return this.#capture(x, dtype);
   }
 
+  /** A tensor of tfjs over what was captured. The caller owns it. */
+  tensorOf(info: tf.TensorInfo): tf.Tensor {
+    return this.#tensor(this.#store.view(info, info.shape));
+  }
+
   /** Lets go of what was captured. */
   dispose(): void {
-    for (const { tensor } of this.captured.splice(0)) tensor.dispose();
+    for (const { info } of this.captured.splice(0)) {
+      if (this.#store.release(info.dataId)) tf.engine().removeDataId(info.dataId, this.#backend);
+    }
   }
 
   #capture(x: tf.TensorInfo, dtype: TensorType): Value {
-    const known = this.captured.find(({ tensor }) => tensor.dataId === x.dataId && sameShape(tensor.shape, x.shape));
+    const known = this.captured.find(({ info }) => info.dataId === x.dataId && sameShape(info.shape, x.shape));
     if (known) return known.value;
     const value = this.graph.input(`captured${this.captured.length}`, x.shape, dtype);
-    this.captured.push({ value, tensor: tf.keep(this.#tensor(this.#store.view(x, x.shape))) });
+    this.captured.push({ value, info: this.#store.view(x, x.shape) });
     return value;
   }
 
