@@ -17,7 +17,7 @@ import { createModel, generate } from '@dropbp/models';
 import { fullFineTune } from '@dropbp/peft-full';
 import { cosine, evaluateLoss, train } from '@dropbp/train';
 
-const isQuick = process.env['QUICK'] !== undefined;
+const isQuick = process.env.QUICK !== undefined;
 const base = 'models/austen-base';
 const { values } = parseArgs({
   options: {
