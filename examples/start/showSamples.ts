@@ -18,6 +18,7 @@ export function showSamples(runs: readonly RunRecord[], color: boolean): string 
 function wrap(text: string): string {
   const width = Math.min(100, process.stdout.columns || 80) - 2;
   const lines = text
+    .trim()
     .split('\n')
     .flatMap(paragraph => paragraph.match(new RegExp(`.{1,${width}}(?:\\s+|$)`, 'g')) ?? ['']);
   return lines.map(line => `  ${line.trimEnd()}`).join('\n');

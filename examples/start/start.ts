@@ -31,19 +31,8 @@ if (!existsSync(join(values.model, 'model.safetensors'))) {
 mkdirSync(values.out, { recursive: true });
 
 // What both runs share. Each is a process of its own, so that its peak memory is its own.
-const common = ['--model', values.model, '--data', values.data, '--steps', values.steps];
-const settings = [
-  '--batch',
-  '8',
-  '--time',
-  '128',
-  '--rank',
-  '8',
-  '--learning-rate',
-  '0.005',
-  '--prompt',
-  'And it came to pass',
-];
+const common = ['--model', values.model, '--data', values.data, '--prompt', 'And it came to pass'];
+const settings = ['--batch', '8', '--time', '128', '--rank', '32', '--learning-rate', '0.01', '--steps', values.steps];
 const runs = [
   { name: 'LoRA', folder: join(values.out, 'lora'), rate: '0' },
   { name: 'LoRA + DropBP', folder: join(values.out, 'lora-dropbp'), rate: '0.5' },
@@ -63,4 +52,4 @@ console.log(showSamples(records, color));
 for (const { name, folder } of runs) console.log(`adapter, ${name}: ${shown(join(folder, 'adapter'))}`);
 console.log(`report with both curves: ${shown(report)}`);
 console.log(`\nGo on with it:
-  npx dropbp generate --model ${shown(values.model)} --adapter ${shown(join(runs[1]!.folder, 'adapter'))} --prompt "And the king said"`);
+  node packages/cli/bin/dropbp.js generate --model ${shown(values.model)} --adapter ${shown(join(runs[1]!.folder, 'adapter'))} --prompt "And the king said"`);

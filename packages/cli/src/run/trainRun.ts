@@ -92,7 +92,7 @@ async function trainSteps(
     const options = { steps: total, optimizer, schedule, accumulation, maxGradientNorm, seed };
     for await (const step of train(tuned, batches, options)) {
       steps.push(toRecord(step));
-      bar.update(step);
+      bar.update(tuned.dropSchedule === undefined ? { ...step, dropped: undefined } : step);
       if (isEvaluated(step.step)) await evaluate(step.step);
     }
   } finally {

@@ -24,12 +24,12 @@ describe('progressBar', () => {
     for (let i = 1; i <= 10; i++) step(i, 0.5);
     const lines = terminal.written.notes.split(clear);
     expect(lines).toHaveLength(11);
-    expect(lines.at(-1)).toBe('LoRA ━━━━━━━───────  10/20  loss 3.000  2,048 tokens/s  0:05 left  dropped 50 %');
+    expect(lines.at(-1)).toBe('LoRA ━━━━━━──────  10/20  loss 3.000   2,048 tokens/s   0:05 left  dropped 50 %');
     expect(terminal.written.notes).not.toContain('\n');
     for (let i = 11; i <= 20; i++) step(i, 0.5);
     bar.stop();
     bar.stop();
-    const end = 'LoRA ━━━━━━━━━━━━━━━━━━━  20/20  loss 3.000  2,048 tokens/s  0:10  dropped 50 %\n';
+    const end = 'LoRA ━━━━━━━━━━━━  20/20  loss 3.000   2,048 tokens/s   0:10 done  dropped 50 %\n';
     expect(terminal.written.notes.split(clear).at(-1)).toBe(end);
   });
   it('does not draw faster than an eye sees', () => {
@@ -54,7 +54,7 @@ describe('progressBar', () => {
       '18',
       '20',
     ]);
-    expect(lines[5]).toBe('LoRA 10/20  loss 3.000  2,048 tokens/s  0:05 left');
+    expect(lines[5]).toBe('LoRA 10/20  loss 3.000   2,048 tokens/s   0:05 left');
     expect(terminal.written.notes).not.toContain('\r');
   });
   it('shows that slow steps go on', () => {

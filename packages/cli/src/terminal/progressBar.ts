@@ -13,15 +13,13 @@ export interface Progress {
   readonly tokens: number;
   /** Time of this step alone. */
   readonly seconds: number;
-  /** Share of the backward FLOPs that the step dropped. */
-  readonly dropped?: number;
+  /** Share of the backward FLOPs that the step dropped; undefined without DropBP. */
+  readonly dropped?: number | undefined;
 }
 
 /** A bar on a terminal, or plain lines elsewhere. */
 export interface ProgressBar {
   update(progress: Progress): void;
-  /** Clears the bar for a line of text; the next update draws it again. */
-  note(text: string): void;
   /** Leaves the last state on the screen and goes to the next line. A second call does nothing. */
   stop(): void;
 }
@@ -58,12 +56,15 @@ export function progressBar(options: ProgressBarOptions): ProgressBar {
   const parts = (): string[] => {
     const { step } = last!;
     const left = (meter.secondsPerStep() ?? NaN) * (total - step);
+    const time = step < total ? `${formatDuration(left)} left` : `${formatDuration((now() - startMs) / 1000)} done`;
+    const ofAll = formatCount(total);
+    // Of even width, so that the bar does not tremble.
     return [
-      `${formatCount(step)}/${formatCount(total)}`,
+      `${formatCount(step).padStart(ofAll.length)}/${ofAll}`,
       `loss ${loss.value.toFixed(3)}`,
-      `${formatCount(meter.tokensPerSecond())} tokens/s`,
-      step < total ? `${formatDuration(left)} left` : formatDuration((now() - startMs) / 1000),
-      ...(dropped.hasValue ? [`dropped ${formatShare(dropped.value)}`] : []),
+      `${formatCount(meter.tokensPerSecond()).padStart(6)} tokens/s`,
+      time.padStart(10),
+      ...(dropped.hasValue ? [`dropped ${formatShare(dropped.value).padStart(4)}`] : []),
     ];
   };
   const draw = (): void => {
@@ -87,10 +88,6 @@ export function progressBar(options: ProgressBarOptions): ProgressBar {
         writtenMs = now();
         terminal.notes(`${label} ${parts().join('  ')}\n`);
       }
-    },
-    note(text) {
-      terminal.notes(`${terminal.isInteractive && last !== undefined && !isStopped ? clearLine : ''}${text}\n`);
-      writtenMs = -Infinity;
     },
     stop() {
       if (isStopped) return;
