@@ -1,8 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '@dropbp/basics';
+import { compose } from '@dropbp/compose';
+import type { Batch } from '@dropbp/core';
+import { dropBP } from '@dropbp/dropbp';
+import { createModel } from '@dropbp/models';
+import { lora } from '@dropbp/peft-lora';
 import { ortBackend } from '@dropbp/tfjs-backend-ort';
-import { adamW, clipByGlobalNorm } from '@dropbp/train';
+import { adamW, clipByGlobalNorm, train, type TrainStep } from '@dropbp/train';
 import { countDevice } from './countDevice.ts';
 
 const steps = 6;
@@ -42,6 +47,41 @@ async function run(backend: string): Promise<{ values: number[][]; norms: number
   tf.dispose([...parameters.values()]);
   return { values, norms };
 }
+
+/** A run with micro-batches of different sizes, dropped branches and clipping. */
+async function trained(backend: string): Promise<TrainStep[]> {
+  await tf.setBackend(backend);
+  const sizes = { vocab_size: 24, hidden_size: 8, intermediate_size: 16, max_position_embeddings: 32 };
+  const heads = { num_hidden_layers: 3, num_attention_heads: 2, num_key_value_heads: 1 };
+  const model = createModel({ model_type: 'llama', initializer_range: 0.3, ...sizes, ...heads }, { seed: 2 });
+  const drop = dropBP({ rate: 0.4, calibration: false, seed: 4 });
+  const tuned = compose(model, lora({ rank: 2, targetModules: 'all-linear', seed: 1 }), drop);
+  const batches = (function* (): Generator<Batch> {
+    for (let i = 0; ; i++) {
+      const row = Array.from({ length: 6 + (i % 3) * 4 }, (_, j) => (i * 5 + j * j) % 24);
+      yield { inputIds: tf.tensor2d([row], undefined, 'int32'), labels: tf.tensor2d([row], undefined, 'int32') };
+    }
+  })();
+  const steps: TrainStep[] = [];
+  const options = { steps: 8, learningRate: 0.02, accumulation: 3, maxGradientNorm: 0.5 };
+  for await (const step of train(tuned, batches, options)) steps.push(step);
+  tuned.dispose();
+  model.dispose();
+  return steps;
+}
+
+describe('a run on the engine', () => {
+  it('takes the steps that it takes operation by operation', async () => {
+    const plain = await trained('cpu');
+    const compiled = await trained('ort');
+    compiled.forEach(({ loss, gradientNorm, droppedBranches }, i) => {
+      expect(loss / plain[i]!.loss).toBeCloseTo(1, 4);
+      expect(gradientNorm / plain[i]!.gradientNorm).toBeCloseTo(1, 3);
+      expect(droppedBranches).toEqual(plain[i]!.droppedBranches);
+    });
+    expect(Math.max(...plain.map(({ gradientNorm }) => gradientNorm))).toBeGreaterThan(0.5);
+  });
+});
 
 describe('AdamW and clipping on the engine', () => {
   it('give what they give operation by operation', async () => {

@@ -17,8 +17,9 @@ export function globalNorm(gradients: ReadonlyMap<string, tf.Tensor>): tf.Scalar
   return tf.tidy(() => {
     let sum: tf.Tensor = tf.scalar(0);
     // The sum goes through all runs: adding up one result of each would depend on how many there are.
-    for (const group of groupsOf(gradients))
+    for (const group of groupsOf(gradients)) {
       sum = runWhole(addSquares, { sum, ...Object.fromEntries(group.map(([, gradient], i) => [i, gradient])) });
+    }
     return tf.sqrt(sum) as tf.Scalar;
   });
 }

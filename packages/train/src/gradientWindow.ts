@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { ValueAndGradients } from '@dropbp/compose';
+import { addAll, scaleAll } from './tensorMaps.ts';
 
 /** Loss and gradients of the micro-batches of one step. */
 export interface GradientWindow {
@@ -14,26 +15,19 @@ export interface GradientWindow {
   dispose(): void;
 }
 
+const VALUE = 'value';
+
 export function gradientWindow(): GradientWindow {
   // Everything is kept in units of the first micro-batch's tokens, so that micro-batches of one size are only added.
   let unit = 0;
   let tokens = 0;
-  let value: tf.Tensor | undefined;
+  let value = new Map<string, tf.Tensor>();
   let sums = new Map<string, tf.Tensor>();
 
-  const addTo = (sum: tf.Tensor | undefined, term: tf.Tensor, weight: number): tf.Tensor => {
-    if (sum === undefined && weight === 1) return term;
-    const next = tf.tidy(() => {
-      const weighted = weight === 1 ? term : tf.mul(term, weight);
-      return sum === undefined ? weighted : tf.add(sum, weighted);
-    });
-    tf.dispose([term, ...(sum === undefined ? [] : [sum])]);
-    return next;
-  };
   const empty = (): void => {
     unit = 0;
     tokens = 0;
-    value = undefined;
+    value = new Map();
     sums = new Map();
   };
   return {
@@ -41,19 +35,23 @@ export function gradientWindow(): GradientWindow {
       if (unit === 0) unit = pass.tokens;
       const weight = pass.tokens / unit;
       tokens += pass.tokens;
-      value = addTo(value, pass.value, weight);
-      for (const [name, gradient] of pass.gradients) sums.set(name, addTo(sums.get(name), gradient, weight));
+      for (const [to, terms] of [
+        [value, new Map([[VALUE, pass.value]])],
+        [sums, new Map(pass.gradients)],
+      ] as const) {
+        if (weight !== 1) scaleAll(terms, weight);
+        addAll(to, terms);
+      }
     },
     take() {
       const weight = unit / tokens;
-      const mean = addTo(undefined, value!, weight) as tf.Scalar;
-      const gradients = new Map([...sums].map(([name, sum]) => [name, addTo(undefined, sum, weight)]));
-      const result = { value: mean, gradients, tokens };
+      if (weight !== 1) for (const each of [value, sums]) scaleAll(each, weight);
+      const result = { value: value.get(VALUE) as tf.Scalar, gradients: sums, tokens };
       empty();
       return result;
     },
     dispose() {
-      tf.dispose([...sums.values(), ...(value === undefined ? [] : [value])]);
+      tf.dispose([...value.values(), ...sums.values()]);
       empty();
     },
   };

@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import type { Tuned } from '@dropbp/compose';
 import type { Accumulated } from './accumulate.ts';
-import { clipByGlobalNorm } from './clipByGlobalNorm.ts';
+import { globalNorm } from './clipByGlobalNorm.ts';
+import { scaleAll } from './tensorMaps.ts';
 import type { TrainPlan } from './trainOptions.ts';
 import type { TrainStep } from './trainStep.ts';
 
@@ -17,14 +18,17 @@ export async function updateParameters(
   options: Pick<TrainPlan, 'maxGradientNorm' | 'optimizer' | 'learningRate'> & { readonly step: number },
 ): Promise<Pick<TrainStep, 'loss' | 'gradientNorm' | 'updated'>> {
   const { maxGradientNorm, optimizer, learningRate, step } = options;
-  const { gradients, norm } = clipByGlobalNorm(window.gradients, maxGradientNorm);
-  tf.dispose([...window.gradients.values()]);
+  const { gradients } = window;
+  const norm = globalNorm(gradients);
   const both = tf.tidy(() => tf.stack([window.value, norm]));
   tf.dispose([window.value, norm]);
   try {
     const [loss, gradientNorm] = (await both.data()) as Float32Array;
     checkFinite('loss', loss!, step);
     checkFinite('gradient norm', gradientNorm!, step);
+    // As clipByGlobalNorm; but the norm is known here, so that nothing is copied where nothing is clipped.
+    const factor = maxGradientNorm / (gradientNorm! + 1e-6);
+    if (factor < 1) scaleAll(gradients, factor);
     const updated = gradients.size > 0;
     if (updated) optimizer.apply(parameters, gradients, learningRate);
     return { loss: loss!, gradientNorm: gradientNorm!, updated };

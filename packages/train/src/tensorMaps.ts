@@ -1,0 +1,32 @@
+import * as tf from '@tensorflow/tfjs';
+import type { TracedFunction } from '@dropbp/core';
+import { equalShapeGroups } from './equalShapeGroups.ts';
+import { runOnEach } from './runOnEach.ts';
+
+// Arithmetic on all tensors of a map, a few runs for all of them. What is replaced is freed group by group, so that there
+// are never two of everything.
+
+/** Multiplies every tensor by a number. */
+export function scaleAll(tensors: Map<string, tf.Tensor>, factor: number): void {
+  const scalar = tf.scalar(factor);
+  for (const group of equalShapeGroups(tensors, ([, { shape }]) => shape)) {
+    const items = group.map(([, tensor]) => ({ tensor }));
+    runOnEach(scale, items, { factor: scalar }).forEach(([scaled], i) => tensors.set(group[i]![0], scaled!));
+    for (const { tensor } of items) tensor.dispose();
+  }
+  scalar.dispose();
+}
+
+/** Adds each term to the sum of its name, or makes it one. Takes over the terms. */
+export function addAll(sums: Map<string, tf.Tensor>, terms: ReadonlyMap<string, tf.Tensor>): void {
+  const known = [...terms].filter(([name]) => sums.has(name));
+  for (const group of equalShapeGroups(known, ([, { shape }]) => shape)) {
+    const items = group.map(([name, term]) => ({ sum: sums.get(name)!, term }));
+    runOnEach(add, items).forEach(([sum], i) => sums.set(group[i]![0], sum!));
+    for (const { sum, term } of items) tf.dispose([sum, term]);
+  }
+  for (const [name, term] of terms) if (!sums.has(name)) sums.set(name, term);
+}
+
+const scale: TracedFunction<tf.Tensor[]> = ({ tensor, factor }) => [tf.mul(tensor!, factor!)];
+const add: TracedFunction<tf.Tensor[]> = ({ sum, term }) => [tf.add(sum!, term!)];
