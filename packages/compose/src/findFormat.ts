@@ -1,4 +1,4 @@
-import { nearNames, problem } from '@dropbp/basics';
+import { errorCode, nearNames, problem } from '@dropbp/basics';
 import type { AdapterFormat } from '@dropbp/core';
 
 /** Where each method's package is, loaded when an adapter of the method is. */
@@ -23,6 +23,7 @@ export async function findFormat(peftType: string, formats: readonly AdapterForm
   try {
     return (await load()).peftFormat;
   } catch (cause) {
+    if (errorCode(cause) !== 'ERR_MODULE_NOT_FOUND') throw cause;
     const name = `@dropbp/peft-${peftType.toLowerCase()}`;
     throw problem('compose', {
       what: `the package of ${peftType} adapters is missing`,

@@ -1,0 +1,82 @@
+import * as tf from '@tensorflow/tfjs';
+import '@dropbp/tfjs-backend-ort';
+import { afterAll, expect, it } from 'vitest';
+import { activeEngine, type Adapter, type Model } from '@dropbp/core';
+import { fullFineTune } from '@dropbp/peft-full';
+import { lora } from '@dropbp/peft-lora';
+import { toyBatch, toyModel } from '@dropbp/testing';
+import { compose } from '../src/index.ts';
+
+// An engine compiles a branch once for all layers of equal structure. Whatever differs between layers must come in as an
+// input: other ranks, alphas and masks in each layer show whether it does.
+
+/** Between float32 of two backends, of values around 1. */
+const TOLERANCE = 2e-5;
+
+const adapters: Readonly<Record<string, () => Adapter>> = {
+  'LoRA with ranks and alphas of their own in every layer, and dropout': () =>
+    lora({
+      rank: 2,
+      dropout: 0.3,
+      targetModules: ['q', 'down', 'head'],
+      rankPattern: { 'blocks.1.*': 3, head: 1 },
+      alphaPattern: { 'blocks.1.attn.q': 7, 'blocks.2.*': 9 },
+      initialization: false,
+    }),
+  'LoRA in some layers': () =>
+    lora({ rank: 2, targetModules: ['blocks.0.attn.v', 'blocks.2.mlp.up'], initialization: false }),
+  'full fine-tuning': () => fullFineTune(),
+};
+
+/** Losses, gradients, sensitivities and logits, by what they are. */
+async function resultsOn(backend: string, create: () => Adapter, model: () => Model): Promise<Map<string, number[]>> {
+  await tf.setBackend(backend);
+  const [base, batch] = [model(), toyBatch()];
+  const tuned = compose(base, create());
+  const before = tf.memory().numTensors;
+  const results = new Map<string, number[]>();
+  for (const code of ['000000', '101001', '110110', '111111']) {
+    for (const step of [0, 1]) {
+      const dropped = Array.from(code, digit => digit === '1');
+      const { value, gradients } = await tuned.valueAndGradients(batch, { step, dropped });
+      results.set(`loss, dropping ${code}, step ${step}`, Array.from(await value.data()));
+      for (const [name, gradient] of gradients) {
+        results.set(`${name}, dropping ${code}, step ${step}`, Array.from(await gradient.data()));
+      }
+      tf.dispose([value, ...gradients.values()]);
+    }
+  }
+  results.set('sensitivities', [...(await tuned.calibrate(batch))]);
+  const merged = tuned.merge();
+  for (const [name, of] of [
+    ['tuned', tuned],
+    ['merged', merged],
+  ] as const) {
+    // prettier-ignore
+    const logits = of.forward([[1, 2, 3]]);
+    results.set(`logits, ${name}`, Array.from(await logits.data()));
+    logits.dispose();
+  }
+  merged.dispose();
+  expect(tf.memory().numTensors).toBe(before);
+  tuned.dispose();
+  base.dispose();
+  tf.dispose([batch.inputIds, batch.labels]);
+  return results;
+}
+
+afterAll(async () => {
+  await tf.setBackend('cpu');
+});
+
+it.each(Object.entries(adapters))('on ONNX Runtime is as on the cpu backend: %s', async (_, create) => {
+  const expected = await resultsOn('cpu', create, toyModel);
+  expect(activeEngine()).toBeUndefined();
+  const actual = await resultsOn('ort', create, toyModel);
+  expect(activeEngine()).toBeDefined();
+  expect([...actual.keys()]).toEqual([...expected.keys()]);
+  for (const [what, values] of expected) {
+    const worst = Math.max(...values.map((value, i) => Math.abs(value - actual.get(what)![i]!)));
+    expect(worst, what).toBeLessThan(TOLERANCE);
+  }
+});
