@@ -13,6 +13,8 @@ export default tseslint.config(
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/consistent-type-definitions': 'off',
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      // The types of exports are written out, so that declarations can be made file by file.
+      '@typescript-eslint/no-inferrable-types': ['error', { ignoreParameters: true }],
       'max-lines': ['error', { max: 500, skipBlankLines: true, skipComments: true }],
       'no-console': 'error',
       eqeqeq: 'error',

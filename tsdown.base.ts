@@ -6,7 +6,8 @@ export const base: UserConfig = {
   format: 'esm',
   platform: 'neutral',
   target: 'es2023',
-  dts: true,
+  // File by file, without a type check: that is tsc's, and takes 40 times as long.
+  dts: { oxc: true },
   sourcemap: true,
   clean: true,
 };

@@ -11,7 +11,7 @@ export function linearFlops({ batch, time }: BatchShape, weights: number): numbe
  * @param width - heads · headSize
  * @param window - keys that a query sees at most
  */
-export function attentionFlops({ batch, time }: BatchShape, width: number, window = Infinity): number {
+export function attentionFlops({ batch, time }: BatchShape, width: number, window: number = Infinity): number {
   const full = Math.min(time, window); // queries until the window is full see one key more each
   const seen = (full * (full + 1)) / 2 + (time - full) * full;
   return 4 * batch * width * seen;

@@ -2,9 +2,6 @@ import { isAllLinear, shortestTargets, type Model } from '@dropbp/core';
 import type { LoraLayer } from './loraLayers.ts';
 import type { LoraSettings } from './settings.ts';
 
-/** The PEFT release whose configuration is written. */
-const PEFT_VERSION = '0.21.2';
-
 /** Every key of PEFT's `LoraConfig` with its default. Source: PEFT 0.21.2, `tuners/lora/config.py`. */
 export const loraConfigDefaults = {
   alora_invocation_tokens: null,
@@ -34,7 +31,8 @@ export const loraConfigDefaults = {
   modules_to_save: null,
   monteclora_config: null,
   peft_type: 'LORA',
-  peft_version: PEFT_VERSION,
+  /** The release whose configuration is written. */
+  peft_version: '0.21.2',
   qalora_group_size: 16,
   r: 8,
   rank_pattern: {},

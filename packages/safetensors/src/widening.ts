@@ -11,16 +11,16 @@ interface SmallFloat {
 }
 
 /** Source: IEEE 754 (F16); OCP 8-bit Floating Point 1.0 (E4M3, E5M2); Noune et al. 2022, arXiv 2206.02915 (FNUZ). */
-const smallFloats = {
+const smallFloats: Readonly<Record<Exclude<TableDtype, 'F8_E8M0'>, SmallFloat>> = {
   F16: { exponentBits: 5, mantissaBits: 10, bias: 15, specials: 'ieee' },
   F8_E5M2: { exponentBits: 5, mantissaBits: 2, bias: 15, specials: 'ieee' },
   F8_E4M3: { exponentBits: 4, mantissaBits: 3, bias: 7, specials: 'fn' },
   F8_E4M3FNUZ: { exponentBits: 4, mantissaBits: 3, bias: 8, specials: 'fnuz' },
   F8_E5M2FNUZ: { exponentBits: 5, mantissaBits: 2, bias: 16, specials: 'fnuz' },
-} as const satisfies Record<string, SmallFloat>;
+};
 
 /** The dtypes that are widened by a table. */
-export type TableDtype = keyof typeof smallFloats | 'F8_E8M0';
+export type TableDtype = 'F16' | 'F8_E5M2' | 'F8_E4M3' | 'F8_E4M3FNUZ' | 'F8_E5M2FNUZ' | 'F8_E8M0';
 
 const infinity = 0x7f800000;
 const quietNaN = 0x7fc00000;

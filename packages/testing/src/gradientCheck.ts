@@ -20,7 +20,7 @@ export async function gradientCheck(
   f: () => tf.Tensor,
   inputs: readonly tf.Variable[],
   step = 5e-3,
-  entriesPerInput = Infinity,
+  entriesPerInput: number = Infinity,
 ): Promise<GradientCheck> {
   const { value, grads } = tf.engine().gradients(f, [...inputs]);
   value.dispose();

@@ -28,11 +28,11 @@ const constantArrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Ar
 export class Graph {
   readonly nodes: GraphNode[] = [];
   /** Every value by name, as ONNX holds it. */
-  readonly values = new Map<string, Value>();
-  readonly inputs = new Map<string, Value>();
-  readonly constants = new Map<string, OnnxConstant>();
+  readonly values: Map<string, Value> = new Map<string, Value>();
+  readonly inputs: Map<string, Value> = new Map<string, Value>();
+  readonly constants: Map<string, OnnxConstant> = new Map<string, OnnxConstant>();
   /** The node that makes each value. */
-  readonly producers = new Map<string, GraphNode>();
+  readonly producers: Map<string, GraphNode> = new Map<string, GraphNode>();
   readonly #constantNames = new Map<string, string>();
 
   input(name: string, shape: Shape, dtype: ElementType): Value {

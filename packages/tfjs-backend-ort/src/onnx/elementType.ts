@@ -22,10 +22,10 @@ export const bytesPerElement: Readonly<Record<ElementType, number>> = {
 /** Values on the host, as tfjs and ONNX Runtime both hold them. */
 export type HostArray = Float32Array | Int32Array | Uint8Array;
 
-const arrayTypes = { float32: Float32Array, int32: Int32Array, bool: Uint8Array };
-
 /** The types that a tensor can have outside a graph. */
-export type TensorType = keyof typeof arrayTypes;
+export type TensorType = 'float32' | 'int32' | 'bool';
+
+const arrayTypes = { float32: Float32Array, int32: Int32Array, bool: Uint8Array };
 
 export function isTensorType(dtype: string): dtype is TensorType {
   return dtype in arrayTypes;
