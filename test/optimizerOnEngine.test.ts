@@ -63,7 +63,7 @@ async function trained(backend: string): Promise<TrainStep[]> {
     }
   })();
   const steps: TrainStep[] = [];
-  const options = { steps: 8, learningRate: 0.02, accumulation: 3, maxGradientNorm: 0.5 };
+  const options = { steps: 8, learningRate: 0.02, accumulation: 3, maxGradientNorm: 0.2 };
   for await (const step of train(tuned, batches, options)) steps.push(step);
   tuned.dispose();
   model.dispose();
@@ -79,7 +79,7 @@ describe('a run on the engine', () => {
       expect(gradientNorm / plain[i]!.gradientNorm).toBeCloseTo(1, 3);
       expect(droppedBranches).toEqual(plain[i]!.droppedBranches);
     });
-    expect(Math.max(...plain.map(({ gradientNorm }) => gradientNorm))).toBeGreaterThan(0.5);
+    expect(Math.max(...plain.map(({ gradientNorm }) => gradientNorm))).toBeGreaterThan(0.2); // some are clipped
   });
 });
 
