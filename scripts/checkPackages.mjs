@@ -14,13 +14,12 @@ for (const name of readdirSync(join(root, 'packages'))) {
   const folder = join(root, 'packages', name);
   if (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).private) continue;
   try {
-    run('npx', ['pnpm', 'pack', '--pack-destination', packed], folder);
-    const tarball = join(
-      packed,
-      readdirSync(packed).find(
-        file => file.startsWith(`dropbp-${name}-0`) || new RegExp(`^dropbp-${name}-\\d`).test(file),
-      ),
+    const { filename: tarball } = JSON.parse(
+      run('npx', ['pnpm', 'pack', '--json', '--pack-destination', packed], folder),
     );
+    const files = run('tar', ['-tzf', tarball], root).split('\n');
+    const missing = ['README.md', 'LICENSE'].filter(file => !files.includes(`package/${file}`));
+    if (missing.length > 0) throw new Error(`the package lacks ${missing.join(' and ')}`);
     run('npx', ['publint', 'run', '--strict', tarball], root);
     run('npx', ['attw', '--profile', 'esm-only', tarball], root);
     console.log(`@dropbp/${name}: fine, ${Math.round(statSync(tarball).size / 1024)} KB packed`);
@@ -32,5 +31,5 @@ for (const name of readdirSync(join(root, 'packages'))) {
 process.exitCode = failed > 0 ? 1 : 0;
 
 function run(command, args, cwd) {
-  execFileSync(command, args, { cwd, encoding: 'utf8', stdio: 'pipe' });
+  return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: 'pipe' });
 }

@@ -12,11 +12,13 @@ const checks = {
   lint: ['npx eslint . --max-warnings 0'],
   format: ['npx prettier --check .'],
   imports: ['node scripts/checkImports.mjs'],
+  files: ['node scripts/checkFiles.mjs'],
   types: ['npx tsc --noEmit'],
   build: ['npx pnpm run build'],
   packages: ['node scripts/checkPackages.mjs'],
   start: ['npm start'],
   examples: ['node scripts/runExamples.mjs'],
+  readmes: ['node scripts/runReadmes.mjs'],
   node24: [
     'npm install --no-save --no-package-lock --prefix .cache/node24 node@24',
     { run: '.cache/node24/node_modules/node/bin/node node_modules/vitest/vitest.mjs run', vitest: true },

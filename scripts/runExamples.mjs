@@ -1,4 +1,4 @@
-// Runs every example on the built packages, as a reader would: `tsx examples/<name>.ts`. Slow ones take QUICK=1.
+// Runs every example on the built packages, as users have them. Slow ones take QUICK=1.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const examples = readdirSync(join(root, 'examples')).filter(file => file.endsWith('.ts'));
 const failed = examples.filter(example => {
   console.log(`--- examples/${example}`);
-  const { status } = spawnSync('npx', ['tsx', `examples/${example}`], {
+  const { status } = spawnSync('npx', ['tsx', '--tsconfig', 'tsconfig.built.json', `examples/${example}`], {
     cwd: root,
     stdio: 'inherit',
     env: { ...process.env, QUICK: '1' },
