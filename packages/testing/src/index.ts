@@ -1,4 +1,5 @@
 export { countKernels } from './countKernels.ts';
+export type { Skip } from './describeSuite.ts';
 export { gradientCheck, savedBytes, type GradientCheck } from './gradientCheck.ts';
 export { testAdapter, type AdapterSuite } from './testAdapter.ts';
 export { testModel, type GoldenLogits, type ModelSuite } from './testModel.ts';

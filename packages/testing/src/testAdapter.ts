@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { problem, seededRandom } from '@dropbp/basics';
+import { expect } from 'vitest';
+import { seededRandom } from '@dropbp/basics';
 import {
   causalLoss,
   forwardLogits,
@@ -15,6 +15,7 @@ import {
   type Model,
   type Runnable,
 } from '@dropbp/core';
+import { describeSuite, type Skip } from './describeSuite.ts';
 import { gradientCheck } from './gradientCheck.ts';
 
 /** What an adapter is tested with. */
@@ -32,7 +33,7 @@ export interface AdapterSuite {
   /** What must be refused, by what it is, with a part of the error's text. */
   readonly rejects: Readonly<Record<string, readonly [make: (model: Model) => unknown, text: string]>>;
   /** Tests that do not hold for this adapter, each with the reason. */
-  readonly skip?: readonly { readonly test: string; readonly reason: string }[];
+  readonly skip?: readonly Skip[];
 }
 
 /** Between results that should be equal but for the order of sums, relative to the largest. */
@@ -43,19 +44,7 @@ const PATTERNS = 40;
 
 /** Runs every promise of {@link Adapter} on an adapter: the contract test of an adapter package. */
 export function testAdapter(name: string, suite: AdapterSuite): void {
-  const tests = testsOf(suite);
-  const skipped = new Set((suite.skip ?? []).map(({ test }) => test));
-  for (const test of skipped) {
-    if (!(test in tests)) {
-      throw problem('testing', { what: 'skip names no test', got: test, expected: Object.keys(tests).join(', ') });
-    }
-  }
-  describe(name, () => {
-    beforeAll(async () => {
-      await tf.setBackend('cpu');
-    });
-    for (const [test, run] of Object.entries(tests)) if (!skipped.has(test)) it(test, run);
-  });
+  describeSuite(name, testsOf(suite), suite);
 }
 
 /** A model with an adapter, without `compose`: what the tests look into. */

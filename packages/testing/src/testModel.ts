@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { problem, seededRandom } from '@dropbp/basics';
+import { expect } from 'vitest';
+import { seededRandom } from '@dropbp/basics';
 import {
   causalLoss,
   hiddenStates,
@@ -11,6 +11,7 @@ import {
   type Model,
   type ModuleInfo,
 } from '@dropbp/core';
+import { describeSuite, type Skip } from './describeSuite.ts';
 import { gradientCheck } from './gradientCheck.ts';
 
 /** What a model is tested with. */
@@ -34,7 +35,7 @@ export interface ModelSuite {
   /** The tfjs backend to test on. @defaultValue `'cpu'` */
   readonly backend?: string;
   /** Tests that do not hold for this model, each with the reason. */
-  readonly skip?: readonly { readonly test: string; readonly reason: string }[];
+  readonly skip?: readonly Skip[];
 }
 
 /** Logits that another implementation computed. */
@@ -56,19 +57,7 @@ const CLOSE = 2e-5;
 
 /** Runs every promise of {@link Model} on a model: the contract test of an architecture. */
 export function testModel(name: string, suite: ModelSuite): void {
-  const tests = testsOf(suite);
-  const skipped = new Set((suite.skip ?? []).map(({ test }) => test));
-  for (const test of skipped) {
-    if (!(test in tests)) {
-      throw problem('testing', { what: 'skip names no test', got: test, expected: Object.keys(tests).join(', ') });
-    }
-  }
-  describe(name, () => {
-    beforeAll(async () => {
-      await tf.setBackend(suite.backend ?? 'cpu');
-    });
-    for (const [test, run] of Object.entries(tests)) if (!skipped.has(test)) it(test, run);
-  });
+  describeSuite(name, testsOf(suite), suite);
 }
 
 function testsOf(suite: ModelSuite): Record<string, () => Promise<void>> {
