@@ -12,7 +12,8 @@ import { comparisonTable, readRun, renderReport } from '@dropbp/cli';
 import { runTrain } from './runTrain.ts';
 import { showSamples } from './showSamples.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+// Relative, so that an adapter remembers its base in a way that holds for others too.
+const root = relative(process.cwd(), fileURLToPath(new URL('../..', import.meta.url)));
 const { values } = parseArgs({
   options: {
     model: { type: 'string', default: join(root, 'models/austen-base') },
@@ -22,10 +23,9 @@ const { values } = parseArgs({
   },
 });
 const color = process.stdout.isTTY && !process.env.NO_COLOR;
-const shown = (path: string): string => relative(process.cwd(), path) || '.';
 
 if (!existsSync(join(values.model, 'model.safetensors'))) {
-  console.error(`${shown(values.model)} holds no model.safetensors: examples/pretrain.ts makes it.`);
+  console.error(`${values.model} holds no model.safetensors: examples/pretrain.ts makes it.`);
   process.exit(1);
 }
 mkdirSync(values.out, { recursive: true });
@@ -49,7 +49,7 @@ writeFileSync(report, renderReport(records));
 
 console.log(`\n${comparisonTable(records, color)}`);
 console.log(showSamples(records, color));
-for (const { name, folder } of runs) console.log(`adapter, ${name}: ${shown(join(folder, 'adapter'))}`);
-console.log(`report with both curves: ${shown(report)}`);
+for (const { name, folder } of runs) console.log(`adapter, ${name}: ${join(folder, 'adapter')}`);
+console.log(`report with both curves: ${report}`);
 console.log(`\nGo on with it:
-  node packages/cli/bin/dropbp.js generate --model ${shown(values.model)} --adapter ${shown(join(runs[1]!.folder, 'adapter'))} --prompt "And the king said"`);
+  node packages/cli/bin/dropbp.js generate --model ${values.model} --adapter ${join(runs[1]!.folder, 'adapter')} --prompt "And the king said"`);
