@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compose, type Tuned } from '@dropbp/compose';
-import { forwardLogits, makeRunnable, plainRunnable, type Hooks, type Model, type Runnable } from '@dropbp/core';
+import { makeRunnable, plainRunnable, type Hooks, type Model, type Runnable } from '@dropbp/core';
 import { createModel, generate } from '@dropbp/models';
 import { lora } from '@dropbp/peft-lora';
+import { greedyWithoutCache } from '@dropbp/testing';
 import { ortBackend } from '@dropbp/tfjs-backend-ort';
 import { countDevice, type DeviceCount } from './countDevice.ts';
 
@@ -44,18 +45,6 @@ async function collect(subject: Model | Runnable, tokens: readonly number[], cou
   return generated;
 }
 
-/** What follows without a cache: the whole sequence runs for each token. */
-async function withoutCache(runnable: Runnable, tokens: readonly number[], count: number): Promise<number[]> {
-  const sequence = [...tokens];
-  while (sequence.length < tokens.length + count) {
-    const logits = forwardLogits(runnable, [sequence]);
-    const last = Float32Array.from(await logits.data()).slice(-runnable.model.vocabSize);
-    logits.dispose();
-    sequence.push(last.indexOf(Math.max(...last)));
-  }
-  return sequence.slice(tokens.length);
-}
-
 describe('generation on the engine', () => {
   it('runs one session a branch, the embedding and the head for each token, and loads none', async () => {
     await collect(model, prompt, 2);
@@ -65,7 +54,7 @@ describe('generation on the engine', () => {
     // The prompt takes one more: its last position is taken out.
     expect(device.runs).toBe(20 * perToken + 1);
     expect(device.loads).toBe(0);
-    expect(generated).toEqual(await withoutCache(plainRunnable(model), prompt, 20));
+    expect(generated).toEqual(await greedyWithoutCache(plainRunnable(model), prompt, 20));
   });
 
   it('loads nothing for a prompt of another length, up to the next size', async () => {
@@ -87,7 +76,7 @@ describe('generation on the engine', () => {
       [298, 2],
     ] as const) {
       const long = Array.from({ length }, (_, i) => (i * i + 3) % 23);
-      expect(await collect(model, long, count)).toEqual(await withoutCache(plainRunnable(model), long, count));
+      expect(await collect(model, long, count)).toEqual(await greedyWithoutCache(plainRunnable(model), long, count));
     }
   });
 
@@ -105,7 +94,7 @@ describe('generation on the engine', () => {
     const adapted: Runnable[] = [tuned, ...hooks.map(each => makeRunnable(model, model.parameters, each, new Set()))];
     for (const runnable of adapted) {
       const generated = await collect(runnable, short, 12);
-      expect(generated).toEqual(await withoutCache(runnable, short, 12));
+      expect(generated).toEqual(await greedyWithoutCache(runnable, short, 12));
       expect(generated).not.toEqual(plain);
     }
     tuned.dispose();

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { forwardLogits, makeRunnable, plainRunnable, type Hooks, type Model, type Runnable } from '@dropbp/core';
+import { makeRunnable, plainRunnable, type Hooks, type Model, type Runnable } from '@dropbp/core';
+import { greedyWithoutCache } from '@dropbp/testing';
 import { createModel, generate, type GenerateOptions } from '../src/index.ts';
 
 let model: Model;
@@ -34,18 +35,6 @@ async function collect(subject: Model | Runnable, tokens: readonly number[], opt
   return generated;
 }
 
-/** What follows without a cache: the whole sequence runs for each token. */
-async function withoutCache(runnable: Runnable, tokens: readonly number[], count: number): Promise<number[]> {
-  const sequence = [...tokens];
-  while (sequence.length < tokens.length + count) {
-    const logits = forwardLogits(runnable, [sequence]);
-    const last = Float32Array.from(await logits.data()).slice(-runnable.model.vocabSize);
-    logits.dispose();
-    sequence.push(last.indexOf(Math.max(...last)));
-  }
-  return sequence.slice(tokens.length);
-}
-
 describe('generate', () => {
   it('goes on where the cache has to grow, beyond its first capacity and from a prompt above it', async () => {
     for (const [length, count] of [
@@ -53,7 +42,7 @@ describe('generate', () => {
       [131, 3],
     ] as const) {
       const long = Array.from({ length }, (_, i) => (i * i + 3) % 23);
-      const expected = await withoutCache(plainRunnable(model), long, count);
+      const expected = await greedyWithoutCache(plainRunnable(model), long, count);
       expect(await collect(model, long, { maxNewTokens: count })).toEqual(expected);
     }
   });
@@ -152,7 +141,7 @@ describe('generate', () => {
       for (const each of [model, gpt2]) {
         const tuned = makeRunnable(each, each.parameters, hooks, new Set());
         const generated = await collect(tuned, prompt, { maxNewTokens: 16 });
-        expect(generated).toEqual(await withoutCache(tuned, prompt, 16));
+        expect(generated).toEqual(await greedyWithoutCache(tuned, prompt, 16));
         expect(generated).not.toEqual(await collect(each, prompt, { maxNewTokens: 16 }));
       }
       const tuned = makeRunnable(gpt2, gpt2.parameters, hooks, new Set());
@@ -179,7 +168,7 @@ describe('generate', () => {
         const tuned = makeRunnable(each, each.parameters, hooks, new Set());
         const short = prompt.slice(0, 2);
         const generated = await collect(tuned, short, { maxNewTokens: 16 });
-        expect(generated).toEqual(await withoutCache(tuned, short, 16));
+        expect(generated).toEqual(await greedyWithoutCache(tuned, short, 16));
         expect(generated).not.toEqual(await collect(each, short, { maxNewTokens: 16 }));
         prefix.dispose();
       }
