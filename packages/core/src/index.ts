@@ -9,7 +9,6 @@ export {
   after,
   type CompiledFunction,
   type Engine,
-  type EngineOptions,
   type Results,
   type TracedFunction,
 } from './engine.ts';

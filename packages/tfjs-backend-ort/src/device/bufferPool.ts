@@ -21,14 +21,9 @@ export class BufferPool {
   take(sizeBytes: number): ArrayBuffer {
     const buffer = this.#idle.get(sizeBytes)?.pop();
     if (buffer) this.#idleBytes -= sizeBytes;
-    return this.adopt(buffer ?? new ArrayBuffer(sizeBytes));
-  }
-
-  /** Counts a buffer that is in use as the pool's: it may be returned. */
-  adopt(buffer: ArrayBuffer): ArrayBuffer {
-    this.#usedBytes += buffer.byteLength;
+    this.#usedBytes += sizeBytes;
     this.#peakUsedBytes = Math.max(this.#peakUsedBytes, this.#usedBytes);
-    return buffer;
+    return buffer ?? new ArrayBuffer(sizeBytes);
   }
 
   /** Returns a buffer that nothing reads any more. */
