@@ -15,18 +15,23 @@ export type CompiledFunction<R extends Results = tf.Tensor> = (
   frozen?: Readonly<Record<string, tf.Tensor>>,
 ) => R;
 
+/** Options of {@link Engine.compile}. */
+export interface EngineOptions {
+  /** For messages and profiles. */
+  readonly name?: string;
+  /** The function gives a scalar loss: its gradients are computed with it and only scaled later. */
+  readonly fuse?: boolean;
+  /**
+   * The function works element by element on inputs of one shape and on scalars, and takes no gradient. Names the input in
+   * whose place result number `result` may be written: the caller does nothing with that input afterwards but dispose it.
+   */
+  readonly replaces?: (result: number) => string;
+}
+
 /** What a tfjs backend may offer beyond tfjs. Models and adapters need none of it. */
 export interface Engine {
   /** Turns a tfjs function into one that runs as a whole, gradient included. */
-  compile<R extends Results>(
-    fn: TracedFunction<R>,
-    options?: {
-      /** For messages and profiles. */
-      name?: string;
-      /** The function gives a scalar loss: its gradients are computed with it and only scaled later. */
-      fuse?: boolean;
-    },
-  ): CompiledFunction<R>;
+  compile<R extends Results>(fn: TracedFunction<R>, options?: EngineOptions): CompiledFunction<R>;
   /** `x`, in a traced function not before `others` are computed. */
   after?(x: tf.Tensor, ...others: tf.Tensor[]): tf.Tensor;
 }

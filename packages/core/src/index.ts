@@ -9,6 +9,7 @@ export {
   after,
   type CompiledFunction,
   type Engine,
+  type EngineOptions,
   type Results,
   type TracedFunction,
 } from './engine.ts';

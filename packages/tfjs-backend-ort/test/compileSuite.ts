@@ -17,8 +17,8 @@ const numbers = (tensors: tf.Tensor[]): Promise<Numbers[]> =>
 function expectClose(actual: readonly Numbers[], expected: readonly Numbers[], tolerance = 1e-5): void {
   expect(actual.map(({ shape }) => shape)).toEqual(expected.map(({ shape }) => shape));
   expected.forEach(({ values }, k) => {
-    const scale = Math.max(1e-6, ...values.map(Math.abs));
-    const worst = Math.max(0, ...values.map((value, i) => Math.abs(value - actual[k]!.values[i]!)));
+    const scale = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1e-6);
+    const worst = values.reduce((worst, value, i) => Math.max(worst, Math.abs(value - actual[k]!.values[i]!)), 0);
     expect(worst / scale, `tensor ${k}`).toBeLessThanOrEqual(tolerance);
   });
 }
@@ -511,6 +511,96 @@ export function compileSuite(device: string): void {
         expect(held()).toEqual(before);
       });
       tf.dispose([large, x]);
+    });
+  });
+
+  describe('replaces', () => {
+    /** A moving mean, and the value that moves with it. */
+    const move: Traceable<tf.Tensor[]> = ({ value, mean, gradient, rate }) => {
+      const next = tf.add(tf.mul(mean!, 0.5), tf.mul(gradient!, rate!));
+      return [tf.sub(value!, tf.sqrt(tf.square(next))), next];
+    };
+    const targets = ['value', 'mean'];
+    const compiledMove = compile(move, { replaces: i => targets[i]! });
+    /** Tensors whose elements nobody else has. */
+    const inputs = (shape: number[]): Named =>
+      tf.tidy(() => {
+        const draw = drawer(7);
+        const own = (): tf.Tensor => tf.add(draw(shape), 1);
+        return { value: own(), mean: own(), gradient: own(), rate: tf.scalar(0.25) };
+      });
+
+    it.each([[[]], [[3, 5]], [[2 ** 19 + 5]], [[2, 2 ** 19]]])('computes the same: %j', async shape => {
+      const given = inputs(shape);
+      const plainResults = move(given);
+      const expected = await numbers(plainResults);
+      const results = compiledMove({}, given);
+      expectClose(await numbers(results), expected, 1e-6);
+      tf.dispose([...plainResults, ...results, ...Object.values(given)]);
+    });
+    it('needs no memory where nobody else sees the inputs', () => {
+      const given = inputs([100]);
+      const before = ortBackend().memory().usedBytes;
+      const results = compiledMove({}, given);
+      const isInPlace = device === 'node-cpu';
+      expect(ortBackend().memory().usedBytes - before).toBe(isInPlace ? 0 : 800);
+      tf.dispose([given.value!, given.mean!]);
+      const again = compiledMove({}, { ...given, value: results[0]!, mean: results[1]! });
+      expect(ortBackend().memory().usedBytes).toBe(isInPlace ? before : before + 800);
+      tf.dispose([...results, ...again, given.gradient!, given.rate!]);
+      expect(ortBackend().memory().usedBytes).toBe(before - 1200);
+    });
+    it('leaves alone what somebody else sees: a copy, a variable’s first value, elements that were read, the user’s own', async () => {
+      const own = Float32Array.of(1, 2);
+      const read = tf.add([1, 2], 0);
+      const elements = await read.data();
+      const copied = tf.add([1, 2], 0);
+      const copy = copied.clone();
+      const first = tf.add([1, 2], 0);
+      const variable = tf.variable(first);
+      const inPlace = compile(({ x }) => tf.mul(x!, 10), { replaces: () => 'x' });
+      for (const x of [tf.tensor(own), read, copied, variable]) {
+        const y = inPlace({}, { x });
+        expect([...(await y.data())]).toEqual([10, 20]);
+        y.dispose();
+      }
+      for (const seen of [own, elements, await copy.data(), await first.data()]) expect([...seen]).toEqual([1, 2]);
+    });
+    it('does not overwrite what another result still reads', async () => {
+      const x = tf.add([1, 2], 0);
+      const both = compile(({ x, y }) => [tf.add(x!, 1), tf.mul(x!, tf.exp(tf.exp(y!)))], {
+        replaces: i => ['x', 'y'][i]!,
+      });
+      const results = both({}, { x, y: tf.zeros([2]) }) as tf.Tensor[];
+      expectClose(await numbers(results), [
+        { shape: [2], values: [2, 3] },
+        { shape: [2], values: [Math.E, 2 * Math.E] },
+      ]);
+    });
+    it('knows no longer that all elements are one number when they are not', async () => {
+      const zeros = tf.zeros([100]);
+      const inPlace = compile(({ x, y }) => tf.add(x!, y!), { replaces: () => 'x' });
+      const y = inPlace({}, { x: zeros, y: drawer(1)([100]) });
+      zeros.dispose();
+      const sum = compile(({ x }) => tf.add(x!, y))({}, { x: tf.zeros([100]) });
+      expectClose(await numbers([sum]), await numbers([drawer(1)([100])]));
+    });
+    it('is for functions that work element by element', () => {
+      const x = tf.ones([4, 3]);
+      const replaces = (): string => 'x';
+      const refused = (fn: Traceable, frozen: Named, differentiable: Named = {}) =>
+        expect(() => compile(fn, { replaces, name: 'f' })(differentiable, frozen));
+      refused(({ x }) => tf.softmax(x!), { x }).toThrow(
+        '[@dropbp/tfjs-backend-ort] the function f does not work element by element, as its option replaces says; got "the operation ',
+      );
+      refused(({ x }) => tf.sub(x!, tf.sum(x!)), { x }).toThrow('got "the operation ReduceSum"');
+      refused(({ x, y }) => tf.add(x!, y!), { x, y: tf.ones([3]) }).toThrow(
+        'got "input \'y\' [3]"; expected operations on single elements, and inputs of [4,3] or of one element',
+      );
+      refused(({ y }) => tf.exp(y!), { x, y: tf.scalar(1) }).toThrow('got "a result of another size than its inputs"');
+      const large = drawer(1)([100]);
+      refused(({ x }) => tf.add(x!, large), { x: tf.ones([100]) }).toThrow('got "a tensor from outside, [100]"');
+      refused(({ x }) => tf.exp(x!), {}, { x }).toThrow('the function f, compiled with replaces, has no gradient');
     });
   });
 

@@ -1,11 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import { checkNumber, checkOptions, ranges } from '@dropbp/basics';
-import type { TracedFunction } from '@dropbp/core';
 import { adamWUpdate, type AdamWInputs } from './adamWUpdate.ts';
 import { equalShapeGroups } from './equalShapeGroups.ts';
 import type { Optimizer } from './optimizer.ts';
 import { pairUp, type Pair } from './pairUp.ts';
-import { runOnEach } from './runOnEach.ts';
+import { runOnEach, type ElementwiseFunction } from './runOnEach.ts';
 import { makeSlots } from './slots.ts';
 
 /** Options of {@link adamW}. */
@@ -52,16 +51,17 @@ export function adamW(options: AdamWOptions): Optimizer {
     const before = group.map(({ name, parameter }) => slots.get(name, parameter));
     const items = group.map(({ name, parameter, gradient }, i) => {
       const { steps, tensors } = before[i]!;
+      const rootOfCorrection = Math.sqrt(1 - beta2 ** (steps + 1));
       return {
         ...tensors,
         value: parameter,
         gradient,
         keep: scalar(1 - learningRate * (noDecay(name) ? 0 : weightDecay)),
-        stepSize: scalar(learningRate / (1 - beta1 ** (steps + 1))),
-        correction: scalar(1 / Math.sqrt(1 - beta2 ** (steps + 1))),
+        stepSize: scalar((learningRate * rootOfCorrection) / (1 - beta1 ** (steps + 1))),
+        epsilon: scalar(epsilon * rootOfCorrection),
       };
     });
-    const constants = { meanRate: 1 - beta1, squareKeep: beta2, squareRate: 1 - beta2, epsilon };
+    const constants = { meanRate: 1 - beta1, squareKeep: beta2, squareRate: 1 - beta2 };
     const shared = Object.fromEntries(Object.entries(constants).map(([name, value]) => [name, scalar(value)]));
     runOnEach(update, items, shared).forEach(([value, mean, square], i) => {
       const { name, parameter } = group[i]!;
@@ -83,7 +83,12 @@ export function adamW(options: AdamWOptions): Optimizer {
 }
 
 /** One function object for all optimizers: they share what an engine compiles. */
-const update: TracedFunction<tf.Tensor[]> = inputs => adamWUpdate(inputs as unknown as AdamWInputs);
+const update: ElementwiseFunction = {
+  fn: function adamW(inputs) {
+    return adamWUpdate(inputs as unknown as AdamWInputs);
+  },
+  replaces: ['value', 'mean', 'square'],
+};
 
 /** Makes a scalar of each number once: parameters that have taken as many steps share theirs. */
 function sharedScalars(): (value: number) => tf.Scalar {

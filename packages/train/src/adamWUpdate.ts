@@ -14,27 +14,26 @@ export interface AdamWInputs {
   readonly squareKeep: tf.Tensor;
   /** `1 - beta2` */
   readonly squareRate: tf.Tensor;
-  readonly epsilon: tf.Tensor;
   /** `1 - learningRate · weightDecay` */
   readonly keep: tf.Tensor;
-  /** `learningRate / (1 - beta1^t)` */
+  /** `learningRate · sqrt(1 - beta2^t) / (1 - beta1^t)` */
   readonly stepSize: tf.Tensor;
-  /** `1 / sqrt(1 - beta2^t)` */
-  readonly correction: tf.Tensor;
+  /** `epsilon · sqrt(1 - beta2^t)` */
+  readonly epsilon: tf.Tensor;
 }
 
 /**
  * The step as a plain function of tensors, all numbers included, so that an engine compiles it once per shape. The decay is
- * apart from the gradient, epsilon is added to the corrected root.
- * Source: Loshchilov and Hutter, arXiv 1711.05101, in the form of torch.optim.AdamW.
+ * apart from the gradient. Both corrections of the moments are in the scalars, epsilon's included: it is added to the corrected
+ * root, as in torch.optim.AdamW, with an operation less.
+ * Sources: Loshchilov and Hutter, arXiv 1711.05101; Kingma and Ba, arXiv 1412.6980, section 2, for the order of computation.
  *
  * @returns the new value, mean and square
  */
 export function adamWUpdate(inputs: AdamWInputs): [value: tf.Tensor, mean: tf.Tensor, square: tf.Tensor] {
-  const { value, gradient, keep, stepSize, correction } = inputs;
+  const { value, gradient, keep, stepSize, epsilon } = inputs;
   const mean = tf.add(inputs.mean, tf.mul(tf.sub(gradient, inputs.mean), inputs.meanRate));
   const square = tf.add(tf.mul(inputs.square, inputs.squareKeep), tf.mul(tf.square(gradient), inputs.squareRate));
-  const root = tf.add(tf.mul(tf.sqrt(square), correction), inputs.epsilon);
-  const step = tf.mul(tf.div(mean, root), stepSize);
+  const step = tf.mul(tf.div(mean, tf.add(tf.sqrt(square), epsilon)), stepSize);
   return [tf.sub(tf.mul(value, keep), step), mean, square];
 }

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { runWhole, type TracedFunction } from '@dropbp/core';
 import { positive } from './positive.ts';
 import { equalShapeGroups } from './equalShapeGroups.ts';
-import { runOnEach } from './runOnEach.ts';
+import { scaleAll } from './tensorMaps.ts';
 
 /** Gradients that were clipped, with their norm before. The caller owns all of them. */
 export interface ClippedGradients {
@@ -36,17 +36,13 @@ export function globalNorm(gradients: ReadonlyMap<string, tf.Tensor>): tf.Scalar
 export function clipByGlobalNorm(gradients: ReadonlyMap<string, tf.Tensor>, maxNorm: number): ClippedGradients {
   checkNumber('train', 'maxNorm', maxNorm, positive);
   const norm = globalNorm(gradients);
-  if (maxNorm === Infinity) {
-    return { norm, gradients: new Map([...gradients].map(([name, gradient]) => [name, gradient.clone()])) };
+  const clipped = new Map([...gradients].map(([name, gradient]) => [name, gradient.clone()]));
+  if (maxNorm < Infinity) {
+    const factor = tf.tidy(() => runWhole(clippingFactor, { norm, maxNorm: tf.scalar(maxNorm) }));
+    scaleAll(clipped, factor);
+    factor.dispose();
   }
-  const factor = tf.tidy(() => runWhole(clippingFactor, { norm, maxNorm: tf.scalar(maxNorm) }));
-  const clipped = new Map<string, tf.Tensor>();
-  for (const group of groupsOf(gradients)) {
-    const items = group.map(([, gradient]) => ({ gradient }));
-    runOnEach(scale, items, { factor }).forEach(([scaled], i) => clipped.set(group[i]![0], scaled!));
-  }
-  factor.dispose();
-  return { norm, gradients: new Map([...gradients.keys()].map(name => [name, clipped.get(name)!])) };
+  return { norm, gradients: clipped };
 }
 
 function groupsOf(gradients: ReadonlyMap<string, tf.Tensor>): [name: string, gradient: tf.Tensor][][] {
@@ -59,5 +55,3 @@ const addSquares: TracedFunction = ({ sum, ...gradients }) =>
   tf.addN([sum!, ...Object.values(gradients).map(gradient => tf.sum(tf.square(gradient)))]);
 
 const clippingFactor: TracedFunction = ({ norm, maxNorm }) => tf.minimum(tf.div(maxNorm!, tf.add(norm!, 1e-6)), 1);
-
-const scale: TracedFunction<tf.Tensor[]> = ({ gradient, factor }) => [tf.mul(gradient!, factor!)];

@@ -4,23 +4,32 @@ import { activeEngine, runWhole, type TracedFunction } from '@dropbp/core';
 type Named = Readonly<Record<string, tf.Tensor>>;
 type EachFunction = TracedFunction<tf.Tensor[]>;
 
+/** A function that is run on each of several items. */
+export interface ElementwiseFunction {
+  /** Works element by element on inputs of one shape and on scalars. */
+  readonly fn: EachFunction;
+  /** For each result, the input in whose place it may come: the caller does nothing with it afterwards but dispose it. */
+  readonly replaces: readonly string[];
+}
+
 /**
- * Runs a plain function on several items of equal shapes: in one run where the active backend has an engine.
+ * Runs an elementwise function on several items of one shape: in one run where the active backend has an engine.
  *
- * @param fn - the same function object in every call
+ * @param of - the same object in every call
  * @param items - what differs between them, by name
- * @param shared - what all of them read
+ * @param shared - scalars that all of them read
  * @returns what the function returns for each item. The caller owns it
  */
-export function runOnEach(fn: EachFunction, items: readonly Named[], shared: Named = {}): tf.Tensor[][] {
-  if (activeEngine() === undefined) return items.map(item => runWhole(fn, { ...shared, ...item }));
+export function runOnEach(of: ElementwiseFunction, items: readonly Named[], shared: Named = {}): tf.Tensor[][] {
+  if (activeEngine() === undefined) return items.map(item => runWhole(of.fn, { ...shared, ...item }));
   const inputs: Record<string, tf.Tensor> = { ...shared };
   items.forEach((item, i) => {
     for (const [name, tensor] of Object.entries(item)) inputs[`${i}:${name}`] = tensor;
   });
-  const results = runWhole(onAll(fn), inputs);
-  const perItem = results.length / items.length;
-  return items.map((_, i) => results.slice(i * perItem, (i + 1) * perItem));
+  const count = of.replaces.length;
+  const replaces = (result: number): string => `${Math.floor(result / count)}:${of.replaces[result % count]!}`;
+  const results = runWhole(onAll(of.fn), inputs, { replaces });
+  return items.map((_, i) => results.slice(i * count, (i + 1) * count));
 }
 
 const made = new WeakMap<EachFunction, EachFunction>();

@@ -1,4 +1,4 @@
-import type { CompiledFunction, Engine, Results, TracedFunction } from '../engine.ts';
+import type { CompiledFunction, Engine, EngineOptions, Results, TracedFunction } from '../engine.ts';
 
 type Cache = WeakMap<object, Cache | CompiledFunction<Results>>;
 const compiled: Cache = new WeakMap();
@@ -8,7 +8,7 @@ export function compileOnce<R extends Results>(
   engine: Engine,
   keys: readonly object[],
   make: () => TracedFunction<R>,
-  options: Parameters<Engine['compile']>[1],
+  options: EngineOptions,
 ): CompiledFunction<R> {
   let cache = compiled;
   for (const key of [engine, ...keys.slice(0, -1)]) {

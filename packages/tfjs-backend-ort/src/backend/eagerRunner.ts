@@ -4,7 +4,7 @@ import { Graph, type Value } from '../graph/graph.ts';
 import { sessionModel } from '../graph/sessionModel.ts';
 import { sizeOf } from '../graph/shape.ts';
 import type { Inputs, Kernel } from '../kernels/kernel.ts';
-import { bytesPerElement, type TensorType, viewBuffer } from '../onnx/elementType.ts';
+import { type TensorType, viewBuffer } from '../onnx/elementType.ts';
 import { LruCache } from './lruCache.ts';
 import { signature } from './signature.ts';
 import type { TensorStore } from './tensorStore.ts';
@@ -87,10 +87,8 @@ export class EagerRunner {
 
   #write({ shape, dtype, fill }: Value, elements: Uint8Array): tf.TensorInfo {
     const type = dtype as TensorType;
-    const values =
-      fill === undefined
-        ? viewBuffer(elements.slice().buffer, type, sizeOf(shape))
-        : viewBuffer(new ArrayBuffer(sizeOf(shape) * bytesPerElement[type]), type, sizeOf(shape)).fill(fill);
+    if (fill !== undefined) return this.#store.fill(fill, shape, type);
+    const values = viewBuffer(elements.slice().buffer, type, sizeOf(shape));
     return { dataId: this.#store.write(values, shape, type), shape: [...shape], dtype: type };
   }
 }

@@ -2,8 +2,8 @@ import type * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import type { Device, Feed, Handle } from '../device/device.ts';
 import type { Graph, Value } from '../graph/graph.ts';
-import type { Shape } from '../graph/shape.ts';
-import { type HostArray, isTensorType, type TensorType, toHostArray } from '../onnx/elementType.ts';
+import { type Shape, sizeOf } from '../graph/shape.ts';
+import { bytesPerElement, type HostArray, isTensorType, type TensorType, toHostArray, viewBuffer } from '../onnx/elementType.ts'; // prettier-ignore
 
 /** What stands behind a tensor. One of `handle`, `host` and `value` at least. */
 export interface Entry {
@@ -13,6 +13,8 @@ export interface Entry {
   readonly handle?: Handle;
   /** The elements as they were written from the host; strings and complex numbers are nowhere else. */
   readonly host?: tf.BackendValues;
+  /** The number that all elements are, where that is known without looking. */
+  fill?: number | undefined;
   /** A tensor of a graph that is being recorded: it has no elements. */
   readonly value?: Value;
   /** The graph of `value`. */
@@ -60,6 +62,16 @@ export class TensorStore {
     return dataId;
   }
 
+  /** A tensor of one number, over and over. */
+  fill(value: number, shape: Shape, dtype: TensorType): tf.TensorInfo {
+    const length = sizeOf(shape);
+    const buffer = new ArrayBuffer(Math.max(1, length) * bytesPerElement[dtype]);
+    const handle = this.device.upload(viewBuffer(buffer, dtype, length).fill(value), shape, dtype, true);
+    const dataId = {};
+    this.#entries.set(dataId, { references: 1, dtype, handle, fill: value });
+    return { dataId, shape: [...shape], dtype };
+  }
+
   /** A tensor whose elements a run will write. */
   alloc(shape: Shape, dtype: TensorType): tf.TensorInfo & { handle: Handle } {
     const dataId = {};
@@ -80,6 +92,18 @@ export class TensorStore {
   view(x: tf.TensorInfo, shape: Shape): tf.TensorInfo {
     this.get(x.dataId).references++;
     return { dataId: x.dataId, shape: [...shape], dtype: x.dtype };
+  }
+
+  /**
+   * The elements of a tensor, under a shape of one axis, for a run to write others in their place; undefined where somebody
+   * besides this tensor could see that.
+   */
+  overwritten(x: tf.TensorInfo): Handle | undefined {
+    const entry = this.get(x.dataId);
+    if (entry.references > 1 || !entry.handle) return undefined;
+    const handle = this.device.part?.(entry.handle, 0, sizeOf(x.shape), true);
+    if (handle) entry.fill = undefined;
+    return handle;
   }
 
   feed(x: tf.TensorInfo): Feed {

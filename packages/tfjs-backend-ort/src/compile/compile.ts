@@ -14,8 +14,10 @@ import {
   type Plan,
 } from './plan.ts';
 import type { Recompute } from './savedValues.ts';
+import { type ElementwisePlan, elementwisePlan, runElementwise } from './elementwise.ts';
 import {
   inputName,
+  type InputShapes,
   type Results,
   type Tensors,
   type Traceable,
@@ -33,6 +35,12 @@ export interface CompileOptions {
    * pass. Nothing of the forward pass is kept. @defaultValue false
    */
   fuse?: boolean;
+  /**
+   * For a function that works element by element on inputs of one shape and on scalars, and takes no gradient: the name of the
+   * input in whose place result number `result` may be written. Such an input must not be used afterwards, only disposed. Long
+   * inputs run in parts, so that what lies between the operations needs no memory.
+   */
+  replaces?: (result: number) => string;
 }
 
 /** What one signature of a compiled function became. */
@@ -69,6 +77,7 @@ interface Plans {
   forward?: Plan;
   gradient?: GradientPlan;
   fused?: FusedPlan;
+  elementwise?: ElementwisePlan;
 }
 
 /** Signatures that one function keeps. The one that was used longest ago goes first. */
@@ -85,8 +94,8 @@ export function compileOn<R extends Results>(
   fn: Traceable<R>,
   options: CompileOptions = {},
 ): CompiledFunction<R> {
-  checkOptions('tfjs-backend-ort', 'compile()', options, ['name', 'recompute', 'fuse']);
-  const { recompute = 'cheap', fuse = false } = options;
+  checkOptions('tfjs-backend-ort', 'compile()', options, ['name', 'recompute', 'fuse', 'replaces']);
+  const { recompute = 'cheap', fuse = false, replaces } = options;
   const name = options.name ?? (fn.name === '' ? 'function' : fn.name);
   if (!['none', 'cheap', 'full'].includes(recompute)) {
     throw problem('tfjs-backend-ort', {
@@ -107,6 +116,18 @@ export function compileOn<R extends Results>(
         what: `the compiled function ${name} was disposed`,
         fix: 'compile it again',
       });
+    if (replaces) {
+      if (Object.keys(differentiable).length > 0) throw noGradient(name);
+      return runElementwise(backend, name, inputs, replaces, shapes => {
+        const plans = cache.get(signatureOf(name, {}, shapes), () => ({}));
+        return (plans.elementwise ??= elementwisePlan(
+          name,
+          forwardPlan(backend, name, traceForward(backend, fn, shapes)),
+          shapes,
+          replaces,
+        ));
+      });
+    }
     const plans = cache.get(signatureOf(name, differentiable, frozen), () => ({}));
     const differentiableNames = Object.keys(differentiable);
 
@@ -137,8 +158,8 @@ export function compileOn<R extends Results>(
 }
 
 /** @throws Problem when an input has a name twice or a type that does not fit */
-function signatureOf(name: string, differentiable: Tensors, frozen: Tensors): string {
-  const part = (tensors: Tensors): string =>
+function signatureOf(name: string, differentiable: InputShapes, frozen: InputShapes): string {
+  const part = (tensors: InputShapes): string =>
     Object.entries(tensors)
       .map(([key, { dtype, shape }]) => `${key}:${dtype}[${shape.join()}]`)
       .join();
@@ -168,6 +189,13 @@ function signatureOf(name: string, differentiable: Tensors, frozen: Tensors): st
   return `${part(differentiable)}|${part(frozen)}`;
 }
 
+function noGradient(name: string): Error {
+  return problem('tfjs-backend-ort', {
+    what: `the function ${name}, compiled with replaces, has no gradient`,
+    fix: 'pass all its inputs as frozen, or compile it without replaces',
+  });
+}
+
 function feeds(plan: Plan, inputs: Tensors): Map<string, tf.TensorInfo> {
   return new Map<string, tf.TensorInfo>([
     ...Object.entries(inputs).map(([name, tensor]) => [inputName(name), tensor] as const),
@@ -180,9 +208,10 @@ function results({ outputs, isList }: Plan, made: ReadonlyMap<string, tf.Tensor>
   return isList ? tensors : tensors[0]!;
 }
 
-function unload({ forward, gradient, fused }: Plans): void {
+function unload({ forward, gradient, fused, elementwise }: Plans): void {
   const sessions = [
     forward?.forward,
+    elementwise?.forward,
     gradient?.forward,
     gradient?.forwardSaving,
     gradient?.backward,
@@ -190,14 +219,15 @@ function unload({ forward, gradient, fused }: Plans): void {
     fused?.fused,
   ];
   for (const session of sessions) session?.unload();
-  for (const plan of [forward, gradient, fused]) plan?.recording.dispose();
+  for (const plan of [forward, gradient, fused, elementwise]) plan?.recording.dispose();
 }
 
-function reportOf(signature: string, { forward, gradient, fused }: Plans): SignatureReport {
+function reportOf(signature: string, { forward, gradient, fused, elementwise }: Plans): SignatureReport {
   const nodes: Record<string, number> = {};
   if (forward) nodes.forward = forward.forward.nodes;
   if (gradient)
     Object.assign(nodes, { forwardSaving: gradient.forwardSaving.nodes, backward: gradient.backward.nodes });
   if (fused) nodes.fused = fused.fused.nodes;
+  if (elementwise) nodes.elementwise = elementwise.forward.nodes;
   return { signature, nodes, savedBytes: gradient?.savedBytes ?? 0, recomputed: gradient?.recomputed ?? [] };
 }

@@ -29,7 +29,6 @@ export class CompiledSession {
 
   /** Runs on the tensors of these names. @returns a new tensor for every output, by name; the active scope owns them */
   run(tensors: ReadonlyMap<string, tf.TensorInfo>): Map<string, tf.Tensor> {
-    this.#session ??= this.#backend.device.load(this.#model);
     const feeds: Record<string, Feed> = {};
     for (const name of this.inputs) feeds[name] = this.#backend.store.feed(tensors.get(name)!);
     const handles: Record<string, Handle> = {};
@@ -38,9 +37,15 @@ export class CompiledSession {
       handles[name] = info.handle;
       return [name, tf.engine().makeTensorFromTensorInfo(info, this.#backend)] as const;
     });
-    this.#backend.device.run(this.#session, feeds, handles);
-    if (this.#isRetired) this.unload();
+    this.runOn(feeds, handles);
     return new Map(results);
+  }
+
+  /** Runs on elements that lie there already, and writes to such. */
+  runOn(feeds: Readonly<Record<string, Feed>>, outputs: Readonly<Record<string, Handle>>): void {
+    this.#session ??= this.#backend.device.load(this.#model);
+    this.#backend.device.run(this.#session, feeds, outputs);
+    if (this.#isRetired) this.unload();
   }
 
   /** Frees the session. A backward pass that is still to come loads it once more. */

@@ -67,7 +67,7 @@ export class Recording {
     }
     const known = hostNumbers(entry);
     const dtype = x.dtype as TensorType;
-    const fill = known && uniform(known);
+    const fill = entry.fill ?? (known && uniform(known));
     if (fill !== undefined) return this.graph.fill(fill, x.shape, dtype);
     if (known && known.length <= maxConstantElements) return this.graph.constant(known, x.shape, dtype);
     return this.#capture(x, dtype);

@@ -8,6 +8,9 @@ import { trace } from './trace.ts';
 
 export type Tensors = Readonly<Record<string, tf.Tensor>>;
 
+/** What a trace knows of a function's inputs. */
+export type InputShapes = Readonly<Record<string, Pick<tf.TensorInfo, 'shape' | 'dtype'>>>;
+
 /** What a compiled function returns. */
 export type Results = tf.Tensor | tf.Tensor[];
 
@@ -34,7 +37,7 @@ export const arrivingGradient = 'dy';
 /** The graph's name for a function's input: none of its own begin so. */
 export const inputName = (name: string): string => `input.${name}`;
 
-export function traceForward(backend: OrtBackend, fn: Traceable, inputs: Tensors): Traced {
+export function traceForward(backend: OrtBackend, fn: Traceable, inputs: InputShapes): Traced {
   const { recording, result } = trace(backend, recording => {
     const { tensors, isList } = call(fn, symbols(recording, inputs));
     return { outputs: outputsOf(recording, tensors), isList };
@@ -79,7 +82,7 @@ export function traceGradient(
   return { recording, ...result };
 }
 
-function symbols(recording: Recording, inputs: Tensors): Record<string, tf.Tensor> {
+function symbols(recording: Recording, inputs: InputShapes): Record<string, tf.Tensor> {
   return Object.fromEntries(
     Object.entries(inputs).map(([name, { shape, dtype }]) => [
       name,

@@ -21,9 +21,14 @@ export class BufferPool {
   take(sizeBytes: number): ArrayBuffer {
     const buffer = this.#idle.get(sizeBytes)?.pop();
     if (buffer) this.#idleBytes -= sizeBytes;
-    this.#usedBytes += sizeBytes;
+    return this.adopt(buffer ?? new ArrayBuffer(sizeBytes));
+  }
+
+  /** Counts a buffer that is in use as the pool's: it may be returned. */
+  adopt(buffer: ArrayBuffer): ArrayBuffer {
+    this.#usedBytes += buffer.byteLength;
     this.#peakUsedBytes = Math.max(this.#peakUsedBytes, this.#usedBytes);
-    return buffer ?? new ArrayBuffer(sizeBytes);
+    return buffer;
   }
 
   /** Returns a buffer that nothing reads any more. */

@@ -27,14 +27,24 @@ export interface Device {
   load(model: OnnxModel): Session;
   /** Frees a session after the runs asked for before. */
   unload(session: Session): void;
-  /** Elements from the host. The array is the device's from now on. */
-  upload(data: HostArray, dims: readonly number[], dtype: TensorType): Handle;
+  /**
+   * Elements from the host. The array is the device's from now on.
+   *
+   * @param isPrivate - that nobody outside has the array. @defaultValue false
+   */
+  upload(data: HostArray, dims: readonly number[], dtype: TensorType, isPrivate?: boolean): Handle;
   /** Elements that a run will write. */
   alloc(dims: readonly number[], dtype: TensorType): Handle;
   run(session: Session, feeds: Readonly<Record<string, Feed>>, outputs: Readonly<Record<string, Handle>>): void;
   read(handle: Handle): Promise<HostArray>;
   /** Present only where a read need not wait for other code to run. */
   readSync?(handle: Handle): HostArray;
+  /**
+   * Elements in a row of a handle that a run may read and overwrite in place, under a shape of one axis. It lasts as long
+   * as the handle and is not freed. Absent where sessions cannot do so; undefined where somebody outside can see the
+   * elements, and `isWritten`.
+   */
+  part?(handle: Handle, start: number, length: number, isWritten: boolean): Handle | undefined;
   /** Gives the elements up after what was asked for before. */
   free(handle: Handle): void;
   /** Gives memory that nothing uses back to the system. */

@@ -32,7 +32,10 @@ export function nodeCpu(threads: number): Device {
       sessions--;
       (session as BindingSession).dispose();
     },
-    upload: (data, dims, dtype) => cpuHandle(data, dims, dtype, false),
+    upload(data, dims, dtype, isPrivate = false) {
+      if (isPrivate) pool.adopt(data.buffer as ArrayBuffer);
+      return cpuHandle(data, dims, dtype, isPrivate);
+    },
     alloc(dims, dtype) {
       const length = sizeOf(dims);
       const buffer = pool.take(Math.max(1, length) * bytesPerElement[dtype]);
@@ -48,6 +51,11 @@ export function nodeCpu(threads: number): Device {
     },
     read: handle => Promise.resolve(show(handle as CpuHandle)),
     readSync: handle => show(handle as CpuHandle),
+    part(handle, start, length, isWritten) {
+      const { data, dtype, isPooled } = handle as CpuHandle;
+      if (isWritten && !isPooled) return undefined;
+      return cpuHandle(data.subarray(start, start + length), [length], dtype, false);
+    },
     free(handle) {
       const { isPooled, data } = handle as CpuHandle;
       if (isPooled) pool.give(data.buffer as ArrayBuffer);
