@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const adapters = ['peft-lora', 'peft-full'];
+const adapters = ['peft-lora', 'peft-prefix', 'peft-ia3', 'peft-full'];
 
 /** Package → the packages that its sources may import. `types:` means `import type` only; `lazy:` means `import()` only. */
 const table = {
@@ -12,6 +12,8 @@ const table = {
   core: ['basics'],
   models: ['basics', 'core', 'safetensors'],
   'peft-lora': ['basics', 'core'],
+  'peft-prefix': ['basics', 'core'],
+  'peft-ia3': ['basics', 'core'],
   'peft-full': ['basics', 'core'],
   dropbp: ['basics', 'types:core'],
   compose: ['basics', 'core', 'dropbp', 'safetensors', ...adapters.map(name => `lazy:${name}`)],

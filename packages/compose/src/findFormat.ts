@@ -4,6 +4,7 @@ import type { AdapterFormat } from '@dropbp/core';
 /** Where each method's package is, loaded when an adapter of the method is. */
 const packages: Readonly<Record<string, () => Promise<{ readonly peftFormat: AdapterFormat }>>> = {
   LORA: () => import('@dropbp/peft-lora'),
+  IA3: () => import('@dropbp/peft-ia3'),
 };
 
 /** The format of a method. @throws Problem if none is known, or its package is not installed */

@@ -22,12 +22,24 @@ export { rope, ropeTables, type RopeFrequencies } from './ops/rope.ts';
 export { embedding, sumByRow, takeRows } from './ops/rows.ts';
 export { add, mergeHeads, reshape, splitHeads, splitLast } from './ops/shapes.ts';
 export { forwardOnly, withGradient, type Save } from './ops/withGradient.ts';
+export {
+  PEFT_VERSION,
+  peftConfigReader,
+  writePeftConfig,
+  type PeftConfigReader,
+  type PeftConfigRules,
+  type Provenance,
+} from './peft/peftConfig.ts';
+export { matchPeftTensors, PEFT_PREFIX, toNamedArrays, type MatchOptions } from './peft/peftTensors.ts';
+export { peftValues } from './peft/peftValues.ts';
+export { attachedTensors } from './run/attachedTensors.ts';
 export { causalLoss, labelledRows, type LabelledRows } from './run/causalLoss.ts';
 export { forwardLogits } from './run/forwardLogits.ts';
 export { fusedGradient } from './run/fusedGradient.ts';
 export { headLogits } from './run/headLogits.ts';
 export { hiddenStates, leadsToTrainable, type HiddenStatesOptions } from './run/hiddenStates.ts';
 export { runBranch, type BranchRun, type GradientPath } from './run/runBranch.ts';
+export { prepared } from './run/prepared.ts';
 export { makeRunnable, plainRunnable, withTensors, type Runnable } from './run/runnable.ts';
 export { runWhole } from './run/runWhole.ts';
 export { toInt32Rows, type TokenRows } from './run/toInt32Rows.ts';

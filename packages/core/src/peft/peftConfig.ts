@@ -1,0 +1,120 @@
+import type { Model } from '../contract/model.ts';
+import { problem } from '@dropbp/basics';
+
+type Config = Readonly<Record<string, unknown>>;
+
+/** The release of PEFT whose configurations are written. */
+export const PEFT_VERSION = '0.21.2';
+
+/** The keys of a loaded configuration that say where it comes from, and are kept when it is saved again. */
+export interface Provenance {
+  readonly auto_mapping?: unknown;
+  readonly base_model_name_or_path?: unknown;
+  readonly revision?: unknown;
+  readonly task_type?: unknown;
+}
+
+/** What a package knows of a method's `adapter_config.json`. */
+export interface PeftConfigRules {
+  /** The package that speaks in errors. */
+  readonly room: string;
+  /** `'IA3'`. */
+  readonly peftType: string;
+  /** Every key of the method's own with PEFT's default. */
+  readonly defaults: Config;
+  /** Keys that may hold anything: those that are read, and those that do not change what a loaded adapter computes. */
+  readonly known: readonly string[];
+  /** What a key does, where it is set, that the package cannot. */
+  readonly unsupported: Readonly<Record<string, string>>;
+}
+
+/** The values of an `adapter_config.json`, each checked when it is read. */
+export interface PeftConfigReader {
+  /** @throws Problem where the value is not accepted */
+  read<T>(key: string, accepts: (value: unknown) => value is T, expected: string): T;
+  /** The same; undefined for null. */
+  optional<T>(key: string, accepts: (value: unknown) => value is T, expected: string): T | undefined;
+  readonly provenance: Provenance;
+}
+
+/** The keys of every method with PEFT's defaults. */
+const commonDefaults: Config = {
+  auto_mapping: null,
+  base_model_name_or_path: null,
+  inference_mode: false,
+  peft_version: PEFT_VERSION,
+  revision: null,
+  task_type: null,
+};
+
+/** `runtime_config`: how a program ran, which old versions wrote. */
+const harmless: readonly string[] = [...Object.keys(commonDefaults), 'peft_type', 'runtime_config'];
+
+/**
+ * Reads a configuration in PEFT's words. Missing keys take PEFT's defaults.
+ *
+ * @throws Problem for another method, for a value that would change what the adapter computes and is not supported, and
+ *   for an unknown key that is set
+ */
+export function peftConfigReader(config: Config, rules: PeftConfigRules): PeftConfigReader {
+  const { room, peftType, defaults } = rules;
+  if (config.peft_type !== peftType) {
+    throw problem(room, { what: 'this is an adapter of another method', got: config.peft_type, expected: peftType });
+  }
+  const given: Config = { ...commonDefaults, ...defaults, ...config };
+  for (const [key, value] of Object.entries(given)) checkKey(key, value, given, rules);
+  const { auto_mapping, base_model_name_or_path, revision, task_type } = given;
+  const read: PeftConfigReader['read'] = (key, accepts, expected) => {
+    const value = given[key];
+    if (accepts(value)) return value;
+    throw problem(room, { what: `${key} in adapter_config.json is not usable`, got: value, expected });
+  };
+  return {
+    read,
+    optional: (key, accepts, expected) => (given[key] === null ? undefined : read(key, accepts, expected)),
+    provenance: { auto_mapping, base_model_name_or_path, revision, task_type },
+  };
+}
+
+function checkKey(key: string, value: unknown, config: Config, rules: PeftConfigRules): void {
+  const { room, known, unsupported } = rules;
+  if (harmless.includes(key) || known.includes(key) || isUnset(value)) return;
+  if (Object.hasOwn(unsupported, key)) {
+    throw problem(room, { what: `${key} is not supported: ${unsupported[key]!}`, got: value });
+  }
+  throw problem(room, {
+    what: `the configuration has a key that is not known, '${key}'`,
+    got: { [key]: value, peft_version: config.peft_version },
+    expected: `the keys of PEFT ${PEFT_VERSION}, or a value that is null, false or empty`,
+    fix: `if it does not change what the adapter computes, take '${key}' out of adapter_config.json`,
+  });
+}
+
+function isUnset(value: unknown): boolean {
+  if (typeof value === 'object' && value !== null) return Object.keys(value).length === 0;
+  return value === undefined || value === null || value === false || value === '' || value === 0;
+}
+
+/**
+ * A configuration as PEFT writes it: all keys of the method, and where the adapter comes from.
+ *
+ * @param own - the values that differ from the defaults
+ * @param provenance - of the file that the adapter was loaded from. @defaultValue none
+ */
+export function writePeftConfig(
+  model: Model,
+  { peftType, defaults }: Pick<PeftConfigRules, 'peftType' | 'defaults'>,
+  own: Config,
+  provenance: Provenance = {},
+): Config {
+  return {
+    ...commonDefaults,
+    task_type: 'CAUSAL_LM',
+    ...provenance,
+    base_model_name_or_path: model.source === '' ? (provenance.base_model_name_or_path ?? null) : model.source,
+    inference_mode: true,
+    peft_type: peftType,
+    ...defaults,
+    ...own,
+  };
+}

@@ -1,0 +1,146 @@
+import type * as tf from '@tensorflow/tfjs';
+import { nearNames, problem } from '@dropbp/basics';
+import type { NamedArray } from '../contract/adapter.ts';
+
+/** What PEFT puts before a module's path. */
+export const PEFT_PREFIX = 'base_model.model.';
+
+/** Options of {@link matchPeftTensors}. */
+export interface MatchOptions {
+  /** The package that speaks in errors. */
+  readonly room: string;
+  /** Every tensor that the configuration and the model ask for, by the file's name, with its shape. */
+  readonly expected: ReadonlyMap<string, readonly number[]>;
+  /** The base that the configuration names, and the one at hand: for messages. */
+  readonly bases: { readonly configured: unknown; readonly actual: string };
+  /** What a misshapen tensor says of its cause. @defaultValue nothing */
+  readonly explain?: (name: string, got: readonly number[], expected: readonly number[]) => string | undefined;
+}
+
+/** The last parts of the names that the methods of PEFT give their tensors, and those methods. */
+const methodOf: Readonly<Record<string, string>> = {
+  lora_A: 'LORA',
+  lora_B: 'LORA',
+  lora_embedding_A: 'LORA',
+  lora_embedding_B: 'LORA',
+  lora_magnitude_vector: 'LORA',
+  ia3_l: 'IA3',
+  adaption_prompt: 'ADAPTION_PROMPT',
+  adaption_gate: 'ADAPTION_PROMPT',
+  prompt_embeddings: 'PREFIX_TUNING, PROMPT_TUNING or P_TUNING',
+};
+
+/**
+ * Compares an adapter file with what is expected of it.
+ *
+ * @throws Problem with a report of what is missing, left over or misshapen, and the likely cause; for a file without
+ *   tensors; for an empty tensor; and for values that are NaN or infinite
+ */
+export function matchPeftTensors(tensors: ReadonlyMap<string, NamedArray>, options: MatchOptions): void {
+  const { room, expected, explain } = options;
+  checkValues(room, tensors);
+  const missing = [...expected.keys()].filter(name => !tensors.has(name));
+  const unexpected = [...tensors.keys()].filter(name => !expected.has(name));
+  const misshapen = [...tensors].flatMap(([name, { shape }]) => {
+    const wanted = expected.get(name);
+    if (wanted === undefined || String(wanted) === String(shape)) return [];
+    const cause = explain?.(name, shape, wanted);
+    return [`'${name}' is [${shape.join(', ')}], not [${wanted.join(', ')}]${cause === undefined ? '' : `: ${cause}`}`];
+  });
+  if (missing.length + unexpected.length + misshapen.length === 0) return;
+  const parts = [
+    list('missing', missing, unexpected),
+    list('not expected', unexpected, missing),
+    list('of another shape', misshapen, []),
+  ].filter(part => part !== '');
+  const fits = tensors.size - unexpected.length - misshapen.length;
+  throw problem(room, {
+    what: `the adapter does not fit the model: ${fits} of its ${tensors.size} tensors match; ${parts.join('; ')}`,
+    fix: likelyCause(unexpected, misshapen.length > 0, options),
+  });
+}
+
+function checkValues(room: string, tensors: ReadonlyMap<string, NamedArray>): void {
+  const gathered = 'save it again: with weights spread over devices they must be gathered first';
+  if (tensors.size === 0) throw problem(room, { what: 'the adapter file holds no tensors', fix: gathered });
+  for (const [name, { shape, data }] of tensors) {
+    if (data.length === 0) throw problem(room, { what: `'${name}' is empty`, got: shape, fix: gathered });
+    const bad = countNonFinite(data);
+    if (bad === 0) continue;
+    throw problem(room, { what: `${bad} of the ${data.length} values of '${name}' are NaN or infinite` });
+  }
+}
+
+function list(title: string, entries: readonly string[], others: readonly string[]): string {
+  if (entries.length === 0) return '';
+  const shown = entries.slice(0, 5).map(entry => {
+    const [near] = nearNames(entry, others, 1);
+    return near === undefined ? entry : `${entry} (near: ${near})`;
+  });
+  return `${entries.length} ${title}: ${shown.join(', ')}${entries.length > 5 ? ', …' : ''}`;
+}
+
+/** What most often leads to such a file. */
+function likelyCause(
+  unexpected: readonly string[],
+  isMisshapen: boolean,
+  { expected, bases: { configured, actual } }: MatchOptions,
+): string {
+  const bases = `the adapter was made for ${JSON.stringify(configured ?? null)}, the model is ${JSON.stringify(actual)}`;
+  const [first] = unexpected;
+  if (first === undefined) {
+    return isMisshapen ? bases : 'the configuration names more modules than the file holds, or the file is incomplete';
+  }
+  const parts = first.split('.');
+  const methods = new Set([...expected.keys()].flatMap(name => name.split('.')));
+  const foreign = parts.find(part => Object.hasOwn(methodOf, part) && !methods.has(part));
+  if (foreign !== undefined) return `'${foreign}' is of ${methodOf[foreign]!}, which the configuration does not say`;
+  for (const name of expected.keys()) {
+    const wanted = name.split('.');
+    if (first.startsWith(`${name}.`)) {
+      return `its keys hold the adapter's name '${parts.at(-1)!}', which PEFT leaves out of files: save it with save_pretrained()`;
+    }
+    const same = commonEnd(parts, wanted);
+    if (same < Math.min(4, wanted.length)) continue;
+    const begin = (of: readonly string[]): string => `'${of.slice(0, of.length - same).join('.')}'`;
+    const names = `its names begin ${begin(parts)} where the model's begin ${begin(wanted)}`;
+    return `${names}: rename them, or use the model that it was made for (${bases})`;
+  }
+  return bases;
+}
+
+/** How many parts two names end in alike. */
+function commonEnd(a: readonly string[], b: readonly string[]): number {
+  let same = 0;
+  while (same < Math.min(a.length, b.length) && a.at(-1 - same) === b.at(-1 - same)) same++;
+  return same;
+}
+
+/**
+ * Parameters as a file stores them, read from the device.
+ *
+ * @param room - the package that speaks in errors
+ * @throws Problem if one holds NaN or infinity
+ */
+export async function toNamedArrays(
+  room: string,
+  parameters: ReadonlyMap<string, tf.Tensor>,
+): Promise<Map<string, NamedArray>> {
+  const arrays = [...parameters].map(async ([name, parameter]): Promise<[string, NamedArray]> => {
+    const data = (await parameter.data()) as Float32Array;
+    const bad = countNonFinite(data);
+    if (bad === 0) return [name, { shape: parameter.shape, data }];
+    throw problem(room, {
+      what: `'${name}' is not saved: ${bad} of its ${data.length} values are NaN or infinite`,
+      fix: 'training diverged: go back to an earlier checkpoint, with a lower learning rate or gradient clipping',
+    });
+  });
+  return new Map(await Promise.all(arrays));
+}
+
+/** How many values are NaN or infinite. */
+function countNonFinite(values: Float32Array): number {
+  let count = 0;
+  for (const value of values) if (!Number.isFinite(value)) count++;
+  return count;
+}

@@ -1,0 +1,27 @@
+import { problem } from '@dropbp/basics';
+import type { ModuleNames } from './ia3Layers.ts';
+
+/** What PEFT adapts where nothing is said, by `model_type`. Source: PEFT 0.21.2, `utils/constants.py`. */
+const chosen: Readonly<
+  Record<string, { readonly targets: readonly string[]; readonly feedforward: readonly string[] }>
+> = {
+  gpt2: { targets: ['c_attn', 'mlp.c_proj'], feedforward: ['mlp.c_proj'] },
+  llama: { targets: ['k_proj', 'v_proj', 'down_proj'], feedforward: ['down_proj'] },
+  mistral: { targets: ['k_proj', 'v_proj', 'down_proj'], feedforward: ['down_proj'] },
+  qwen2: { targets: ['q_proj', 'v_proj', 'down_proj'], feedforward: ['down_proj'] },
+  qwen3: { targets: ['q_proj', 'v_proj', 'down_proj'], feedforward: ['down_proj'] },
+};
+
+/** The modules that PEFT chooses for an architecture. @throws Problem where it knows none */
+export function defaultModules(option: 'targetModules' | 'feedforwardModules', architecture: string): ModuleNames {
+  const found = Object.hasOwn(chosen, architecture) ? chosen[architecture] : undefined;
+  if (found !== undefined) return option === 'targetModules' ? found.targets : found.feedforward;
+  throw problem('peft-ia3', {
+    what: `${option} is missing, and PEFT has no choice of its own for the architecture '${architecture}'`,
+    expected: `it has one for ${Object.keys(chosen).join(', ')}`,
+    fix:
+      option === 'targetModules'
+        ? "pass targetModules: ['k_proj', 'v_proj', 'down_proj']"
+        : 'pass feedforwardModules, [] for none',
+  });
+}

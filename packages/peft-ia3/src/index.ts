@@ -1,0 +1,2 @@
+export { ia3, type Ia3Options } from './ia3.ts';
+export { peftFormat } from './peftFormat.ts';

@@ -1,0 +1,33 @@
+import { matchPeftTensors, type Adapter, type AdapterFormat, type PeftFiles } from '@dropbp/core';
+import { attachIa3, fileName } from './attachIa3.ts';
+import { ia3Config, readIa3Config } from './ia3Config.ts';
+import { ia3Layers } from './ia3Layers.ts';
+
+/**
+ * IA³ in PEFT's files. What it reads can be trained on. A value that would change what the adapter computes and is not
+ * supported is refused by name, as are tensors that do not fit.
+ */
+export const peftFormat: AdapterFormat = { peftType: 'IA3', fromPeft };
+
+function fromPeft({ config, tensors }: PeftFiles): Adapter {
+  const { settings, startsAtOne, provenance } = readIa3Config(config);
+  return {
+    name: 'ia3',
+    attach(model) {
+      const found = ia3Layers(model, settings, false);
+      matchPeftTensors(tensors, {
+        room: 'peft-ia3',
+        expected: new Map(found.layers.map(layer => [fileName(layer), layer.shape])),
+        bases: { configured: provenance.base_model_name_or_path, actual: model.source },
+        explain: (_, got, expected) =>
+          (got[0] === 1) !== (expected[0] === 1)
+            ? `the file scales its ${got[0] === 1 ? 'inputs' : 'outputs'}, feedforward_modules says otherwise`
+            : undefined,
+      });
+      return attachIa3(model, found.layers, {
+        values: layer => tensors.get(fileName(layer))!.data,
+        config: () => ia3Config(model, found, settings.excludeModules, startsAtOne, provenance),
+      });
+    },
+  };
+}
