@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { checkOptions, problem, seededRandom } from '@dropbp/basics';
 import {
+  attachedTensors,
   forwardLogits,
   makeRunnable,
   withTensors,
@@ -46,7 +47,7 @@ export function compose(model: Model, adapter: Adapter, dropBP?: DropBP): Tuned 
     attachment.dispose();
     throw problem('compose', { what: `'${adapter.name}' has nothing to train in this model` });
   }
-  const tensors = new Map([...model.parameters, ...attachment.constants, ...parameters]);
+  const tensors = attachedTensors(model, attachment);
   const runnable = makeRunnable(model, tensors, attachment.hooks, attachment.adaptedModules);
   const inTurn = serialized();
   let calls = 0;

@@ -2,13 +2,13 @@ import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import {
   activate,
-  embedding,
   layerNorm,
   mergeHeads,
   splitHeads,
   splitLast,
   type Activation,
   type Branch,
+  type Hooks,
   type ModuleInfo,
   type Scope,
 } from '@dropbp/core';
@@ -18,6 +18,7 @@ import { attend } from './attend.ts';
 import { attentionFlops, linearFlops } from './branchFlops.ts';
 import { configReader, type RawConfig } from './configReader.ts';
 import { keyBiases } from './keyBiases.ts';
+import { embeddingLayer } from './embeddingLayer.ts';
 import { linearLayer } from './linearLayer.ts';
 
 /**
@@ -104,23 +105,23 @@ function defineGpt2(raw: RawConfig): Definition {
     isEmbeddingParameter: name => !isHeadOnly(name),
     isHeadParameter: name => isHeadOnly(name) || name === headWeight,
     embed(tokens, p, hooks, offset) {
-      const x = embedding(p[`${TOKENS}.weight`]!, tokens);
+      const x = embeddingLayer(TOKENS, tokens, p, hooks);
       const hooked = offset === 0 && hooks.embed !== undefined ? hooks.embed(TOKENS, x, p) : x;
-      return addPositions(hooked, p, offset, c.maxPositions);
+      return addPositions(hooked, p, hooks, offset, c.maxPositions);
     },
     head: {
       path: HEAD,
       weight: headWeight,
       normalize: (x, p) => normalize(NORM, x, p, c.epsilon),
       project: (x, p, hooks) =>
-        linearLayer(HEAD, x, c.isTied ? { ...p, [`${HEAD}.weight`]: p[headWeight]! } : p, hooks),
+        linearLayer(HEAD, x, c.isTied ? { [`${HEAD}.weight`]: p[headWeight]!, ...p } : p, hooks),
     },
     shared: keyBiases,
   };
 }
 
 /** Adds the learned positions, virtual tokens included, as they take positions like any other. */
-function addPositions(x: tf.Tensor, p: Scope, offset: number, maxPositions: number): tf.Tensor {
+function addPositions(x: tf.Tensor, p: Scope, hooks: Hooks, offset: number, maxPositions: number): tf.Tensor {
   const end = offset + x.shape[1]!;
   if (end > maxPositions) {
     throw problem('models', {
@@ -129,7 +130,7 @@ function addPositions(x: tf.Tensor, p: Scope, offset: number, maxPositions: numb
       expected: `at most ${maxPositions}`,
     });
   }
-  return tf.add(x, embedding(p[`${POSITIONS}.weight`]!, tf.range(offset, end, 1, 'int32')));
+  return tf.add(x, embeddingLayer(POSITIONS, tf.range(offset, end, 1, 'int32'), p, hooks));
 }
 
 function normalize(name: string, x: tf.Tensor, p: Scope, epsilon: number): tf.Tensor {

@@ -1,20 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
-import {
-  embedding,
-  gated,
-  mergeHeads,
-  rmsNorm,
-  rope,
-  ropeTables,
-  splitHeads,
-  type Branch,
-  type ModuleInfo,
-} from '@dropbp/core';
+import { gated, mergeHeads, rmsNorm, rope, ropeTables, splitHeads, type Branch, type ModuleInfo } from '@dropbp/core';
 import type { Architecture, Definition } from './architecture.ts';
 import { attend } from './attend.ts';
 import { attentionFlops, linearFlops } from './branchFlops.ts';
 import type { RawConfig } from './configReader.ts';
 import { keyBiases } from './keyBiases.ts';
+import { embeddingLayer } from './embeddingLayer.ts';
 import { linearLayer } from './linearLayer.ts';
 import { families, llamaConfig, type LlamaConfig, type LlamaLayer } from './llamaConfig.ts';
 
@@ -53,7 +44,7 @@ function defineLlama(raw: RawConfig): Definition {
     isEmbeddingParameter: name => !isHeadOnly(name),
     isHeadParameter: name => isHeadOnly(name) || name === headWeight,
     embed(tokens, p, hooks, offset) {
-      const x = embedding(p[`${EMBEDDING}.weight`]!, tokens);
+      const x = embeddingLayer(EMBEDDING, tokens, p, hooks);
       return offset === 0 && hooks.embed !== undefined ? hooks.embed(EMBEDDING, x, p) : x;
     },
     head: {
@@ -61,7 +52,7 @@ function defineLlama(raw: RawConfig): Definition {
       weight: headWeight,
       normalize: (x, p) => rmsNorm(x, p[`${NORM}.weight`]!, c.epsilon),
       project: (x, p, hooks) =>
-        linearLayer(HEAD, x, c.isTied ? { ...p, [`${HEAD}.weight`]: p[headWeight]! } : p, hooks),
+        linearLayer(HEAD, x, c.isTied ? { [`${HEAD}.weight`]: p[headWeight]!, ...p } : p, hooks),
     },
     shared(pass) {
       const first = pass.offset ?? 0;

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
 import { seededRandom } from '@dropbp/basics';
 import {
+  attachedTensors,
   causalLoss,
   forwardLogits,
   hasTrainable,
@@ -55,7 +56,7 @@ interface Bound {
 }
 
 function bind(model: Model, attachment: Attachment): Bound {
-  const tensors = new Map([...model.parameters, ...attachment.constants, ...attachment.parameters]);
+  const tensors = attachedTensors(model, attachment);
   return { model, attachment, runnable: makeRunnable(model, tensors, attachment.hooks, attachment.adaptedModules) };
 }
 

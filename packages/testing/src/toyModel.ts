@@ -87,7 +87,8 @@ function makeToy(layout: Layout, isTied: boolean, parameters: ReadonlyMap<string
     isEmbeddingParameter: name => name.startsWith('embed.'),
     isHeadParameter: name => name === headWeight || name.startsWith('norm.') || name.startsWith('head.'),
     embed(tokens, p, hooks) {
-      const x = embedding(p['embed.weight']!, tokens);
+      const base = (indices: tf.Tensor): tf.Tensor => embedding(p['embed.weight']!, indices);
+      const x = hooks.embedding === undefined ? base(tokens) : hooks.embedding('embed', tokens, base, p);
       return hooks.embed === undefined ? x : hooks.embed('embed', x, p);
     },
     head: isTied ? tiedHead : ownHead,
@@ -195,7 +196,7 @@ function makeHead(weight: string): Model['head'] {
     weight,
     normalize: (x, p) => rmsNorm(x, p['norm.weight']!, normEps),
     project: (x, p, hooks) => {
-      const base = (input: tf.Tensor): tf.Tensor => linear(input, p[weight]!);
+      const base = (input: tf.Tensor): tf.Tensor => linear(input, (p['head.weight'] ?? p[weight])!);
       return hooks.linear === undefined ? base(x) : hooks.linear('head', x, base, p);
     },
   };

@@ -17,17 +17,36 @@ export interface Adapter {
    * @throws Problem where the options do not fit the model (a target that matches nothing, say)
    */
   attach(model: Model): Attachment;
+  /**
+   * What must be waited for before {@link Adapter.attach}: an adapter whose first values follow from the model's weights
+   * reads them here. The result is what is attached, to this model alone. Absent where nothing is read.
+   *
+   * @example
+   * ```ts
+   * const pissa = lora({ targetModules: ['q_proj'], initialization: 'pissa' });
+   * const tuned = compose(model, await prepared(pissa, model));
+   * ```
+   */
+  prepare?(model: Model): Promise<Adapter>;
 }
 
 /** An adapter bound to one model. */
 export interface Attachment {
-  /** Trainable parameters by dotted name, in a stable order. A name of the model's own replaces that weight. */
+  /**
+   * Trainable parameters by dotted name, in a stable order. A name of the model's own replaces that weight;
+   * `<head.path>.weight` gives a head that is tied to the embedding a weight of its own.
+   */
   readonly parameters: ReadonlyMap<string, tf.Variable>;
   /**
    * Tensors that the hooks read and that are not trained (a layer's scaling), by dotted name. A name of the model's own
    * replaces that weight.
    */
   readonly constants: ReadonlyMap<string, tf.Tensor>;
+  /**
+   * Further names under which a parameter or constant is read, with its own name: where the head shares what belongs to the
+   * embedding, say. @defaultValue none
+   */
+  readonly aliases?: ReadonlyMap<string, string>;
   readonly hooks: Hooks;
   /** Module paths whose result the hooks change. */
   readonly adaptedModules: ReadonlySet<string>;

@@ -17,6 +17,15 @@ export interface Hooks {
    */
   linear?(name: string, x: tf.Tensor, base: (x: tf.Tensor) => tf.Tensor, p: Scope): tf.Tensor;
   /**
+   * A look-up in a table of rows: tokens, or learned positions. Called for every look-up, in generation too.
+   *
+   * @param name - the embedding's full name: `'model.embed_tokens'`
+   * @param indices - int32, any shape
+   * @param base - the look-up without the adapter
+   * @returns `[…indices.shape, width]`
+   */
+  embedding?(name: string, indices: tf.Tensor, base: (indices: tf.Tensor) => tf.Tensor, p: Scope): tf.Tensor;
+  /**
    * The keys and values that the queries of an attention branch see, after position encoding.
    *
    * @param name - the attention module's name in the scope: `'self_attn'`

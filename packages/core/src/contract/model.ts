@@ -21,7 +21,10 @@ export interface Head {
   readonly weight: string;
   /** Final norm. `x` is `[…, hiddenSize]`. */
   readonly normalize: (x: tf.Tensor, p: Scope) => tf.Tensor;
-  /** Normalised states to logits `[…, vocabSize]`. */
+  /**
+   * Normalised states to logits `[…, vocabSize]`. Where the scope holds `<path>.weight`, that is the projection's weight, in a
+   * tied head too.
+   */
   readonly project: (x: tf.Tensor, p: Scope, hooks: Hooks) => tf.Tensor;
 }
 

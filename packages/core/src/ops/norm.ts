@@ -36,9 +36,9 @@ export function rmsNorm(x: tf.Tensor, weight: tf.Tensor, epsilon: number): tf.Te
  * @param bias - `[width]`
  */
 export function layerNorm(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor, epsilon: number): tf.Tensor {
-  const trains = isTrainable(weight) || isTrainable(bias);
+  const [trainsWeight, trainsBias] = [isTrainable(weight), isTrainable(bias)];
   return withGradient(
-    trains ? [x, weight, bias] : [x],
+    [x, ...(trainsWeight ? [weight] : []), ...(trainsBias ? [bias] : [])],
     save => {
       const mean = tf.mean(x, -1, true);
       const centred = tf.sub(x, mean);
@@ -51,7 +51,7 @@ export function layerNorm(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor, epsi
       const dNormal = tf.mul(dy, weight!);
       const parallel = tf.mul(normal, tf.mean(tf.mul(dNormal, normal), -1, true));
       const dx = tf.mul(scale!, tf.sub(tf.sub(dNormal, tf.mean(dNormal, -1, true)), parallel));
-      return trains ? [dx, sumRows(tf.mul(dy, normal)), sumRows(dy)] : [dx];
+      return [dx, ...(trainsWeight ? [sumRows(tf.mul(dy, normal))] : []), ...(trainsBias ? [sumRows(dy)] : [])];
     },
   );
 }

@@ -2,14 +2,16 @@ import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import { IGNORED_LABEL, type Batch } from '../contract/batch.ts';
 import type { Scope } from '../contract/branch.ts';
+import type { Hooks } from '../contract/hooks.ts';
+import type { Head } from '../contract/model.ts';
 import { activeEngine, type TracedFunction } from '../engine.ts';
-import { crossEntropy, linearCrossEntropy } from '../ops/crossEntropy.ts';
+import { crossEntropy, linearCrossEntropy, type Targets } from '../ops/crossEntropy.ts';
 import { takeRows } from '../ops/rows.ts';
 import { reshape } from '../ops/shapes.ts';
 import { compileOnce } from './compileOnce.ts';
 import { packScope, unpackScope, type CompiledInputs } from './compiledInputs.ts';
 import { fusedGradient } from './fusedGradient.ts';
-import { headScope } from './headLogits.ts';
+import { headScope, ownHeadWeight } from './headLogits.ts';
 import type { Runnable } from './runnable.ts';
 
 /** The positions of a batch that predict a label that counts. */
@@ -23,7 +25,7 @@ export interface LabelledRows {
 }
 
 /** Rows that go through the head at a time, so that `[rows, vocabSize]` stays small. */
-const CHUNK = 256;
+const CHUNK = 128;
 /** A shorter chunk is filled up to a multiple of this, so that an engine sees few shapes. */
 const GRAIN = 32;
 
@@ -118,24 +120,28 @@ function chunkLoss(runnable: Runnable, scope: Scope, x: tf.Tensor, labels: tf.Te
   packScope(inputs, scope);
   const engine = activeEngine();
   const { head } = runnable.model;
+  const lossOf = runnable.adaptedModules.has(head.path) ? adaptedLoss : plainLoss;
+  const loss = chunkFunction(runnable, lossOf);
   if (engine !== undefined) {
-    const run = compileOnce(engine, [head, runnable.hooks], () => chunkFunction(runnable), {
-      name: 'loss',
-      fuse: true,
-    });
+    const run = compileOnce(engine, [head, runnable.hooks, lossOf], () => loss, { name: 'loss', fuse: true });
     return run(inputs.differentiable, inputs.frozen);
   }
-  const loss = chunkFunction(runnable);
   return fusedGradient(differentiable => loss({ ...differentiable, ...inputs.frozen }), inputs.differentiable);
 }
 
-function chunkFunction({ model: { head }, hooks, adaptedModules }: Runnable): TracedFunction {
+function chunkFunction({ model: { head }, hooks }: Runnable, lossOf: LossOfStates): TracedFunction {
   return inputs => {
     const p = unpackScope(inputs);
     const states = head.normalize(inputs.x!, p);
-    const targets = { labels: inputs.labels!, weights: inputs.weights! };
-    return adaptedModules.has(head.path)
-      ? crossEntropy(head.project(states, p, hooks), targets)
-      : linearCrossEntropy(states, p[head.weight]!, targets);
+    return lossOf(states, { labels: inputs.labels!, weights: inputs.weights! }, head, p, hooks);
   };
 }
+
+/** The loss of normalised states. */
+type LossOfStates = (states: tf.Tensor, targets: Targets, head: Head, p: Scope, hooks: Hooks) => tf.Tensor;
+
+const adaptedLoss: LossOfStates = (states, targets, head, p, hooks) =>
+  crossEntropy(head.project(states, p, hooks), targets);
+
+const plainLoss: LossOfStates = (states, targets, head, p) =>
+  linearCrossEntropy(states, (p[ownHeadWeight(head)] ?? p[head.weight])!, targets);

@@ -34,5 +34,14 @@ function logits(head: Head, hooks: Hooks, x: tf.Tensor, p: Scope): tf.Tensor {
 
 /** The parameters that the head reads, by full name. */
 export function headScope({ model, outerScope }: Runnable): Scope {
-  return Object.fromEntries(Object.entries(outerScope).filter(([name]) => model.isHeadParameter(name)));
+  const own = ownHeadWeight(model.head);
+  // An adapter may give a tied head a weight of its own, which stands for the embedding's then.
+  const replaced = own !== model.head.weight && own in outerScope ? model.head.weight : undefined;
+  const isRead = (name: string): boolean => model.isHeadParameter(name) && name !== replaced;
+  return Object.fromEntries(Object.entries(outerScope).filter(([name]) => isRead(name)));
+}
+
+/** The name of the projection's weight where it is not another module's. */
+export function ownHeadWeight({ path }: Pick<Head, 'path'>): string {
+  return `${path}.weight`;
 }

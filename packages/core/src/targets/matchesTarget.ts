@@ -57,10 +57,10 @@ function isInLayers(room: string, name: string, rules: TargetRules): boolean {
 /** The number of the layer that a module is in; undefined where its name shows none. */
 export function layerIndex(room: string, name: string, pattern: TargetRules['layersPattern'] = []): number | undefined {
   const patterns = (typeof pattern === 'string' ? [pattern] : pattern).filter(p => p !== '');
-  const parents = patterns.length === 0 ? ['[^.]*'] : patterns;
+  const parents = patterns.length === 0 ? ['.*?\\.[^.]*'] : patterns.map(p => `(?:.*?\\.)?(?:${p})`);
   for (const parent of parents) {
     // The number is the last group, whatever groups a pattern brings.
-    const expression = pythonRegExp(room, 'layersPattern', parent, source => `^.*?\\.(?:${source})\\.(\\d+)\\.`);
+    const expression = pythonRegExp(room, 'layersPattern', parent, source => `^${source}\\.(\\d+)\\.`);
     const found = expression.exec(name);
     if (found !== null) return Number(found.at(-1));
   }
