@@ -1,20 +1,27 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkOptions, nearNames, problem } from '@dropbp/basics';
+import { checkOptions, problem } from '@dropbp/basics';
 import type { Adapter, Attachment, Model } from '@dropbp/core';
+import { checkFilter, checkUsed, covers, type Filter } from './filter.ts';
+import { checkParts, checkPartsPresent, isOfParts, type Part } from './parts.ts';
 
-/** What {@link fullFineTune} takes. Filters are names of weights or modules, or parts of them between dots. */
+/** What {@link fullFineTune} takes: what is trained must pass all of it. */
 export interface FullFineTuneOptions {
+  /**
+   * Train weights of these kinds alone: `['biases']` is BitFit (Ben Zaken et al. 2021), those of norms included; `['norms']`
+   * are all weights of norms. @defaultValue all kinds
+   */
+  readonly parts?: readonly Part[];
   /** Train these alone: `['lm_head', 'layers.3.mlp']`. @defaultValue all weights */
-  readonly include?: readonly string[];
+  readonly include?: Filter;
   /** Leave these frozen: `['embed_tokens']`. @defaultValue none */
-  readonly exclude?: readonly string[];
+  readonly exclude?: Filter;
 }
 
 /**
- * Full fine-tuning: trains the model's own weights. Its parameters have their names, and share the memory of the
- * model's weights until they are first changed; the model itself stays as it is.
+ * Full fine-tuning: trains the model's own weights, all or some. Its parameters have their names, and share the memory of
+ * the model's weights until they are first changed; the model itself stays as it is.
  *
- * @throws Problem on options that are unknown; when attached, on a filter that matches nothing
+ * @throws Problem on options that are unknown; when attached, on a filter or a part that matches nothing
  *
  * @example
  * ```ts
@@ -22,21 +29,24 @@ export interface FullFineTuneOptions {
  * ```
  */
 export function fullFineTune(options: FullFineTuneOptions = {}): Adapter {
-  checkOptions('peft-full', 'fullFineTune()', options, ['include', 'exclude']);
-  const { include, exclude = [] } = options;
-  checkFilters('include', include ?? []);
-  checkFilters('exclude', exclude);
+  checkOptions('peft-full', 'fullFineTune()', options, ['parts', 'include', 'exclude']);
+  const { parts, include, exclude } = options;
+  if (parts !== undefined) checkParts(parts);
+  if (include !== undefined) checkFilter('include', include);
+  if (exclude !== undefined) checkFilter('exclude', exclude);
   return {
     name: 'full fine-tuning',
     attach(model) {
-      checkUsed('include', include ?? [], model);
-      checkUsed('exclude', exclude, model);
+      if (parts !== undefined) checkPartsPresent(parts, model);
+      if (include !== undefined) checkUsed('include', include, model);
+      if (exclude !== undefined) checkUsed('exclude', exclude, model);
       const isTrained = (name: string): boolean =>
-        (include === undefined || include.some(filter => covers(filter, name))) &&
-        !exclude.some(filter => covers(filter, name));
+        (parts === undefined || isOfParts(parts, name, model)) &&
+        (include === undefined || covers(include, name)) &&
+        (exclude === undefined || !covers(exclude, name));
       const names = [...model.parameters.keys()].filter(isTrained);
       if (names.length === 0) {
-        throw problem('peft-full', { what: 'the filters leave no weight to train', got: { include, exclude } });
+        throw problem('peft-full', { what: 'the filters leave no weight to train', got: options });
       }
       return attachFull(model, names);
     },
@@ -59,26 +69,3 @@ function attachFull(model: Model, names: readonly string[]): Attachment {
 
 // One object for every attachment, so that an engine compiles once for all of them.
 const hooks = {};
-
-/** Whether a filter names the weight or a module that it is in. */
-function covers(filter: string, name: string): boolean {
-  return `.${name}.`.includes(`.${filter}.`);
-}
-
-function checkFilters(option: string, filters: unknown): void {
-  if (Array.isArray(filters) && filters.every(filter => typeof filter === 'string' && filter !== '')) return;
-  throw problem('peft-full', { what: `${option} is not usable`, got: filters, expected: 'a list of names' });
-}
-
-function checkUsed(option: string, filters: readonly string[], model: Model): void {
-  const names = [...model.parameters.keys()];
-  const unused = filters.filter(filter => !names.some(name => covers(filter, name)));
-  if (unused.length === 0) return;
-  const parts = new Set(names.flatMap(name => [name, ...name.split('.')]));
-  const near = unused.flatMap(filter => nearNames(filter, parts));
-  throw problem('peft-full', {
-    what: `${option}: ${unused.map(filter => `'${filter}'`).join(', ')} names no weight of the model`,
-    expected: 'names of weights or modules, or parts of them between dots',
-    ...(near.length > 0 && { fix: `did you mean ${near.map(name => `'${name}'`).join(' or ')}?` }),
-  });
-}

@@ -6,9 +6,26 @@ testAdapter('full fine-tuning', {
   create: () => fullFineTune(),
   rejects: {
     'an option that is not known': [() => fullFineTune({ only: [] } as object), "does not know the option 'only'"],
-    'a filter that is no list': [
-      () => fullFineTune({ include: 'head' } as object),
-      'include is not usable; got "head"',
+    'a filter that is none': [
+      () => fullFineTune({ include: ['head', ''] }),
+      'include is not usable; got ["head",""]; expected a list of names, or a regular expression as a string',
+    ],
+    'an expression that matches nothing': [
+      model => fullFineTune({ include: 'mlp.*' }).attach(model),
+      'include matches no weight of the model; got "mlp.*"; expected a string to be a regular expression',
+    ],
+    'a plain name as an expression': [
+      model => fullFineTune({ exclude: 'head' }).attach(model),
+      "did you mean ['head']?",
+    ],
+    'a kind of weight that is not known': [
+      () => fullFineTune({ parts: ['bias'] } as object),
+      "parts is not usable; got [\"bias\"]; expected a list of 'biases' and 'norms'",
+    ],
+    'no kind of weight': [() => fullFineTune({ parts: [] }), 'parts is not usable; got []'],
+    'a kind of weight that the model has not': [
+      model => fullFineTune({ parts: ['biases'] }).attach(model),
+      "the model has no biases to train; leave 'biases' out; parts: ['norms'] is the nearest thing that it has",
     ],
     'a filter that matches nothing': [
       model => fullFineTune({ exclude: ['embd'] }).attach(model),
@@ -16,7 +33,7 @@ testAdapter('full fine-tuning', {
     ],
     'filters that leave nothing': [
       model => fullFineTune({ include: ['embed'], exclude: ['weight'] }).attach(model),
-      'the filters leave no weight to train',
+      'the filters leave no weight to train; got {"include":["embed"],"exclude":["weight"]}',
     ],
   },
 });
