@@ -66,7 +66,10 @@ export class TensorStore {
   fill(value: number, shape: Shape, dtype: TensorType): tf.TensorInfo {
     const length = sizeOf(shape);
     const buffer = new ArrayBuffer(Math.max(1, length) * bytesPerElement[dtype]);
-    const handle = this.device.upload(viewBuffer(buffer, dtype, length).fill(value), shape, dtype, true);
+    const elements = viewBuffer(buffer, dtype, length);
+    // A new buffer is zero; writing that again would touch all of its memory.
+    if (!Object.is(value, 0)) elements.fill(value);
+    const handle = this.device.upload(elements, shape, dtype, true);
     const dataId = {};
     this.#entries.set(dataId, { references: 1, dtype, handle, fill: value });
     return { dataId, shape: [...shape], dtype };
