@@ -1,3 +1,4 @@
+export { bucketLength } from './bucketLength.ts';
 export { checkNumber, ranges, type NumberRange } from './checkNumber.ts';
 export { checkOptions } from './checkOptions.ts';
 export { errorCode } from './errorCode.ts';

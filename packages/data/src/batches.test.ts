@@ -132,7 +132,16 @@ describe('paddedBatch', () => {
     expect([batch.inputIds.dtype, batch.labels.dtype, batch.attentionMask.dtype]).toEqual(['int32', 'int32', 'int32']);
     tf.dispose([batch.inputIds, batch.labels, batch.attentionMask]);
   });
+  it('fills up to one of few lengths where none is asked for', () => {
+    const timeOf = (length: number, longest?: number): number => {
+      const batch = paddedBatch([new Int32Array(length)], { padId: 0, ...(longest !== undefined && { longest }) });
+      tf.dispose([batch.inputIds, batch.labels, batch.attentionMask]);
+      return batch.inputIds.shape[1]!;
+    };
+    expect([timeOf(5), timeOf(33), timeOf(300), timeOf(300, 310)]).toEqual([32, 64, 320, 310]);
+  });
   it('refuses what it cannot do', () => {
+    expect(() => paddedBatch([[1, 2]], { padId: 0, longest: 1 })).toThrow('longer than the model takes; got "2 tokens"');
     expect(() => paddedBatch([], { padId: 0 })).toThrow('there are no sequences');
     expect(() => paddedBatch([[1], []], { padId: 0 })).toThrow('sequence 1 holds no tokens');
     expect(() => paddedBatch([[1]], { padId: -1 })).toThrow('padId is not usable');

@@ -1,13 +1,15 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
+import { bucketLength, checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
 import type { Batch } from '@dropbp/core';
 
 /** Options of {@link paddedBatch}. */
 export interface PaddedBatchOptions {
   /** The token that fills up. Nothing reads it, but it must be one of the model's. */
   readonly padId: number;
-  /** Fills up to a multiple of this many tokens, so that batches have few shapes. @defaultValue 1 */
+  /** Fills up to a multiple of this many tokens. @defaultValue to one of few lengths, so that an engine compiles seldom */
   readonly multipleOf?: number;
+  /** The longest batch that the model takes: its positions. @defaultValue no limit */
+  readonly longest?: number;
 }
 
 // The value that transformers gives to a label that does not count.
@@ -20,17 +22,29 @@ const IGNORED = -100;
  * @throws Problem for options that are not usable, or a sequence without tokens
  */
 export function paddedBatch(sequences: readonly ArrayLike<number>[], options: PaddedBatchOptions): Required<Batch> {
-  checkOptions('data', 'paddedBatch()', options, ['padId', 'multipleOf']);
-  const { padId, multipleOf = 1 } = options;
-  checkNumber('data', 'multipleOf', multipleOf, ranges.count);
+  checkOptions('data', 'paddedBatch()', options, ['padId', 'multipleOf', 'longest']);
+  const { padId, multipleOf, longest = Infinity } = options;
+  if (multipleOf !== undefined) checkNumber('data', 'multipleOf', multipleOf, ranges.count);
+  if (longest !== Infinity) checkNumber('data', 'longest', longest, ranges.count);
   checkNumber('data', 'padId', padId, { ...ranges.index, expected: 'the id of a token' });
   const empty = sequences.findIndex(sequence => sequence.length === 0);
   if (sequences.length === 0 || empty >= 0) {
     const what = sequences.length === 0 ? 'there are no sequences' : `sequence ${empty} holds no tokens`;
     throw problem('data', { what, expected: 'sequences of at least one token' });
   }
-  const longest = sequences.reduce((most, { length }) => Math.max(most, length), 0);
-  const time = Math.ceil(longest / multipleOf) * multipleOf;
+  const needed = sequences.reduce((most, { length }) => Math.max(most, length), 0);
+  if (needed > longest) {
+    throw problem('data', {
+      what: 'a sequence is longer than the model takes',
+      got: `${needed} tokens`,
+      expected: `at most ${longest}`,
+      fix: 'cut it',
+    });
+  }
+  const time =
+    multipleOf === undefined
+      ? bucketLength(needed, longest)
+      : Math.min(Math.ceil(needed / multipleOf) * multipleOf, longest);
   const filled = (padding: number, value: (sequence: ArrayLike<number>, t: number) => number): tf.Tensor => {
     const values = new Int32Array(sequences.length * time).fill(padding);
     sequences.forEach((sequence, row) => {

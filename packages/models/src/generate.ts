@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkOptions, problem, seededRandom } from '@dropbp/basics';
+import { bucketLength, checkOptions, problem, seededRandom } from '@dropbp/basics';
 import {
   activeEngine,
   headLogits,
@@ -110,18 +110,14 @@ function lastLogits(runnable: Runnable, tokens: Int32Array, padding: number, opt
   return { logits, length };
 }
 
-/** Prompts up to this length are all run as one of it. */
-const SHORT_PROMPT = 32;
-
 /**
- * How many tokens to add to a prompt, so that an engine, which compiles every length anew, sees few of them: less than a
- * quarter where the prompt is long. What the added ones leave in the cache is hidden until the text's own tokens replace it.
+ * How many tokens to add to a prompt, so that an engine compiles few lengths. What the added ones leave in the cache is hidden
+ * until the text's own tokens replace it.
  */
 function promptPadding({ model, hooks }: Runnable, length: number): number {
   // Virtual tokens in front of the prompt take positions too: how many, only the hook knows.
   if (activeEngine() === undefined || hooks.embed !== undefined) return 0;
-  const grain = Math.max(SHORT_PROMPT, 2 ** (Math.floor(Math.log2(length)) - 2));
-  return Math.min(Math.ceil(length / grain) * grain, model.maxPositions) - length;
+  return bucketLength(length, model.maxPositions) - length;
 }
 
 async function read(logits: tf.Tensor): Promise<Float32Array> {
