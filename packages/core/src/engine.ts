@@ -10,10 +10,28 @@ export type TracedFunction<R extends Results = tf.Tensor> = (inputs: Readonly<Re
  * What {@link Engine.compile} returns: called with the tensors that take a gradient and with those that do not. Of several
  * results the first alone carries a gradient.
  */
-export type CompiledFunction<R extends Results = tf.Tensor> = (
-  differentiable: Readonly<Record<string, tf.Tensor>>,
-  frozen?: Readonly<Record<string, tf.Tensor>>,
-) => R;
+export interface CompiledFunction<R extends Results = tf.Tensor> {
+  (differentiable: Readonly<Record<string, tf.Tensor>>, frozen?: Readonly<Record<string, tf.Tensor>>): R;
+  /**
+   * Runs the function once, for a backward pass that runs as often as one likes, with the sessions of a training step. Until
+   * `dispose()` the inputs must stay. Absent where an engine does not offer it.
+   */
+  pullback?(
+    differentiable: Readonly<Record<string, tf.Tensor>>,
+    frozen?: Readonly<Record<string, tf.Tensor>>,
+  ): CompiledPullback;
+}
+
+/** What {@link CompiledFunction.pullback} returns. */
+export interface CompiledPullback {
+  /**
+   * @param adjoint - the gradient that arrives at the function's first result
+   * @returns the gradients of the differentiable inputs, in their order; the caller owns them
+   */
+  pull(adjoint: tf.Tensor): tf.Tensor[];
+  /** Frees what the backward pass needs beside the inputs. */
+  dispose(): void;
+}
 
 /** Options of {@link Engine.compile}. */
 export interface EngineOptions {

@@ -36,12 +36,17 @@ export function loraLinear(base: tf.Tensor, x: tf.Tensor, tensors: LoraTensors, 
       save([x, narrow, ...(kept === undefined ? [] : [kept])]);
       return tf.add(base, tf.reshape(tf.matMul(narrow, b, false, true), base.shape));
     },
-    (dy, [x, narrow, mask]) => {
+    (dy, [x, narrow, mask], [isBaseWanted, isInputWanted]) => {
       const dRows = rows(dy, outFeatures);
       const dNarrow = tf.mul(tf.matMul(dRows, b), scaling);
-      const dx = dropout(tf.reshape(tf.matMul(dNarrow, a), x!.shape), mask);
+      const dx = (): tf.Tensor => dropout(tf.reshape(tf.matMul(dNarrow, a), x!.shape), mask);
       const dA = tf.matMul(dNarrow, rows(dropout(x!, mask), inFeatures), true, false);
-      return [dy.clone(), dx, dA, tf.matMul(dRows, narrow!, true, false)];
+      return [
+        isBaseWanted ? dy.clone() : undefined,
+        isInputWanted ? dx() : undefined,
+        dA,
+        tf.matMul(dRows, narrow!, true, false),
+      ];
     },
   );
 }

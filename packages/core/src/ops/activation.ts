@@ -69,6 +69,9 @@ export function gated(gate: tf.Tensor, up: tf.Tensor, activation: Activation): t
       save([gate, up]);
       return tf.mul(value(gate), up);
     },
-    (dy, [gate, up]) => [tf.mul(tf.mul(dy, up!), slope(gate!)), tf.mul(dy, value(gate!))],
+    (dy, [gate, up], [isGateWanted, isUpWanted]) => [
+      isGateWanted ? tf.mul(tf.mul(dy, up!), slope(gate!)) : undefined,
+      isUpWanted ? tf.mul(dy, value(gate!)) : undefined,
+    ],
   );
 }

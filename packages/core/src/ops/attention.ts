@@ -46,7 +46,7 @@ export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, options: Att
       save([q, k, v, out, ...(keyBias === undefined ? [] : [keyBias])]);
       return out;
     },
-    (dOut, [q, k, v, out, keyBias]) => {
+    (dOut, [q, k, v, out, keyBias], [isQueryWanted, isKeyWanted, isValueWanted]) => {
       const rowSum = tf.sum(tf.mul(dOut, out!), -1, true);
       const dq: tf.Tensor[] = [];
       let dk: tf.Tensor | undefined;
@@ -56,14 +56,17 @@ export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, options: Att
         const rows = after(chunk.queries(q!), dq.at(-1), dk, dv);
         const p = chunk.probabilities(rows, k!, keyBias);
         const dRows = chunk.queries(dOut);
+        const added = (sum: tf.Tensor | undefined, x: tf.Tensor): tf.Tensor => {
+          const part = chunk.padKeys(x);
+          return sum === undefined ? part : tf.add(sum, part);
+        };
+        if (isValueWanted) dv = added(dv, tf.matMul(p, dRows, true, false));
+        if (!isQueryWanted && !isKeyWanted) continue;
         const dScores = tf.mul(p, tf.sub(tf.matMul(dRows, chunk.keys(v!), false, true), chunk.queries(rowSum)));
-        dq.push(tf.mul(chunk.ungroup(tf.matMul(dScores, chunk.keys(k!))), layout.scale));
-        const dKeys = chunk.padKeys(tf.mul(tf.matMul(dScores, rows, true, false), layout.scale));
-        const dValues = chunk.padKeys(tf.matMul(p, dRows, true, false));
-        dk = dk === undefined ? dKeys : tf.add(dk, dKeys);
-        dv = dv === undefined ? dValues : tf.add(dv, dValues);
+        if (isQueryWanted) dq.push(tf.mul(chunk.ungroup(tf.matMul(dScores, chunk.keys(k!))), layout.scale));
+        if (isKeyWanted) dk = added(dk, tf.mul(tf.matMul(dScores, rows, true, false), layout.scale));
       }
-      return [joined(dq), dk!, dv!];
+      return [isQueryWanted ? joined(dq) : undefined, dk, dv];
     },
   );
 }

@@ -32,11 +32,11 @@ export function linear(x: tf.Tensor, weight: tf.Tensor, options: LinearOptions =
       const sum = bias === undefined ? product : tf.add(product, bias);
       return tf.reshape(sum, [...x.shape.slice(0, -1), outFeatures]);
     },
-    (dy, [input, saved]) => {
+    (dy, [input, saved], [isInputWanted]) => {
       const dRows = tf.reshape(dy, [-1, outFeatures]);
-      const dx = tf.matMul(dRows, saved ?? weight, false, !transpose);
+      const dx = (): tf.Tensor => tf.reshape(tf.matMul(dRows, saved ?? weight, false, !transpose), x.shape);
       return [
-        tf.reshape(dx, x.shape),
+        isInputWanted ? dx() : undefined,
         ...(input === undefined ? [] : [weightGradient(tf.reshape(input, [-1, inFeatures]), dRows, transpose)]),
         ...(bias !== undefined && isTrainable(bias) ? [tf.sum(dRows, 0)] : []),
       ];

@@ -18,11 +18,13 @@ export function rmsNorm(x: tf.Tensor, weight: tf.Tensor, epsilon: number): tf.Te
       save([x, scale, weight]);
       return tf.mul(tf.mul(x, scale), weight);
     },
-    (dy, [x, scale, weight]) => {
+    (dy, [x, scale, weight], [isInputWanted]) => {
       const normal = tf.mul(x!, scale!);
-      const dNormal = tf.mul(dy, weight!);
-      const dx = tf.mul(scale!, tf.sub(dNormal, tf.mul(normal, tf.mean(tf.mul(dNormal, normal), -1, true))));
-      return trains ? [dx, sumRows(tf.mul(dy, normal))] : [dx];
+      const dx = (): tf.Tensor => {
+        const dNormal = tf.mul(dy, weight!);
+        return tf.mul(scale!, tf.sub(dNormal, tf.mul(normal, tf.mean(tf.mul(dNormal, normal), -1, true))));
+      };
+      return [isInputWanted ? dx() : undefined, ...(trains ? [sumRows(tf.mul(dy, normal))] : [])];
     },
   );
 }
@@ -46,12 +48,14 @@ export function layerNorm(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor, epsi
       save([x, mean, scale, weight]);
       return tf.add(tf.mul(tf.mul(centred, scale), weight), bias);
     },
-    (dy, [x, mean, scale, weight]) => {
+    (dy, [x, mean, scale, weight], [isInputWanted]) => {
       const normal = tf.mul(tf.sub(x!, mean!), scale!);
-      const dNormal = tf.mul(dy, weight!);
-      const parallel = tf.mul(normal, tf.mean(tf.mul(dNormal, normal), -1, true));
-      const dx = tf.mul(scale!, tf.sub(tf.sub(dNormal, tf.mean(dNormal, -1, true)), parallel));
-      return [dx, ...(trainsWeight ? [sumRows(tf.mul(dy, normal))] : []), ...(trainsBias ? [sumRows(dy)] : [])];
+      const dx = (): tf.Tensor => {
+        const dNormal = tf.mul(dy, weight!);
+        const parallel = tf.mul(normal, tf.mean(tf.mul(dNormal, normal), -1, true));
+        return tf.mul(scale!, tf.sub(tf.sub(dNormal, tf.mean(dNormal, -1, true)), parallel));
+      };
+      return [isInputWanted ? dx() : undefined, ...(trainsWeight ? [sumRows(tf.mul(dy, normal))] : []), ...(trainsBias ? [sumRows(dy)] : [])];
     },
   );
 }

@@ -24,16 +24,38 @@ export function reshape(x: tf.Tensor, shape: readonly number[]): tf.Tensor {
   );
 }
 
+/** `tf.transpose`, holding nothing for the backward pass. */
+export function transpose(x: tf.Tensor, order: readonly number[]): tf.Tensor {
+  const back = order.map((_, axis) => order.indexOf(axis));
+  return withGradient(
+    [x],
+    () => tf.transpose(x, [...order]),
+    dy => [tf.transpose(dy, back)],
+  );
+}
+
+/** `x`, with the gradient that passes it multiplied by `factor`, a scalar. */
+export function scaleGradient(x: tf.Tensor, factor: tf.Tensor): tf.Tensor {
+  return withGradient(
+    [x],
+    save => {
+      save([factor]);
+      return x.clone();
+    },
+    (dy, [factor]) => [tf.mul(dy, factor!)],
+  );
+}
+
 /** `[batch, time, heads · size]` to `[batch, heads, time, size]`. */
 export function splitHeads(x: tf.Tensor, heads: number): tf.Tensor {
   const [batch, time, width] = x.shape as [number, number, number];
-  return tf.transpose(reshape(x, [batch, time, heads, width / heads]), [0, 2, 1, 3]);
+  return transpose(reshape(x, [batch, time, heads, width / heads]), [0, 2, 1, 3]);
 }
 
 /** `[batch, heads, time, size]` to `[batch, time, heads · size]`. */
 export function mergeHeads(x: tf.Tensor): tf.Tensor {
   const [batch, heads, time, size] = x.shape as [number, number, number, number];
-  return reshape(tf.transpose(x, [0, 2, 1, 3]), [batch, time, heads * size]);
+  return reshape(transpose(x, [0, 2, 1, 3]), [batch, time, heads * size]);
 }
 
 /** Equal parts of the last axis, holding nothing for the backward pass. */

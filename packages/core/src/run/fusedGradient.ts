@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { withGradient } from '../ops/withGradient.ts';
+import { isRecording, withoutTape } from './ownTape.ts';
 
 /**
  * A scalar function whose gradients are computed together with its value and only scaled in the backward pass, so that
@@ -17,7 +18,7 @@ export function fusedGradient(
   return withGradient(
     tensors,
     save => {
-      const { value, gradients } = withOwnTape(() => {
+      const { value, gradients } = withoutTape(() => {
         const { value, grads } = tf.engine().gradients(() => compute(inputs), tensors, undefined, true);
         return { value, gradients: grads };
       });
@@ -26,31 +27,4 @@ export function fusedGradient(
     },
     (dy, gradients) => gradients.map(gradient => tf.mul(gradient, dy)),
   );
-}
-
-interface TapeState {
-  activeTape: unknown;
-  gradientDepth: number;
-  kernelDepth: number;
-}
-
-function tapeState(): TapeState {
-  return tf.engine().state;
-}
-
-function isRecording(): boolean {
-  const { gradientDepth, kernelDepth } = tapeState();
-  return gradientDepth > 0 && kernelDepth === 0;
-}
-
-/** Differentiates inside another pass: tfjs has one tape, which must not see this and must be found as it was. */
-function withOwnTape<T>(run: () => T): T {
-  const state = tapeState();
-  const { activeTape, gradientDepth, kernelDepth } = state;
-  Object.assign(state, { activeTape: null, gradientDepth: 0, kernelDepth: 0 });
-  try {
-    return run();
-  } finally {
-    Object.assign(state, { activeTape, gradientDepth, kernelDepth });
-  }
 }

@@ -3,7 +3,7 @@ import { checkOptions, problem } from '@dropbp/basics';
 import { LruCache } from '../backend/lruCache.ts';
 import type { OrtBackend } from '../backend/ortBackend.ts';
 import { isTensorType } from '../onnx/elementType.ts';
-import { runFused, runWithGradient } from './differentiableRun.ts';
+import { pullbackOf, type Pullback, runFused, runWithGradient } from './differentiableRun.ts';
 import {
   capturedTensors,
   forwardPlan,
@@ -65,6 +65,11 @@ export interface CompiledFunction<R extends Results = Results> {
    * @returns what the function returns; the caller owns it. The gradient flows through the first result
    */
   (differentiable: Tensors, frozen?: Tensors): R;
+  /**
+   * Runs the function once, for a backward pass that runs as often as one likes. Until its `dispose()` the inputs must stay.
+   * Not for functions compiled with `fuse` or `replaces`.
+   */
+  pullback(differentiable: Tensors, frozen?: Tensors): Pullback;
   /** Unloads all sessions. The function cannot be called afterwards. */
   dispose(): void;
   /** How many signatures are traced and kept. */
@@ -107,15 +112,18 @@ export function compileOn<R extends Results>(
   const cache = new LruCache<Plans>(maxSignatures, unload);
   let isDisposed = false;
 
+  const checkUsable = (): void => {
+    if (!isDisposed) return;
+    throw problem('tfjs-backend-ort', { what: `the compiled function ${name} was disposed`, fix: 'compile it again' });
+  };
+  const gradientPlanOf = (backend: OrtBackend, plans: Plans, inputs: Tensors, names: readonly string[]): GradientPlan =>
+    (plans.gradient ??= gradientPlan(backend, name, traceGradient(backend, fn, inputs, names, false), recompute));
+
   const compiled = (differentiable: Tensors, frozen: Tensors = {}): Results => {
     const backend = active();
     const inputs = { ...differentiable, ...frozen };
     if (backend.recording) return fn(inputs);
-    if (isDisposed)
-      throw problem('tfjs-backend-ort', {
-        what: `the compiled function ${name} was disposed`,
-        fix: 'compile it again',
-      });
+    checkUsable();
     if (replaces) {
       if (Object.keys(differentiable).length > 0) throw noGradient(name);
       return runElementwise(backend, name, inputs, replaces, shapes => {
@@ -136,16 +144,31 @@ export function compileOn<R extends Results>(
         plans.gradient ?? plans.fused ?? forwardPlan(backend, name, traceForward(backend, fn, inputs)));
       return results(plan, plan.forward.run(feeds(plan, inputs)));
     }
-    const gradient = () => traceGradient(backend, fn, inputs, differentiableNames, fuse);
     if (fuse) {
+      const gradient = () => traceGradient(backend, fn, inputs, differentiableNames, true);
       const plan = (plans.fused ??= fusedPlan(backend, name, gradient()));
       return runFused(plan, Object.values(differentiable), feeds(plan, inputs));
     }
-    const plan = (plans.gradient ??= gradientPlan(backend, name, gradient(), recompute));
+    const plan = gradientPlanOf(backend, plans, inputs, differentiableNames);
     return runWithGradient(plan, Object.values(differentiable), feeds(plan, inputs));
+  };
+  const pullback = (differentiable: Tensors, frozen: Tensors = {}): Pullback => {
+    const backend = active();
+    if (fuse || replaces || backend.recording) {
+      throw problem('tfjs-backend-ort', {
+        what: `${name} has no pullback ${backend.recording ? 'inside a compiled function' : 'compiled so'}`,
+        fix: 'compile it without fuse and replaces, and call it outside',
+      });
+    }
+    checkUsable();
+    const inputs = { ...differentiable, ...frozen };
+    const plans = cache.get(signatureOf(name, differentiable, frozen), () => ({}));
+    const plan = gradientPlanOf(backend, plans, inputs, Object.keys(differentiable));
+    return pullbackOf(plan, feeds(plan, inputs));
   };
   abandoned.register(compiled, cache);
   return Object.defineProperties(compiled, {
+    pullback: { value: pullback },
     dispose: {
       value: () => {
         isDisposed = true;

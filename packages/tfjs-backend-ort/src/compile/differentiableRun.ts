@@ -45,6 +45,36 @@ export function runFused(plan: FusedPlan, inputs: tf.Tensor[], feeds: Feeds): Re
   }));
 }
 
+/** The backward pass of one run, to be run as often as one likes. */
+export interface Pullback {
+  /**
+   * @param adjoint - the gradient that arrives at the first result
+   * @returns a gradient for every differentiable input, in their order; the caller owns them
+   */
+  pull(adjoint: tf.Tensor): tf.Tensor[];
+  /** Frees what the run has kept for it. */
+  dispose(): void;
+}
+
+/** Runs the forward pass and keeps what the backward pass needs, beside the inputs. */
+export function pullbackOf(plan: GradientPlan, feeds: Feeds): Pullback {
+  const kept = tf.tidy(() => {
+    const made = plan.forwardSaving.run(feeds);
+    const names = plan.backward.inputs.filter(name => made.has(name));
+    return new Map(names.map(name => [name, tf.keep(made.get(name)!)]));
+  });
+  return {
+    pull(adjoint) {
+      const read = new Map<string, tf.TensorInfo>([...feeds, ...kept]).set(arrivingGradient, adjoint);
+      const gradients = plan.backward.run(read);
+      return plan.gradients.map(name => gradients.get(name)!);
+    },
+    dispose() {
+      tf.dispose([...kept.values()]);
+    },
+  };
+}
+
 interface Backward {
   readonly keep: tf.Tensor[];
   /** Those of `keep` that nobody else frees. */
