@@ -87,11 +87,15 @@ describe('generation on the engine', () => {
     for (const variable of tuned.parameters.values()) variable.assign(tf.randomNormal(variable.shape, 0, 0.5, 'float32', 9)); // prettier-ignore
     const keys = tf.randomNormal([1, 1, 3, 4], 0, 3, 'float32', 4);
     const virtual = tf.randomNormal([1, 5, 8], 0, 1, 'float32', 3);
-    const hooks: Hooks[] = [
-      { keyValue: (_, pair) => ({ keys: tf.concat([keys, pair.keys], 2), values: tf.concat([keys, pair.values], 2) }) },
-      { embed: (_, x) => tf.concat([virtual, x], 1) },
+    const withHooks = (hooks: Hooks): Runnable => makeRunnable(model, model.parameters, hooks, new Set());
+    const inFront: Hooks = {
+      keyValue: (_, pair) => ({ keys: tf.concat([keys, pair.keys], 2), values: tf.concat([keys, pair.values], 2) }),
+    };
+    const adapted: Runnable[] = [
+      tuned,
+      { ...withHooks(inFront), virtualKeys: 3 },
+      { ...withHooks({ embed: (_, x) => tf.concat([virtual, x], 1) }), virtualTokens: 5 },
     ];
-    const adapted: Runnable[] = [tuned, ...hooks.map(each => makeRunnable(model, model.parameters, each, new Set()))];
     for (const runnable of adapted) {
       const generated = await collect(runnable, short, 12);
       expect(generated).toEqual(await greedyWithoutCache(runnable, short, 12));

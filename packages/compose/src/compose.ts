@@ -1,9 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { checkOptions, problem, seededRandom } from '@dropbp/basics';
 import {
-  attachedTensors,
+  attachedRunnable,
   forwardLogits,
-  makeRunnable,
   withTensors,
   type Adapter,
   type Attachment,
@@ -47,8 +46,7 @@ export function compose(model: Model, adapter: Adapter, dropBP?: DropBP): Tuned 
     attachment.dispose();
     throw problem('compose', { what: `'${adapter.name}' has nothing to train in this model` });
   }
-  const tensors = attachedTensors(model, attachment);
-  const runnable = makeRunnable(model, tensors, attachment.hooks, attachment.adaptedModules);
+  const runnable = attachedRunnable(model, attachment);
   const inTurn = serialized();
   let calls = 0;
 

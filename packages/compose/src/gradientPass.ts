@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { causalLoss, hasTrainable, hiddenStates, type Batch, type LabelledRows, type Runnable } from '@dropbp/core';
+import { causalLoss, hiddenStates, receivesGradient, type Batch, type LabelledRows, type Runnable } from '@dropbp/core';
 
 /** A batch that was checked, with its labels on the host. */
 export interface ReadyBatch {
@@ -43,9 +43,4 @@ export function gradientPass(
     if (gradient) gradients.set(names[i]!, gradient);
   });
   return { value: value as tf.Scalar, gradients };
-}
-
-/** Whether anything trainable is outside the branches or in one that is kept. */
-function receivesGradient({ branchScopes, outerScope }: Runnable, dropped: readonly boolean[]): boolean {
-  return hasTrainable(outerScope) || branchScopes.some((scope, i) => dropped[i] !== true && hasTrainable(scope));
 }

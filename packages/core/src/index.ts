@@ -1,13 +1,22 @@
-export type { Adapter, AdapterFormat, Attachment, NamedArray, PeftFiles } from './contract/adapter.ts';
+export type { Adapter, AdapterFormat, Attachment, Encoder, NamedArray, PeftFiles } from './contract/adapter.ts';
 export { IGNORED_LABEL, type Batch } from './contract/batch.ts';
-export type { BatchShape, Branch, BranchContext, KeyValue, Scope } from './contract/branch.ts';
+export type { AttentionHeads, BatchShape, Branch, BranchContext, KeyValue, Scope } from './contract/branch.ts';
 export type { CacheSlot, ExtendCache } from './contract/cacheSlot.ts';
-export type { Hooks } from './contract/hooks.ts';
-export type { ForwardOptions, Head, Model, ModuleInfo, PassShape, SaveOptions } from './contract/model.ts';
+export type { AttentionParts, Hooks } from './contract/hooks.ts';
+export type {
+  ForwardOptions,
+  Head,
+  Model,
+  ModuleInfo,
+  PassShape,
+  SaveOptions,
+  SequencePlace,
+} from './contract/model.ts';
 export {
   activeEngine,
   after,
   type CompiledFunction,
+  type CompiledPullback,
   type Engine,
   type EngineOptions,
   type Results,
@@ -20,7 +29,8 @@ export { linear, type LinearOptions } from './ops/linear.ts';
 export { layerNorm, rmsNorm } from './ops/norm.ts';
 export { rope, ropeTables, type RopeFrequencies } from './ops/rope.ts';
 export { embedding, sumByRow, takeRows } from './ops/rows.ts';
-export { add, mergeHeads, reshape, splitHeads, splitLast } from './ops/shapes.ts';
+export { add, mergeHeads, reshape, scaleGradient, splitHeads, splitLast, transpose } from './ops/shapes.ts';
+export { isGradientFree, markGradientFree } from './ops/gradientFree.ts';
 export { forwardOnly, withGradient, type Save } from './ops/withGradient.ts';
 export {
   PEFT_VERSION,
@@ -32,15 +42,19 @@ export {
 } from './peft/peftConfig.ts';
 export { matchPeftTensors, PEFT_PREFIX, toNamedArrays, type MatchOptions } from './peft/peftTensors.ts';
 export { peftValues } from './peft/peftValues.ts';
+export { savedWeights } from './peft/savedWeights.ts';
 export { attachedTensors } from './run/attachedTensors.ts';
+export { tapePullback, type Pullback } from './run/tapePullback.ts';
+export { branchPullback, type BranchPullback, type PulledBack } from './run/branchPullback.ts';
 export { causalLoss, labelledRows, type LabelledRows } from './run/causalLoss.ts';
+export { asIfEncoded, encoded, settled } from './run/encoded.ts';
 export { forwardLogits } from './run/forwardLogits.ts';
 export { fusedGradient } from './run/fusedGradient.ts';
 export { headLogits } from './run/headLogits.ts';
-export { hiddenStates, leadsToTrainable, type HiddenStatesOptions } from './run/hiddenStates.ts';
-export { runBranch, type BranchRun, type GradientPath } from './run/runBranch.ts';
+export { hiddenStates, leadsToTrainable, receivesGradient, type HiddenStatesOptions } from './run/hiddenStates.ts';
+export { runBranch, type BranchRun, type GradientNeeds, type GradientPath } from './run/runBranch.ts';
 export { prepared } from './run/prepared.ts';
-export { makeRunnable, plainRunnable, withTensors, type Runnable } from './run/runnable.ts';
+export { attachedRunnable, makeRunnable, plainRunnable, withTensors, type Runnable } from './run/runnable.ts';
 export { runWhole } from './run/runWhole.ts';
 export { toInt32Rows, type TokenRows } from './run/toInt32Rows.ts';
 export { matchesTarget, type TargetRules } from './targets/matchesTarget.ts';

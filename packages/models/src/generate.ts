@@ -5,6 +5,7 @@ import {
   headLogits,
   hiddenStates,
   plainRunnable,
+  settled,
   type HiddenStatesOptions,
   type Model,
   type Runnable,
@@ -52,9 +53,10 @@ export function generate(
     ...['maxNewTokens', 'temperature', 'topK', 'topP', 'seed', 'stopTokens', 'signal'],
   ]);
   const runnable = 'branchScopes' in subject ? subject : plainRunnable(subject);
-  const { model } = runnable;
+  const { model, virtualTokens = 0, virtualKeys = 0 } = runnable;
   checkTokens(tokens, model.vocabSize);
-  const maxNewTokens = newTokens(options.maxNewTokens, tokens.length, model.maxPositions);
+  const virtual = virtualTokens + virtualKeys;
+  const maxNewTokens = newTokens(options.maxNewTokens, tokens.length, virtual, model.maxPositions);
   const stop = new Set(options.stopTokens ?? endTokens(model));
   return tokensOf(runnable, Int32Array.from(tokens), { ...options, ...checkSampling(options), maxNewTokens, stop });
 }
@@ -66,9 +68,10 @@ interface Plan extends Sampling {
   readonly signal?: AbortSignal;
 }
 
-async function* tokensOf(runnable: Runnable, prompt: Int32Array, plan: Plan): AsyncGenerator<number> {
+async function* tokensOf(subject: Runnable, prompt: Int32Array, plan: Plan): AsyncGenerator<number> {
   const random = seededRandom(plan.seed ?? Math.floor(Math.random() * 2 ** 32));
   const cache = keyValueCache();
+  const { runnable, dispose } = settled(subject);
   try {
     plan.signal?.throwIfAborted();
     let pass = lastLogits(runnable, prompt, promptPadding(runnable, prompt.length), { cacheSlot: cache.slot });
@@ -85,6 +88,7 @@ async function* tokensOf(runnable: Runnable, prompt: Int32Array, plan: Plan): As
     }
   } finally {
     cache.dispose();
+    dispose();
   }
 }
 
@@ -95,15 +99,19 @@ interface Pass {
   readonly length: number;
 }
 
+interface PassOptions extends HiddenStatesOptions {
+  readonly offset?: number;
+}
+
 /** @param padding - tokens to add at the end, which no other sees */
-function lastLogits(runnable: Runnable, tokens: Int32Array, padding: number, options: HiddenStatesOptions): Pass {
+function lastLogits(runnable: Runnable, tokens: Int32Array, padding: number, options: PassOptions): Pass {
   let length = 0;
   const logits = tf.tidy(() => {
     const padded = new Int32Array(tokens.length + padding);
     padded.set(tokens);
     const hidden = hiddenStates(runnable, tf.tensor2d(padded, [1, padded.length], 'int32'), options);
     const time = hidden.shape[1]! - padding;
-    length = (options.offset ?? 0) + time;
+    length = (options.offset ?? runnable.virtualKeys ?? 0) + time;
     const last = hidden.shape[1] === 1 ? hidden : tf.gather(hidden, tf.tensor1d([time - 1], 'int32'), 1);
     return headLogits(runnable, last);
   });
@@ -114,10 +122,9 @@ function lastLogits(runnable: Runnable, tokens: Int32Array, padding: number, opt
  * How many tokens to add to a prompt, so that an engine compiles few lengths. What the added ones leave in the cache is hidden
  * until the text's own tokens replace it.
  */
-function promptPadding({ model, hooks }: Runnable, length: number): number {
-  // Virtual tokens in front of the prompt take positions too: how many, only the hook knows.
-  if (activeEngine() === undefined || hooks.embed !== undefined) return 0;
-  return bucketLength(length, model.maxPositions) - length;
+function promptPadding({ model, virtualTokens = 0, virtualKeys = 0 }: Runnable, length: number): number {
+  if (activeEngine() === undefined) return 0;
+  return bucketLength(length, model.maxPositions - virtualTokens - virtualKeys) - length;
 }
 
 async function read(logits: tf.Tensor): Promise<Float32Array> {
@@ -140,8 +147,8 @@ function checkTokens(tokens: readonly number[] | Int32Array, vocabSize: number):
   });
 }
 
-function newTokens(asked: number | undefined, given: number, maxPositions: number): number {
-  const room = maxPositions - given;
+function newTokens(asked: number | undefined, given: number, virtual: number, maxPositions: number): number {
+  const room = maxPositions - virtual - given;
   const count = asked ?? Math.max(1, room);
   if (!Number.isInteger(count) || count < 1) {
     throw problem('models', { what: 'generate(): maxNewTokens is not usable', got: count, expected: 'an integer ≥ 1' });
@@ -149,7 +156,7 @@ function newTokens(asked: number | undefined, given: number, maxPositions: numbe
   if (count <= room) return count;
   throw problem('models', {
     what: 'the text would be longer than the model has positions for',
-    got: `${given} tokens and ${count} new ones`,
+    got: `${given} tokens and ${count} new ones${virtual === 0 ? '' : `, behind ${virtual} virtual ones`}`,
     expected: `${maxPositions} in all`,
     fix: room < 1 ? 'shorten the text' : `set maxNewTokens to ${room}, or shorten the text`,
   });

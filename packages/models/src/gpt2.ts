@@ -11,6 +11,7 @@ import {
   type Hooks,
   type ModuleInfo,
   type Scope,
+  type SequencePlace,
 } from '@dropbp/core';
 import { activations } from './activations.ts';
 import type { Architecture, Definition } from './architecture.ts';
@@ -20,6 +21,7 @@ import { configReader, type RawConfig } from './configReader.ts';
 import { keyBiases } from './keyBiases.ts';
 import { embeddingLayer } from './embeddingLayer.ts';
 import { linearLayer } from './linearLayer.ts';
+import { positionRows } from './positionRows.ts';
 
 /**
  * GPT-2: learned positions, LayerNorm, and linear layers whose weights lie transposed (Conv1D).
@@ -104,9 +106,9 @@ function defineGpt2(raw: RawConfig): Definition {
     initialDeviation: module => c.initialDeviation / (module.endsWith('.c_proj') ? Math.sqrt(2 * c.layers) : 1),
     isEmbeddingParameter: name => !isHeadOnly(name),
     isHeadParameter: name => isHeadOnly(name) || name === headWeight,
-    embed(tokens, p, hooks, offset) {
+    embed(tokens, p, hooks, { offset, isStart }) {
       const x = embeddingLayer(TOKENS, tokens, p, hooks);
-      const hooked = offset === 0 && hooks.embed !== undefined ? hooks.embed(TOKENS, x, p) : x;
+      const hooked = isStart && hooks.embed !== undefined ? hooks.embed(TOKENS, x, p) : x;
       return addPositions(hooked, p, hooks, offset, c.maxPositions);
     },
     head: {
@@ -121,8 +123,15 @@ function defineGpt2(raw: RawConfig): Definition {
 }
 
 /** Adds the learned positions, virtual tokens included, as they take positions like any other. */
-function addPositions(x: tf.Tensor, p: Scope, hooks: Hooks, offset: number, maxPositions: number): tf.Tensor {
-  const end = offset + x.shape[1]!;
+function addPositions(
+  x: tf.Tensor,
+  p: Scope,
+  hooks: Hooks,
+  offset: SequencePlace['offset'],
+  maxPositions: number,
+): tf.Tensor {
+  const rows = positionRows(offset, x.shape[1]!);
+  const end = 1 + Math.max(...rows.map(row => row.at(-1)!));
   if (end > maxPositions) {
     throw problem('models', {
       what: 'the sequence, virtual tokens included, is longer than the positions that the model has learned',
@@ -130,7 +139,10 @@ function addPositions(x: tf.Tensor, p: Scope, hooks: Hooks, offset: number, maxP
       expected: `at most ${maxPositions}`,
     });
   }
-  return tf.add(x, embeddingLayer(POSITIONS, tf.range(offset, end, 1, 'int32'), p, hooks));
+  return tf.add(
+    x,
+    embeddingLayer(POSITIONS, tf.tensor(rows.length === 1 ? rows[0]! : rows, undefined, 'int32'), p, hooks),
+  );
 }
 
 function normalize(name: string, x: tf.Tensor, p: Scope, epsilon: number): tf.Tensor {
@@ -191,6 +203,7 @@ function branchesOf(c: Gpt2Config): Branch[] {
       block,
       modules: ['ln_1', 'attn'],
       kind: 'attention',
+      heads: { heads: c.heads, kvHeads: c.heads, headSize: hiddenSize / c.heads },
       flops: shape => linearFlops(shape, 4 * hiddenSize * hiddenSize) + attentionFlops(shape, hiddenSize),
       apply: attentionOf(c.scale(i)),
     },
@@ -208,10 +221,23 @@ function branchesOf(c: Gpt2Config): Branch[] {
 function attentionBranch(c: Gpt2Config, scale: number): Branch['apply'] {
   return (x, p, hooks, context) => {
     const normal = normalize('ln_1', x, p, c.epsilon);
-    const parts = splitLast(linearLayer('attn.c_attn', normal, p, hooks, 'inOut'), 3);
-    const [q, keys, values] = parts.map(part => splitHeads(part, c.heads)) as [tf.Tensor, tf.Tensor, tf.Tensor];
-    const seen = attend('attn', q, { keys, values }, p, hooks, context, { scale });
-    return linearLayer('attn.c_proj', mergeHeads(seen), p, hooks, 'inOut');
+    const project = (states: tf.Tensor): [tf.Tensor, tf.Tensor, tf.Tensor] => {
+      const parts = splitLast(linearLayer('attn.c_attn', states, p, hooks, 'inOut'), 3);
+      return parts.map(part => splitHeads(part, c.heads)) as [tf.Tensor, tf.Tensor, tf.Tensor];
+    };
+    const [q, keys, values] = project(normal);
+    return attend(
+      q,
+      { keys, values },
+      {
+        ...{ name: 'attn', p, hooks, context, scale },
+        keyValue(states) {
+          const [, keys, values] = project(states);
+          return { keys, values };
+        },
+        output: gathered => linearLayer('attn.c_proj', mergeHeads(gathered), p, hooks, 'inOut'),
+      },
+    );
   };
 }
 

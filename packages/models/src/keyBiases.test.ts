@@ -32,9 +32,14 @@ describe('keyBiases', () => {
   });
   it('hides what has left the window', async () => {
     const seen = await hidden({ batch: 1, time: 1, offset: 3, cacheCapacity: 6 }, 2);
-    expect(seen).toEqual({ keyBias: [[0, 0, 0, 0, 1, 1]], windowKeyBias: [[1, 1, 1, 0, 0, 1, 1]] });
+    expect(seen).toEqual({ keyBias: [[0, 0, 0, 0, 1, 1]], windowKeyBias: [[1, 1, 0, 0, 1, 1]] });
     const start = await hidden({ batch: 1, time: 1, offset: 0, cacheCapacity: 3 }, 2);
-    expect(start.windowKeyBias).toEqual([[0, 0, 1, 1]]); // a key in front of the first is seen by it
+    expect(start.windowKeyBias).toEqual([[0, 1, 1]]);
+  });
+  it('hides of each sequence what lies behind its own token', async () => {
+    const seen = await hidden({ batch: 2, time: 1, offset: [1, 2], cacheCapacity: 4 }, 2);
+    expect(seen.keyBias).toEqual([[0, 0, 1, 1], [0, 0, 0, 1]]); // prettier-ignore
+    expect(seen.windowKeyBias).toEqual([[0, 0, 1, 1], [1, 0, 0, 1]]); // prettier-ignore
   });
   it('refuses passes that no cache can decode', () => {
     const message = 'this pass cannot be decoded with a cache';

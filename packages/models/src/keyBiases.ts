@@ -7,8 +7,7 @@ import { HIDDEN, type PassShape, type Scope } from '@dropbp/core';
  *
  * - with an attention mask: `keyBias` `[batch, time]` that hides padding
  * - decoding with a cache: `keyBias` `[batch, capacity]` that hides what is not there yet, and for models with a sliding
- *   window `windowKeyBias` `[batch, window − 1 + capacity]`, which also hides what has left it, keys that an adapter puts
- *   in front included: of those, no more than the window can be seen
+ *   window `windowKeyBias` of the same shape, which also hides what has left it
  *
  * @param window - the model's sliding window, in keys
  */
@@ -18,22 +17,21 @@ export function keyBiases(pass: PassShape, window?: number): Scope {
     if (attentionMask === undefined) return {};
     return { keyBias: tf.tidy(() => tf.mul(tf.sub(1, tf.cast(attentionMask, 'float32')), HIDDEN)) };
   }
-  if (attentionMask !== undefined || pass.time !== 1 || offset >= cacheCapacity) {
+  const offsets = Array.from({ length: batch }, (_, row) => (typeof offset === 'number' ? offset : offset[row]!));
+  if (attentionMask !== undefined || pass.time !== 1 || Math.max(...offsets) >= cacheCapacity) {
     throw problem('models', {
       what: 'this pass cannot be decoded with a cache',
       got: { time: pass.time, offset, cacheCapacity, attentionMask: attentionMask?.shape },
       expected: 'one token, at an offset below the capacity, without an attention mask',
     });
   }
-  /** Of the cache and `before` keys in front of it: hides those below `first` and above the offset. */
-  const bias = (before: number, first: number): tf.Tensor => {
-    const length = before + cacheCapacity;
-    const rows = Float32Array.from({ length: batch * length }, (_, i) => {
-      const position = (i % length) - before;
-      return position < first || position > offset ? HIDDEN : 0;
+  /** Hides all but the last `seen` keys up to each sequence's own token. */
+  const bias = (seen: number): tf.Tensor => {
+    const rows = Float32Array.from({ length: batch * cacheCapacity }, (_, i) => {
+      const back = offsets[Math.floor(i / cacheCapacity)]! - (i % cacheCapacity);
+      return back < 0 || back >= seen ? HIDDEN : 0;
     });
-    return tf.tensor2d(rows, [batch, length]);
+    return tf.tensor2d(rows, [batch, cacheCapacity]);
   };
-  if (window === undefined) return { keyBias: bias(0, 0) };
-  return { keyBias: bias(0, 0), windowKeyBias: bias(window - 1, offset - window + 1) };
+  return { keyBias: bias(Infinity), ...(window !== undefined && { windowKeyBias: bias(window) }) };
 }

@@ -1,5 +1,16 @@
 import * as tf from '@tensorflow/tfjs';
-import { gated, mergeHeads, rmsNorm, rope, ropeTables, splitHeads, type Branch, type ModuleInfo } from '@dropbp/core';
+import {
+  gated,
+  mergeHeads,
+  rmsNorm,
+  rope,
+  ropeTables,
+  splitHeads,
+  type Branch,
+  type ModuleInfo,
+  type PassShape,
+  type Scope,
+} from '@dropbp/core';
 import type { Architecture, Definition } from './architecture.ts';
 import { attend } from './attend.ts';
 import { attentionFlops, linearFlops } from './branchFlops.ts';
@@ -8,6 +19,7 @@ import { keyBiases } from './keyBiases.ts';
 import { embeddingLayer } from './embeddingLayer.ts';
 import { linearLayer } from './linearLayer.ts';
 import { families, llamaConfig, type LlamaConfig, type LlamaLayer } from './llamaConfig.ts';
+import { positionRows } from './positionRows.ts';
 
 /**
  * Llama 1 to 3, Mistral, Qwen2, Qwen3, SmolLM and SmolLM3: blocks of attention with rotary positions and grouped heads,
@@ -43,9 +55,9 @@ function defineLlama(raw: RawConfig): Definition {
     initialDeviation: () => c.initialDeviation,
     isEmbeddingParameter: name => !isHeadOnly(name),
     isHeadParameter: name => isHeadOnly(name) || name === headWeight,
-    embed(tokens, p, hooks, offset) {
+    embed(tokens, p, hooks, { isStart }) {
       const x = embeddingLayer(EMBEDDING, tokens, p, hooks);
-      return offset === 0 && hooks.embed !== undefined ? hooks.embed(EMBEDDING, x, p) : x;
+      return isStart && hooks.embed !== undefined ? hooks.embed(EMBEDDING, x, p) : x;
     },
     head: {
       path: HEAD,
@@ -55,11 +67,18 @@ function defineLlama(raw: RawConfig): Definition {
         linearLayer(HEAD, x, c.isTied ? { [`${HEAD}.weight`]: p[headWeight]!, ...p } : p, hooks),
     },
     shared(pass) {
-      const first = pass.offset ?? 0;
-      const positions = Array.from({ length: pass.time }, (_, i) => first + i);
-      return { ...ropeTables(c.frequencies, positions), ...keyBiases(pass, window) };
+      return { ...rotaryTables(c, pass), ...keyBiases(pass, window) };
     },
   };
+}
+
+/** `[time, headSize]` each, or `[batch, 1, time, headSize]` where sequences have positions of their own. */
+function rotaryTables({ frequencies, headSize }: LlamaConfig, { offset = 0, time }: PassShape): Scope {
+  const rows = positionRows(offset, time);
+  const tables = ropeTables(frequencies, rows.flat());
+  if (rows.length === 1) return tables;
+  const byRow = [rows.length, 1, time, headSize];
+  return tf.tidy(() => ({ cos: tf.reshape(tables.cos, byRow), sin: tf.reshape(tables.sin, byRow) }));
 }
 
 function modulesOf(c: LlamaConfig): ReadonlyMap<string, ModuleInfo> {
@@ -116,6 +135,7 @@ function branchesOf(c: LlamaConfig): Branch[] {
         block,
         modules: ['input_layernorm', 'self_attn'],
         kind: 'attention',
+        heads: { heads: c.heads, kvHeads: c.kvHeads, headSize: c.headSize },
         flops: shape => linearFlops(shape, attentionWeights) + attentionFlops(shape, width, layer.window),
         apply: attentionOf(layer),
       },
@@ -134,17 +154,24 @@ function branchesOf(c: LlamaConfig): Branch[] {
 function attentionBranch(c: LlamaConfig, { window, rotary }: LlamaLayer): Branch['apply'] {
   return (x, p, hooks, context) => {
     const normal = rmsNorm(x, p['input_layernorm.weight']!, c.epsilon);
-    const project = (name: string, heads: number): tf.Tensor =>
-      splitHeads(linearLayer(`self_attn.${name}_proj`, normal, p, hooks), heads);
-    const encode = (name: string, states: tf.Tensor): tf.Tensor => {
-      const scaled = c.qkNorm ? rmsNorm(states, p[`self_attn.${name}_norm.weight`]!, c.epsilon) : states;
-      return rotary ? rope(scaled, context.shared.cos!, context.shared.sin!) : scaled;
-    };
-    const q = encode('q', project('q', c.heads));
-    const keys = encode('k', project('k', c.kvHeads));
-    const values = project('v', c.kvHeads);
-    const seen = attend('self_attn', q, { keys, values }, p, hooks, context, { window });
-    return linearLayer('self_attn.o_proj', mergeHeads(seen), p, hooks);
+    const project = (name: string, states: tf.Tensor, heads: number): tf.Tensor =>
+      splitHeads(linearLayer(`self_attn.${name}_proj`, states, p, hooks), heads);
+    const scaled = (name: string, states: tf.Tensor): tf.Tensor =>
+      c.qkNorm ? rmsNorm(states, p[`self_attn.${name}_norm.weight`]!, c.epsilon) : states;
+    const encoded = (name: string, states: tf.Tensor): tf.Tensor =>
+      rotary ? rope(scaled(name, states), context.shared.cos!, context.shared.sin!) : scaled(name, states);
+    const keysOf = (states: tf.Tensor): tf.Tensor => project('k', states, c.kvHeads);
+    const valuesOf = (states: tf.Tensor): tf.Tensor => project('v', states, c.kvHeads);
+    const q = encoded('q', project('q', normal, c.heads));
+    return attend(
+      q,
+      { keys: encoded('k', keysOf(normal)), values: valuesOf(normal) },
+      {
+        ...{ name: 'self_attn', p, hooks, context, window },
+        keyValue: states => ({ keys: scaled('k', keysOf(states)), values: valuesOf(states) }),
+        output: gathered => linearLayer('self_attn.o_proj', mergeHeads(gathered), p, hooks),
+      },
+    );
   };
 }
 

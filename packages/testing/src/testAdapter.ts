@@ -2,13 +2,12 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
 import { seededRandom } from '@dropbp/basics';
 import {
-  attachedTensors,
+  attachedRunnable,
   causalLoss,
   forwardLogits,
   hasTrainable,
   hiddenStates,
   labelledRows,
-  makeRunnable,
   withTensors,
   type Adapter,
   type AdapterFormat,
@@ -56,8 +55,7 @@ interface Bound {
 }
 
 function bind(model: Model, attachment: Attachment): Bound {
-  const tensors = attachedTensors(model, attachment);
-  return { model, attachment, runnable: makeRunnable(model, tensors, attachment.hooks, attachment.adaptedModules) };
+  return { model, attachment, runnable: attachedRunnable(model, attachment) };
 }
 
 function testsOf(suite: AdapterSuite): Record<string, () => Promise<void>> {

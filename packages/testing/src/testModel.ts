@@ -101,7 +101,7 @@ function testsOf(suite: ModelSuite): Record<string, () => Promise<void>> {
       const x = states(model);
       const results = tf.tidy(() => {
         const shared = model.shared({ batch: 2, time: TIME });
-        return [alike, last].map(i => branches[i]!.apply(x, branchScopes[last]!, {}, { shared }));
+        return [alike, last].map(i => branches[i]!.apply(x, branchScopes[last]!, {}, { shared, isStart: true }));
       });
       await expectClose(results[0]!, results[1]!, 0);
       tf.dispose([x, ...results]);

@@ -15,6 +15,7 @@ import {
   type Batch,
   type Branch,
   type Hooks,
+  type KeyValue,
   type Model,
   type ModuleInfo,
   type Scope,
@@ -86,10 +87,10 @@ function makeToy(layout: Layout, isTied: boolean, parameters: ReadonlyMap<string
     embedding: 'embed',
     isEmbeddingParameter: name => name.startsWith('embed.'),
     isHeadParameter: name => name === headWeight || name.startsWith('norm.') || name.startsWith('head.'),
-    embed(tokens, p, hooks) {
+    embed(tokens, p, hooks, { isStart }) {
       const base = (indices: tf.Tensor): tf.Tensor => embedding(p['embed.weight']!, indices);
       const x = hooks.embedding === undefined ? base(tokens) : hooks.embedding('embed', tokens, base, p);
-      return hooks.embed === undefined ? x : hooks.embed('embed', x, p);
+      return isStart && hooks.embed !== undefined ? hooks.embed('embed', x, p) : x;
     },
     head: isTied ? tiedHead : ownHead,
     shared({ attentionMask }): Scope {
@@ -142,15 +143,19 @@ function layer(name: string, x: tf.Tensor, p: Scope, hooks: Hooks, layout: Layou
 }
 
 function applyAttention(layout: Layout): Branch['apply'] {
-  return (x, p, hooks, { shared, extendCache }) => {
+  return (x, p, hooks, { shared, isStart, extendCache }) => {
     const normal = rmsNorm(x, p['norm1.weight']!, normEps);
-    const [q, keys, values] = ['attn.q', 'attn.k', 'attn.v'].map(name =>
-      splitHeads(layer(name, normal, p, hooks, layout), heads),
-    ) as [tf.Tensor, tf.Tensor, tf.Tensor];
-    let pair = extendCache === undefined ? { keys, values } : extendCache(keys, values);
-    if (hooks.keyValue !== undefined) pair = hooks.keyValue('attn', pair, p);
-    const mixed = attention(q, pair.keys, pair.values, { keyBias: shared.keyBias });
-    return layer('attn.o', mergeHeads(mixed), p, hooks, layout);
+    const project = (name: string, states: tf.Tensor): tf.Tensor =>
+      splitHeads(layer(`attn.${name}`, states, p, hooks, layout), heads);
+    const queries = project('q', normal);
+    const keyValue = (states: tf.Tensor): KeyValue => ({ keys: project('k', states), values: project('v', states) });
+    let pair = keyValue(normal);
+    if (isStart && hooks.keyValue !== undefined) pair = hooks.keyValue('attn', pair, p);
+    if (extendCache !== undefined) pair = extendCache(pair.keys, pair.values);
+    const gathered = attention(queries, pair.keys, pair.values, { keyBias: shared.keyBias });
+    const output = (mixed: tf.Tensor): tf.Tensor => layer('attn.o', mergeHeads(mixed), p, hooks, layout);
+    if (hooks.attention === undefined) return output(gathered);
+    return hooks.attention('attn', { queries, gathered, keyValue, output }, p);
   };
 }
 
@@ -173,6 +178,7 @@ function makeBranches(layout: Layout): Branch[] {
         block,
         modules: ['norm1', 'attn'],
         kind: 'attention',
+        heads: { heads, kvHeads: heads, headSize: dim / heads },
         flops: ({ batch, time }) => batch * time * (8 * dim * dim + 4 * dim * time),
         apply: attn,
       },

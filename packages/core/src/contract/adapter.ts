@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { SeededRandom } from '@dropbp/basics';
-import type { BatchShape } from './branch.ts';
+import type { BatchShape, Scope } from './branch.ts';
 import type { Hooks } from './hooks.ts';
 import type { Model } from './model.ts';
 
@@ -48,6 +48,15 @@ export interface Attachment {
    */
   readonly aliases?: ReadonlyMap<string, string>;
   readonly hooks: Hooks;
+  /** How many virtual tokens {@link Hooks.embed} puts in front of a sequence. @defaultValue 0 */
+  readonly virtualTokens?: number;
+  /**
+   * How many keys {@link Hooks.keyValue} puts in front of a sequence. They take the first positions, so that its own tokens
+   * begin behind them. @defaultValue 0
+   */
+  readonly virtualKeys?: number;
+  /** A network that makes tensors for the hooks from parameters. @defaultValue none */
+  readonly encoder?: Encoder;
   /** Module paths whose result the hooks change. */
   readonly adaptedModules: ReadonlySet<string>;
   /**
@@ -62,6 +71,25 @@ export interface Attachment {
   toPeft?(): Promise<PeftFiles>;
   /** Frees the parameters. A second call does nothing. */
   dispose(): void;
+}
+
+/**
+ * A network in front of the model, such as one that makes a prefix from a smaller table. It runs once in a pass, and once
+ * for a whole generation. The gradient passes through it, so its parameters train as far as something reads its results.
+ */
+export interface Encoder {
+  /** Full names of the parameters that it reads. Nothing else reads them. */
+  readonly reads: readonly string[];
+  /** Full names of its results, in the order of {@link Encoder.split}. They are found in scopes as parameters are. */
+  readonly gives: readonly string[];
+  /**
+   * A plain function of tensors, the same function object for all encoders that do the same.
+   *
+   * @param p - the parameters that it reads, and constants and step tensors outside the branches, by full name
+   */
+  readonly encode: (p: Scope) => tf.Tensor;
+  /** The result in parts, one for each name. */
+  readonly split: (result: tf.Tensor) => tf.Tensor[];
 }
 
 /** A tensor outside the engine: row-major. */

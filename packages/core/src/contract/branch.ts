@@ -14,11 +14,20 @@ export interface BatchShape {
 export interface BranchContext {
   /** Tensors that every branch of this pass reads, made by {@link Model.shared}: rotary tables, key biases. */
   readonly shared: Scope;
+  /** Whether the sequence begins here: no earlier token of it has keys in a cache. */
+  readonly isStart: boolean;
   /**
    * Generation only: stores this pass's keys and values, both `[batch, kvHeads, time, headSize]`, and returns those of
    * the whole sequence so far.
    */
   readonly extendCache?: (keys: tf.Tensor, values: tf.Tensor) => KeyValue;
+}
+
+/** Sizes of attention: how many heads queries have, and keys and values, and how wide each is. */
+export interface AttentionHeads {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
 }
 
 /** Keys and values of attention, each `[batch, kvHeads, time, headSize]`. */
@@ -38,9 +47,19 @@ export interface Branch {
   readonly path: string;
   /** `'model.layers.3'`: names in the branch's scope are relative to it. */
   readonly block: string;
-  /** Module names below `block` whose parameters are the branch's: `['input_layernorm', 'self_attn']`. */
+  /**
+   * Module names below `block` whose parameters the branch reads: `['input_layernorm', 'self_attn']`. Branches of one block
+   * may both name a module that they share, such as the one norm of Phi's blocks.
+   */
   readonly modules: readonly string[];
+  /**
+   * Whether it reads the same input as the branch before it, and not what comes out of that one: the sublayers of a
+   * parallel block, `x + f(x) + g(x)` (GPT-NeoX, Phi). @defaultValue false
+   */
+  readonly sharesInput?: boolean;
   readonly kind: 'attention' | 'mlp';
+  /** Of an attention branch: the sizes of its heads. */
+  readonly heads?: AttentionHeads;
   /** FLOPs of one forward pass (a multiply and an add are two). */
   flops(shape: BatchShape): number;
   /**

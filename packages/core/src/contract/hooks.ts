@@ -1,6 +1,18 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { KeyValue, Scope } from './branch.ts';
 
+/** What {@link Hooks.attention} works with. */
+export interface AttentionParts {
+  /** `[batch, heads, time, headSize]`, positions encoded. */
+  readonly queries: tf.Tensor;
+  /** What the queries gathered from the values, `[batch, heads, time, headSize]`. */
+  readonly gathered: tf.Tensor;
+  /** Keys and values, `[n, kvHeads, m, headSize]`, of other states `[n, m, hiddenSize]`, without positions. */
+  readonly keyValue: (states: tf.Tensor) => KeyValue;
+  /** The output layer, from `[batch, heads, time, headSize]` to `[batch, time, hiddenSize]`. */
+  readonly output: (gathered: tf.Tensor) => tf.Tensor;
+}
+
 /**
  * The places inside a model that an adapter fills. An absent hook is the plain model.
  * Hooks are called for every module; they look into the scope `p` to see whether this one is adapted, and take every
@@ -26,11 +38,19 @@ export interface Hooks {
    */
   embedding?(name: string, indices: tf.Tensor, base: (indices: tf.Tensor) => tf.Tensor, p: Scope): tf.Tensor;
   /**
-   * The keys and values that the queries of an attention branch see, after position encoding.
+   * The keys and values that the queries of an attention branch see, after position encoding. Called at the start of a
+   * sequence alone: what it puts in front of them stays in the cache of a generation.
    *
    * @param name - the attention module's name in the scope: `'self_attn'`
    */
   keyValue?(name: string, pair: KeyValue, p: Scope): KeyValue;
+  /**
+   * The last part of an attention branch, from what its queries gathered to what the branch adds.
+   *
+   * @param name - the attention module's name in the scope
+   * @returns `[batch, time, hiddenSize]`; without an adapter `parts.output(parts.gathered)`
+   */
+  attention?(name: string, parts: AttentionParts, p: Scope): tf.Tensor;
   /**
    * The embedded tokens, before the first branch. Called at the start of a sequence alone, not for the tokens that a
    * generation adds to it.

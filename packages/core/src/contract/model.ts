@@ -30,14 +30,22 @@ export interface Head {
 
 /** What {@link Model.shared} needs to know of a pass. */
 export interface PassShape extends BatchShape {
-  /** Position of the first token. @defaultValue 0 */
-  readonly offset?: number;
+  /** Position of the first token; one for each sequence where they differ. @defaultValue 0 */
+  readonly offset?: number | readonly number[];
   /** int32 `[batch, time]`, 1 = token, 0 = padding. Shorter than `time`: for the last tokens. */
   readonly attentionMask?: tf.Tensor | undefined;
   /**
    * Decoding one token with a cache of this capacity (in tokens): keys at positions above `offset` do not exist yet.
    */
   readonly cacheCapacity?: number;
+}
+
+/** Where in a sequence the tokens of a pass are. */
+export interface SequencePlace {
+  /** Position of the first token; one for each sequence where they differ. */
+  readonly offset: number | readonly number[];
+  /** Whether the sequence begins here. Virtual tokens may come first, so the offset does not tell. */
+  readonly isStart: boolean;
 }
 
 /**
@@ -72,10 +80,9 @@ export interface Model {
    *
    * @param tokens - int32 `[batch, time]`
    * @param p - parameters outside the branches, by full name
-   * @param offset - position of the first token
    * @returns `[batch, time, hiddenSize]`; longer where an adapter's hook puts virtual tokens in front
    */
-  embed(tokens: tf.Tensor, p: Scope, hooks: Hooks, offset: number): tf.Tensor;
+  embed(tokens: tf.Tensor, p: Scope, hooks: Hooks, place: SequencePlace): tf.Tensor;
   readonly head: Head;
   /** The tensors that every branch of a pass reads. The caller owns them. */
   shared(pass: PassShape): Scope;

@@ -1,7 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import type { CacheSlot } from '../contract/cacheSlot.ts';
+import { withGradient } from '../ops/withGradient.ts';
 import { hasTrainable } from '../trainable.ts';
-import { runBranch, type GradientPath } from './runBranch.ts';
+import { earlyParameters, tapped, type EarlyGradients } from './earlyGradients.ts';
+import { asIfEncoded, encoded } from './encoded.ts';
+import { runBranch, type BranchRun, type GradientPath } from './runBranch.ts';
 import type { Runnable } from './runnable.ts';
 
 /** Options of {@link hiddenStates}. */
@@ -10,12 +13,21 @@ export interface HiddenStatesOptions {
   readonly attentionMask?: tf.Tensor | undefined;
   /** True for each branch whose backward is dropped. @defaultValue none */
   readonly dropped?: readonly boolean[] | undefined;
-  /** Position of the first token. @defaultValue 0 */
-  readonly offset?: number;
+  /** For each branch a scalar that the gradients through it are multiplied with. @defaultValue they stay as they are */
+  readonly gradientScales?: readonly (tf.Tensor | undefined)[] | undefined;
+  /**
+   * Position of the first token, where the sequence goes on; one for each sequence where they differ. @defaultValue the
+   * sequence begins, behind the keys that an adapter puts in front
+   */
+  readonly offset?: number | readonly number[];
   /** Generation with a cache: see {@link PassShape}. */
   readonly cacheCapacity?: number;
   /** Generation: where each branch, by its number, keeps its keys and values. */
   readonly cacheSlot?: (branch: number) => CacheSlot;
+  /** Where the gradients of parameters go that are final before the pass is over. @defaultValue to the caller, with all others */
+  readonly early?: EarlyGradients | undefined;
+  /** Called before each branch runs, with what it reads and runs with. The tensors may be disposed afterwards: clone them. */
+  readonly onInput?: (branch: number, input: tf.Tensor, run: BranchRun) => void;
 }
 
 /**
@@ -25,12 +37,19 @@ export interface HiddenStatesOptions {
  * @param tokens - int32 `[batch, time]`
  */
 export function hiddenStates(runnable: Runnable, tokens: tf.Tensor, options: HiddenStatesOptions = {}): tf.Tensor {
-  const { attentionMask, dropped, offset = 0, cacheCapacity, cacheSlot } = options;
-  const { model, hooks, branchScopes, outerScope } = runnable;
-  const trainsEmbedding = hasTrainable(embeddingScope(runnable));
+  const { attentionMask, dropped, gradientScales, cacheCapacity, cacheSlot, early, onInput } = options;
+  const isStart = options.offset === undefined;
+  const offset = options.offset ?? runnable.virtualKeys ?? 0;
   return tf.tidy(() => {
-    let x = model.embed(tokens, outerScope, hooks, offset);
-    const [batch, time] = x.shape as [number, number];
+    const ready = encoded(runnable);
+    const { model, hooks, branchScopes, outerScope } = ready;
+    const trainsEmbedding = hasTrainable(embeddingScope(ready));
+    // What the branch reads, and what its result is added to: not the same within a parallel block.
+    let input = model.embed(tokens, outerScope, hooks, { offset, isStart });
+    let stream = input;
+    const needs = { input: trainsEmbedding, stream: trainsEmbedding };
+    const earlyNames = early && earlyParameters(ready);
+    const [batch, time] = input.shape as [number, number];
     const shared = model.shared({
       batch,
       time,
@@ -38,25 +57,55 @@ export function hiddenStates(runnable: Runnable, tokens: tf.Tensor, options: Hid
       attentionMask,
       ...(cacheCapacity !== undefined && { cacheCapacity }),
     });
-    let needsGradient = trainsEmbedding;
     model.branches.forEach((branch, i) => {
-      const scope = branchScopes[i]!;
-      const leads = needsGradient || hasTrainable(scope);
-      const path: GradientPath =
-        !leads || (dropped?.[i] === true && !needsGradient) ? 'none' : dropped?.[i] === true ? 'shortcut' : 'record';
-      const next = runBranch(x, { branch, scope, hooks, shared, slot: cacheSlot?.(i) }, path, needsGradient);
-      x.dispose(); // the tape keeps what it needs of it
-      x = next;
-      needsGradient ||= path === 'record';
+      if (branch.sharesInput !== true) {
+        if (input !== stream) input.dispose(); // the tape keeps what it needs of it
+        input = stream;
+        needs.input = needs.stream;
+      }
+      let scope = branchScopes[i]!;
+      const isRecorded = dropped?.[i] !== true && (needs.input || hasTrainable(scope));
+      const path: GradientPath = isRecorded ? 'record' : needs.stream ? 'shortcut' : 'none';
+      if (isRecorded && early && earlyNames) scope = tapped(scope, branch.block, earlyNames, early);
+      const gradientScale = gradientScales?.[i];
+      const isCheckpointed = runnable.isCheckpointed?.(i);
+      const slot = cacheSlot?.(i);
+      const run = { branch, scope, hooks, shared, stream, isStart, gradientScale, isCheckpointed, slot };
+      onInput?.(i, input, run);
+      const next = runBranch(input, run, path, needs);
+      if (stream !== input) stream.dispose();
+      stream = next;
+      needs.stream ||= isRecorded;
     });
-    return x;
+    if (input !== stream) input.dispose();
+    // The last branch frees the gradient that arrives: it must not be one that a caller has.
+    return needs.stream
+      ? withGradient(
+          [stream],
+          () => stream.clone(),
+          dy => [dy.clone()],
+        )
+      : stream;
   });
 }
 
 /** Which branches, if kept, lead a gradient to a trainable parameter: themselves, or one before them does. */
 export function leadsToTrainable(runnable: Runnable): boolean[] {
-  let leads = hasTrainable(embeddingScope(runnable));
-  return runnable.branchScopes.map(scope => (leads ||= hasTrainable(scope)));
+  const ready = asIfEncoded(runnable);
+  let throughStream = hasTrainable(embeddingScope(ready));
+  let throughInput = throughStream;
+  return ready.branchScopes.map((scope, i) => {
+    if (ready.model.branches[i]!.sharesInput !== true) throughInput = throughStream;
+    const leads = throughInput || hasTrainable(scope);
+    throughStream ||= leads;
+    return leads;
+  });
+}
+
+/** Whether a gradient reaches anything trainable, where these branches are dropped. */
+export function receivesGradient(runnable: Runnable, dropped: readonly boolean[]): boolean {
+  const { branchScopes, outerScope } = asIfEncoded(runnable);
+  return hasTrainable(outerScope) || branchScopes.some((scope, i) => dropped[i] !== true && hasTrainable(scope));
 }
 
 /** Parameters of the embedding and what adapters put there, not those of the head. */

@@ -1,10 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Branch, KeyValue, Scope } from '../contract/branch.ts';
+import type { Branch, BranchContext, KeyValue, Scope } from '../contract/branch.ts';
 import type { CacheSlot } from '../contract/cacheSlot.ts';
 import type { Hooks } from '../contract/hooks.ts';
-import { activeEngine, type Engine, type TracedFunction } from '../engine.ts';
-import { add } from '../ops/shapes.ts';
+import { activeEngine, type CompiledFunction, type Engine, type TracedFunction } from '../engine.ts';
+import { markGradientFree } from '../ops/gradientFree.ts';
+import { add, scaleGradient } from '../ops/shapes.ts';
 import { forwardOnly, withGradient } from '../ops/withGradient.ts';
+import { checkpointed } from './checkpointed.ts';
 import { compileOnce } from './compileOnce.ts';
 import { packScope, unpackScope, type CompiledInputs } from './compiledInputs.ts';
 
@@ -24,31 +26,48 @@ export interface BranchRun {
   readonly hooks: Hooks;
   /** Tensors that every branch of the pass reads. */
   readonly shared: Scope;
+  /** What the branch's result is added to. @defaultValue its input; another tensor within a parallel block */
+  readonly stream?: tf.Tensor | undefined;
+  /** Whether the sequence begins here. @defaultValue true */
+  readonly isStart?: boolean | undefined;
+  /** A scalar that gradients through the branch, not past it, are multiplied with. @defaultValue they stay as they are */
+  readonly gradientScale?: tf.Tensor | undefined;
+  /** Whether the backward pass runs the branch once more instead of keeping anything of it. @defaultValue false */
+  readonly isCheckpointed?: boolean | undefined;
   /** Generation with a cache: where its keys and values are kept. */
   readonly slot?: CacheSlot | undefined;
 }
 
-/**
- * `x + branch(x)`. The caller owns the result.
- *
- * @param needsInputGradient - whether something before the branch takes a gradient
- */
-export function runBranch(x: tf.Tensor, of: BranchRun, path: GradientPath, needsInputGradient: boolean): tf.Tensor {
+/** Whether something before a branch takes a gradient. */
+export interface GradientNeeds {
+  /** That the branch's input leads to. */
+  readonly input: boolean;
+  /** That the stream leads to: within a parallel block, the branches before this one of the same block too. */
+  readonly stream: boolean;
+}
+
+/** `stream + branch(x)`: mostly `x + branch(x)`. The caller owns the result. */
+export function runBranch(x: tf.Tensor, of: BranchRun, path: GradientPath, needs: GradientNeeds): tf.Tensor {
   const engine = activeEngine();
-  const run = (input: tf.Tensor): tf.Tensor =>
+  const { stream = x } = of;
+  const run = (): tf.Tensor =>
     tf.tidy(() => {
-      const [sum, keys, values] =
-        engine === undefined ? applied(input, of) : runCompiled(engine, input, of, needsInputGradient);
+      const [sum, keys, values] = engine === undefined ? runEager(x, of, needs) : runCompiled(engine, x, of, needs);
       if (keys !== undefined && values !== undefined) of.slot!.store({ keys, values });
       return sum;
     });
-  if (path === 'record') return run(x);
-  if (path === 'none') return forwardOnly(() => run(x));
-  return withGradient(
-    [x],
-    () => run(x),
-    dy => [dy.clone()],
-  );
+  if (path === 'none') return forwardOnly(run);
+  if (path === 'shortcut') return withGradient([stream], run, passOn);
+  if (!needs.input) markGradientFree(x);
+  if (!needs.stream) markGradientFree(stream);
+  return run();
+}
+
+/** The gradient that arrives, handed on: tfjs would hold it until the whole backward pass is over. */
+function passOn(dy: tf.Tensor): tf.Tensor[] {
+  const passed = dy.clone();
+  dy.dispose();
+  return [passed];
 }
 
 /** The sum, and the keys and values to store where there is a slot and the branch has some. */
@@ -60,39 +79,84 @@ interface Application extends Omit<BranchRun, 'branch' | 'slot'> {
 }
 
 /** The branch as a plain function of tensors: what runs operation by operation, and what an engine compiles. */
-function applied(x: tf.Tensor, { branch, scope, hooks, shared, slot }: Application): Applied {
-  if (slot === undefined) return [add(x, branch.apply(x, scope, hooks, { shared }))];
+function applied(x: tf.Tensor, run: Application): Applied {
+  const { branch, scope, hooks, shared, stream = x, isStart = true, gradientScale, slot } = run;
+  const sum = (context: BranchContext): tf.Tensor => {
+    const result = branch.apply(x, scope, hooks, context);
+    return add(stream, gradientScale === undefined ? result : scaleGradient(result, gradientScale));
+  };
+  if (slot === undefined) return [sum({ shared, isStart })];
   let stored: KeyValue | undefined;
   const extendCache = (keys: tf.Tensor, values: tf.Tensor): KeyValue => {
     const extended = slot.extend({ keys, values }, slot.reads);
     stored = extended.stored;
     return extended.seen;
   };
-  const sum = add(x, branch.apply(x, scope, hooks, { shared, extendCache }));
-  return stored === undefined ? [sum] : [sum, stored.keys, stored.values];
+  const result = sum({ shared, isStart, extendCache });
+  return stored === undefined ? [result] : [result, stored.keys, stored.values];
 }
 
 const INPUT = 'x';
+const STREAM = 'stream';
+const SCALE = 'gradientScale';
 const SHARED = 'shared:';
 const CACHE = 'cache:';
 /** Stands for `extend` where there is no cache. */
 const noCache = {};
+/** Stand for {@link BranchRun.isStart}. */
+const [starts, goesOn] = [{}, {}];
+/** Stand for {@link BranchRun.isCheckpointed}. */
+const [recomputed, saved] = [{}, {}];
 
-function runCompiled(engine: Engine, x: tf.Tensor, of: BranchRun, needsInputGradient: boolean): Applied {
-  const { branch, scope, hooks, shared, slot } = of;
-  const inputs: CompiledInputs = { differentiable: {}, frozen: {} };
+function runEager(x: tf.Tensor, of: BranchRun, needs: GradientNeeds): Applied {
+  const { scope, shared, stream = x, isCheckpointed = false } = of;
+  if (!isCheckpointed) return applied(x, of);
+  return [checkpointed(on => applied(on.x, { ...of, ...on })[0], { x, stream, shared }, scope, needs)];
+}
+
+function runCompiled(engine: Engine, x: tf.Tensor, of: BranchRun, needs: GradientNeeds): Applied {
   // Where nothing is recorded, branches behind the first trainable one share sessions with those before it.
-  const isDifferentiable = needsInputGradient && tf.engine().isTapeOn();
-  (isDifferentiable ? inputs.differentiable : inputs.frozen)[INPUT] = x;
+  const isTapeOn = tf.engine().isTapeOn();
+  const inputs = compiledInputs(x, of, { input: needs.input && isTapeOn, stream: needs.stream && isTapeOn });
+  return compiledBranch(engine, of)(inputs.differentiable, inputs.frozen) as Applied;
+}
+
+/** The branch as a function that all branches share which do the same. */
+export function compiledBranch(engine: Engine, of: BranchRun): CompiledFunction<tf.Tensor[]> {
+  const { branch, hooks, isStart = true, isCheckpointed = false, slot } = of;
+  const keys = [
+    slot?.extend ?? noCache,
+    isStart ? starts : goesOn,
+    isCheckpointed ? recomputed : saved,
+    branch.apply,
+    hooks,
+  ];
+  return compileOnce(engine, keys, () => traced(branch, hooks, isStart, slot), {
+    name: branch.kind,
+    ownsGradient: true,
+    ...(isCheckpointed && { recompute: 'full' }),
+  });
+}
+
+/** What {@link compiledBranch} takes. The gradient of its input is called `'x'`. */
+export function compiledInputs(x: tf.Tensor, of: BranchRun, needs: GradientNeeds): CompiledInputs {
+  const { scope, shared, stream = x, gradientScale, slot } = of;
+  const inputs: CompiledInputs = { differentiable: {}, frozen: {} };
+  (needs.input ? inputs.differentiable : inputs.frozen)[INPUT] = x;
+  if (stream !== x) (needs.stream ? inputs.differentiable : inputs.frozen)[STREAM] = stream;
+  if (gradientScale !== undefined) inputs.frozen[SCALE] = gradientScale;
   for (const [name, tensor] of Object.entries(shared)) inputs.frozen[SHARED + name] = tensor;
   for (const [name, tensor] of Object.entries(slot?.reads ?? {})) inputs.frozen[CACHE + name] = tensor;
   packScope(inputs, scope);
-  const keys = [slot?.extend ?? noCache, branch.apply, hooks];
-  const run = compileOnce(engine, keys, () => traced(branch, hooks, slot), { name: branch.kind });
-  return run(inputs.differentiable, inputs.frozen) as Applied;
+  return inputs;
 }
 
-function traced({ apply }: Branch, hooks: Hooks, slot: CacheSlot | undefined): TracedFunction<tf.Tensor[]> {
+function traced(
+  { apply }: Branch,
+  hooks: Hooks,
+  isStart: boolean,
+  slot: CacheSlot | undefined,
+): TracedFunction<tf.Tensor[]> {
   const extend = slot?.extend;
   return inputs =>
     applied(inputs[INPUT]!, {
@@ -100,6 +164,9 @@ function traced({ apply }: Branch, hooks: Hooks, slot: CacheSlot | undefined): T
       scope: unpackScope(inputs),
       hooks,
       shared: named(SHARED, inputs),
+      stream: inputs[STREAM],
+      isStart,
+      gradientScale: inputs[SCALE],
       slot: extend && { extend, reads: named(CACHE, inputs) },
     }) as tf.Tensor[];
 }

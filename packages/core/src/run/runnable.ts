@@ -1,7 +1,9 @@
 import type * as tf from '@tensorflow/tfjs';
+import type { Attachment, Encoder } from '../contract/adapter.ts';
 import type { Branch, Scope } from '../contract/branch.ts';
 import type { Hooks } from '../contract/hooks.ts';
 import type { Model } from '../contract/model.ts';
+import { attachedTensors } from './attachedTensors.ts';
 
 /** A model with the parameters and hooks to run it with: a model itself, or what `compose` returns. */
 export interface Runnable {
@@ -9,6 +11,14 @@ export interface Runnable {
   readonly hooks: Hooks;
   /** Module paths whose result the hooks change. */
   readonly adaptedModules: ReadonlySet<string>;
+  /** How many virtual tokens the hooks put in front of a sequence. @defaultValue 0 */
+  readonly virtualTokens?: number | undefined;
+  /** How many keys the hooks put in front of a sequence, whose own positions begin behind them. @defaultValue 0 */
+  readonly virtualKeys?: number | undefined;
+  /** What makes tensors of the scopes from parameters, once a pass. */
+  readonly encoder?: Encoder | undefined;
+  /** Whether the backward pass runs branch `i` once more instead of keeping anything of it. @defaultValue none */
+  readonly isCheckpointed?: ((i: number) => boolean) | undefined;
   /** Parameters of each branch, by name below its block, in the order of `model.branches`. */
   readonly branchScopes: readonly Scope[];
   /** Parameters outside the branches, by full name. */
@@ -32,6 +42,13 @@ export function makeRunnable(
   return { model, hooks, adaptedModules, ...groupByBranch(model.branches, tensors) };
 }
 
+/** A model with what an adapter was attached as. */
+export function attachedRunnable(model: Model, attachment: Attachment): Runnable {
+  const { hooks, adaptedModules, virtualTokens, virtualKeys, encoder } = attachment;
+  const plain = makeRunnable(model, attachedTensors(model, attachment), hooks, adaptedModules);
+  return { ...plain, virtualTokens, virtualKeys, encoder };
+}
+
 /** The same with further tensors in the scopes, such as this step's dropout masks. */
 export function withTensors(runnable: Runnable, tensors: ReadonlyMap<string, tf.Tensor>): Runnable {
   if (tensors.size === 0) return runnable;
@@ -47,24 +64,27 @@ function groupByBranch(
   branches: readonly Branch[],
   tensors: ReadonlyMap<string, tf.Tensor>,
 ): { branchScopes: Scope[]; outerScope: Scope } {
-  const owner = new Map<string, number>();
+  const owners = new Map<string, number[]>();
   branches.forEach((branch, i) => {
-    for (const module of branch.modules) owner.set(`${branch.block}.${module}`, i);
+    for (const module of branch.modules) {
+      const path = `${branch.block}.${module}`;
+      owners.set(path, [...(owners.get(path) ?? []), i]);
+    }
   });
   const branchScopes = branches.map((): Record<string, tf.Tensor> => ({}));
   const outerScope: Record<string, tf.Tensor> = {};
   for (const [name, tensor] of tensors) {
-    const i = owningBranch(name, owner);
-    if (i === undefined) outerScope[name] = tensor;
-    else branchScopes[i]![name.slice(branches[i]!.block.length + 1)] = tensor;
+    const readers = branchesOf(name, owners);
+    if (readers.length === 0) outerScope[name] = tensor;
+    for (const i of readers) branchScopes[i]![name.slice(branches[i]!.block.length + 1)] = tensor;
   }
   return { branchScopes, outerScope };
 }
 
-function owningBranch(name: string, owner: ReadonlyMap<string, number>): number | undefined {
+function branchesOf(name: string, owners: ReadonlyMap<string, number[]>): readonly number[] {
   for (let end = name.length; end > 0; end = name.lastIndexOf('.', end - 1)) {
-    const index = owner.get(name.slice(0, end));
-    if (index !== undefined) return index;
+    const indices = owners.get(name.slice(0, end));
+    if (indices !== undefined) return indices;
   }
-  return undefined;
+  return [];
 }
