@@ -7,4 +7,5 @@ export { nodeModule, type NodeModules } from './nodeModule.ts';
 export { problem, Problem, type ProblemDetails } from './problem.ts';
 export { seededRandom, type SeededRandom } from './seededRandom.ts';
 export { writeAtomically, type FileContent } from './writeAtomically.ts';
+export { removeFolder, removeLeftovers, writeFolderAtomically } from './writeFolderAtomically.ts';
 export { writeProblem } from './writeProblem.ts';

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
-import { errorCode } from './errorCode.ts';
 import { nodeModule } from './nodeModule.ts';
+import { syncDirectory } from './syncDirectory.ts';
 import { writeProblem } from './writeProblem.ts';
 
 // One write call of the operating system takes less than 2^31 bytes.
@@ -41,6 +41,7 @@ export async function writeAtomically(room: string, path: string, content: FileC
     await fs.rm(temporary, { force: true });
     throw error;
   }
+  // The rename itself reaches the disk with the directory.
   await syncDirectory(room, directory).catch(failed);
 }
 
@@ -48,18 +49,5 @@ async function append(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length;) {
     const rest = bytes.subarray(done, done + maxWriteBytes);
     done += (await handle.write(rest)).bytesWritten;
-  }
-}
-
-/** The rename itself reaches the disk with the directory. Windows and some network file systems cannot flush one. */
-async function syncDirectory(room: string, directory: string): Promise<void> {
-  let handle: FileHandle | undefined;
-  try {
-    handle = await nodeModule(room, 'node:fs/promises').open(directory, 'r');
-    await handle.sync();
-  } catch (error) {
-    if (!['EISDIR', 'EPERM', 'EACCES', 'EINVAL', 'ENOTSUP'].includes(errorCode(error) ?? '')) throw error;
-  } finally {
-    await handle?.close();
   }
 }
