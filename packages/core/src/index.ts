@@ -1,5 +1,5 @@
 export type { Adapter, AdapterFormat, Attachment, Encoder, NamedArray, PeftFiles } from './contract/adapter.ts';
-export { IGNORED_LABEL, type Batch } from './contract/batch.ts';
+export { IGNORED_LABEL, type Batch, type BatchIterator, type ResumableBatches } from './contract/batch.ts';
 export type { AttentionHeads, BatchShape, Branch, BranchContext, KeyValue, Scope } from './contract/branch.ts';
 export type { CacheSlot, ExtendCache } from './contract/cacheSlot.ts';
 export type { AttentionParts, Hooks } from './contract/hooks.ts';

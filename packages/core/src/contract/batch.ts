@@ -12,3 +12,19 @@ export interface Batch {
   /** int32 `[batch, time]`, 1 = token, 0 = padding. @defaultValue all ones */
   readonly attentionMask?: tf.Tensor;
 }
+
+/** An iteration over batches that knows where it is. */
+export interface BatchIterator extends AsyncIterator<Batch, void, undefined> {
+  /** Behind the batch that was given out last: JSON-safe, what {@link ResumableBatches.from} takes. */
+  readonly position: unknown;
+}
+
+/**
+ * Batches that a stopped run can go on with: `train` keeps the position in its checkpoints. Other batches are gone through
+ * again from their start, up to where the run was.
+ */
+export interface ResumableBatches {
+  [Symbol.asyncIterator](): BatchIterator;
+  /** The batches from a position on, as they would have come without a stop. @throws Problem for a position that is none of these batches' */
+  from(position: unknown): { [Symbol.asyncIterator](): BatchIterator };
+}
