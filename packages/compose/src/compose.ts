@@ -12,7 +12,7 @@ import {
 import type { DropBP } from '@dropbp/dropbp';
 import { firstSample } from './firstSample.ts';
 import { gradientPass, lossPass } from './gradientPass.ts';
-import { measureSensitivities } from './measureSensitivities.ts';
+import { measureSensitivities } from './sensitivity/measureSensitivities.ts';
 import { mergeInto } from './mergeInto.ts';
 import { readyBatch } from './readyBatch.ts';
 import { saveTuned } from './saveTuned.ts';

@@ -64,13 +64,51 @@ describe.each(methods)('with %s, a dropped branch', (_, create) => {
     const held = (dropped: boolean[]): number =>
       savedBytes(() => causalLoss(tuned, hiddenStates(tuned, batch.inputIds, { dropped }), rows), inputs, weights);
     const besides = held(all);
-    const ofBranch = only(-1).map((_, branch) => held(allBut(branch)) - besides);
-    for (const bytes of ofBranch) expect(bytes).toBeGreaterThan(0);
+    // The lowest branch that is kept computes no gradient of its input and holds less.
+    const asLowest = only(-1).map((_, branch) => held(allBut(branch)) - besides);
+    const aboveFirst = only(-1).map((_, branch) => held(allBut(branch).with(0, false)) - besides - asLowest[0]!);
+    for (let branch = 1; branch < BRANCHES; branch++) {
+      expect(asLowest[branch]).toBeGreaterThan(0);
+      expect(asLowest[branch]).toBeLessThan(aboveFirst[branch]!);
+    }
     for (let code = 0; code < 2 ** BRANCHES; code += 3) {
       const dropped = only(-1).map((_, i) => ((code >> i) & 1) === 1);
-      const kept = ofBranch.filter((_, i) => !dropped[i]).reduce((sum, bytes) => sum + bytes, 0);
-      expect(held(dropped), dropped.map(Number).join('')).toBe(besides + kept);
+      const lowest = dropped.indexOf(false);
+      const kept = aboveFirst.filter((_, i) => !dropped[i] && i > lowest).reduce((sum, bytes) => sum + bytes, 0);
+      expect(held(dropped), dropped.map(Number).join('')).toBe(besides + (asLowest[lowest] ?? 0) + kept);
     }
+    tuned.dispose();
+  });
+});
+
+describe('the lowest branch that is kept', () => {
+  /** Products of matrices in the backward pass where exactly these branches are kept. */
+  async function products(tuned: Tuned, ...kept: number[]): Promise<number> {
+    const count = async (run: () => Promise<unknown>): Promise<number> =>
+      (await countKernels(run)).get('BatchMatMul') ?? 0;
+    const forward = await count(async () => (await tuned.loss(batch)).value.dispose());
+    return (await count(() => step(tuned, only(-1).map((_, i) => !kept.includes(i))))) - forward; // prettier-ignore
+  }
+
+  // A linear layer has a product for the gradient of its weight, and one for that of its input.
+  it.each([
+    ['MLP', 3, { lowest: 3 * 2 - 2, higher: 3 * 2 }],
+    ['attention', 2, { lowest: 4 * 2 - 3 + 5, higher: 4 * 2 + 5 }],
+  ])('computes no gradient of its input: %s', async (_, branch, { lowest, higher }) => {
+    const tuned = compose(model, fullFineTune());
+    const head = await products(tuned);
+    expect((await products(tuned, branch)) - head).toBe(lowest);
+    expect((await products(tuned, branch, 1)) - (await products(tuned, 1))).toBe(higher);
+    // What lies below runs forward alone, whatever it is.
+    expect(await products(tuned, branch, 5)).toBe((await products(tuned, branch)) + (await products(tuned, 1, 5)) - (await products(tuned, 1))); // prettier-ignore
+    tuned.dispose();
+  });
+
+  it('is the lowest that leads to something trainable, whatever is kept below it', async () => {
+    const tuned = compose(model, lora({ rank: 2, targetModules: ['blocks.1.mlp.up', 'blocks.2.mlp.up'] }));
+    const ofAll = await countKernels(() => step(tuned, only(-1)));
+    const below = [0, 1, 2];
+    expect(await countKernels(() => step(tuned, only(-1).map((_, i) => below.includes(i))))).toEqual(ofAll); // prettier-ignore
     tuned.dispose();
   });
 });

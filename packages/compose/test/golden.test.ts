@@ -6,7 +6,7 @@ import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
 import { goldenName, goldenValues, toyBatch, toyModel, type GoldenPattern } from '@dropbp/testing';
 import { compose, type Tuned } from '../src/index.ts';
-import { measureSensitivities } from '../src/measureSensitivities.ts';
+import { measureSensitivities } from '../src/sensitivity/measureSensitivities.ts';
 import { readyBatch } from '../src/readyBatch.ts';
 
 // The fixture is float64. Ours is float32 on the cpu backend: errors are relative to the largest entry of a tensor.

@@ -51,7 +51,13 @@ export { asIfEncoded, encoded, settled } from './run/encoded.ts';
 export { forwardLogits } from './run/forwardLogits.ts';
 export { fusedGradient } from './run/fusedGradient.ts';
 export { headLogits } from './run/headLogits.ts';
-export { hiddenStates, leadsToTrainable, receivesGradient, type HiddenStatesOptions } from './run/hiddenStates.ts';
+export {
+  hiddenStates,
+  leadsToTrainable,
+  receivesGradient,
+  trainsEmbedding,
+  type HiddenStatesOptions,
+} from './run/hiddenStates.ts';
 export { runBranch, type BranchRun, type GradientNeeds, type GradientPath } from './run/runBranch.ts';
 export { prepared } from './run/prepared.ts';
 export { attachedRunnable, makeRunnable, plainRunnable, withTensors, type Runnable } from './run/runnable.ts';

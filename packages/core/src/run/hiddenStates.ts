@@ -43,11 +43,11 @@ export function hiddenStates(runnable: Runnable, tokens: tf.Tensor, options: Hid
   return tf.tidy(() => {
     const ready = encoded(runnable);
     const { model, hooks, branchScopes, outerScope } = ready;
-    const trainsEmbedding = hasTrainable(embeddingScope(ready));
+    const isEmbeddingTrained = hasTrainable(embeddingScope(ready));
     // What the branch reads, and what its result is added to: not the same within a parallel block.
     let input = model.embed(tokens, outerScope, hooks, { offset, isStart });
     let stream = input;
-    const needs = { input: trainsEmbedding, stream: trainsEmbedding };
+    const needs = { input: isEmbeddingTrained, stream: isEmbeddingTrained };
     const earlyNames = early && earlyParameters(ready);
     const [batch, time] = input.shape as [number, number];
     const shared = model.shared({
@@ -92,7 +92,7 @@ export function hiddenStates(runnable: Runnable, tokens: tf.Tensor, options: Hid
 /** Which branches, if kept, lead a gradient to a trainable parameter: themselves, or one before them does. */
 export function leadsToTrainable(runnable: Runnable): boolean[] {
   const ready = asIfEncoded(runnable);
-  let throughStream = hasTrainable(embeddingScope(ready));
+  let throughStream = trainsEmbedding(runnable);
   let throughInput = throughStream;
   return ready.branchScopes.map((scope, i) => {
     if (ready.model.branches[i]!.sharesInput !== true) throughInput = throughStream;
@@ -106,6 +106,11 @@ export function leadsToTrainable(runnable: Runnable): boolean[] {
 export function receivesGradient(runnable: Runnable, dropped: readonly boolean[]): boolean {
   const { branchScopes, outerScope } = asIfEncoded(runnable);
   return hasTrainable(outerScope) || branchScopes.some((scope, i) => dropped[i] !== true && hasTrainable(scope));
+}
+
+/** Whether something in front of the first branch is trained. */
+export function trainsEmbedding(runnable: Runnable): boolean {
+  return hasTrainable(embeddingScope(asIfEncoded(runnable)));
 }
 
 /** Parameters of the embedding and what adapters put there, not those of the head. */

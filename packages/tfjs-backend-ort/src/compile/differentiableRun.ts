@@ -58,11 +58,12 @@ export interface Pullback {
 
 /** Runs the forward pass and keeps what the backward pass needs, beside the inputs. */
 export function pullbackOf(plan: GradientPlan, feeds: Feeds): Pullback {
-  const kept = tf.tidy(() => {
-    const made = plan.forwardSaving.run(feeds);
-    const names = plan.backward.inputs.filter(name => made.has(name));
-    return new Map(names.map(name => [name, tf.keep(made.get(name)!)]));
-  });
+  const needed = new Set(plan.backward.inputs);
+  const kept = plan.forwardSaving.run(feeds);
+  for (const [name, tensor] of kept) {
+    if (needed.has(name)) tf.keep(tensor);
+    else tensor.dispose();
+  }
   return {
     pull(adjoint) {
       const read = new Map<string, tf.TensorInfo>([...feeds, ...kept]).set(arrivingGradient, adjoint);

@@ -1,15 +1,15 @@
 import * as tf from '@tensorflow/tfjs';
 import { leadsToTrainable, type Runnable } from '@dropbp/core';
 import { sensitivityFromNorms } from '@dropbp/dropbp';
-import { gradientPass, type ReadyBatch } from './gradientPass.ts';
+import { gradientPass, type ReadyBatch } from '../src/gradientPass.ts';
 
 /**
- * How much the norms of all gradients change when exactly one branch is dropped, for each branch: one pass with all of
- * them, one without each. A branch that leads to nothing trainable is 0 and costs no pass.
+ * How much the norms of all gradients change when exactly one branch is dropped, as the authors measure it: one pass with all
+ * of them, one without each. What `measureSensitivities` is held against.
  *
  * Source: DropBP, Woo et al., NeurIPS 2024; the released code's default.
  */
-export async function measureSensitivities(
+export async function oracleSensitivities(
   runnable: Runnable,
   parameters: ReadonlyMap<string, tf.Variable>,
   batch: ReadyBatch,

@@ -1,0 +1,102 @@
+import * as tf from '@tensorflow/tfjs';
+import { runWhole, type TracedFunction } from '@dropbp/core';
+import { sensitivityFromNorms } from '@dropbp/dropbp';
+
+/** The key of gradients from which nothing is missing. Other keys are branches: what is missing without them. */
+export const WHOLE = -1;
+
+/** Gradients by the names of the parameters. */
+export type NamedGradients = ReadonlyMap<string, tf.Tensor>;
+
+/** How the norms of gradients change without each branch. It reads the gradients that it is given, and leaves them be. */
+export interface GradientChanges {
+  /** Gradients with every branch kept. */
+  whole(gradients: NamedGradients): void;
+  /**
+   * What is missing of them without a branch.
+   *
+   * @param whole - those with every branch kept, of the same parameters; the same map where all of it is missing
+   */
+  missing(branch: number, whole: NamedGradients, missing: NamedGradients): void;
+  /** Waits for the device. */
+  settle(): Promise<void>;
+  /** The sensitivity of a branch, of what has been settled. */
+  sensitivity(branch: number): number;
+  dispose(): void;
+}
+
+export function gradientChanges(): GradientChanges {
+  const norms = new Map<string, number>();
+  const changes = new Map<number, Map<string, number>>();
+  const unread: { readonly sums: tf.Tensor; readonly take: (values: ArrayLike<number>) => void }[] = [];
+
+  const setChange = (branch: number, name: string, change: number): void => {
+    const ofBranch = changes.get(branch) ?? new Map<string, number>();
+    changes.set(branch, ofBranch.set(name, change));
+  };
+  return {
+    whole(gradients) {
+      if (gradients.size === 0) return;
+      const take = (squares: ArrayLike<number>): void =>
+        [...gradients.keys()].forEach((name, i) => norms.set(name, Math.sqrt(squares[i]!)));
+      unread.push({ sums: runWhole(squareSums, Object.fromEntries(gradients)), take });
+    },
+    missing(branch, whole, missing) {
+      const names = [...missing.keys()];
+      if (names.length === 0) return;
+      if (missing === whole) {
+        unread.push({ sums: tf.scalar(0), take: () => names.forEach(name => setChange(branch, name, norms.get(name)!)) });
+        return;
+      }
+      const inputs = names.flatMap(name => [
+        [WHOLE_OF + name, whole.get(name)!],
+        [MISSING_OF + name, missing.get(name)!],
+      ]);
+      unread.push({
+        sums: runWhole(changeSums, Object.fromEntries(inputs) as Record<string, tf.Tensor>),
+        take: sums =>
+          names.forEach((name, i) => {
+            const both = norms.get(name)! + Math.sqrt(sums[2 * i + 1]!);
+            setChange(branch, name, both === 0 ? 0 : sums[2 * i]! / both);
+          }),
+      });
+    },
+    async settle() {
+      for (const { sums, take } of unread.splice(0)) {
+        const values = await sums.data().finally(() => sums.dispose());
+        take(values);
+      }
+    },
+    sensitivity(branch) {
+      const ofBranch = changes.get(branch) ?? new Map<string, number>();
+      const base = new Map([...ofBranch.keys()].map(name => [name, norms.get(name)!]));
+      const dropped = new Map([...ofBranch].map(([name, change]) => [name, base.get(name)! - change]));
+      return sensitivityFromNorms({ base, dropped });
+    },
+    dispose() {
+      tf.dispose(unread.splice(0).map(({ sums }) => sums));
+    },
+  };
+}
+
+const WHOLE_OF = 'whole:';
+const MISSING_OF = 'missing:';
+
+/** Σ g² of each gradient. */
+const squareSums: TracedFunction = gradients =>
+  tf.stack(Object.values(gradients).map(gradient => tf.sum(tf.square(gradient))));
+
+/**
+ * Σ δ·(2g − δ) and Σ (g − δ)² of each gradient g and what is missing of it, δ. The former over ‖g‖ + ‖g − δ‖ is
+ * ‖g‖ − ‖g − δ‖, with no digit lost where the two are nearly the same.
+ */
+const changeSums: TracedFunction = inputs => {
+  const names = Object.keys(inputs).flatMap(name => (name.startsWith(WHOLE_OF) ? [name.slice(WHOLE_OF.length)] : []));
+  return tf.stack(
+    names.flatMap(name => {
+      const [whole, missing] = [inputs[WHOLE_OF + name]!, inputs[MISSING_OF + name]!];
+      const rest = tf.sub(whole, missing);
+      return [tf.sum(tf.mul(missing, tf.add(whole, rest))), tf.sum(tf.square(rest))];
+    }),
+  );
+};

@@ -1,0 +1,112 @@
+import * as tf from '@tensorflow/tfjs';
+import { branchPullback, causalLoss, isTrainable, leadsToTrainable, type Runnable } from '@dropbp/core';
+import type { ReadyBatch } from '../gradientPass.ts';
+import { gradientChanges, WHOLE, type GradientChanges } from './gradientChanges.ts';
+import { keptForward, type KeptForward, type Stage } from './keptForward.ts';
+import { ownParameters } from './ownParameters.ts';
+import { spreadGradients, type SpreadGradients } from './spreadGradients.ts';
+import { tensorSums, type TensorSums } from './tensorSums.ts';
+
+/**
+ * How much the norms of all gradients change when exactly one branch is dropped, for each branch; 0 for one that leads to
+ * nothing trainable. The authors run a whole pass without each branch for it, although what is dropped never changes the
+ * forward pass. This is one forward pass and one sweep back.
+ *
+ * Let xₖ be the residual stream before branch k, xₖ₊₁ = xₖ + fₖ(xₖ), and aₖ the gradient that arrives there,
+ * aₖ = aₖ₊₁ + Jₖᵀaₖ₊₁. Without branch l, the gradient at xₗ lacks d = Jₗᵀaₗ₊₁. What is missing travels down as any gradient
+ * does, d ← d + Jₖᵀd, and of the gradient g of a parameter θ of branch k < l the part δ = (∂fₖ/∂θ)ᵀd is missing. All
+ * gradients of branch l itself are missing, those of branches above it are what they were. So the sweep takes a and the d of
+ * every branch above through each branch, backward only: L(L + 1)/2 backward passes of a branch instead of L², and two
+ * forward passes instead of L + 1, as each branch runs once more to keep what its backward pass needs.
+ * How much ‖g‖ changes follows from g and δ, not from two norms that are nearly the same (see `gradientChanges`).
+ *
+ * Memory: one tensor of the stream's size for each branch, xₖ before the sweep has passed it and d afterwards; what one
+ * branch keeps for its backward pass; the gradients of one branch. Less than a training step without drops.
+ * The d of all branches are not one batch: with 128 tokens or more, products are as fast one after the other.
+ */
+export async function measureSensitivities(
+  runnable: Runnable,
+  parameters: ReadonlyMap<string, tf.Variable>,
+  batch: ReadyBatch,
+): Promise<number[]> {
+  const leads = leadsToTrainable(runnable);
+  const own = ownParameters(runnable, parameters);
+  const changes = gradientChanges();
+  const spread = spreadGradients(runnable, parameters, batch, changes);
+  const arriving = tensorSums<number>();
+  let forward: KeptForward | undefined;
+  try {
+    forward = keptForward(runnable, batch, leads);
+    arriveAtTheEnd(runnable, batch, forward.output, arriving, spread);
+    for (const stage of forward.stages.toReversed()) {
+      sweep(stage, own, arriving, changes, spread);
+      await changes.settle();
+    }
+    await spread.settle(arriving);
+    return leads.map((isLeading, branch) => (isLeading ? changes.sensitivity(branch) : 0));
+  } finally {
+    for (const part of [changes, spread, arriving, forward]) part?.dispose();
+  }
+}
+
+/** Puts the gradient of the loss behind the last branch. */
+function arriveAtTheEnd(
+  runnable: Runnable,
+  { rows }: ReadyBatch,
+  output: tf.Tensor,
+  arriving: TensorSums<number>,
+  spread: SpreadGradients,
+): void {
+  const trained = [...new Set(Object.values(runnable.outerScope).filter(isTrainable))];
+  const { value, grads } = tf
+    .engine()
+    .gradients(() => causalLoss(runnable, output, rows), [output, ...trained], undefined, true);
+  value.dispose();
+  const [atOutput, ...ofTrained] = grads as (tf.Tensor | undefined)[];
+  if (atOutput) arriving.add(WHOLE, atOutput);
+  ofTrained.forEach((gradient, i) => {
+    if (gradient) spread.add(WHOLE, trained[i]!, gradient);
+  });
+}
+
+/** Takes what arrives behind the branches of a stage through them and past them. */
+function sweep(
+  { input, branches, needsInput }: Stage,
+  own: ReadonlyMap<tf.Tensor, string>,
+  arriving: TensorSums<number>,
+  changes: GradientChanges,
+  spread: SpreadGradients,
+): void {
+  const behind = arriving.take();
+  for (const { index, run } of branches) {
+    const isPastIt = run.stream === undefined; // of the branches of a stage, the first brings what passes them all
+    const pullback = branchPullback(input, run, needsInput);
+    const whole = new Map<string, tf.Tensor>();
+    for (const [key, adjoint] of behind) {
+      const pulled = pullback.pull(adjoint);
+      const missing = key === WHOLE ? whole : new Map<string, tf.Tensor>();
+      for (const [name, gradient] of pulled.parameters) {
+        const of = run.scope[name]!;
+        const ownName = own.get(of);
+        if (ownName !== undefined) missing.set(ownName, gradient);
+        else {
+          if (key === WHOLE) spread.add(index, of, gradient.clone());
+          spread.add(key, of, gradient);
+        }
+      }
+      if (key === WHOLE) {
+        changes.whole(whole);
+        changes.missing(index, whole, whole);
+      } else {
+        changes.missing(key, whole, missing);
+        tf.dispose([...missing.values()]);
+      }
+      if (pulled.input === undefined) continue;
+      arriving.add(key, pulled.input);
+      if (key === WHOLE) arriving.add(index, isPastIt ? tf.sub(pulled.input, adjoint) : pulled.input.clone());
+    }
+    pullback.dispose();
+    tf.dispose([...whole.values()]);
+  }
+  tf.dispose([...behind.values()]);
+}
