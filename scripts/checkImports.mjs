@@ -17,7 +17,7 @@ const table = {
   'peft-full': ['basics', 'core'],
   dropbp: ['basics', 'types:core'],
   compose: ['basics', 'core', 'dropbp', 'safetensors', ...adapters.map(name => `lazy:${name}`)],
-  train: ['basics', 'core', 'compose'],
+  train: ['basics', 'core', 'compose', 'safetensors'],
   data: ['basics', 'types:core'],
   'tfjs-backend-ort': ['basics'],
   cli: [

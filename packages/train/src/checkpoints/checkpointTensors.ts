@@ -1,0 +1,75 @@
+import * as tf from '@tensorflow/tfjs';
+import { nodeModule, problem } from '@dropbp/basics';
+import type { NamedArray } from '@dropbp/core';
+import { bytesOf, openSafetensors, toFloat32, writeSafetensors, type TensorToWrite } from '@dropbp/safetensors';
+
+const parametersFile = 'parameters.safetensors';
+const optimizerFile = 'optimizer.safetensors';
+
+type Parameters = ReadonlyMap<string, tf.Variable>;
+
+/** Writes what is trained, one parameter in memory at a time. */
+export async function writeParameters(folder: string, parameters: Parameters): Promise<void> {
+  const tensors = [...parameters].map(([name, variable]): [string, TensorToWrite] => {
+    const data = async (): Promise<Uint8Array> => bytesOf((await variable.data()) as Float32Array);
+    return [name, { dtype: 'F32', shape: variable.shape, data }];
+  });
+  await writeSafetensors(join(folder, parametersFile), new Map(tensors));
+}
+
+/**
+ * Gives the parameters the values that they had at a checkpoint.
+ *
+ * @throws Problem if the checkpoint is of other parameters; nothing has changed then
+ */
+export async function readParameters(folder: string, parameters: Parameters): Promise<void> {
+  const stored = await readTensors(join(folder, parametersFile));
+  const wrong = (what: string): Error =>
+    problem('train', {
+      what: `the checkpoint ${folder} does not fit: ${what}`,
+      fix: 'go on with the model and the adapter that it was made with',
+    });
+  for (const [name, { shape }] of parameters) {
+    const array = stored.get(name);
+    if (array === undefined) throw wrong(`it holds no '${name}'`);
+    if (String(array.shape) !== String(shape)) {
+      throw wrong(`its '${name}' has the shape [${String(array.shape)}], not [${String(shape)}]`);
+    }
+  }
+  for (const name of stored.keys()) if (!parameters.has(name)) throw wrong(`there is no '${name}' to train`);
+  for (const [name, variable] of parameters) {
+    tf.tidy(() => variable.assign(tf.tensor(stored.get(name)!.data, variable.shape, 'float32')));
+  }
+}
+
+/** Writes what an optimizer stores. */
+export async function writeOptimizerTensors(folder: string, tensors: ReadonlyMap<string, NamedArray>): Promise<void> {
+  const stored = [...tensors].map(([name, { shape, data }]): [string, TensorToWrite] => {
+    return [name, { dtype: 'F32', shape: [...shape], data: bytesOf(data) }];
+  });
+  await writeSafetensors(join(folder, optimizerFile), new Map(stored));
+}
+
+export function readOptimizerTensors(folder: string): Promise<ReadonlyMap<string, NamedArray>> {
+  return readTensors(join(folder, optimizerFile));
+}
+
+async function readTensors(path: string): Promise<ReadonlyMap<string, NamedArray>> {
+  const file = await openSafetensors(path);
+  try {
+    const arrays = new Map<string, NamedArray>();
+    for (const [name, { dtype, shape }] of file.tensors) {
+      if (dtype !== 'F32') {
+        throw problem('train', { what: `${path}: '${name}' has another type`, got: dtype, expected: 'F32' });
+      }
+      arrays.set(name, { shape, data: toFloat32(dtype, await file.read(name)) });
+    }
+    return arrays;
+  } finally {
+    await file.close();
+  }
+}
+
+function join(folder: string, file: string): string {
+  return nodeModule('train', 'node:path').join(folder, file);
+}
