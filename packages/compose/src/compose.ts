@@ -17,6 +17,7 @@ import { mergeInto } from './mergeInto.ts';
 import { readyBatch } from './readyBatch.ts';
 import { saveTuned } from './saveTuned.ts';
 import { serialized } from './serialized.ts';
+import { checkpointedBranches, type ComposeOptions } from './composeOptions.ts';
 import type { StepOptions, Tuned, ValueAndGradients } from './tuned.ts';
 
 /** Sequences of this many tokens, as in the authors' code, set the branches' FLOPs against each other. */
@@ -31,6 +32,7 @@ const MASKS = 1;
  * can be composed again; it must outlive the result.
  *
  * @param dropBP - which branches skip their backward pass. @defaultValue none do
+ * @param options - how the passes run
  * @throws Problem where the adapter does not fit the model, or DropBP's budget cannot be reached
  *
  * @example
@@ -38,7 +40,8 @@ const MASKS = 1;
  * const tuned = compose(model, lora({ targetModules: ['q_proj', 'v_proj'] }), dropBP({ rate: 0.5 }));
  * ```
  */
-export function compose(model: Model, adapter: Adapter, dropBP?: DropBP): Tuned {
+export function compose(model: Model, adapter: Adapter, dropBP?: DropBP, options: ComposeOptions = {}): Tuned {
+  checkOptions('compose', 'compose()', options, ['checkpointing']);
   const dropSchedule = dropBP?.start(model.branches.map(branch => ({ flops: branch.flops(usualShape(model)) })));
   const attachment = adapter.attach(model);
   const { parameters } = attachment;
@@ -46,17 +49,18 @@ export function compose(model: Model, adapter: Adapter, dropBP?: DropBP): Tuned 
     attachment.dispose();
     throw problem('compose', { what: `'${adapter.name}' has nothing to train in this model` });
   }
-  const runnable = attachedRunnable(model, attachment);
+  const runnable = { ...attachedRunnable(model, attachment), isCheckpointed: checkpointedBranches(model, options) };
   const inTurn = serialized();
   let calls = 0;
 
   const drawn = (step: number): readonly boolean[] => dropSchedule?.draw(step) ?? model.branches.map(() => false);
-  const step = async (batch: Batch, options: Required<StepOptions>): Promise<ValueAndGradients> => {
+  const step = async (batch: Batch, options: Plan): Promise<ValueAndGradients> => {
     const ready = await readyBatch(model, batch);
     const masks = options.training ? stepTensors(attachment, ready.rows, options) : new Map<string, tf.Tensor>();
     try {
-      const pass = gradientPass(withTensors(runnable, masks), parameters, ready, options.dropped);
-      return { ...pass, tokens: ready.rows.labels.length, dropped: options.dropped };
+      const { dropped, onGradient } = options;
+      const pass = gradientPass(withTensors(runnable, masks), parameters, ready, dropped, onGradient);
+      return { ...pass, tokens: ready.rows.labels.length, dropped };
     } finally {
       tf.dispose([...masks.values()]);
     }
@@ -74,12 +78,12 @@ export function compose(model: Model, adapter: Adapter, dropBP?: DropBP): Tuned 
       return { value: lossPass(runnable, ready), tokens: ready.rows.labels.length };
     },
     async valueAndGradients(batch, options = {}) {
-      checkOptions('compose', 'valueAndGradients()', options, ['step', 'dropped', 'training', 'seed']);
-      const { training = true, seed = 0 } = options;
+      checkOptions('compose', 'valueAndGradients()', options, ['step', 'dropped', 'training', 'seed', 'onGradient']);
+      const { training = true, seed = 0, onGradient } = options;
       const number = options.step ?? calls++;
       const dropped = options.dropped ?? (training ? drawn(number) : model.branches.map(() => false));
       checkDropped(dropped, model);
-      return inTurn(() => step(batch, { step: number, dropped, training, seed }));
+      return inTurn(() => step(batch, { step: number, dropped, training, seed, onGradient }));
     },
     calibrate: batch =>
       inTurn(async () => {
@@ -100,6 +104,9 @@ export function compose(model: Model, adapter: Adapter, dropBP?: DropBP): Tuned 
     dispose: () => attachment.dispose(),
   };
 }
+
+/** The options of a step with their defaults. */
+type Plan = Required<Omit<StepOptions, 'onGradient'>> & { readonly onGradient: StepOptions['onGradient'] | undefined };
 
 function usualShape({ maxPositions }: Model): { batch: number; time: number } {
   return { batch: 1, time: Math.min(USUAL_TIME, maxPositions) };

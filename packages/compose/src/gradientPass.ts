@@ -8,6 +8,9 @@ export interface ReadyBatch {
   readonly rows: LabelledRows;
 }
 
+/** Takes a parameter's gradient, which it owns, by the parameter's name. */
+export type OnGradient = (name: string, gradient: tf.Tensor) => void;
+
 /** Loss and gradients of one pass. The caller owns all of them. */
 export interface Pass {
   readonly value: tf.Scalar;
@@ -19,23 +22,31 @@ export function lossPass(runnable: Runnable, { inputIds, attentionMask, rows }: 
   return tf.tidy(() => causalLoss(runnable, hiddenStates(runnable, inputIds, { attentionMask }), rows) as tf.Scalar);
 }
 
-/** The loss and the gradients that reach a parameter past the dropped branches. */
+/**
+ * The loss and the gradients that reach a parameter past the dropped branches.
+ *
+ * @param onGradient - takes the gradients that are final before the pass is over, which are not among the result's
+ */
 export function gradientPass(
   runnable: Runnable,
   parameters: ReadonlyMap<string, tf.Variable>,
   batch: ReadyBatch,
   dropped: readonly boolean[],
+  onGradient?: OnGradient,
 ): Pass {
   if (!receivesGradient(runnable, dropped)) return { value: lossPass(runnable, batch), gradients: new Map() };
   const { inputIds, attentionMask, rows } = batch;
+  const anchor = onGradient && tf.tidy(() => tf.variable(tf.scalar(0)));
+  const early = onGradient && anchor && { anchor, take: onGradient };
   const { value, grads } = tf
     .engine()
     .gradients(
-      () => causalLoss(runnable, hiddenStates(runnable, inputIds, { attentionMask, dropped }), rows),
-      [...parameters.values()],
+      () => causalLoss(runnable, hiddenStates(runnable, inputIds, { attentionMask, dropped, early }), rows),
+      [...parameters.values(), ...(anchor ? [anchor] : [])],
       undefined,
       true,
     );
+  if (anchor) tf.dispose([anchor, ...grads.splice(parameters.size)]);
   const names = [...parameters.keys()];
   const gradients = new Map<string, tf.Tensor>();
   // tfjs's types do not say that a variable without a path to the loss has no gradient.

@@ -1,3 +1,4 @@
 export { compose } from './compose.ts';
+export type { ComposeOptions } from './composeOptions.ts';
 export { loadAdapter, type AdapterFiles, type LoadAdapterOptions } from './loadAdapter.ts';
 export type { Loss, StepOptions, Tuned, ValueAndGradients } from './tuned.ts';

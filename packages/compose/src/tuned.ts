@@ -12,6 +12,12 @@ export interface StepOptions {
   readonly training?: boolean;
   /** Seed of the dropout masks, an integer. @defaultValue 0 */
   readonly seed?: number;
+  /**
+   * Takes each gradient that is final while the backward pass is still on its way: those of parameters that only one branch
+   * reads, from the last branch to the first. It owns them, they are not among the result's, and it may change the parameter at
+   * once, so that the gradients need no memory together.
+   */
+  readonly onGradient?: (name: string, gradient: tf.Tensor) => void;
 }
 
 /** What {@link Tuned.loss} gives. */

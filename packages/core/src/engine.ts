@@ -39,6 +39,10 @@ export interface EngineOptions {
   readonly name?: string;
   /** The function gives a scalar loss: its gradients are computed with it and only scaled later. */
   readonly fuse?: boolean;
+  /** The gradient that arrives is nobody else's: it is freed once it was used, not at the end of the whole backward pass. */
+  readonly ownsGradient?: boolean;
+  /** What the backward pass computes again instead of keeping it. @defaultValue what costs next to nothing */
+  readonly recompute?: 'full';
   /**
    * The function works element by element on inputs of one shape and on scalars, and takes no gradient. Names the input in
    * whose place result number `result` may be written: the caller does nothing with that input afterwards but dispose it.

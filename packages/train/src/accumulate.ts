@@ -3,6 +3,7 @@ import type { Tuned } from '@dropbp/compose';
 import type { Batch } from '@dropbp/core';
 import type { BatchSource } from './batchSource.ts';
 import { disposeBatch } from './disposeBatch.ts';
+import type { EarlyUpdates } from './earlyUpdates.ts';
 import { gradientWindow } from './gradientWindow.ts';
 import type { TrainPlan } from './trainOptions.ts';
 
@@ -19,12 +20,17 @@ export interface Accumulated {
   readonly droppedFlops: number;
 }
 
-/** Runs the micro-batches of a step and disposes them. */
+/**
+ * Runs the micro-batches of a step and disposes them.
+ *
+ * @param onGradient - takes gradients before the pass is over
+ */
 export async function accumulate(
   tuned: Tuned,
   source: BatchSource,
   { steps, accumulation, seed, signal }: TrainPlan,
   step: number,
+  onGradient?: EarlyUpdates['onGradient'],
 ): Promise<Accumulated> {
   const calibrationStep = tuned.dropSchedule?.calibrationStep(steps * accumulation);
   const window = gradientWindow();
@@ -38,7 +44,7 @@ export async function accumulate(
       try {
         const microStep = (step - 1) * accumulation + i;
         if (microStep === calibrationStep) await tuned.calibrate(batch);
-        const pass = await tuned.valueAndGradients(batch, { step: microStep, seed });
+        const pass = await tuned.valueAndGradients(batch, { step: microStep, seed, ...(onGradient && { onGradient }) });
         window.add(pass);
         droppedBranches.push(pass.dropped);
         const costs = branchFlops(tuned, batch);

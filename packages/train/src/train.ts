@@ -1,22 +1,30 @@
+import { Problem } from '@dropbp/basics';
 import type { Tuned } from '@dropbp/compose';
 import type { Batch } from '@dropbp/core';
 import { batchSource, type BatchSource } from './batchSource.ts';
+import { openCheckpoints, type CheckpointKeeper } from './checkpoints/checkpointKeeper.ts';
+import { advance, beginning, type Course } from './checkpoints/course.ts';
 import { evaluateLoss } from './evaluateLoss.ts';
 import { accumulate } from './accumulate.ts';
+import { earlyUpdates } from './earlyUpdates.ts';
 import { settle, type TrainOptions, type TrainPlan } from './trainOptions.ts';
 import type { TrainStep } from './trainStep.ts';
 import { updateParameters } from './updateParameters.ts';
 
 /**
  * Trains what the adapter made trainable, and reports each step when it is done. Leaving the loop early ends the run, with
- * the parameters as the last step left them.
+ * the parameters as the last step left them, and without a further checkpoint.
+ *
+ * With `checkpoints`, a run that was stopped or killed goes on from the newest as if nothing had happened: its losses are
+ * the same, bit for bit, as those of a run that was not stopped.
  *
  * Each batch is one micro-batch and is disposed when it was used. With DropBP, each micro-batch draws its own branches,
  * by its number in the run, and sensitivities are measured on the micro-batch that `dropSchedule.calibrationStep` names
  * among all `steps · accumulation`, before its own pass. A step is read back from the device once.
  *
  * @throws Problem on options that are not usable, at once; while training: when the batches end before the steps do, or
- * loss or gradients are not finite, with the parameters of the step before
+ * loss or gradients are not finite, with the parameters of the step before; when a checkpoint cannot be written, with those
+ * before it in place
  *
  * @example
  * ```ts
@@ -36,33 +44,73 @@ async function* run(
   batches: Iterable<Batch> | AsyncIterable<Batch>,
   plan: TrainPlan,
 ): AsyncGenerator<TrainStep, void, undefined> {
-  const source = batchSource(batches, plan.steps);
+  let checkpoints: CheckpointKeeper | undefined;
+  let source: BatchSource | undefined;
   try {
-    for (let step = 1; step <= plan.steps; step++) yield await oneStep(tuned, source, plan, step);
+    checkpoints = plan.checkpoints && (await openCheckpoints(tuned, plan, plan.checkpoints));
+    let course = checkpoints?.course ?? beginning;
+    const { step, position } = course;
+    if (whyEnded(course, plan) !== undefined) return;
+    source = await batchSource(batches, plan.steps, { count: step * plan.accumulation, position });
+    for (;;) {
+      const report = await oneStep(tuned, source, plan, course.step + 1);
+      course = advance(course, report, source.position);
+      const ended = whyEnded(course, plan);
+      const isBest = course.best?.step === course.step;
+      const given = { ...report, ...('heldOutLoss' in report && { isBest }), ...(ended && { ended }) };
+      await plan.onStep?.(given);
+      yield given;
+      // Only now, so that whoever hears of the steps knows all that a checkpoint counts as done.
+      const isLast = ended !== undefined || plan.stop?.aborted === true;
+      if (checkpoints?.isDue(course, isLast) === true) {
+        const path = await checkpoints.save(course);
+        await plan.onCheckpoint?.({ step: course.step, path });
+      }
+      if (isLast) return;
+    }
+  } catch (error) {
+    throw withLastGood(error, checkpoints?.newest);
   } finally {
     if (plan.ownsOptimizer) plan.optimizer.dispose();
-    await source.close();
+    await source?.close();
   }
+}
+
+function whyEnded({ step, evaluationsSinceBest }: Course, plan: TrainPlan): TrainStep['ended'] {
+  if (step >= plan.steps) return 'steps';
+  if (evaluationsSinceBest >= (plan.evaluate?.patience ?? Infinity)) return 'patience';
+  return plan.stop?.aborted === true ? 'stop' : undefined;
+}
+
+/** Whatever went wrong, what was kept is still there: the message says where. */
+function withLastGood(error: unknown, newest: string | undefined): unknown {
+  if (!(error instanceof Problem) || newest === undefined) return error;
+  return new Problem(error.room, `${error.message} The last good state is in ${newest}.`, error.cause);
 }
 
 async function oneStep(tuned: Tuned, source: BatchSource, plan: TrainPlan, step: number): Promise<TrainStep> {
   const startedMs = performance.now();
   const learningRate = plan.learningRate * plan.schedule(step - 1, plan.steps);
-  const window = await accumulate(tuned, source, plan, step);
-  const update = await updateParameters(tuned, window, { ...plan, step, learningRate });
-  const seconds = (performance.now() - startedMs) / 1000;
-  const rates = tuned.dropSchedule?.rates;
-  const { evaluate } = plan;
-  const isEvaluated = evaluate !== undefined && (step % evaluate.every === 0 || step === plan.steps);
-  return {
-    step,
-    learningRate,
-    seconds,
-    ...update,
-    tokens: window.tokens,
-    dropped: window.droppedFlops / window.flops,
-    droppedBranches: window.droppedBranches,
-    ...(rates && { rates }),
-    ...(isEvaluated && { heldOutLoss: await evaluateLoss(tuned, evaluate.batches()) }),
-  };
+  const early = plan.earlyUpdate ? earlyUpdates(tuned, plan.optimizer, learningRate) : undefined;
+  try {
+    const window = await accumulate(tuned, source, plan, step, early?.onGradient);
+    const update = await updateParameters(tuned, window, { ...plan, step, learningRate, early });
+    const seconds = (performance.now() - startedMs) / 1000;
+    const rates = tuned.dropSchedule?.rates;
+    const { evaluate } = plan;
+    const isEvaluated = evaluate !== undefined && (step % evaluate.every === 0 || step === plan.steps);
+    return {
+      step,
+      learningRate,
+      seconds,
+      ...update,
+      tokens: window.tokens,
+      dropped: window.droppedFlops / window.flops,
+      droppedBranches: window.droppedBranches,
+      ...(rates && { rates }),
+      ...(isEvaluated && { heldOutLoss: await evaluateLoss(tuned, evaluate.batches()) }),
+    };
+  } finally {
+    early?.dispose();
+  }
 }

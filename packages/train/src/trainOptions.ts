@@ -1,9 +1,12 @@
 import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
 import type { Batch } from '@dropbp/core';
+import type { CheckpointFolder } from './checkpoints/checkpointFolders.ts';
 import { adamW } from './adamW.ts';
+import { settleCheckpoints, type CheckpointOptions, type CheckpointPlan } from './checkpoints/checkpointOptions.ts';
 import { positive } from './positive.ts';
 import type { Optimizer } from './optimizer.ts';
 import { constant, type Schedule } from './schedule.ts';
+import type { TrainStep } from './trainStep.ts';
 
 /** Options of {@link train}. */
 export interface TrainOptions {
@@ -21,12 +24,26 @@ export interface TrainOptions {
   readonly accumulation?: number;
   /** Gradients are scaled down to this norm, all together; Infinity = never. @defaultValue 1 */
   readonly maxGradientNorm?: number;
+  /**
+   * Updates a parameter as soon as its gradient is final, while the backward pass is still on its way, so that gradients of all
+   * weights never exist together: for full fine-tuning. Needs `maxGradientNorm: Infinity` and no accumulation, and a step that
+   * is found not to be finite has changed parameters then. @defaultValue false
+   */
+  readonly earlyUpdate?: boolean;
   /** Of the dropout masks. DropBP has a seed of its own. @defaultValue 0 */
   readonly seed?: number;
   /** Ends the run before the next micro-batch, with an error: the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Ends the run behind the step under way, without an error. With checkpoints, that step has one: it can go on later. */
+  readonly stop?: AbortSignal;
   /** Measures the loss on other text while training. */
   readonly evaluate?: EvaluateOptions;
+  /** Keeps on the disk what the run needs to go on, also after a crash (Node). @defaultValue nothing is kept */
+  readonly checkpoints?: CheckpointOptions;
+  /** Hears of each step, and is waited for; the loop over the steps can do all that it can. */
+  readonly onStep?: (step: TrainStep) => void | Promise<void>;
+  /** Hears of each checkpoint when it is written, and is waited for. */
+  readonly onCheckpoint?: (checkpoint: CheckpointFolder) => void | Promise<void>;
 }
 
 /** When and on what {@link train} measures the loss. */
@@ -35,12 +52,20 @@ export interface EvaluateOptions {
   readonly batches: () => Iterable<Batch> | AsyncIterable<Batch>;
   /** Steps from one evaluation to the next. The last step is always evaluated. */
   readonly every: number;
+  /** Ends the run when so many evaluations in a row have not lowered the best loss. @defaultValue never */
+  readonly patience?: number;
 }
 
+type Optional = 'signal' | 'stop' | 'evaluate' | 'checkpoints' | 'onStep' | 'onCheckpoint';
+
 /** The options with their defaults. */
-export interface TrainPlan extends Required<Omit<TrainOptions, 'warmupSteps' | 'signal' | 'evaluate'>> {
+export interface TrainPlan extends Required<Omit<TrainOptions, 'warmupSteps' | Optional>> {
   readonly signal: AbortSignal | undefined;
+  readonly stop: AbortSignal | undefined;
   readonly evaluate: EvaluateOptions | undefined;
+  readonly checkpoints: CheckpointPlan | undefined;
+  readonly onStep: TrainOptions['onStep'];
+  readonly onCheckpoint: TrainOptions['onCheckpoint'];
   readonly ownsOptimizer: boolean;
 }
 
@@ -54,31 +79,37 @@ export function settle(options: TrainOptions): TrainPlan {
     'warmupSteps',
     'accumulation',
     'maxGradientNorm',
+    'earlyUpdate',
     'seed',
     'signal',
+    'stop',
     'evaluate',
+    'checkpoints',
+    'onStep',
+    'onCheckpoint',
   ]);
-  const { steps, optimizer, schedule, warmupSteps, signal, evaluate } = options;
-  const { accumulation = 1, maxGradientNorm = 1, seed = 0 } = options;
+  const { steps, optimizer, schedule, warmupSteps, evaluate, checkpoints } = options;
+  const { accumulation = 1, maxGradientNorm = 1, earlyUpdate = false, seed = 0 } = options;
   const learningRate = options.learningRate ?? optimizer?.learningRate;
   checkNumber('train', 'steps', steps, ranges.count);
   checkNumber('train', 'learningRate', learningRate, ranges.nonNegative, 'start with learningRate: 1e-4');
   checkNumber('train', 'accumulation', accumulation, ranges.count);
   checkNumber('train', 'maxGradientNorm', maxGradientNorm, positive);
   checkNumber('train', 'seed', seed, { accepts: Number.isInteger, expected: 'an integer' });
+  if (earlyUpdate && (maxGradientNorm < Infinity || accumulation > 1)) {
+    throw problem('train', {
+      what: 'earlyUpdate updates parameters before all gradients are known, which clipping and accumulation forbid',
+      got: { maxGradientNorm, accumulation },
+      fix: 'set maxGradientNorm: Infinity and accumulation: 1, or leave earlyUpdate out',
+    });
+  }
   if (schedule !== undefined && warmupSteps !== undefined) {
     throw problem('train', {
       what: 'warmupSteps has no effect beside a schedule',
       fix: 'give it to the schedule: cosine({ warmupSteps })',
     });
   }
-  if (evaluate !== undefined) {
-    checkOptions('train', 'evaluate', evaluate, ['batches', 'every']);
-    checkNumber('train', 'evaluate.every', evaluate.every, ranges.count);
-    if (typeof evaluate.batches !== 'function') {
-      throw problem('train', { what: 'evaluate.batches is not usable', expected: 'a function that makes the batches' });
-    }
-  }
+  if (evaluate !== undefined) checkEvaluate(evaluate);
   return {
     steps,
     optimizer: optimizer ?? adamW({ learningRate }),
@@ -86,9 +117,23 @@ export function settle(options: TrainOptions): TrainPlan {
     schedule: schedule ?? constant(warmupSteps === undefined ? {} : { warmupSteps }),
     accumulation,
     maxGradientNorm,
+    earlyUpdate,
     seed,
-    signal,
+    signal: options.signal,
+    stop: options.stop,
     evaluate,
+    checkpoints: checkpoints && settleCheckpoints(checkpoints),
+    onStep: options.onStep,
+    onCheckpoint: options.onCheckpoint,
     ownsOptimizer: optimizer === undefined,
   };
+}
+
+function checkEvaluate(evaluate: EvaluateOptions): void {
+  checkOptions('train', 'evaluate', evaluate, ['batches', 'every', 'patience']);
+  checkNumber('train', 'evaluate.every', evaluate.every, ranges.count);
+  if (evaluate.patience !== undefined) checkNumber('train', 'evaluate.patience', evaluate.patience, ranges.count);
+  if (typeof evaluate.batches !== 'function') {
+    throw problem('train', { what: 'evaluate.batches is not usable', expected: 'a function that makes the batches' });
+  }
 }

@@ -36,6 +36,11 @@ export interface CompileOptions {
    */
   fuse?: boolean;
   /**
+   * The gradient that arrives at the first result is nobody else's and is freed once it was used, where tfjs would hold it until
+   * the whole backward pass is over. @defaultValue false
+   */
+  ownsGradient?: boolean;
+  /**
    * For a function that works element by element on inputs of one shape and on scalars, and takes no gradient: the name of the
    * input in whose place result number `result` may be written. Such an input must not be used afterwards, only disposed. Long
    * inputs run in parts, so that what lies between the operations needs no memory.
@@ -99,8 +104,8 @@ export function compileOn<R extends Results>(
   fn: Traceable<R>,
   options: CompileOptions = {},
 ): CompiledFunction<R> {
-  checkOptions('tfjs-backend-ort', 'compile()', options, ['name', 'recompute', 'fuse', 'replaces']);
-  const { recompute = 'cheap', fuse = false, replaces } = options;
+  checkOptions('tfjs-backend-ort', 'compile()', options, ['name', 'recompute', 'fuse', 'ownsGradient', 'replaces']);
+  const { recompute = 'cheap', fuse = false, ownsGradient = false, replaces } = options;
   const name = options.name ?? (fn.name === '' ? 'function' : fn.name);
   if (!['none', 'cheap', 'full'].includes(recompute)) {
     throw problem('tfjs-backend-ort', {
@@ -150,7 +155,7 @@ export function compileOn<R extends Results>(
       return runFused(plan, Object.values(differentiable), feeds(plan, inputs));
     }
     const plan = gradientPlanOf(backend, plans, inputs, differentiableNames);
-    return runWithGradient(plan, Object.values(differentiable), feeds(plan, inputs));
+    return runWithGradient(plan, Object.values(differentiable), feeds(plan, inputs), ownsGradient);
   };
   const pullback = (differentiable: Tensors, frozen: Tensors = {}): Pullback => {
     const backend = active();

@@ -11,8 +11,14 @@ type Feeds = ReadonlyMap<string, tf.TensorInfo>;
  *
  * @param inputs - the differentiable inputs, in the plan's order
  * @param feeds - all that sessions may read, by name in the graph
+ * @param ownsGradient - whether the gradient that arrives is freed after use
  */
-export function runWithGradient(plan: GradientPlan, inputs: tf.Tensor[], feeds: Feeds): Results {
+export function runWithGradient(
+  plan: GradientPlan,
+  inputs: tf.Tensor[],
+  feeds: Feeds,
+  ownsGradient: boolean,
+): Results {
   return differentiable(plan, inputs, plan.forwardSaving.run(feeds), made => {
     const names = plan.backward.inputs.filter(name => name !== arrivingGradient);
     // Inputs and captured tensors too are kept by the tape, by reference: a tidy of the caller may dispose them before the
@@ -30,6 +36,7 @@ export function runWithGradient(plan: GradientPlan, inputs: tf.Tensor[], feeds: 
       backward: (dy, kept) => {
         const read = new Map(names.map((name, i) => [name, kept[i]!] as const)).set(arrivingGradient, dy);
         const gradients = plan.backward.run(read);
+        if (ownsGradient) dy.dispose();
         return plan.gradients.map(name => gradients.get(name)!);
       },
     };
