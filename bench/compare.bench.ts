@@ -12,7 +12,7 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { machine } from './machine.ts';
-import { measureOurs, measureTorch, type Flags } from './measureInProcess.ts';
+import { measureOurs, measureTorch, prepareOurs, type Flags } from './measureInProcess.ts';
 import type { Measured } from './measureStep.ts';
 import { median, round } from './median.ts';
 
@@ -36,6 +36,7 @@ const { time, batch, steps, tokens } = values;
 type Round = Map<string, Measured>;
 
 const where = machine();
+await prepareOurs();
 const rounds: Round[] = [];
 let torch = '';
 for (let i = 0; i < Number(values.rounds); i++) {

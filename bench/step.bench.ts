@@ -10,7 +10,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { machine } from './machine.ts';
-import { measureOurs } from './measureInProcess.ts';
+import { measureOurs, prepareOurs } from './measureInProcess.ts';
 import type { Measured } from './measureStep.ts';
 import { median, round } from './median.ts';
 
@@ -30,6 +30,7 @@ const { backend, method, model, time, batch, steps } = values;
 const rates = values.rates.split(',').map(Number);
 const results = new Map(rates.map(rate => [rate, [] as Measured[]]));
 const where = machine();
+await prepareOurs();
 for (let i = 0; i < Number(values.rounds); i++) {
   for (const rate of rates) {
     results.get(rate)!.push(measureOurs({ backend, method, model, time, batch, steps, rate }));
