@@ -28,6 +28,7 @@ export { crossEntropy, linearCrossEntropy, type Targets } from './ops/crossEntro
 export { linear, type LinearOptions } from './ops/linear.ts';
 export { layerNorm, rmsNorm } from './ops/norm.ts';
 export { rope, ropeTables, type RopeFrequencies } from './ops/rope.ts';
+export { prepend } from './ops/prepend.ts';
 export { embedding, sumByRow, takeRows } from './ops/rows.ts';
 export { add, mergeHeads, reshape, scaleGradient, splitHeads, splitLast, transpose } from './ops/shapes.ts';
 export { isGradientFree, markGradientFree } from './ops/gradientFree.ts';

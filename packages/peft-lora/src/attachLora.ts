@@ -1,93 +1,152 @@
 import * as tf from '@tensorflow/tfjs';
 import type { SeededRandom } from '@dropbp/basics';
-import type { Attachment, BatchShape, Hooks, Model, PeftFiles } from '@dropbp/core';
+import type { Attachment, BatchShape, Model } from '@dropbp/core';
+import { doraNorms } from './dora.ts';
+import { hooksFor } from './hooks.ts';
 import type { LoraValues } from './initialValues.ts';
 import type { LoraLayer } from './loraLayers.ts';
-import { loraLinear } from './loraLinear.ts';
+import { matrixNames, tiedNames, type LoraPlan, type PlannedParameter } from './loraPlan.ts';
 import type { StoredBase } from './matchTensors.ts';
-import { mergeLayer } from './mergeLayer.ts';
-import { KEPT, LORA_A, LORA_B, SCALING } from './names.ts';
-import { writePeft } from './writePeft.ts';
+import { baseWeight, type LoraTensors } from './loraTensors.ts';
+import { mergedWeights } from './mergedWeights.ts';
+import * as names from './names.ts';
+import type { TrainedTable } from './trainedTables.ts';
+import { writePeft, type ConfigOf } from './writePeft.ts';
 
-/** What {@link attachLora} needs besides the layers. */
-export interface AttachOptions {
-  readonly dropout: number;
-  /** The first values of a layer. */
-  readonly values: (layer: LoraLayer) => LoraValues;
+/** Where an adapter starts. */
+export interface LoraStart {
+  /** First values by parameter name. What is not there starts as the model is. */
+  readonly values: ReadonlyMap<string, Float32Array>;
+  /** By module, A and B that the initialisation took out of the base. @defaultValue none */
+  readonly taken?: ReadonlyMap<string, LoraValues>;
   /** Base weights that come with the adapter. @defaultValue none */
   readonly baseWeights?: readonly StoredBase[];
   /** The configuration for {@link Attachment.toPeft}. */
-  readonly config: () => PeftFiles['config'];
+  readonly config: ConfigOf;
 }
 
-/** Makes the parameters of these layers. */
-export function attachLora(model: Model, layers: readonly LoraLayer[], options: AttachOptions): Attachment {
-  const { dropout, values, baseWeights = [], config } = options;
+/** Makes the parameters of a plan. */
+export function attachLora(model: Model, plan: LoraPlan, start: LoraStart): Attachment {
+  const { layers, tables, settings } = plan;
+  const constants = makeConstants(model, plan, start);
   const parameters = new Map<string, tf.Variable>();
-  const constants = new Map<string, tf.Tensor>();
-  for (const layer of layers) {
-    const { module, rank, inFeatures, outFeatures, scaling } = layer;
-    const { a, b } = values(layer);
-    parameters.set(`${module}.${LORA_A}`, variable(a, [rank, inFeatures]));
-    parameters.set(`${module}.${LORA_B}`, variable(b, [outFeatures, rank]));
-    constants.set(`${module}.${SCALING}`, tf.scalar(scaling));
+  for (const planned of plan.parameters) {
+    parameters.set(planned.name, firstValue(model, planned, { parameters, constants }, start.values));
   }
-  for (const { weight, array } of baseWeights) constants.set(weight, tf.tensor(array.data, [...array.shape]));
+  const tensors: LoraTensors = { parameters, constants };
+  const { dropout } = settings;
+  const thinned = layers.filter(({ kind }) => kind !== 'embedding');
   return {
-    parameters,
-    constants,
+    ...tensors,
+    aliases: new Map(tables.flatMap(sharedNames)),
     hooks: hooksFor(dropout),
-    adaptedModules: new Set(layers.map(({ module }) => module)),
+    adaptedModules: new Set([
+      ...layers.map(({ module }) => module),
+      ...tables.flatMap(({ module, sharedWith }) => (sharedWith === undefined ? [module] : [module, sharedWith])),
+    ]),
     ...(dropout > 0 && {
       stepTensors: (shape: BatchShape, random: SeededRandom) =>
-        new Map(layers.map(layer => [`${layer.module}.${KEPT}`, keptEntries(layer, shape, dropout, random)])),
+        new Map(thinned.map(layer => [`${layer.module}.${names.KEPT}`, keptEntries(layer, shape, dropout, random)])),
     }),
-    mergedWeights() {
-      const merged = new Map(baseWeights.map(({ weight }) => [weight, constants.get(weight)!.clone()]));
-      for (const layer of layers) {
-        const [a, b] = [parameters.get(`${layer.module}.${LORA_A}`)!, parameters.get(`${layer.module}.${LORA_B}`)!];
-        const name = `${layer.module}.weight`;
-        merged.get(name)?.dispose();
-        merged.set(name, mergeLayer(baseWeight(model, constants, layer.module), layer, a, b));
-      }
-      return merged;
-    },
-    toPeft: () => writePeft(layers, parameters, baseWeights, config()),
+    mergedWeights: () => mergedWeights(model, plan, tensors),
+    toPeft: () => writePeft(model, plan, parameters, start),
     dispose() {
       for (const tensor of [...parameters.values(), ...constants.values()]) if (!tensor.isDisposed) tensor.dispose();
     },
   };
 }
 
-function variable(values: Float32Array, shape: [number, number]): tf.Variable {
-  const tensor = tf.tensor(values, shape);
-  const result = tf.variable(tensor);
-  tensor.dispose();
-  return result;
+function makeConstants(model: Model, plan: LoraPlan, { taken, baseWeights = [] }: LoraStart): Map<string, tf.Tensor> {
+  const constants = new Map<string, tf.Tensor>();
+  for (const { weight, array } of baseWeights) constants.set(weight, tf.tensor(array.data, [...array.shape]));
+  if (plan.keepsHead) constants.set(tiedNames(model)![1], model.parameters.get(model.head.weight)!.clone());
+  for (const layer of plan.layers) {
+    const { module, rank, inFeatures, outFeatures, scaling } = layer;
+    constants.set(`${module}.${names.SCALING}`, tf.scalar(scaling));
+    const start = taken?.get(module);
+    if (start !== undefined) {
+      constants.set(`${module}.${names.START_A}`, tf.tensor2d(start.a, [rank, inFeatures]));
+      const negative = start.b.map(value => -scaling * value);
+      constants.set(`${module}.${names.START_B}`, tf.tensor2d(negative, [outFeatures, rank]));
+    }
+    if (plan.settings.useDora) constants.set(`${module}.${names.SQUARES}`, squaresOf(model, layer, constants));
+  }
+  for (const { module, entries, indices } of plan.tables) {
+    const rowNumbers = new Int32Array(entries).fill(indices.length);
+    indices.forEach((entry, row) => (rowNumbers[entry] = row));
+    constants.set(`${module}.${names.ROW_NUMBERS}`, tf.tensor1d(rowNumbers, 'int32'));
+    constants.set(`${module}.${names.ROW_INDICES}`, tf.tensor1d([...indices], 'int32'));
+  }
+  return constants;
 }
 
-/** The weight that a module reads: the output layer's may be the embedding's. */
-function baseWeight(model: Model, constants: ReadonlyMap<string, tf.Tensor>, module: string): tf.Tensor {
-  const name = module === model.head.path ? model.head.weight : `${module}.weight`;
-  return (constants.get(name) ?? model.parameters.get(name))!;
+/** The names under which a tied head reads the rows of the embedding. */
+function sharedNames({ module, sharedWith }: TrainedTable): [alias: string, name: string][] {
+  if (sharedWith === undefined) return [];
+  return [names.ROWS, names.ROW_NUMBERS, names.ROW_INDICES].map(part => [`${sharedWith}.${part}`, `${module}.${part}`]);
 }
 
-const sharedHooks = new Map<number, Hooks>();
+function firstValue(
+  model: Model,
+  { name, shape, layer }: PlannedParameter,
+  tensors: LoraTensors,
+  values: ReadonlyMap<string, Float32Array>,
+): tf.Variable {
+  const given = values.get(name);
+  const first = tf.tidy(() => {
+    if (given !== undefined) return tf.tensor(given, [...shape], 'float32');
+    if (layer !== undefined) return normsOf(model, layer, tensors); // the one parameter of a layer that follows from others
+    if (name.endsWith(names.ROWS)) {
+      const module = name.slice(0, -names.ROWS.length - 1);
+      const rowIndices = tensors.constants.get(`${module}.${names.ROW_INDICES}`)!;
+      return tf.gather(baseWeight(model, tensors.constants, `${module}.weight`), rowIndices);
+    }
+    return baseWeight(model, tensors.constants, name).clone();
+  });
+  const variable = tf.variable(first);
+  first.dispose();
+  return variable;
+}
 
-/** The same object for every adapter of one dropout, so that an engine compiles once for all of them. */
-function hooksFor(dropout: number): Hooks {
-  const known = sharedHooks.get(dropout);
-  if (known !== undefined) return known;
-  const hooks: Hooks = {
-    linear(name, x, base, p) {
-      const a = p[`${name}.${LORA_A}`];
-      if (a === undefined) return base(x);
-      const tensors = { a, b: p[`${name}.${LORA_B}`]!, scaling: p[`${name}.${SCALING}`]!, kept: p[`${name}.${KEPT}`] };
-      return loraLinear(base(x), x, tensors, 1 - dropout);
-    },
-  };
-  sharedHooks.set(dropout, hooks);
-  return hooks;
+/** `[out]`: of the weight as the initialisation left it. The caller owns it. */
+function squaresOf(model: Model, layer: LoraLayer, constants: LoraTensors['constants']): tf.Tensor {
+  const { module, kind } = layer;
+  return tf.tidy(() => {
+    const weight = baseWeight(model, constants, `${module}.weight`);
+    const squares = tf.sum(tf.square(weight), kind === 'linear' ? 1 : 0);
+    const a = constants.get(`${module}.${names.START_A}`);
+    if (a === undefined) return squares;
+    const b = constants.get(`${module}.${names.START_B}`)!;
+    const throughBase = rowsThrough(weight, kind, a);
+    return tf.square(doraNorms({ squares, a, b, scaling: tf.scalar(1), throughBase }));
+  });
+}
+
+/** `[out]`: the norms of the weight with the adapter, which DoRA's magnitudes start from. */
+function normsOf(model: Model, { module, kind }: LoraLayer, { parameters, constants }: LoraTensors): tf.Tensor {
+  const { a, b } = matrixNames(kind);
+  const down = parameters.get(`${module}.${a}`)!;
+  const throughWeight = rowsThrough(baseWeight(model, constants, `${module}.weight`), kind, down);
+  const start = constants.get(`${module}.${names.START_A}`);
+  const through =
+    start === undefined
+      ? throughWeight
+      : tf.add(
+          throughWeight,
+          tf.matMul(tf.matMul(down, start, false, true), constants.get(`${module}.${names.START_B}`)!, false, true),
+        );
+  return doraNorms({
+    squares: constants.get(`${module}.${names.SQUARES}`)!,
+    a: down,
+    b: parameters.get(`${module}.${b}`)!,
+    scaling: constants.get(`${module}.${names.SCALING}`)!,
+    throughBase: through,
+  });
+}
+
+/** `[rank, out]`: rows `[rank, in]` through a weight in the layout of its kind. */
+function rowsThrough(weight: tf.Tensor, kind: LoraLayer['kind'], rows: tf.Tensor): tf.Tensor {
+  return tf.matMul(rows, weight, false, kind === 'linear');
 }
 
 /** bool `[batch, time, inFeatures]`: true with probability 1 − dropout. */

@@ -1,3 +1,4 @@
-export { lora, type LoraOptions } from './lora.ts';
+export { lora } from './lora.ts';
+export type { LoraOptions } from './loraOptions.ts';
 export { peftFormat } from './peftFormat.ts';
-export type { Initialization } from './settings.ts';
+export type { Initialization, TokenIndices, TrainedBiases } from './settings.ts';

@@ -1,13 +1,16 @@
 import { problem } from '@dropbp/basics';
-import { patternValue, selectModules, type Model, type Pattern } from '@dropbp/core';
+import { patternValue, selectModules, type Model, type ModuleInfo, type Pattern } from '@dropbp/core';
 import type { LoraSettings } from './settings.ts';
 
 /** One module that is adapted. */
 export interface LoraLayer {
   readonly module: string;
-  readonly kind: 'linear' | 'conv1d';
+  readonly kind: AdaptedKind;
+  /** Of an embedding: its entries. */
   readonly inFeatures: number;
+  /** Of an embedding: its width. */
   readonly outFeatures: number;
+  readonly hasBias: boolean;
   readonly rank: number;
   /** The key of `rankPattern` that gave the rank. */
   readonly rankKey: string | undefined;
@@ -15,6 +18,9 @@ export interface LoraLayer {
   /** `alpha / rank`, with rsLoRA `alpha / √rank`: of the layer's own rank and alpha. */
   readonly scaling: number;
 }
+
+type AdaptedKind = Exclude<ModuleInfo['kind'], 'norm'>;
+const kinds: readonly AdaptedKind[] = ['linear', 'conv1d', 'embedding'];
 
 /**
  * The layers of a model that the settings adapt, in the model's order.
@@ -24,7 +30,6 @@ export interface LoraLayer {
  */
 export function loraLayers(model: Model, settings: LoraSettings, complete: boolean): LoraLayer[] {
   const { rules, rank, alpha, useRslora, rankPattern, alphaPattern } = settings;
-  const kinds = ['linear', 'conv1d'] as const;
   const modules = selectModules(model.modules, rules, { room: 'peft-lora', kinds, complete });
   const unused = new Set([...keysOf('rankPattern', rankPattern), ...keysOf('alphaPattern', alphaPattern)]);
   const layers = modules.map((module): LoraLayer => {
@@ -32,10 +37,11 @@ export function loraLayers(model: Model, settings: LoraSettings, complete: boole
     const ownAlpha = patternValue('peft-lora', 'alphaPattern', alphaPattern, module);
     markUsed(unused, 'rankPattern', rankPattern, module);
     markUsed(unused, 'alphaPattern', alphaPattern, module);
-    const { kind, inFeatures, outFeatures } = model.modules.get(module)!;
+    const { kind, inFeatures, outFeatures, hasBias } = model.modules.get(module)!;
+    const sizes = { inFeatures, outFeatures, hasBias };
     const layer = { rank: ownRank?.value ?? rank, rankKey: ownRank?.key, alpha: ownAlpha?.value ?? alpha };
     const scaling = layer.alpha / (useRslora ? Math.sqrt(layer.rank) : layer.rank);
-    return { module, kind: kind as LoraLayer['kind'], inFeatures, outFeatures, ...layer, scaling };
+    return { module, kind: kind as AdaptedKind, ...sizes, ...layer, scaling };
   });
   if (complete && unused.size > 0) {
     throw problem('peft-lora', {
@@ -44,7 +50,18 @@ export function loraLayers(model: Model, settings: LoraSettings, complete: boole
       fix: `adapted are ${modules.slice(0, 3).join(', ')}${modules.length > 3 ? ', …' : ''}`,
     });
   }
+  checkBiases(layers, settings);
   return layers;
+}
+
+function checkBiases(layers: readonly LoraLayer[], { loraBias }: LoraSettings): void {
+  const table = layers.find(({ kind }) => kind === 'embedding');
+  if (!loraBias || table === undefined) return;
+  throw problem('peft-lora', {
+    what: `loraBias: the embedding '${table.module}' can have none`,
+    expected: 'linear layers alone, as in PEFT',
+    fix: 'name it in excludeModules',
+  });
 }
 
 function keysOf(subject: string, pattern: Pattern): string[] {

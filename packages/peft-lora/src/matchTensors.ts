@@ -1,19 +1,17 @@
-import { nearNames, problem } from '@dropbp/basics';
-import type { Model, NamedArray } from '@dropbp/core';
-import type { LoraLayer } from './loraLayers.ts';
-import { LORA_A, LORA_B, PREFIX } from './names.ts';
+import { matchPeftTensors, PEFT_PREFIX, type Model, type NamedArray } from '@dropbp/core';
+import type { LoraPlan, PlannedParameter } from './loraPlan.ts';
 
 /** A file's tensors, by what they are for. */
 export interface MatchedTensors {
-  /** `<module>.lora_A.weight` and `<module>.lora_B.weight`. */
-  readonly adapter: ReadonlyMap<string, NamedArray>;
+  /** By parameter name. */
+  readonly values: ReadonlyMap<string, Float32Array>;
   /** Weights of the base that PEFT stored along: of an embedding or output layer that is adapted. */
   readonly base: readonly StoredBase[];
 }
 
 /** A weight of the base in an adapter's file. */
 export interface StoredBase {
-  /** The file's name for it. */
+  /** The file's name for it, without the prefix. */
   readonly key: string;
   /** The model's name for it. */
   readonly weight: string;
@@ -21,126 +19,76 @@ export interface StoredBase {
 }
 
 /**
- * Finds every tensor of these layers in a file, and a place for every tensor of the file.
+ * Finds every parameter of the plan in a file, and a place for every tensor of the file. Names of older releases are known.
  *
- * @param configSource - the base that the configuration names
+ * @param configured - the base that the configuration names
  * @throws Problem with a report of what is missing, left over or misshapen, and the likely cause
  */
 export function matchTensors(
   model: Model,
-  layers: readonly LoraLayer[],
+  { parameters }: LoraPlan,
   tensors: ReadonlyMap<string, NamedArray>,
-  configSource: unknown,
+  configured: unknown,
 ): MatchedTensors {
-  const expected = new Map<string, Expected>();
-  for (const layer of layers) {
-    const { module, rank, inFeatures, outFeatures } = layer;
-    expected.set(`${PREFIX}${module}.${LORA_A}`, { shape: [rank, inFeatures], layer });
-    expected.set(`${PREFIX}${module}.${LORA_B}`, { shape: [outFeatures, rank], layer });
+  const expected = new Map<string, readonly number[]>();
+  const optional = new Map<string, readonly number[]>();
+  const planned = new Map<string, PlannedParameter>();
+  for (const parameter of parameters) {
+    const key = PEFT_PREFIX + parameter.key;
+    expected.set(key, parameter.shape);
+    planned.set(key, parameter);
+    if (parameter.copy !== undefined) optional.set(PEFT_PREFIX + parameter.copy, parameter.shape);
   }
-  const adapter = new Map<string, NamedArray>();
-  const base: StoredBase[] = [];
-  const unexpected: string[] = [];
-  const misshapen: string[] = [];
-  for (const [key, tensor] of tensors) {
-    const wanted = expected.get(key) ?? storedBase(model, key);
-    if (wanted === undefined) unexpected.push(key);
-    else if (String(tensor.shape) !== String(wanted.shape)) misshapen.push(describeShape(key, tensor, wanted));
-    else if (wanted.baseWeight !== undefined) base.push({ key, weight: wanted.baseWeight, array: tensor });
-    else adapter.set(key.slice(PREFIX.length), tensor);
-  }
-  const missing = [...expected.keys()].filter(key => !tensors.has(key));
-  if (missing.length + unexpected.length + misshapen.length === 0) return { adapter, base };
-
-  const parts = [
-    list('missing', missing, unexpected),
-    list('not expected', unexpected, missing),
-    list('of another shape', misshapen),
-  ].filter(part => part !== '');
-  const fits = adapter.size;
-  throw problem('peft-lora', {
-    what: `the adapter does not fit the model: ${fits} of its ${tensors.size} tensors match; ${parts.join('; ')}`,
-    fix: likelyCause(model, expected, unexpected, misshapen.length > 0, configSource),
+  const bases = storedBases(model).filter(({ key }) => !expected.has(PEFT_PREFIX + key));
+  for (const { key, weight } of bases) optional.set(PEFT_PREFIX + key, model.parameters.get(weight)!.shape);
+  const named = new Map([...tensors].map(([key, tensor]) => [currentKey(key, expected), tensor]));
+  matchPeftTensors(named, {
+    room: 'peft-lora',
+    expected,
+    optional,
+    bases: { configured, actual: model.source },
+    explain: (key, got, wanted) => explainShape(planned.get(key), got, wanted),
   });
+  return {
+    values: new Map([...planned].map(([key, { name }]) => [name, named.get(key)!.data])),
+    base: bases.flatMap(({ key, weight }) => {
+      const array = named.get(PEFT_PREFIX + key);
+      return array === undefined ? [] : [{ key, weight, array }];
+    }),
+  };
 }
 
-interface Expected {
-  readonly shape: readonly number[];
-  readonly layer?: LoraLayer;
-  /** The model's weight that the tensor stands for. */
-  readonly baseWeight?: string;
+/** Where PEFT stores embedding and output layer along, when they are adapted or were resized. */
+function storedBases({ embedding, head }: Model): Omit<StoredBase, 'array'>[] {
+  const weights = [
+    [embedding, `${embedding}.weight`],
+    [head.path, head.weight],
+  ] as const;
+  return weights.flatMap(([module, weight]) =>
+    ['base_layer.weight', 'weight'].map(part => ({ key: `${module}.${part}`, weight })),
+  );
 }
 
-/** PEFT stores embedding and output layer along when they are adapted or were resized. */
-function storedBase(model: Model, key: string): Expected | undefined {
-  for (const [module, weight] of [
-    [model.embedding, `${model.embedding}.weight`],
-    [model.head.path, model.head.weight],
-  ] as const) {
-    if (key !== `${PREFIX}${module}.base_layer.weight` && key !== `${PREFIX}${module}.weight`) continue;
-    return { shape: model.parameters.get(weight)!.shape, baseWeight: weight };
+/** The name that PEFT has today for a tensor of an older release, or of a program that names them as in memory. */
+function currentKey(key: string, expected: ReadonlyMap<string, unknown>): string {
+  if (expected.has(key)) return key;
+  const shorter = key.replace(/\.lora_magnitude_vector\.weight$/, '.lora_magnitude_vector');
+  const longer = key.replace(/\.bias$/, '.base_layer.bias'); // before 0.7 an adapted layer had its bias itself
+  return [shorter, longer].find(name => expected.has(name)) ?? key;
+}
+
+function explainShape(
+  parameter: PlannedParameter | undefined,
+  got: readonly number[],
+  wanted: readonly number[],
+): string | undefined {
+  if (parameter === undefined) {
+    return `its vocabulary is ${got[0]!}, the model's ${wanted[0]!}, so resize the model's first`;
   }
-  return undefined;
-}
-
-function describeShape(key: string, { shape }: NamedArray, { shape: wanted, layer, baseWeight }: Expected): string {
-  const sizes = `'${key}' is [${shape.join(', ')}], not [${wanted.join(', ')}]`;
-  if (baseWeight !== undefined) {
-    return `${sizes}: its vocabulary is ${shape[0]!}, the model's ${wanted[0]!}, so resize the model's first`;
-  }
-  const { rank, rankKey } = layer!;
-  const stored = shape[key.endsWith(LORA_A) ? 0 : 1];
-  if (stored === rank) return sizes;
-  return `${sizes}: its rank is ${stored!}, by ${rankKey === undefined ? 'r' : `rank_pattern '${rankKey}'`} it should be ${rank}`;
-}
-
-function list(title: string, entries: readonly string[], others: readonly string[] = []): string {
-  if (entries.length === 0) return '';
-  const shown = entries.slice(0, 5).map(entry => {
-    const [near] = nearNames(entry, others, 1);
-    return near === undefined ? entry : `${entry} (near: ${near})`;
-  });
-  return `${entries.length} ${title}: ${shown.join(', ')}${entries.length > 5 ? ', …' : ''}`;
-}
-
-/** What most often leads to such a file. */
-function likelyCause(
-  model: Model,
-  expected: ReadonlyMap<string, Expected>,
-  unexpected: readonly string[],
-  isMisshapen: boolean,
-  configSource: unknown,
-): string {
-  const bases = `the adapter was made for ${JSON.stringify(configSource ?? null)}, the model is ${JSON.stringify(model.source)}`;
-  const [first] = unexpected;
-  if (first === undefined) {
-    return isMisshapen ? bases : 'the configuration names more modules than the file holds, or the file is incomplete';
-  }
-  const named = /^(.*\.lora_[AB])\.([^.]+)\.weight$/.exec(first);
-  if (named !== null) {
-    return `its keys hold the adapter's name '${named[2]!}', which PEFT leaves out of files: save it with save_pretrained()`;
-  }
-  const other = /\.(ia3_l|adaption_prompt|lora_magnitude_vector|lora_embedding_[AB])\b|^prompt_embeddings$/.exec(first);
-  if (other !== null) return `'${other[1] ?? first}' belongs to another method than the configuration says`;
-  if (!/\.lora_[AB]\./.test(first)) return 'the file holds tensors that are no LoRA of linear layers';
-  const module = first.slice(0, first.search(/\.lora_[AB]\./));
-  const parts = module.split('.');
-  for (const { layer } of expected.values()) {
-    const wanted = layer!.module.split('.');
-    const same = commonEnd(parts, wanted);
-    if (same < Math.min(3, wanted.length)) continue;
-    const begin = (names: readonly string[]): string => `'${names.slice(0, names.length - same).join('.')}'`;
-    const names = `its names begin ${begin(parts)} where the model's begin ${begin([...prefixParts, ...wanted])}`;
-    return `${names}: rename them, or use the model that it was made for (${bases})`;
-  }
-  return bases;
-}
-
-const prefixParts = PREFIX.slice(0, -1).split('.');
-
-/** How many parts two names end in alike. */
-function commonEnd(a: readonly string[], b: readonly string[]): number {
-  let same = 0;
-  while (same < Math.min(a.length, b.length) && a.at(-1 - same) === b.at(-1 - same)) same++;
-  return same;
+  const { layer, name } = parameter;
+  if (layer === undefined || !/\.lora_(embedding_)?[AB](\.weight)?$/.test(name)) return undefined;
+  const stored = got[/_A(\.weight)?$/.test(name) ? 0 : 1];
+  if (stored === layer.rank) return undefined;
+  const source = layer.rankKey === undefined ? 'r' : `rank_pattern '${layer.rankKey}'`;
+  return `its rank is ${stored!}, by ${source} it should be ${layer.rank}`;
 }

@@ -1,12 +1,14 @@
 import { problem } from '@dropbp/basics';
-import type { Adapter, AdapterFormat, NamedArray, PeftFiles } from '@dropbp/core';
+import type { Adapter, AdapterFormat, Attachment, Model, PeftFiles } from '@dropbp/core';
 import { attachLora } from './attachLora.ts';
-import { countNonFinite } from './countNonFinite.ts';
+import { defaultTargets } from './defaultTargets.ts';
+import type { LoraValues } from './initialValues.ts';
+import { notPrepared, preparedFor } from './lora.ts';
 import { loraConfig } from './loraConfig.ts';
-import { loraLayers } from './loraLayers.ts';
+import { loraPlan, type LoraPlan } from './loraPlan.ts';
 import { matchTensors } from './matchTensors.ts';
-import { LORA_A, LORA_B } from './names.ts';
-import { readConfig } from './readConfig.ts';
+import { principalValues } from './principalValues.ts';
+import { isRepeatable, readConfig } from './readConfig.ts';
 
 /**
  * LoRA in PEFT's files. What it reads can be trained on. A value that would change what the adapter computes and is not
@@ -15,51 +17,41 @@ import { readConfig } from './readConfig.ts';
 export const peftFormat: AdapterFormat = { peftType: 'LORA', fromPeft };
 
 function fromPeft({ config, tensors }: PeftFiles): Adapter {
-  if (config.peft_type !== 'LORA') {
-    throw problem('peft-lora', {
-      what: 'this is no LoRA adapter',
-      got: config.peft_type,
-      expected: "peft_type 'LORA'",
-    });
-  }
   const { settings, initialization, provenance } = readConfig(config);
-  checkTensors(tensors);
+  const planFor = (model: Model): LoraPlan => {
+    const targetModules = settings.rules.targetModules ?? defaultTargets(model);
+    return loraPlan(model, { ...settings, rules: { ...settings.rules, targetModules } }, false);
+  };
+  const attach = (model: Model, plan: LoraPlan, taken?: ReadonlyMap<string, LoraValues>): Attachment => {
+    const { values, base } = matchTensors(model, plan, tensors, config.base_model_name_or_path);
+    return attachLora(model, plan, {
+      values,
+      ...(taken !== undefined && { taken }),
+      // What PEFT stored of a layer that A and B were taken out of is what was left of it.
+      baseWeights: base.filter(({ key }) => !taken?.has(key.replace(/(\.base_layer)?\.weight$/, ''))),
+      config: converted => loraConfig(model, plan, converted, taken === undefined ? initialization : true, provenance),
+    });
+  };
+  if (!isRepeatable(initialization)) return { name: 'lora', attach: model => attach(model, planFor(model)) };
   return {
     name: 'lora',
-    attach(model) {
-      const layers = loraLayers(model, settings, false);
-      const { adapter, base } = matchTensors(model, layers, tensors, config.base_model_name_or_path);
-      return attachLora(model, layers, {
-        dropout: settings.dropout,
-        values: ({ module }) => ({
-          a: adapter.get(`${module}.${LORA_A}`)!.data,
-          b: adapter.get(`${module}.${LORA_B}`)!.data,
-        }),
-        baseWeights: base,
-        config: () => loraConfig(model, layers, settings, initialization, provenance),
-      });
+    attach() {
+      throw notPrepared(initialization);
+    },
+    async prepare(model) {
+      const plan = planFor(model);
+      checkRepeated(plan, initialization);
+      const taken = await principalValues(model, plan.layers, initialization, 0);
+      return preparedFor(model, () => attach(model, plan, taken));
     },
   };
 }
 
-function checkTensors(tensors: ReadonlyMap<string, NamedArray>): void {
-  if (tensors.size === 0) {
-    throw problem('peft-lora', {
-      what: 'the adapter file holds no tensors',
-      fix: 'save it again: with weights spread over devices they must be gathered first',
-    });
-  }
-  for (const [name, { shape, data }] of tensors) {
-    if (data.length === 0) {
-      throw problem('peft-lora', {
-        what: `'${name}' is empty`,
-        got: shape,
-        fix: 'save it again: with weights spread over devices they must be gathered first',
-      });
-    }
-    const bad = countNonFinite(data);
-    if (bad > 0) {
-      throw problem('peft-lora', { what: `${bad} of the ${data.length} values of '${name}' are NaN or infinite` });
-    }
-  }
+function checkRepeated({ layers }: LoraPlan, initialization: string): void {
+  const conv1d = layers.find(({ kind }) => kind === 'conv1d');
+  if (initialization !== 'olora' || conv1d === undefined) return;
+  throw problem('peft-lora', {
+    what: `the adapter was made with init_lora_weights "olora", and '${conv1d.module}' is a Conv1D: PEFT takes its A and B from the transposed weight, so that the layer computes something else`,
+    fix: 'train it again with another init_lora_weights',
+  });
 }

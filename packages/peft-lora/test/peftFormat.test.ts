@@ -47,13 +47,13 @@ const zeros = (...shape: number[]): NamedArray => ({ shape, data: new Float32Arr
 describe('a configuration', () => {
   // Every value that changes what an adapter computes. Source: PEFT 0.21, tuners/lora.
   it.each([
-    ['bias', 'all', 'bias is not supported: biases of the base are replaced; got "all"'],
-    ['bias', 'lora_only', 'bias is not supported'],
-    ['lora_bias', true, 'lora_bias is not supported: B has a bias; got true'],
-    ['use_dora', true, 'use_dora is not supported'],
-    ['modules_to_save', ['score'], 'modules_to_save is not supported: whole modules are in the file; got ["score"]'],
-    ['trainable_token_indices', [1, 2], 'trainable_token_indices is not supported'],
-    ['ensure_weight_tying', true, 'ensure_weight_tying is not supported'],
+    ['bias', 'some', "bias in adapter_config.json is not usable; got \"some\"; expected 'none', 'all' or 'lora_only'"],
+    ['lora_bias', 1, 'lora_bias in adapter_config.json is not usable; got 1; expected true or false'],
+    ['use_dora', 'yes', 'use_dora in adapter_config.json is not usable'],
+    ['modules_to_save', 'score', 'modules_to_save in adapter_config.json is not usable; got "score"'],
+    ['trainable_token_indices', [1, 1], 'trainable_token_indices in adapter_config.json is not usable; got [1,1]'],
+    ['trainable_token_indices', [13], "trainableTokenIndices: 'embed' has 13 entries; got [13]; expected 0 to 12"],
+    ['ensure_weight_tying', 0.5, 'ensure_weight_tying in adapter_config.json is not usable'],
     ['layer_replication', [[0, 2]], 'layer_replication is not supported'],
     ['target_parameters', ['experts'], 'target_parameters is not supported'],
     ['alora_invocation_tokens', [5], 'alora_invocation_tokens is not supported'],
@@ -65,11 +65,12 @@ describe('a configuration', () => {
     ['monteclora_config', { a: 1 }, 'monteclora_config is not supported'],
     ['velora_config', { a: 1 }, 'velora_config is not supported'],
     ['enable_lora', [true, false], 'enable_lora is not supported: the file has the layout of PEFT before 0.3'],
-    ...['pissa', 'pissa_niter_16', 'olora', 'corda', 'loftq', 'lora_ga'].map((init): [string, unknown, string] => [
+    ...['pissa_niter_16', 'corda', 'loftq', 'lora_ga'].map((init): [string, unknown, string] => [
       'init_lora_weights',
       init,
-      `the adapter was made with init_lora_weights "${init}", which changed the base weights too; convert it with PEFT`,
+      `the adapter was made with init_lora_weights "${init}", which changed the base weights in a way that cannot be repeated; convert it with PEFT`,
     ]),
+    ['init_lora_weights', 'pissa', "initialization 'pissa' starts from the weights of the model, which are not read yet"],
     ['init_lora_weights', 'mica', 'init_lora_weights is not supported'],
     ['r', 0, 'r in adapter_config.json is not usable; got 0; expected an integer ≥ 1'],
     ['r', '8', 'r in adapter_config.json is not usable; got "8"'],
@@ -77,9 +78,10 @@ describe('a configuration', () => {
     ['lora_dropout', 1, 'lora_dropout in adapter_config.json is not usable; got 1'],
     ['use_rslora', 'yes', 'use_rslora in adapter_config.json is not usable'],
     ['rank_pattern', { q: 0 }, 'rank_pattern in adapter_config.json is not usable'],
-    ['target_modules', null, 'target_modules in adapter_config.json is not usable; got null'],
+    ['target_modules', null, "target_modules in adapter_config.json is null, and PEFT has no choice of its own for the"],
+    ['target_modules', 3, 'target_modules in adapter_config.json is not usable; got 3'],
     ['layers_to_transform', 'all', 'layers_to_transform in adapter_config.json is not usable'],
-    ['peft_type', 'IA3', 'this is no LoRA adapter; got "IA3"; expected peft_type \'LORA\''],
+    ['peft_type', 'IA3', 'this is an adapter of another method; got "IA3"; expected LORA'],
   ])('with %s %j is refused by name', (key, value, text) => {
     expect(() => load({ [key]: value })).toThrow(`[@dropbp/peft-lora] ${text}`);
   });
@@ -196,10 +198,9 @@ describe('tensors that do not fit', () => {
     [
       'another method',
       (name: string) => name.replace(/lora_[AB]\.weight$/, 'ia3_l'),
-      "'ia3_l' belongs to another method than the configuration says",
+      "'ia3_l' is of IA3, which the configuration does not say",
     ],
-    ['no LoRA', (name: string) => `${name}.other`, 'the adapter was made for'],
-    ['something else', () => 'model.weight', 'the file holds tensors that are no LoRA of linear layers'],
+    ['something else', () => 'model.weight', 'the adapter was made for "toy", the model is "toy"'],
   ])('hint at the cause: %s', (_, rename, text) => {
     expect(() => load({}, renamed(rename))).toThrow('the adapter does not fit the model: 0 of its');
     expect(() => load({}, renamed(rename))).toThrow(text);

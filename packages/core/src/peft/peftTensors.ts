@@ -11,6 +11,8 @@ export interface MatchOptions {
   readonly room: string;
   /** Every tensor that the configuration and the model ask for, by the file's name, with its shape. */
   readonly expected: ReadonlyMap<string, readonly number[]>;
+  /** What the file may hold besides, with its shape. @defaultValue nothing */
+  readonly optional?: ReadonlyMap<string, readonly number[]>;
   /** The base that the configuration names, and the one at hand: for messages. */
   readonly bases: { readonly configured: unknown; readonly actual: string };
   /** What a misshapen tensor says of its cause. @defaultValue nothing */
@@ -37,12 +39,12 @@ const methodOf: Readonly<Record<string, string>> = {
  *   tensors; for an empty tensor; and for values that are NaN or infinite
  */
 export function matchPeftTensors(tensors: ReadonlyMap<string, NamedArray>, options: MatchOptions): void {
-  const { room, expected, explain } = options;
+  const { room, expected, optional = new Map<string, readonly number[]>(), explain } = options;
   checkValues(room, tensors);
   const missing = [...expected.keys()].filter(name => !tensors.has(name));
-  const unexpected = [...tensors.keys()].filter(name => !expected.has(name));
+  const unexpected = [...tensors.keys()].filter(name => !expected.has(name) && !optional.has(name));
   const misshapen = [...tensors].flatMap(([name, { shape }]) => {
-    const wanted = expected.get(name);
+    const wanted = expected.get(name) ?? optional.get(name);
     if (wanted === undefined || String(wanted) === String(shape)) return [];
     const cause = explain?.(name, shape, wanted);
     return [`'${name}' is [${shape.join(', ')}], not [${wanted.join(', ')}]${cause === undefined ? '' : `: ${cause}`}`];
@@ -95,13 +97,16 @@ function likelyCause(
   const methods = new Set([...expected.keys()].flatMap(name => name.split('.')));
   const foreign = parts.find(part => Object.hasOwn(methodOf, part) && !methods.has(part));
   if (foreign !== undefined) return `'${foreign}' is of ${methodOf[foreign]!}, which the configuration does not say`;
+  // In memory PEFT puts the adapter's name at the end or before the last part.
+  const adapterName = [-1, -2].find(at => expected.has(parts.toSpliced(at, 1).join('.')));
+  if (adapterName !== undefined) {
+    return `its keys hold the adapter's name '${parts.at(adapterName)!}', which PEFT leaves out of files: save it with save_pretrained()`;
+  }
   for (const name of expected.keys()) {
     const wanted = name.split('.');
-    if (first.startsWith(`${name}.`)) {
-      return `its keys hold the adapter's name '${parts.at(-1)!}', which PEFT leaves out of files: save it with save_pretrained()`;
-    }
-    const same = commonEnd(parts, wanted);
-    if (same < Math.min(4, wanted.length)) continue;
+    const longest = wanted.length - (name.startsWith(PEFT_PREFIX) ? PEFT_PREFIX.split('.').length - 1 : 0);
+    const same = Math.min(commonEnd(parts, wanted), longest);
+    if (same < Math.min(4, longest)) continue;
     const begin = (of: readonly string[]): string => `'${of.slice(0, of.length - same).join('.')}'`;
     const names = `its names begin ${begin(parts)} where the model's begin ${begin(wanted)}`;
     return `${names}: rename them, or use the model that it was made for (${bases})`;
