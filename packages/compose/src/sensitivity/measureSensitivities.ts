@@ -102,8 +102,11 @@ function sweep(
         tf.dispose([...missing.values()]);
       }
       if (pulled.input === undefined) continue;
-      arriving.add(key, pulled.input);
-      if (key === WHOLE) arriving.add(index, isPastIt ? tf.sub(pulled.input, adjoint) : pulled.input.clone());
+      if (key === WHOLE) {
+        const through = isPastIt ? tf.sub(pulled.input, adjoint) : pulled.input.clone();
+        arriving.add(key, pulled.input); // first: what comes first is taken through the next branches first
+        arriving.add(index, through);
+      } else arriving.add(key, pulled.input);
     }
     pullback.dispose();
     tf.dispose([...whole.values()]);

@@ -1,0 +1,123 @@
+import * as tf from '@tensorflow/tfjs';
+import '@dropbp/tfjs-backend-ort';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Adapter, Batch, Model } from '@dropbp/core';
+import { fullFineTune } from '@dropbp/peft-full';
+import { lora, type LoraOptions } from '@dropbp/peft-lora';
+import { countKernels, toyModel } from '@dropbp/testing';
+import { compose, type Tuned } from '../src/index.ts';
+import { readyBatch } from '../src/readyBatch.ts';
+import { measureSensitivities } from '../src/sensitivity/measureSensitivities.ts';
+import { oracleSensitivities } from './oracleSensitivities.ts';
+import { parallelModel } from './parallelModel.ts';
+
+const everywhere: LoraOptions = { rank: 2, alpha: 4, targetModules: 'all-linear', initialization: false };
+
+const adapters: Readonly<Record<string, () => Adapter>> = {
+  'LoRA everywhere': () => lora(everywhere),
+  'LoRA as it starts, B = 0': () => lora({ rank: 2, targetModules: 'all-linear' }),
+  'LoRA in attention alone': () => lora({ ...everywhere, targetModules: ['q', 'v'] }),
+  'LoRA in the middle block': () => lora({ ...everywhere, targetModules: ['blocks.1.attn.q'] }),
+  'all weights': () => fullFineTune(),
+  'all weights but the embedding': () => fullFineTune({ exclude: ['embed'] }),
+  'norms alone': () => fullFineTune({ parts: ['norms'] }),
+};
+
+const models: Readonly<Record<string, () => Model>> = {
+  'sequential blocks': toyModel,
+  'a tied head': () => toyModel({ isTied: true }),
+  'parallel blocks with a norm in common': parallelModel,
+};
+
+async function withTuned(create: () => Model, adapter: () => Adapter, run: (tuned: Tuned, batch: Batch) => Promise<void>) {
+  const model = create();
+  const tokens = [
+    [1, 4, 2, 9, 3, 0, 7],
+    [5, 5, 1, 10, 8, 2, 6],
+  ];
+  const inputIds = tf.tensor2d(tokens, undefined, 'int32');
+  const tuned = compose(model, adapter());
+  const before = tf.memory().numTensors;
+  await run(tuned, { inputIds, labels: inputIds });
+  expect(tf.memory().numTensors).toBe(before);
+  tuned.dispose();
+  model.dispose();
+  inputIds.dispose();
+}
+
+async function measured(tuned: Tuned, batch: Batch): Promise<number[]> {
+  return measureSensitivities(tuned, tuned.parameters, await readyBatch(tuned.model, batch));
+}
+
+function expectEqual(actual: readonly number[], expected: readonly number[]): void {
+  expect(actual).toHaveLength(expected.length);
+  expected.forEach((sensitivity, branch) => {
+    const error = Math.abs(actual[branch]! - sensitivity);
+    expect(error, `branch ${branch}`).toBeLessThanOrEqual(1e-4 * sensitivity);
+  });
+}
+
+beforeEach(async () => {
+  await tf.setBackend('cpu');
+});
+afterAll(async () => {
+  await tf.setBackend('cpu');
+});
+
+describe.each(Object.entries(models))('%s', (_, create) => {
+  it.each(Object.entries(adapters))('on ONNX Runtime as on the cpu backend: %s', async (_, adapter) => {
+    let expected: number[] = [];
+    await withTuned(create, adapter, async (tuned, batch) => {
+      expected = await measured(tuned, batch);
+    });
+    await tf.setBackend('ort');
+    await withTuned(create, adapter, async (tuned, batch) => expectEqual(await measured(tuned, batch), expected));
+  });
+
+  it.each(Object.entries(adapters))('%s: as from 2L + 1 passes', (_, adapter) =>
+    withTuned(create, adapter, async (tuned, batch) => {
+      const expected = await oracleSensitivities(tuned, tuned.parameters, await readyBatch(tuned.model, batch));
+      expect(expected.some(sensitivity => sensitivity > 0)).toBe(true);
+      expectEqual(await measured(tuned, batch), expected);
+    }),
+  );
+});
+
+describe('what it costs', () => {
+  /** Kernels by branch: what runs forward in branch k is k + 1 times Sinh, its backward pass k + 1 times Cosh. */
+  const counted = (): Model => {
+    const model = toyModel();
+    const branches = model.branches.map((branch, k) => ({
+      ...branch,
+      apply: (...args: Parameters<typeof branch.apply>) => tf.sinh(branch.apply(...args)),
+    }));
+    return { ...model, branches };
+  };
+  const all = { forward: 2 * 6, backward: (6 * 7) / 2 };
+  it.each([
+    ['LoRA everywhere', adapters['LoRA everywhere']!, all],
+    // Branches before block 1 lead to nothing trainable, and the last two wait above it.
+    ['LoRA in the middle block', adapters['LoRA in the middle block']!, { forward: 6 + 4, backward: (4 * 5) / 2 }],
+  ])('two forward passes and L(L + 1)/2 backward passes of a branch: %s', (_, adapter, { forward, backward }) =>
+    withTuned(counted, adapter, async (tuned, batch) => {
+      const kernels = await countKernels(() => measured(tuned, batch));
+      expect(kernels.get('Sinh')).toBe(forward);
+      expect(kernels.get('Cosh')).toBe(backward);
+    }),
+  );
+
+  it.each(['LoRA everywhere', 'all weights'])('less memory than a training step without drops: %s', name =>
+    withTuned(toyModel, adapters[name]!, async (tuned, batch) => {
+      const peak = async (run: () => Promise<unknown>): Promise<number> => {
+        const before = tf.memory().numBytes;
+        return (await tf.profile(run as () => Promise<tf.TensorContainer>)).peakBytes - before;
+      };
+      const dropped = tuned.model.branches.map(() => false);
+      const ofStep = await peak(async () => {
+        const { value, gradients } = await tuned.valueAndGradients(batch, { dropped });
+        tf.dispose([value, ...gradients.values()]);
+      });
+      expect(await peak(() => measured(tuned, batch))).toBeLessThan(ofStep);
+    }),
+  );
+});
