@@ -20,8 +20,43 @@ const adapters: Readonly<Record<string, () => Adapter>> = {
   'LoRA in the middle block': () => lora({ ...everywhere, targetModules: ['blocks.1.attn.q'] }),
   'all weights': () => fullFineTune(),
   'all weights but the embedding': () => fullFineTune({ exclude: ['embed'] }),
+  'what an encoder gives to several branches': encodedShifts,
   'norms alone': () => fullFineTune({ parts: ['norms'] }),
 };
+
+/** Adds a row of its own to the result of some layers: the rows come out of a small network, as those of a prefix do. */
+function encodedShifts(): Adapter {
+  return {
+    name: 'encodedShifts',
+    attach({ modules }) {
+      const names = [...modules.keys()].filter(name => /\.(q|o|up)$/.test(name));
+      const width = Math.max(...names.map(name => modules.get(name)!.outFeatures));
+      const table = tf.variable(tf.randomNormal([names.length, 3], 0, 1, 'float32', 5));
+      const mix = tf.variable(tf.randomNormal([3, width], 0, 1, 'float32', 6));
+      return {
+        parameters: new Map([
+          ['encoder.table', table],
+          ['encoder.mix', mix],
+        ]),
+        constants: new Map(),
+        adaptedModules: new Set(names),
+        hooks: {
+          linear(name, x, base, p) {
+            const [y, shift] = [base(x), p[`${name}.shift`]];
+            return shift === undefined ? y : tf.add(y, tf.slice(shift, [0], [y.shape.at(-1)!]));
+          },
+        },
+        encoder: {
+          reads: ['encoder.table', 'encoder.mix'],
+          gives: names.map(name => `${name}.shift`),
+          encode: p => tf.tanh(tf.matMul(p['encoder.table']!, p['encoder.mix']!)),
+          split: rows => tf.unstack(rows),
+        },
+        dispose: () => tf.dispose([table, mix]),
+      };
+    },
+  };
+}
 
 const models: Readonly<Record<string, () => Model>> = {
   'sequential blocks': toyModel,

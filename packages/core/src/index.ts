@@ -48,9 +48,8 @@ export { attachedTensors } from './run/attachedTensors.ts';
 export { tapePullback, type Pullback } from './run/tapePullback.ts';
 export { branchPullback, type BranchPullback, type PulledBack } from './run/branchPullback.ts';
 export { causalLoss, labelledRows, type LabelledRows } from './run/causalLoss.ts';
-export { asIfEncoded, encoded, settled } from './run/encoded.ts';
+export { asIfEncoded, encoded, encodedOnce, settled, type EncodedOnce } from './run/encoded.ts';
 export { forwardLogits } from './run/forwardLogits.ts';
-export { fusedGradient } from './run/fusedGradient.ts';
 export { headLogits } from './run/headLogits.ts';
 export {
   hiddenStates,

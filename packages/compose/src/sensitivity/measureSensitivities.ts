@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { branchPullback, causalLoss, isTrainable, leadsToTrainable, type Runnable } from '@dropbp/core';
+import { branchPullback, causalLoss, encodedOnce, isTrainable, leadsToTrainable, type Runnable } from '@dropbp/core';
 import type { ReadyBatch } from '../gradientPass.ts';
 import { gradientChanges, WHOLE, type GradientChanges } from './gradientChanges.ts';
 import { keptForward, type KeptForward, type Stage } from './keptForward.ts';
@@ -30,14 +30,16 @@ export async function measureSensitivities(
   batch: ReadyBatch,
 ): Promise<number[]> {
   const leads = leadsToTrainable(runnable);
-  const own = ownParameters(runnable, parameters);
+  const encoded = encodedOnce(runnable);
+  const ready = encoded.runnable;
+  const own = ownParameters(ready, parameters);
   const changes = gradientChanges();
-  const spread = spreadGradients(runnable, parameters, batch, changes);
+  const spread = spreadGradients(encoded, parameters, batch, changes);
   const arriving = tensorSums<number>();
   let forward: KeptForward | undefined;
   try {
-    forward = keptForward(runnable, batch, leads);
-    arriveAtTheEnd(runnable, batch, forward.output, arriving, spread);
+    forward = keptForward(ready, batch, leads);
+    arriveAtTheEnd(ready, batch, forward.output, arriving, spread);
     for (const stage of forward.stages.toReversed()) {
       sweep(stage, own, arriving, changes, spread);
       await changes.settle();
@@ -45,7 +47,7 @@ export async function measureSensitivities(
     await spread.settle(arriving);
     return leads.map((isLeading, branch) => (isLeading ? changes.sensitivity(branch) : 0));
   } finally {
-    for (const part of [changes, spread, arriving, forward]) part?.dispose();
+    for (const part of [changes, spread, arriving, forward, encoded]) part?.dispose();
   }
 }
 

@@ -1,12 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
-import { isTrainable, tapePullback, type Runnable } from '@dropbp/core';
+import { isTrainable, tapePullback, type EncodedOnce } from '@dropbp/core';
 import type { ReadyBatch } from '../gradientPass.ts';
 import { WHOLE, type GradientChanges, type NamedGradients } from './gradientChanges.ts';
 import { tensorSums, type TensorSums } from './tensorSums.ts';
 
 /**
- * Gradients of parameters that not one branch alone reads: those of the embedding, and those that branches share. Their parts
- * must be added up before their norms mean anything.
+ * Gradients of parameters that not one branch alone reads: those of the embedding, those of an encoder, and those that branches
+ * share. Their parts must be added up before their norms mean anything.
  */
 export interface SpreadGradients {
   /** Takes over the part that a branch or the head gives: of the whole gradient, or of what is missing without branch `key`. */
@@ -17,7 +17,7 @@ export interface SpreadGradients {
 }
 
 export function spreadGradients(
-  runnable: Runnable,
+  { runnable, pull }: EncodedOnce,
   parameters: ReadonlyMap<string, tf.Variable>,
   { inputIds }: ReadyBatch,
   changes: GradientChanges,
@@ -30,8 +30,13 @@ export function spreadGradients(
     sums.set(key, known);
     return known;
   };
-  const take = (key: number): NamedGradients =>
-    new Map([...sumsOf(key).take()].map(([tensor, gradient]) => [names.get(tensor)!, gradient]));
+  const take = (key: number): NamedGradients => {
+    const gradients = sumsOf(key).take();
+    const ofParameters = pull(gradients);
+    const handedOn = new Set(ofParameters.values());
+    tf.dispose([...gradients.values()].filter(gradient => !handedOn.has(gradient)));
+    return new Map([...ofParameters].map(([tensor, gradient]) => [names.get(tensor)!, gradient]));
+  };
 
   return {
     add: (key, of, gradient) => sumsOf(key).add(of, gradient),

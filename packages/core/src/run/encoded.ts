@@ -17,12 +17,57 @@ export function encoded(runnable: Runnable): Runnable {
 }
 
 /** The same for many passes in which nothing is trained, such as a generation. */
-export function settled(runnable: Runnable): { readonly runnable: Runnable; dispose(): void } {
+export function settled(runnable: Runnable): { readonly runnable: Runnable; readonly dispose: () => void } {
   const { encoder } = runnable;
   if (encoder === undefined) return { runnable, dispose: () => undefined };
   const parts = tf.tidy(() => partsOf(runnable, encoder));
   parts.forEach(part => tf.keep(part));
   return { runnable: placed(runnable, encoder, parts), dispose: () => tf.dispose(parts) };
+}
+
+/** An encoder that has run once, to go back through as often as one likes. */
+export interface EncodedOnce {
+  /** With the results in the scopes, marked as trainable where the encoder is. */
+  readonly runnable: Runnable;
+  /**
+   * From gradients of results to those of what the encoder reads, by tensor. Others are handed on as they are. The caller owns
+   * those that are new, and still those that it gave.
+   */
+  pull(gradients: ReadonlyMap<tf.Tensor, tf.Tensor>): ReadonlyMap<tf.Tensor, tf.Tensor>;
+  dispose(): void;
+}
+
+/** The same, to go back through the encoder as often as one likes. */
+export function encodedOnce(runnable: Runnable): EncodedOnce {
+  const { encoder } = runnable;
+  if (encoder === undefined) return { runnable, pull: gradients => gradients, dispose: () => undefined };
+  const p = encoderScope(runnable, encoder);
+  const encode = (): tf.Tensor[] => encoder.split(encoder.encode(p));
+  const parts = tf.tidy(encode).map(part => tf.keep(part));
+  const trained = encoder.reads.map(name => p[name]!).filter(isTrainable);
+  if (trained.length > 0) parts.forEach(markTrainable);
+  return {
+    runnable: placed(runnable, encoder, parts),
+    pull(gradients) {
+      const others = [...gradients].filter(([tensor]) => !parts.includes(tensor));
+      if (others.length === gradients.size || trained.length === 0) return gradients;
+      // The gradient of Σ part · gradient is what the gradients of the parts give.
+      const weighted = (): tf.Tensor =>
+        tf.addN(
+          encode().flatMap((part, i) => {
+            const gradient = gradients.get(parts[i]!);
+            return gradient === undefined ? [] : [tf.sum(tf.mul(part, gradient))];
+          }),
+        );
+      const { value, grads } = tf.engine().gradients(weighted, trained, undefined, true);
+      value.dispose();
+      const pulled = (grads as (tf.Tensor | undefined)[]).flatMap((gradient, i): [tf.Tensor, tf.Tensor][] =>
+        gradient ? [[trained[i]!, gradient]] : [],
+      );
+      return new Map([...others, ...pulled]);
+    },
+    dispose: () => tf.dispose(parts),
+  };
 }
 
 function partsOf(runnable: Runnable, encoder: Encoder): tf.Tensor[] {
