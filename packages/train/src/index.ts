@@ -1,4 +1,7 @@
 export { adamW, type AdamWOptions } from './adamW.ts';
+export { listCheckpoints, type CheckpointFolder } from './checkpoints/checkpointFolders.ts';
+export type { CheckpointOptions } from './checkpoints/checkpointOptions.ts';
+export { restoreCheckpoint } from './checkpoints/restoreCheckpoint.ts';
 export { clipByGlobalNorm, globalNorm, type ClippedGradients } from './clipByGlobalNorm.ts';
 export { evaluateLoss } from './evaluateLoss.ts';
 export type { Optimizer, OptimizerState } from './optimizer.ts';

@@ -21,4 +21,8 @@ export interface TrainStep {
   readonly rates?: readonly number[];
   /** Mean loss of the evaluation that followed this step. */
   readonly heldOutLoss?: number;
+  /** With an evaluation: whether that loss is the lowest of the run so far. */
+  readonly isBest?: boolean;
+  /** In the last step: why it is. Absent too where {@link TrainOptions.stop} comes only when the step was given out. */
+  readonly ended?: 'steps' | 'patience' | 'stop';
 }
