@@ -22,8 +22,6 @@ export interface Feed {
  */
 export interface Device {
   readonly name: string;
-  /** ONNX operations without a kernel here: kernels write the long form instead. */
-  readonly missing: ReadonlySet<string>;
   load(model: OnnxModel): Session;
   /** Frees a session after the runs asked for before. */
   unload(session: Session): void;

@@ -23,7 +23,6 @@ export function nodeCpu(threads: number): Device {
   let sessions = 0;
   return {
     name: 'node-cpu',
-    missing: new Set(),
     load(model) {
       sessions++;
       return binding.load(model, sessionOptions(model, threads));

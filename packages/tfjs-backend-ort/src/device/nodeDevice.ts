@@ -3,8 +3,12 @@ import { availableParallelism } from 'node:os';
 import { problem } from '@dropbp/basics';
 import type { Device } from './device.ts';
 import { nodeCpu } from './nodeCpu.ts';
+import { nodeWebgpu } from './nodeWebgpu.ts';
 import { type PublicOrt, queue } from './queue.ts';
 import { sessionOptions } from './sessionOptions.ts';
+import { unavailable } from './unavailable.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 const devices: Readonly<Record<string, (threads: number) => Device>> = {
   'node-cpu': nodeCpu,
@@ -12,17 +16,27 @@ const devices: Readonly<Record<string, (threads: number) => Device>> = {
     queue(createRequire(import.meta.url)('onnxruntime-node') as PublicOrt, 'queue', model =>
       sessionOptions(model, threads),
     ),
+  'node-webgpu': nodeWebgpu,
 };
 
 /**
- * The device that the environment names: `DROPBP_ORT_DEVICE` (`node-cpu` or `queue`) with `DROPBP_THREADS` threads.
+ * The device that the environment names: `DROPBP_ORT_DEVICE` (`node-cpu`, `queue` or `node-webgpu`) with `DROPBP_THREADS` threads.
+ * What the environment asks for and cannot be had is refused when it is used.
  *
- * @throws Problem for a name or a number that is none
+ * @throws Problem where ONNX Runtime does not run here and nobody asked for it
  */
-export function nodeDevice(environment: Readonly<Record<string, string | undefined>> = process.env): Device {
-  const name = environment.DROPBP_ORT_DEVICE ?? 'node-cpu';
-  const make = devices[name];
-  if (make) return make(threads(environment.DROPBP_THREADS));
+export function nodeDevice(environment: Environment = process.env): Device {
+  try {
+    return namedDevice(environment);
+  } catch (reason) {
+    if (!environment.DROPBP_ORT_DEVICE && !environment.DROPBP_THREADS) throw reason;
+    return unavailable(environment.DROPBP_ORT_DEVICE ?? 'node-cpu', reason);
+  }
+}
+
+function namedDevice({ DROPBP_ORT_DEVICE: name, DROPBP_THREADS: count }: Environment): Device {
+  const make = devices[name === undefined || name === '' ? 'node-cpu' : name];
+  if (make) return make(threads(count));
   throw problem('tfjs-backend-ort', {
     what: 'DROPBP_ORT_DEVICE is not usable',
     got: name,

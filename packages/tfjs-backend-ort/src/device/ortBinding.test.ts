@@ -8,6 +8,7 @@ const model: OnnxModel = {
   inputs: [{ name: 'x', shape: [2], dtype: 'float32' }],
   outputs: [{ name: 'y', shape: [2], dtype: 'float32' }],
   constants: [],
+  values: new Map(),
 };
 
 const tensor = (...data: number[]): BindingTensor => ({

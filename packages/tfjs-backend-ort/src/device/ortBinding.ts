@@ -17,26 +17,56 @@ export interface BindingTensor {
   readonly location: 'cpu';
 }
 
+/** A tensor on the GPU as the binding takes it. */
+export interface GpuTensor {
+  readonly type: TensorType;
+  readonly dims: readonly number[];
+  readonly location: 'gpu-buffer';
+  /** The binding's own. Any dims may be given with it that have as many elements. */
+  readonly gpuBuffer: object;
+}
+
+/** A tensor on the GPU that a run has made. */
+export interface MadeGpuTensor extends GpuTensor {
+  /** Gives the memory back; the object is of no use afterwards. */
+  dispose(): void;
+}
+
 /** A session of the native library. */
 export interface NativeSession {
   loadModel(buffer: ArrayBuffer, byteOffset: number, byteLength: number, options: object): void;
   run(
-    feeds: Record<string, BindingTensor>,
+    feeds: Record<string, BindingTensor | GpuTensor>,
     fetches: Record<string, BindingTensor | null>,
     options: object,
   ): Record<string, { data: HostArray }>;
   dispose(): void;
 }
 
+/** What makes tensors of the outputs of a run. */
+export interface TensorMaker {
+  (...args: unknown[]): object;
+  fromGpuBuffer(gpuBuffer: object, made: { dataType: TensorType; dims: number[]; dispose: () => void }): MadeGpuTensor;
+}
+
 /** The native library's module. */
 export interface NativeBinding {
   InferenceSession: new () => NativeSession;
-  initOrtOnce(logLevel: number, tensorConstructor: (...args: unknown[]) => object, isMainThread: boolean): void;
+  initOrtOnce(logLevel: number, tensorConstructor: TensorMaker, isMainThread: boolean): void;
 }
 
 /** A session of the binding that writes its outputs into the given arrays. */
 export interface BindingSession {
   run(feeds: Record<string, BindingTensor>, outputs: Record<string, BindingTensor>): void;
+  dispose(): void;
+}
+
+/** A session of the binding that returns its outputs, where its options say that they lie. */
+export interface ReturningSession {
+  run(
+    feeds: Record<string, BindingTensor | GpuTensor>,
+    outputs: readonly string[],
+  ): Record<string, BindingTensor | MadeGpuTensor>;
   dispose(): void;
 }
 
@@ -46,6 +76,7 @@ export type OutputPath = 'direct' | 'doubled' | 'copied';
 export interface OrtBinding {
   readonly outputs: OutputPath;
   load(model: OnnxModel, options: object): BindingSession;
+  loadReturning(model: OnnxModel, options: object): ReturningSession;
 }
 
 const warnings = 3;
@@ -76,6 +107,7 @@ function loadNative(): NativeBinding {
       if (isStopping) throw endOfRun;
       return new Tensor(...args);
     };
+    makeTensor.fromGpuBuffer = fromGpuBuffer;
     native.initOrtOnce(warnings, makeTensor, isMainThread);
     return native;
   } catch (cause) {
@@ -87,10 +119,32 @@ function loadNative(): NativeBinding {
   }
 }
 
+const fromGpuBuffer: TensorMaker['fromGpuBuffer'] = (gpuBuffer, { dataType, dims, dispose }) => ({
+  type: dataType,
+  dims,
+  location: 'gpu-buffer',
+  gpuBuffer,
+  dispose,
+});
+
 /** @internal Exported for the test that plays a binding of another version. */
 export function checkedBinding(native: NativeBinding): OrtBinding {
   const outputs = outputPath(native);
-  return { outputs, load: (model, options) => loadSession(native, model, options, outputs) };
+  return {
+    outputs,
+    load: (model, options) => loadSession(native, model, options, outputs),
+    loadReturning(model, options) {
+      const session = loadNativeSession(native, model, options);
+      return {
+        run: (feeds, outputs) =>
+          session.run(feeds, Object.fromEntries(outputs.map(name => [name, null])), {}) as Record<
+            string,
+            BindingTensor | MadeGpuTensor
+          >,
+        dispose: () => session.dispose(),
+      };
+    },
+  };
 }
 
 /** Runs a session that doubles a number, and looks at where the result is. */
@@ -102,6 +156,7 @@ function outputPath(native: NativeBinding): OutputPath {
     inputs: [{ name: 'x', ...value }],
     outputs: [{ name: 'y', ...value }],
     constants: [],
+    values: new Map(),
   };
   const session = loadNativeSession(native, withMarker(model), {});
   const tensor = (data: number): BindingTensor => ({

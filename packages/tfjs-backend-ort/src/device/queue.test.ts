@@ -11,6 +11,7 @@ const model = (op: string): OnnxModel => ({
   inputs: [value('x')],
   outputs: [value('y')],
   constants: [],
+  values: new Map(),
 });
 
 function run(device: Device, session: object, x: Handle): Handle {

@@ -57,7 +57,6 @@ export function queue(ort: PublicOrt, name: string, options: (model: OnnxModel) 
 
   return {
     name,
-    missing: new Set(),
     load(model) {
       sessions++;
       const loaded: QueuedSession = {};

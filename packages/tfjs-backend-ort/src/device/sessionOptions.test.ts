@@ -4,7 +4,14 @@ import { sessionOptions } from './sessionOptions.ts';
 it('gives threads to large models only', () => {
   const threads = (...shape: number[]): object =>
     sessionOptions(
-      { name: '', nodes: [], constants: [], inputs: [], outputs: [{ name: 'y', shape, dtype: 'float32' }] },
+      {
+        name: '',
+        nodes: [],
+        constants: [],
+        values: new Map(),
+        inputs: [],
+        outputs: [{ name: 'y', shape, dtype: 'float32' }],
+      },
       8,
     );
   expect(threads(128, 128)).toMatchObject({ intraOpNumThreads: 8 });

@@ -1,9 +1,9 @@
-import type { GraphNode } from './graph.ts';
+import type { OnnxNode } from '../onnx/onnxModel.ts';
 
 /** The nodes that lead to the values named `outputs`, in their order. */
-export function neededNodes(nodes: readonly GraphNode[], outputs: Iterable<string>): GraphNode[] {
+export function neededNodes<N extends OnnxNode>(nodes: readonly N[], outputs: Iterable<string>): N[] {
   const wanted = new Set(outputs);
-  const kept: GraphNode[] = [];
+  const kept: N[] = [];
   for (const node of nodes.toReversed()) {
     if (!node.outputs.some(name => wanted.has(name))) continue;
     kept.push(node);

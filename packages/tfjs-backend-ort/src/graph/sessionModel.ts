@@ -24,5 +24,6 @@ export function sessionModel(
     inputs: [...[...graph.inputs.values()].filter(input => reads.has(input.name)), ...furtherInputs],
     outputs,
     constants: [...graph.constants.values()].filter(constant => reads.has(constant.name)),
+    values: graph.values,
   };
 }

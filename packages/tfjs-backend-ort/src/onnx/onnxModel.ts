@@ -32,15 +32,22 @@ export interface OnnxModel {
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
   readonly constants: readonly OnnxConstant[];
+  /** What is known of every value by its name: those between the nodes too. */
+  readonly values: ReadonlyMap<string, OnnxValue>;
 }
 
 const irVersion = 8;
 const opset = 18;
 
+/** What a model's node is called. */
+export function nodeName({ op }: OnnxNode, index: number): string {
+  return `${op}_${index}`;
+}
+
 /** The model as an `.onnx` file. Source: onnx.proto3 (field numbers). */
 export function encodeModel(model: OnnxModel): Uint8Array<ArrayBuffer> {
   const graph = new ProtobufWriter();
-  model.nodes.forEach((node, index) => graph.message(1, nodeProto(node, `${node.op}_${index}`)));
+  model.nodes.forEach((node, index) => graph.message(1, nodeProto(node, nodeName(node, index))));
   graph.string(2, model.name);
   for (const constant of model.constants) graph.message(5, tensorProto(constant));
   for (const input of model.inputs) graph.message(11, valueInfoProto(input));
