@@ -41,7 +41,8 @@ const MASKS = 1;
  * ```
  */
 export function compose(model: Model, adapter: Adapter, dropBP?: DropBP, options: ComposeOptions = {}): Tuned {
-  checkOptions('compose', 'compose()', options, ['checkpointing']);
+  checkOptions('compose', 'compose()', options, ['checkpointing', 'loss']);
+  const { loss } = options;
   const dropSchedule = dropBP?.start(model.branches.map(branch => ({ flops: branch.flops(usualShape(model)) })));
   const attachment = adapter.attach(model);
   const { parameters } = attachment;
@@ -55,7 +56,7 @@ export function compose(model: Model, adapter: Adapter, dropBP?: DropBP, options
 
   const drawn = (step: number): readonly boolean[] => dropSchedule?.draw(step) ?? model.branches.map(() => false);
   const step = async (batch: Batch, options: Plan): Promise<ValueAndGradients> => {
-    const ready = await readyBatch(model, batch);
+    const ready = await readyBatch(model, batch, loss);
     const masks = options.training ? stepTensors(attachment, ready.rows, options) : new Map<string, tf.Tensor>();
     try {
       const { dropped, onGradient } = options;
@@ -74,7 +75,7 @@ export function compose(model: Model, adapter: Adapter, dropBP?: DropBP, options
     trainableCount: [...parameters.values()].reduce((sum, { size }) => sum + size, 0),
     forward: (tokens, options) => forwardLogits(runnable, tokens, options),
     async loss(batch) {
-      const ready = await readyBatch(model, batch);
+      const ready = await readyBatch(model, batch, loss);
       return { value: lossPass(runnable, ready), tokens: ready.rows.labels.length };
     },
     async valueAndGradients(batch, options = {}) {
@@ -90,7 +91,7 @@ export function compose(model: Model, adapter: Adapter, dropBP?: DropBP, options
         const sample = await firstSample(batch);
         const masks = stepTensors(attachment, shapeOf(sample), { seed: 0, step: CALIBRATION_STEP });
         try {
-          const ready = await readyBatch(model, sample);
+          const ready = await readyBatch(model, sample, loss);
           const sensitivities = await measureSensitivities(withTensors(runnable, masks), parameters, ready);
           if (allocates(dropBP)) dropSchedule?.calibrate(sensitivities);
           return sensitivities;

@@ -1,5 +1,6 @@
+import type * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import type { Branch, Model } from '@dropbp/core';
+import type { Batch, Branch, Model } from '@dropbp/core';
 
 /** Options of {@link compose}. */
 export interface ComposeOptions {
@@ -9,7 +10,19 @@ export interface ComposeOptions {
    * time and keeps its input alone. @defaultValue false
    */
   readonly checkpointing?: boolean | ((branch: Branch) => boolean);
+  /** What is made small in place of the cross-entropy. @defaultValue cross-entropy, whose logits never exist all at once */
+  readonly loss?: LossFunction;
 }
+
+/**
+ * A loss of one's own: a plain tfjs function, through which the gradient flows. In accumulation and evaluation it weighs as
+ * many tokens as the batch has labels that count, so it should be a mean over them.
+ *
+ * @param logits - float32 `[batch, time, vocabSize]`: those at `t` predict the token at `t + 1`
+ * @param batch - as it was given
+ * @returns a scalar
+ */
+export type LossFunction = (logits: tf.Tensor, batch: Batch) => tf.Tensor;
 
 /** For each branch, by its number, whether it is checkpointed; undefined where none is. @throws Problem for another value */
 export function checkpointedBranches(

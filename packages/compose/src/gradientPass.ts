@@ -1,11 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
-import { causalLoss, hiddenStates, receivesGradient, type Batch, type LabelledRows, type Runnable } from '@dropbp/core';
+import { hiddenStates, receivesGradient, type Batch, type LabelledRows, type Runnable } from '@dropbp/core';
+import type { LossOfPass } from './lossOfPass.ts';
 
 /** A batch that was checked, with its labels on the host. */
 export interface ReadyBatch {
   readonly inputIds: tf.Tensor;
   readonly attentionMask: Batch['attentionMask'];
   readonly rows: LabelledRows;
+  readonly lossOf: LossOfPass;
 }
 
 /** Takes a parameter's gradient, which it owns, by the parameter's name. */
@@ -18,8 +20,8 @@ export interface Pass {
 }
 
 /** The loss alone, with nothing recorded. */
-export function lossPass(runnable: Runnable, { inputIds, attentionMask, rows }: ReadyBatch): tf.Scalar {
-  return tf.tidy(() => causalLoss(runnable, hiddenStates(runnable, inputIds, { attentionMask }), rows) as tf.Scalar);
+export function lossPass(runnable: Runnable, { inputIds, attentionMask, lossOf }: ReadyBatch): tf.Scalar {
+  return tf.tidy(() => lossOf(runnable, hiddenStates(runnable, inputIds, { attentionMask })) as tf.Scalar);
 }
 
 /**
@@ -35,13 +37,13 @@ export function gradientPass(
   onGradient?: OnGradient,
 ): Pass {
   if (!receivesGradient(runnable, dropped)) return { value: lossPass(runnable, batch), gradients: new Map() };
-  const { inputIds, attentionMask, rows } = batch;
+  const { inputIds, attentionMask, lossOf } = batch;
   const anchor = onGradient && tf.tidy(() => tf.variable(tf.scalar(0)));
   const early = onGradient && anchor && { anchor, take: onGradient };
   const { value, grads } = tf
     .engine()
     .gradients(
-      () => causalLoss(runnable, hiddenStates(runnable, inputIds, { attentionMask, dropped, early }), rows),
+      () => lossOf(runnable, hiddenStates(runnable, inputIds, { attentionMask, dropped, early })),
       [...parameters.values(), ...(anchor ? [anchor] : [])],
       undefined,
       true,

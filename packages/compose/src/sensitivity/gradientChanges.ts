@@ -45,7 +45,10 @@ export function gradientChanges(): GradientChanges {
       const names = [...missing.keys()];
       if (names.length === 0) return;
       if (missing === whole) {
-        unread.push({ sums: tf.scalar(0), take: () => names.forEach(name => setChange(branch, name, norms.get(name)!)) });
+        unread.push({
+          sums: tf.scalar(0),
+          take: () => names.forEach(name => setChange(branch, name, norms.get(name)!)),
+        });
         return;
       }
       const inputs = names.flatMap(name => [

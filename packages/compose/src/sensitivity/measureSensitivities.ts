@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { branchPullback, causalLoss, encodedOnce, isTrainable, leadsToTrainable, type Runnable } from '@dropbp/core';
+import { branchPullback, encodedOnce, isTrainable, leadsToTrainable, type Runnable } from '@dropbp/core';
 import type { ReadyBatch } from '../gradientPass.ts';
 import { gradientChanges, WHOLE, type GradientChanges } from './gradientChanges.ts';
 import { keptForward, type KeptForward, type Stage } from './keptForward.ts';
@@ -54,15 +54,13 @@ export async function measureSensitivities(
 /** Puts the gradient of the loss behind the last branch. */
 function arriveAtTheEnd(
   runnable: Runnable,
-  { rows }: ReadyBatch,
+  { lossOf }: ReadyBatch,
   output: tf.Tensor,
   arriving: TensorSums<number>,
   spread: SpreadGradients,
 ): void {
   const trained = [...new Set(Object.values(runnable.outerScope).filter(isTrainable))];
-  const { value, grads } = tf
-    .engine()
-    .gradients(() => causalLoss(runnable, output, rows), [output, ...trained], undefined, true);
+  const { value, grads } = tf.engine().gradients(() => lossOf(runnable, output), [output, ...trained], undefined, true);
   value.dispose();
   const [atOutput, ...ofTrained] = grads as (tf.Tensor | undefined)[];
   if (atOutput) arriving.add(WHOLE, atOutput);
