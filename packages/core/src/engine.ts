@@ -37,8 +37,6 @@ export interface CompiledPullback {
 export interface EngineOptions {
   /** For messages and profiles. */
   readonly name?: string;
-  /** The function gives a scalar loss: its gradients are computed with it and only scaled later. */
-  readonly fuse?: boolean;
   /** The gradient that arrives is nobody else's: it is freed once it was used, not at the end of the whole backward pass. */
   readonly ownsGradient?: boolean;
   /** What the backward pass computes again instead of keeping it. @defaultValue what costs next to nothing */

@@ -4,15 +4,14 @@ import { IGNORED_LABEL, type Batch } from '../contract/batch.ts';
 import type { Scope } from '../contract/branch.ts';
 import type { Hooks } from '../contract/hooks.ts';
 import type { Head } from '../contract/model.ts';
-import { activeEngine, type TracedFunction } from '../engine.ts';
+import type { TracedFunction } from '../engine.ts';
 import { crossEntropy, linearCrossEntropy, type Targets } from '../ops/crossEntropy.ts';
 import { takeRows } from '../ops/rows.ts';
 import { reshape } from '../ops/shapes.ts';
-import { compileOnce } from './compileOnce.ts';
 import { packScope, unpackScope, type CompiledInputs } from './compiledInputs.ts';
-import { fusedGradient } from './fusedGradient.ts';
 import { headScope, ownHeadWeight } from './headLogits.ts';
 import type { Runnable } from './runnable.ts';
+import { sumWithGradients } from './sumWithGradients.ts';
 
 /** The positions of a batch that predict a label that counts. */
 export interface LabelledRows {
@@ -28,6 +27,8 @@ export interface LabelledRows {
 const CHUNK = 128;
 /** A shorter chunk is filled up to a multiple of this, so that an engine sees few shapes. */
 const GRAIN = 32;
+/** The name of a chunk's rows among the inputs of its function. */
+const STATES = 'x';
 
 /**
  * Finds the positions whose next token has a label that counts.
@@ -83,26 +84,28 @@ export function causalLoss(runnable: Runnable, hidden: tf.Tensor, rows: Labelled
   const flat = reshape(hidden, [batch * time, width]);
   const count = rows.positions.length;
   const scope = headScope(runnable);
-  const losses: tf.Tensor[] = [];
+  const chunks: CompiledInputs[] = [];
   for (let start = 0; start < count; start += CHUNK) {
     const real = Math.min(CHUNK, count - start);
     const size = Math.ceil(real / GRAIN) * GRAIN;
     const own = new Int32Array(size).fill(-1); // the rows among the tokens of the batch,
     const at = new Int32Array(size).fill(-1); // and behind virtual tokens
     const labels = new Int32Array(size);
-    const weights = new Float32Array(size).fill(1, 0, real);
+    const weights = new Float32Array(size).fill(1 / count, 0, real);
     for (let i = 0; i < real; i++) {
       const position = rows.positions[start + i]!;
       own[i] = position;
       at[i] = position + virtual * (Math.floor(position / rows.time) + 1);
       labels[i] = rows.labels[start + i]!;
     }
-    const chunkScope = scopeOfRows(scope, rows, own);
-    losses.push(
-      chunkLoss(runnable, chunkScope, takeRows(flat, at), tf.tensor1d(labels, 'int32'), tf.tensor1d(weights)),
-    );
+    const frozen = { labels: tf.tensor1d(labels, 'int32'), weights: tf.tensor1d(weights) };
+    const chunk: CompiledInputs = { differentiable: { [STATES]: takeRows(flat, at) }, frozen };
+    packScope(chunk, scopeOfRows(scope, rows, own));
+    chunks.push(chunk);
   }
-  return tf.mul(losses.length === 1 ? losses[0]! : tf.addN(losses), 1 / count);
+  const { head } = runnable.model;
+  const lossOf = runnable.adaptedModules.has(head.path) ? adaptedLoss : plainLoss;
+  return sumWithGradients(chunks, [head, runnable.hooks, lossOf], chunkFunction(runnable, lossOf), STATES);
 }
 
 /** The scope with those rows of each tensor that holds something for every token, such as a dropout mask. */
@@ -115,24 +118,10 @@ function scopeOfRows(scope: Scope, { batch, time }: LabelledRows, at: Int32Array
   return Object.fromEntries(entries);
 }
 
-function chunkLoss(runnable: Runnable, scope: Scope, x: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor): tf.Tensor {
-  const inputs: CompiledInputs = { differentiable: { x }, frozen: { labels, weights } };
-  packScope(inputs, scope);
-  const engine = activeEngine();
-  const { head } = runnable.model;
-  const lossOf = runnable.adaptedModules.has(head.path) ? adaptedLoss : plainLoss;
-  const loss = chunkFunction(runnable, lossOf);
-  if (engine !== undefined) {
-    const run = compileOnce(engine, [head, runnable.hooks, lossOf], () => loss, { name: 'loss', fuse: true });
-    return run(inputs.differentiable, inputs.frozen);
-  }
-  return fusedGradient(differentiable => loss({ ...differentiable, ...inputs.frozen }), inputs.differentiable);
-}
-
 function chunkFunction({ model: { head }, hooks }: Runnable, lossOf: LossOfStates): TracedFunction {
   return inputs => {
     const p = unpackScope(inputs);
-    const states = head.normalize(inputs.x!, p);
+    const states = head.normalize(inputs[STATES]!, p);
     return lossOf(states, { labels: inputs.labels!, weights: inputs.weights! }, head, p, hooks);
   };
 }

@@ -20,6 +20,11 @@ export function packScope(inputs: CompiledInputs, scope: Scope): void {
   }
 }
 
+/** The names of the inputs that {@link packScope} found to be trainable. */
+export function trainedInputs(inputs: Readonly<Record<string, tf.Tensor>>): string[] {
+  return Object.keys(inputs).filter(name => name.startsWith(TRAINED));
+}
+
 /** The scope that {@link packScope} packed, from inside the function: stand-ins of trainable tensors are marked. */
 export function unpackScope(inputs: Readonly<Record<string, tf.Tensor>>): Record<string, tf.Tensor> {
   const scope: Record<string, tf.Tensor> = {};

@@ -3,16 +3,8 @@ import { checkOptions, problem } from '@dropbp/basics';
 import { LruCache } from '../backend/lruCache.ts';
 import type { OrtBackend } from '../backend/ortBackend.ts';
 import { isTensorType } from '../onnx/elementType.ts';
-import { pullbackOf, type Pullback, runFused, runWithGradient } from './differentiableRun.ts';
-import {
-  capturedTensors,
-  forwardPlan,
-  type FusedPlan,
-  fusedPlan,
-  type GradientPlan,
-  gradientPlan,
-  type Plan,
-} from './plan.ts';
+import { pullbackOf, type Pullback, runWithGradient } from './differentiableRun.ts';
+import { capturedTensors, forwardPlan, type GradientPlan, gradientPlan, type Plan } from './plan.ts';
 import type { Recompute } from './savedValues.ts';
 import { type ElementwisePlan, elementwisePlan, runElementwise } from './elementwise.ts';
 import {
@@ -30,11 +22,6 @@ export interface CompileOptions {
   name?: string;
   /** What the backward pass computes again instead of keeping it. @defaultValue 'cheap' */
   recompute?: Recompute;
-  /**
-   * For a function that returns a scalar loss: the gradient is computed in the same run as the loss, and only scaled in the backward
-   * pass. Nothing of the forward pass is kept. @defaultValue false
-   */
-  fuse?: boolean;
   /**
    * The gradient that arrives at the first result is nobody else's and is freed once it was used, where tfjs would hold it until
    * the whole backward pass is over. @defaultValue false
@@ -72,7 +59,7 @@ export interface CompiledFunction<R extends Results = Results> {
   (differentiable: Tensors, frozen?: Tensors): R;
   /**
    * Runs the function once, for a backward pass that runs as often as one likes. Until its `dispose()` the inputs must stay.
-   * Not for functions compiled with `fuse` or `replaces`.
+   * Not for functions compiled with `replaces`.
    */
   pullback(differentiable: Tensors, frozen?: Tensors): Pullback;
   /** Unloads all sessions. The function cannot be called afterwards. */
@@ -86,7 +73,6 @@ export interface CompiledFunction<R extends Results = Results> {
 interface Plans {
   forward?: Plan;
   gradient?: GradientPlan;
-  fused?: FusedPlan;
   elementwise?: ElementwisePlan;
 }
 
@@ -104,8 +90,8 @@ export function compileOn<R extends Results>(
   fn: Traceable<R>,
   options: CompileOptions = {},
 ): CompiledFunction<R> {
-  checkOptions('tfjs-backend-ort', 'compile()', options, ['name', 'recompute', 'fuse', 'ownsGradient', 'replaces']);
-  const { recompute = 'cheap', fuse = false, ownsGradient = false, replaces } = options;
+  checkOptions('tfjs-backend-ort', 'compile()', options, ['name', 'recompute', 'ownsGradient', 'replaces']);
+  const { recompute = 'cheap', ownsGradient = false, replaces } = options;
   const name = options.name ?? (fn.name === '' ? 'function' : fn.name);
   if (!['none', 'cheap', 'full'].includes(recompute)) {
     throw problem('tfjs-backend-ort', {
@@ -122,7 +108,7 @@ export function compileOn<R extends Results>(
     throw problem('tfjs-backend-ort', { what: `the compiled function ${name} was disposed`, fix: 'compile it again' });
   };
   const gradientPlanOf = (backend: OrtBackend, plans: Plans, inputs: Tensors, names: readonly string[]): GradientPlan =>
-    (plans.gradient ??= gradientPlan(backend, name, traceGradient(backend, fn, inputs, names, false), recompute));
+    (plans.gradient ??= gradientPlan(backend, name, traceGradient(backend, fn, inputs, names), recompute));
 
   const compiled = (differentiable: Tensors, frozen: Tensors = {}): Results => {
     const backend = active();
@@ -145,24 +131,18 @@ export function compileOn<R extends Results>(
     const differentiableNames = Object.keys(differentiable);
 
     if (!tf.engine().isTapeOn() || differentiableNames.length === 0) {
-      const plan = (plans.forward ??=
-        plans.gradient ?? plans.fused ?? forwardPlan(backend, name, traceForward(backend, fn, inputs)));
+      const plan = (plans.forward ??= plans.gradient ?? forwardPlan(backend, name, traceForward(backend, fn, inputs)));
       return results(plan, plan.forward.run(feeds(plan, inputs)));
-    }
-    if (fuse) {
-      const gradient = () => traceGradient(backend, fn, inputs, differentiableNames, true);
-      const plan = (plans.fused ??= fusedPlan(backend, name, gradient()));
-      return runFused(plan, Object.values(differentiable), feeds(plan, inputs));
     }
     const plan = gradientPlanOf(backend, plans, inputs, differentiableNames);
     return runWithGradient(plan, Object.values(differentiable), feeds(plan, inputs), ownsGradient);
   };
   const pullback = (differentiable: Tensors, frozen: Tensors = {}): Pullback => {
     const backend = active();
-    if (fuse || replaces || backend.recording) {
+    if (replaces || backend.recording) {
       throw problem('tfjs-backend-ort', {
         what: `${name} has no pullback ${backend.recording ? 'inside a compiled function' : 'compiled so'}`,
-        fix: 'compile it without fuse and replaces, and call it outside',
+        fix: 'compile it without replaces, and call it outside',
       });
     }
     checkUsable();
@@ -236,26 +216,23 @@ function results({ outputs, isList }: Plan, made: ReadonlyMap<string, tf.Tensor>
   return isList ? tensors : tensors[0]!;
 }
 
-function unload({ forward, gradient, fused, elementwise }: Plans): void {
+function unload({ forward, gradient, elementwise }: Plans): void {
   const sessions = [
     forward?.forward,
     elementwise?.forward,
     gradient?.forward,
     gradient?.forwardSaving,
     gradient?.backward,
-    fused?.forward,
-    fused?.fused,
   ];
   for (const session of sessions) session?.unload();
-  for (const plan of [forward, gradient, fused, elementwise]) plan?.recording.dispose();
+  for (const plan of [forward, gradient, elementwise]) plan?.recording.dispose();
 }
 
-function reportOf(signature: string, { forward, gradient, fused, elementwise }: Plans): SignatureReport {
+function reportOf(signature: string, { forward, gradient, elementwise }: Plans): SignatureReport {
   const nodes: Record<string, number> = {};
   if (forward) nodes.forward = forward.forward.nodes;
   if (gradient)
     Object.assign(nodes, { forwardSaving: gradient.forwardSaving.nodes, backward: gradient.backward.nodes });
-  if (fused) nodes.fused = fused.fused.nodes;
   if (elementwise) nodes.elementwise = elementwise.forward.nodes;
   return { signature, nodes, savedBytes: gradient?.savedBytes ?? 0, recomputed: gradient?.recomputed ?? [] };
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import type { FusedPlan, GradientPlan, Plan } from './plan.ts';
+import type { GradientPlan, Plan } from './plan.ts';
 import { arrivingGradient, type Results } from './tracedFunction.ts';
 
 type Named = ReadonlyMap<string, tf.Tensor>;
@@ -13,12 +13,7 @@ type Feeds = ReadonlyMap<string, tf.TensorInfo>;
  * @param feeds - all that sessions may read, by name in the graph
  * @param ownsGradient - whether the gradient that arrives is freed after use
  */
-export function runWithGradient(
-  plan: GradientPlan,
-  inputs: tf.Tensor[],
-  feeds: Feeds,
-  ownsGradient: boolean,
-): Results {
+export function runWithGradient(plan: GradientPlan, inputs: tf.Tensor[], feeds: Feeds, ownsGradient: boolean): Results {
   return differentiable(plan, inputs, plan.forwardSaving.run(feeds), made => {
     const names = plan.backward.inputs.filter(name => name !== arrivingGradient);
     // Inputs and captured tensors too are kept by the tape, by reference: a tidy of the caller may dispose them before the
@@ -41,15 +36,6 @@ export function runWithGradient(
       },
     };
   });
-}
-
-/** Runs loss and gradient at once; the backward pass multiplies by the gradient that arrives. */
-export function runFused(plan: FusedPlan, inputs: tf.Tensor[], feeds: Feeds): Results {
-  return differentiable(plan, inputs, plan.fused.run(feeds), made => ({
-    keep: plan.gradients.map(name => made.get(name)!),
-    temporary: [],
-    backward: (dy, kept) => kept.map(gradient => tf.mul(gradient, dy)),
-  }));
 }
 
 /** The backward pass of one run, to be run as often as one likes. */

@@ -31,12 +31,6 @@ export interface GradientPlan extends Plan {
   readonly gradients: readonly string[];
 }
 
-export interface FusedPlan extends Plan {
-  /** Results and gradients in one run. */
-  readonly fused: CompiledSession;
-  readonly gradients: readonly string[];
-}
-
 const names = (values: readonly Value[]): string[] => values.map(value => value.name);
 
 export function forwardPlan(backend: OrtBackend, name: string, { recording, outputs, isList }: Traced): Plan {
@@ -44,14 +38,6 @@ export function forwardPlan(backend: OrtBackend, name: string, { recording, outp
   const nodes = neededNodes(graph.nodes, names(outputs));
   const forward = new CompiledSession(backend, sessionModel(`${name} forward`, graph, nodes, outputs));
   return { recording, isList, outputs: names(outputs), forward };
-}
-
-export function fusedPlan(backend: OrtBackend, name: string, traced: TracedGradient): FusedPlan {
-  const { graph } = traced.recording;
-  const all = [...traced.outputs, ...traced.gradients];
-  const nodes = neededNodes(graph.nodes, names(all));
-  const fused = new CompiledSession(backend, sessionModel(`${name} loss and gradient`, graph, nodes, all));
-  return { ...forwardPlan(backend, name, traced), fused, gradients: names(traced.gradients) };
 }
 
 export function gradientPlan(

@@ -47,15 +47,12 @@ export function traceForward(backend: OrtBackend, fn: Traceable, inputs: InputSh
 
 /**
  * Traces the function and its gradient by the inputs named in `differentiable`.
- *
- * @param isScalar - whether the function is a loss whose gradient is wanted as it is; else it is multiplied by one that arrives
  */
 export function traceGradient(
   backend: OrtBackend,
   fn: Traceable,
   inputs: Tensors,
   differentiable: readonly string[],
-  isScalar: boolean,
 ): TracedGradient {
   const { recording, result } = trace(backend, recording => {
     const symbolic = symbols(recording, inputs);
@@ -65,7 +62,6 @@ export function traceGradient(
         const { tensors, isList } = call(fn, symbolic);
         const first = tensors[0]!;
         forward = { outputs: outputsOf(recording, tensors), isList, border: recording.graph.nodes.length };
-        if (isScalar) return scalar(first);
         // The gradient of Σ y·dy is that of y, given dy. The shape of dy is known only here.
         return tf.sum(tf.mul(first, recording.input(arrivingGradient, first.shape, 'float32')));
       },
@@ -121,15 +117,5 @@ function distinct(graph: Graph, values: readonly Value[], border: number): Value
     const own = isOwn ? output : graph.copy(output);
     names.add(own.name);
     return own;
-  });
-}
-
-function scalar(y: tf.Tensor): tf.Tensor {
-  if (y.size === 1) return y;
-  throw problem('tfjs-backend-ort', {
-    what: 'a function compiled with fuse must return a scalar loss first',
-    got: y.shape,
-    expected: '[]',
-    fix: 'sum or average it, or compile without fuse',
   });
 }
