@@ -15,6 +15,11 @@ export interface FullFineTuneOptions {
   readonly include?: Filter;
   /** Leave these frozen: `['embed_tokens']`. @defaultValue none */
   readonly exclude?: Filter;
+  /**
+   * Take the trained weights away from the model, which cannot be used without what is tuned any more: saves their memory once
+   * they have changed. @defaultValue false: the model stays as it is
+   */
+  readonly takeOver?: boolean;
 }
 
 /**
@@ -29,8 +34,11 @@ export interface FullFineTuneOptions {
  * ```
  */
 export function fullFineTune(options: FullFineTuneOptions = {}): Adapter {
-  checkOptions('peft-full', 'fullFineTune()', options, ['parts', 'include', 'exclude']);
-  const { parts, include, exclude } = options;
+  checkOptions('peft-full', 'fullFineTune()', options, ['parts', 'include', 'exclude', 'takeOver']);
+  const { parts, include, exclude, takeOver = false } = options;
+  if (typeof takeOver !== 'boolean') {
+    throw problem('peft-full', { what: 'takeOver is not usable', got: takeOver, expected: 'true or false' });
+  }
   if (parts !== undefined) checkParts(parts);
   if (include !== undefined) checkFilter('include', include);
   if (exclude !== undefined) checkFilter('exclude', exclude);
@@ -48,13 +56,23 @@ export function fullFineTune(options: FullFineTuneOptions = {}): Adapter {
       if (names.length === 0) {
         throw problem('peft-full', { what: 'the filters leave no weight to train', got: options });
       }
-      return attachFull(model, names);
+      return attachFull(model, names, takeOver);
     },
   };
 }
 
-function attachFull(model: Model, names: readonly string[]): Attachment {
-  const parameters = new Map(names.map(name => [name, tf.variable(model.parameters.get(name)!)]));
+function attachFull(model: Model, names: readonly string[], takeOver: boolean): Attachment {
+  const weights = names.map(name => model.parameters.get(name)!);
+  const taken = weights.findIndex(weight => weight.isDisposed);
+  if (taken >= 0) {
+    throw problem('peft-full', {
+      what: `the model no longer has '${names[taken]!}'`,
+      expected: 'a model whose weights were neither disposed nor taken over',
+      fix: 'load the model again',
+    });
+  }
+  const parameters = new Map(names.map((name, i) => [name, tf.variable(weights[i]!)]));
+  if (takeOver) tf.dispose(weights);
   return {
     parameters,
     constants: new Map(),
