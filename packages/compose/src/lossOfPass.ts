@@ -12,12 +12,20 @@ export function lossOfPass(batch: Batch, rows: LabelledRows, loss: LossFunction 
   return (runnable, hidden) => {
     const virtual = hidden.shape[1]! - rows.time;
     const own = virtual === 0 ? hidden : tf.slice(hidden, [0, virtual, 0], [-1, rows.time, -1]);
-    const value = loss(headLogits(runnable, own), batch) as unknown;
-    if (value instanceof tf.Tensor && value.size === 1 && value.dtype === 'float32') return tf.reshape(value, []);
+    const value = loss(headLogits(runnable, own), batch);
+    if (isTensor(value) && value.size === 1 && value.dtype === 'float32') return tf.reshape(value, []);
     throw problem('compose', {
       what: 'the loss function returned what is no loss',
-      got: value instanceof tf.Tensor ? { shape: value.shape, dtype: value.dtype } : value,
+      got: describe(value),
       expected: 'a scalar tensor of float32, such as tf.mean(…)',
     });
   };
+}
+
+function describe(value: unknown): unknown {
+  return isTensor(value) ? `a tensor of ${value.dtype} [${value.shape.join(', ')}]` : value;
+}
+
+function isTensor(value: unknown): value is tf.Tensor {
+  return value instanceof tf.Tensor;
 }

@@ -5,6 +5,7 @@ export { restoreCheckpoint } from './checkpoints/restoreCheckpoint.ts';
 export { clipByGlobalNorm, globalNorm, type ClippedGradients } from './clipByGlobalNorm.ts';
 export { evaluateLoss } from './evaluateLoss.ts';
 export type { Optimizer, OptimizerState } from './optimizer.ts';
+export { optimizerFrom, type UpdateInputs, type UpdateRule } from './optimizerFrom.ts';
 export { constant, cosine, linear, type DecayOptions, type Schedule, type WarmupOptions } from './schedule.ts';
 export { sgd, type SgdOptions } from './sgd.ts';
 export { train } from './train.ts';

@@ -1,16 +1,27 @@
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { adamW, sgd, type Optimizer } from './index.ts';
+import { adamW, optimizerFrom, sgd, type Optimizer } from './index.ts';
 
 beforeAll(() => tf.setBackend('cpu'));
 
 const named = (name: string, values: number[]): Map<string, tf.Variable> =>
   new Map([[name, tf.variable(tf.tensor1d(values))]]);
 const gradient = (name: string, values: number[]): Map<string, tf.Tensor> => new Map([[name, tf.tensor1d(values)]]);
+const momentum = (): Optimizer =>
+  optimizerFrom({
+    name: 'momentum',
+    learningRate: 0.1,
+    stores: ['direction'],
+    update({ value, gradient, direction, learningRate }) {
+      const next = tf.add(tf.mul(direction, 0.5), gradient);
+      return { value: tf.sub(value, tf.mul(next, learningRate)), direction: next };
+    },
+  });
 const makers: [string, () => Optimizer][] = [
   ['adamW', () => adamW({ learningRate: 0.1 })],
   ['sgd', () => sgd({ learningRate: 0.1, momentum: 0.5 })],
+  ['momentum', momentum],
 ];
 
 describe.each(makers)('%s', (name, make) => {
@@ -125,5 +136,48 @@ describe('sgd', () => {
     expect(() => sgd({ learningRate: -1 })).toThrow('learningRate is not usable; got -1');
     expect(() => sgd({ learningRate: 1, momentum: 1 })).toThrow('momentum is not usable');
     expect(() => sgd({ learningRate: 1, decay: 1 } as never)).toThrow('does not know the option');
+  });
+});
+
+describe('optimizerFrom', () => {
+  it('is the optimizer that its rule says', async () => {
+    const [ours, theirs] = [named('p', [1, 2]), named('p', [1, 2])];
+    const own = momentum();
+    const known = sgd({ learningRate: 0.1, momentum: 0.5 });
+    for (const values of [
+      [1, -2],
+      [0.5, 3],
+      [2, 2],
+    ]) {
+      own.apply(ours, gradient('p', values), 0.2);
+      known.apply(theirs, gradient('p', values), 0.2);
+    }
+    expect(await ours.get('p')!.array()).toEqual(await theirs.get('p')!.array());
+    expect((await own.state()).values).toEqual({ optimizer: 'momentum', steps: { p: 3 } });
+  });
+  it('counts the steps of each parameter for the rule', () => {
+    const seen: number[] = [];
+    const optimizer = optimizerFrom({
+      name: 'still',
+      learningRate: 1,
+      update({ value, steps }) {
+        seen.push(steps);
+        return { value };
+      },
+    });
+    const parameters = named('p', [1]);
+    for (let i = 0; i < 3; i++) optimizer.apply(parameters, gradient('p', [1]));
+    expect(seen).toEqual([0, 1, 2]);
+  });
+  it('says what a rule lacks', () => {
+    const make = (rule: object): Optimizer =>
+      optimizerFrom({ name: 'x', learningRate: 1, update: ({ value }) => ({ value }), ...rule });
+    const step = (rule: object) => () => make(rule).apply(named('p', [1, 2]), gradient('p', [1, 2]));
+    expect(() => make({ learningRate: -1 })).toThrow('learningRate is not usable; got -1');
+    expect(() => make({ stores: ['value'] })).toThrow("an optimizer cannot store 'value'");
+    expect(() => make({ store: [] })).toThrow("did you mean 'stores'?");
+    expect(step({ update: () => ({}) })).toThrow("the rule of 'x' gives no new 'value' for 'p'; got undefined");
+    expect(step({ update: () => ({ value: tf.zeros([3]) }) })).toThrow('got "a tensor [3]"; expected a tensor [2]');
+    expect(step({ stores: ['m'] })).toThrow("gives no new 'm' for 'p'");
   });
 });

@@ -11,7 +11,7 @@ type Parameters = ReadonlyMap<string, tf.Variable>;
 /** Writes what is trained, one parameter in memory at a time. */
 export async function writeParameters(folder: string, parameters: Parameters): Promise<void> {
   const tensors = [...parameters].map(([name, variable]): [string, TensorToWrite] => {
-    const data = async (): Promise<Uint8Array> => bytesOf((await variable.data()));
+    const data = async (): Promise<Uint8Array> => bytesOf(await variable.data());
     return [name, { dtype: 'F32', shape: variable.shape, data }];
   });
   await writeSafetensors(join(folder, parametersFile), new Map(tensors));
