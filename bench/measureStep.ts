@@ -46,6 +46,7 @@ const { values } = parseArgs({
     batch: { type: 'string', default: '1' },
     steps: { type: 'string', default: '5' },
     tokens: { type: 'string', default: '0' },
+    checkpointing: { type: 'string', default: 'false' },
   },
 });
 const [rate, time, batch, steps, tokens] = [values.rate, values.time, values.batch, values.steps, values.tokens].map(
@@ -53,7 +54,7 @@ const [rate, time, batch, steps, tokens] = [values.rate, values.time, values.bat
 ) as [number, number, number, number, number];
 const adapters: Readonly<Record<string, () => Adapter>> = {
   lora: () => lora({ rank: 8, alpha: 16, targetModules: ['q_proj', 'v_proj'] }),
-  full: () => fullFineTune(),
+  full: () => fullFineTune({ takeOver: true }),
 };
 
 if (values.backend === 'wasm') await import('@tensorflow/tfjs-backend-wasm');
@@ -64,7 +65,7 @@ const engine = await engineTime();
 console.log(JSON.stringify(tokens > 0 ? await measureTokens(model) : await measureSteps(model)));
 
 function modelToMeasure(): Model | Promise<Model> {
-  if (values.model === '') return createModel(smolLM2Config, { seed: 1 });
+  if (values.model === '') return createModel({ ...smolLM2Config, max_position_embeddings: Math.max(8192, time) }, { seed: 1 });
   if (existsSync(values.model)) return loadModel(values.model);
   const folder = fileURLToPath(new URL('..', import.meta.url));
   throw new Error(`there is no ${values.model}: run ${folder}test/parity/make.sh, or leave --model out`);
@@ -79,8 +80,14 @@ async function measureSteps(model: Model): Promise<Measured> {
   const adapter = adapters[values.method]!();
   // Uniform rates and an even draw: what is measured is the step, not the luck of a draw.
   const drop = rate === 0 ? undefined : dropBP({ rate, calibration: false, sampling: 'pivotal', seed: 1 });
-  const tuned = compose(model, adapter, drop);
+  const tuned = compose(model, adapter, drop, { checkpointing: values.checkpointing === 'true' });
   const optimizer = adamW({ learningRate: 1e-4 });
+  // Full fine-tuning updates while the backward pass is on its way, as `train` does with earlyUpdate.
+  const onGradient = (name: string, gradient: tf.Tensor): void => {
+    optimizer.apply(tuned.parameters, new Map([[name, gradient]]));
+    gradient.dispose();
+  };
+  const early = values.method === 'full' ? { onGradient } : {};
   const inputIds = tf.tensor2d(tokenRows(), [batch, time], 'int32');
   const flops = model.branches.map(branch => branch.flops({ batch, time }));
   const branchFlops = flops.reduce((a, b) => a + b, 0);
@@ -92,7 +99,7 @@ async function measureSteps(model: Model): Promise<Measured> {
   for (let step = 0; step <= steps; step++) {
     if (step === 1) engine?.reset();
     const started = performance.now();
-    const result = await tuned.valueAndGradients({ inputIds, labels: inputIds }, { step });
+    const result = await tuned.valueAndGradients({ inputIds, labels: inputIds }, { step, ...early });
     optimizer.apply(tuned.parameters, result.gradients);
     const [loss] = await result.value.data();
     tf.dispose([result.value, ...result.gradients.values()]);

@@ -1,0 +1,64 @@
+/**
+ * How do the time and the memory of a step grow with the sequence, and how long a sequence fits into a given memory?
+ *
+ *     npx tsx bench/growth.bench.ts [--method lora] [--times 128,256,512,1024,2048,4096] [--rates 0,0.5,0.875]
+ *       [--batch 1] [--steps 2] [--memory 4096] [--checkpointing]
+ *
+ * The SmolLM2-135M shape with random weights. Every measurement is a process of its own. The longest sequence is where the
+ * straight line through the two longest measurements meets the memory (in MiB), and is then measured. Writes
+ * bench/results/growth.<method>.json.
+ */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { machine } from './machine.ts';
+import { measureOurs, prepareOurs, type Flags } from './measureInProcess.ts';
+import { median, round } from './median.ts';
+
+const { values } = parseArgs({
+  options: {
+    method: { type: 'string', default: 'lora' },
+    times: { type: 'string', default: '128,256,512,1024,2048,4096' },
+    rates: { type: 'string', default: '0,0.5,0.875' },
+    batch: { type: 'string', default: '1' },
+    steps: { type: 'string', default: '2' },
+    memory: { type: 'string', default: '4096' },
+    checkpointing: { type: 'boolean', default: false },
+  },
+});
+const times = values.times.split(',').map(Number);
+const limit = Number(values.memory);
+const { method, batch, steps } = values;
+const where = machine();
+await prepareOurs();
+
+interface Row {
+  readonly rate: number;
+  readonly time: number;
+  readonly seconds: number;
+  readonly peakMB: number;
+}
+
+function measured(rate: number, time: number): Row {
+  const flags: Flags = { method, batch, steps, rate, time, checkpointing: String(values.checkpointing) };
+  const { seconds, peakMB } = measureOurs(flags);
+  const row = { rate, time, seconds: round(median([...seconds])), peakMB: Math.round(peakMB) };
+  console.log(row);
+  return row;
+}
+
+const rows: Row[] = [];
+const longest: Row[] = [];
+for (const rate of values.rates.split(',').map(Number)) {
+  for (const time of times) rows.push(measured(rate, time));
+  const [a, b] = rows.slice(-2) as [Row, Row];
+  const slope = (b.peakMB - a.peakMB) / (b.time - a.time);
+  longest.push(measured(rate, Math.floor((b.time + (limit - b.peakMB) / slope) / 128) * 128));
+}
+const base = longest[0]!;
+const lengths = longest.map(row => ({ ...row, ratio: round(row.time / base.time) }));
+console.table(rows);
+console.table(lengths);
+const command = `npx tsx bench/growth.bench.ts ${Object.entries(values).map(([name, value]) => (typeof value === 'boolean' ? (value ? `--${name}` : '') : `--${name} ${value}`)).filter(Boolean).join(' ')}`; // prettier-ignore
+const suffix = `${batch === '1' ? '' : `.${batch}`}${values.checkpointing ? '.checkpointing' : ''}`;
+const file = new URL(`results/growth.${method}${suffix}.json`, import.meta.url);
+writeFileSync(file, `${JSON.stringify({ command, ...where, rows, longest: lengths }, undefined, 2)}\n`);
