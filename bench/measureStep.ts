@@ -65,7 +65,8 @@ const engine = await engineTime();
 console.log(JSON.stringify(tokens > 0 ? await measureTokens(model) : await measureSteps(model)));
 
 function modelToMeasure(): Model | Promise<Model> {
-  if (values.model === '') return createModel({ ...smolLM2Config, max_position_embeddings: Math.max(8192, time) }, { seed: 1 });
+  if (values.model === '')
+    return createModel({ ...smolLM2Config, max_position_embeddings: Math.max(8192, time) }, { seed: 1 });
   if (existsSync(values.model)) return loadModel(values.model);
   const folder = fileURLToPath(new URL('..', import.meta.url));
   throw new Error(`there is no ${values.model}: run ${folder}test/parity/make.sh, or leave --model out`);
