@@ -209,7 +209,7 @@ describe('loadAdapter', () => {
     const weights = new Blob([encodeSafetensors({})]);
     expect((await loadAdapter({ config: { peft_type: 'MINE' }, weights }, { formats: [mine] })).name).toBe('lora');
     await expect(loadAdapter({ config: { peft_type: 'MINI' }, weights }, { formats: [mine] })).rejects.toThrow(
-      "[@dropbp/compose] adapters of the method 'MINI' are not supported; expected MINE, LORA; did you mean MINE?",
+      "[@dropbp/compose] adapters of the method 'MINI' are not supported; expected MINE, LORA, IA3, PREFIX_TUNING, PROMPT_TUNING, P_TUNING, ADAPTION_PROMPT; did you mean MINE?",
     );
     await expect(loadAdapter('x', { format: [] } as object)).rejects.toThrow("does not know the option 'format'");
   });
@@ -231,7 +231,7 @@ describe('loadAdapter', () => {
     await refused(await newFolder({ 'adapter_config.json': '{}', ...weights }), "expected a peft_type such as 'LORA'");
     await refused(
       await newFolder({ 'adapter_config.json': '{"peft_type": "VERA"}', ...weights }),
-      "adapters of the method 'VERA' are not supported; expected LORA",
+      "adapters of the method 'VERA' are not supported; expected LORA, IA3, PREFIX_TUNING",
     );
     await refused(await newFolder({ 'adapter_config.json': config, ...weights }), 'the adapter file holds no tensors');
     await refused(

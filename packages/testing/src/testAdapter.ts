@@ -1,22 +1,30 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
-import { seededRandom } from '@dropbp/basics';
 import {
-  attachedRunnable,
-  causalLoss,
   forwardLogits,
-  hasTrainable,
-  hiddenStates,
-  labelledRows,
+  prepared,
   withTensors,
   type Adapter,
   type AdapterFormat,
   type Attachment,
   type Model,
-  type Runnable,
 } from '@dropbp/core';
+import {
+  bind,
+  disturb,
+  gradients,
+  isTensor,
+  lossOf,
+  relativeDifference,
+  stepOf,
+  tokens,
+  valuesOf,
+  type Bound,
+} from './boundAdapter.ts';
 import { describeSuite, type Skip } from './describeSuite.ts';
+import { droppedTests } from './droppedTests.ts';
 import { gradientCheck } from './gradientCheck.ts';
+import { trainingTests } from './trainingTests.ts';
 
 /** What an adapter is tested with. */
 export interface AdapterSuite {
@@ -28,8 +36,14 @@ export interface AdapterSuite {
   readonly startsAsBase?: boolean;
   /** The files of the method; absent where the trained weights are the model's own. */
   readonly format?: AdapterFormat;
+  /** Whether the files hold the parameters, and not only what a network makes of them. @defaultValue true */
+  readonly keepsParameters?: boolean;
   /** Whether the adapter can be merged. @defaultValue true */
   readonly isMergeable?: boolean;
+  /** Step of the finite differences: larger where gradients are so small that rounding shows. @defaultValue 2e-3 */
+  readonly differenceStep?: number;
+  /** Of the steps in which it learns a toy task. @defaultValue 0.05 */
+  readonly learningRate?: number;
   /** What must be refused, by what it is, with a part of the error's text. */
   readonly rejects: Readonly<Record<string, readonly [make: (model: Model) => unknown, text: string]>>;
   /** Tests that do not hold for this adapter, each with the reason. */
@@ -38,32 +52,19 @@ export interface AdapterSuite {
 
 /** Between results that should be equal but for the order of sums, relative to the largest. */
 const CLOSE = 2e-5;
-const TIME = 7;
-/** At most this many sets of dropped branches are tried. */
-const PATTERNS = 40;
 
 /** Runs every promise of {@link Adapter} on an adapter: the contract test of an adapter package. */
 export function testAdapter(name: string, suite: AdapterSuite): void {
   describeSuite(name, testsOf(suite), suite);
 }
 
-/** A model with an adapter, without `compose`: what the tests look into. */
-interface Bound {
-  readonly model: Model;
-  readonly attachment: Attachment;
-  readonly runnable: Runnable;
-}
-
-function bind(model: Model, attachment: Attachment): Bound {
-  return { model, attachment, runnable: attachedRunnable(model, attachment) };
-}
-
 function testsOf(suite: AdapterSuite): Record<string, () => Promise<void>> {
+  const attach = async (model: Model): Promise<Attachment> => (await prepared(suite.create(), model)).attach(model);
   /** Runs a test on an attached adapter and checks that nothing is left when it is done. */
   const withAdapter = (run: (bound: Bound) => unknown) => async (): Promise<void> => {
     const before = tf.memory().numTensors;
     const model = await suite.model();
-    const attachment = suite.create().attach(model);
+    const attachment = await attach(model);
     try {
       await run(bind(model, attachment));
     } finally {
@@ -85,8 +86,8 @@ function testsOf(suite: AdapterSuite): Record<string, () => Promise<void>> {
       tf.dispose([base, tuned]);
     }),
 
-    'names its parameters in a stable order, each of them trainable': withAdapter(({ model, attachment }) => {
-      const again = suite.create().attach(model);
+    'names its parameters in a stable order, each of them trainable': withAdapter(async ({ model, attachment }) => {
+      const again = await attach(model);
       const described = ({ parameters }: Attachment): unknown[] =>
         [...parameters].map(([name, { shape }]) => [name, shape]);
       expect(described(again)).toEqual(described(attachment));
@@ -98,7 +99,7 @@ function testsOf(suite: AdapterSuite): Record<string, () => Promise<void>> {
     }),
 
     'starts from the same values each time': withAdapter(async ({ model, attachment }) => {
-      const again = suite.create().attach(model);
+      const again = await attach(model);
       expect(await valuesOf(again.parameters)).toEqual(await valuesOf(attachment.parameters));
       again.dispose();
     }),
@@ -113,15 +114,19 @@ function testsOf(suite: AdapterSuite): Record<string, () => Promise<void>> {
       tf.dispose([before, after]);
     }),
 
-    'gives every parameter to one branch, the embedding or the head': withAdapter(({ model, attachment, runnable }) => {
-      const inOuter = new Set(Object.values(runnable.outerScope));
-      const inBranches = new Set(runnable.branchScopes.flatMap(scope => Object.values(scope)));
-      for (const [name, variable] of attachment.parameters) {
-        const isRead = inBranches.has(variable) || model.isEmbeddingParameter(name) || model.isHeadParameter(name);
-        expect(isRead, name).toBe(true);
-        expect(inBranches.has(variable) !== inOuter.has(variable), name).toBe(true);
-      }
-    }),
+    'gives every parameter to one branch, the embedding, the head or an encoder': withAdapter(
+      ({ model, attachment, runnable }) => {
+        const inOuter = new Set(Object.values(runnable.outerScope));
+        const inBranches = new Set(runnable.branchScopes.flatMap(scope => Object.values(scope)));
+        const encoded = new Set(attachment.encoder?.reads);
+        for (const [name, variable] of attachment.parameters) {
+          const isOutside = encoded.has(name) || model.isEmbeddingParameter(name) || model.isHeadParameter(name);
+          const isRead = inBranches.has(variable) || isOutside;
+          expect(isRead, name).toBe(true);
+          expect(inBranches.has(variable) !== inOuter.has(variable), name).toBe(true);
+        }
+      },
+    ),
 
     'has the gradients of finite differences, step tensors included': withAdapter(async bound => {
       disturb(bound.attachment);
@@ -132,7 +137,7 @@ function testsOf(suite: AdapterSuite): Record<string, () => Promise<void>> {
       const { worst, where } = await gradientCheck(
         () => pass.loss(runnable),
         [...attachment.parameters.values()],
-        2e-3,
+        suite.differenceStep ?? 2e-3,
         2,
       );
       expect(worst, where).toBeLessThan(0.02);
@@ -156,50 +161,8 @@ function testsOf(suite: AdapterSuite): Record<string, () => Promise<void>> {
       pass.dispose();
     }),
 
-    'keeps the loss whatever is dropped, and trains what is not': withAdapter(async bound => {
-      disturb(bound.attachment);
-      const { attachment } = bound;
-      const step = stepOf(attachment);
-      const runnable = withTensors(bound.runnable, step);
-      const pass = await lossOf(bound);
-      const expected = pass.loss(runnable);
-      const [loss] = await expected.data();
-      const names = [...attachment.parameters.keys()];
-      for (const dropped of patterns(bound.model.branches.length)) {
-        const label = dropped.map(Number).join('');
-        const received = dropped.map((isDropped, i) => (isDropped ? [] : Object.values(runnable.branchScopes[i]!)));
-        const kept = new Set([...received.flat(), ...Object.values(runnable.outerScope)]);
-        const { value, grads } = gradients(() => pass.loss(runnable, dropped), [...attachment.parameters.values()]);
-        expect((await value.data())[0], label).toBe(loss);
-        names.forEach((name, i) =>
-          expect(isTensor(grads[i]), `${name}, dropping ${label}`).toBe(kept.has(attachment.parameters.get(name)!)),
-        );
-        tf.dispose([value, ...grads.filter(isTensor)]);
-      }
-      tf.dispose([expected, ...step.values()]);
-      pass.dispose();
-    }),
-
-    'gives a branch that is not dropped the gradient that it has without drops above it': withAdapter(async bound => {
-      // The last branch with something to train: no drop changes what reaches it.
-      disturb(bound.attachment);
-      const pass = await lossOf(bound);
-      const { branchScopes } = bound.runnable;
-      const last = branchScopes.findLastIndex(hasTrainable);
-      const inputs = Object.values(branchScopes[last] ?? {}).filter(tensor => tensor instanceof tf.Variable);
-      const all = gradients(() => pass.loss(bound.runnable), inputs);
-      const alone = gradients(
-        () =>
-          pass.loss(
-            bound.runnable,
-            branchScopes.map((_, i) => i < last),
-          ),
-        inputs,
-      );
-      for (const i of inputs.keys()) expect(await relativeDifference(alone.grads[i]!, all.grads[i]!)).toBe(0);
-      tf.dispose([all.value, alone.value, ...[...all.grads, ...alone.grads].filter(isTensor)]);
-      pass.dispose();
-    }),
+    ...droppedTests(suite, withAdapter),
+    ...trainingTests(suite, run => withAdapter(({ model }) => run(model))),
 
     'draws the same step tensors for the same seed': withAdapter(async ({ attachment, runnable }) => {
       const [a, same, other] = [stepOf(attachment, 1), stepOf(attachment, 1), stepOf(attachment, 2)];
@@ -221,7 +184,9 @@ function testsOf(suite: AdapterSuite): Record<string, () => Promise<void>> {
       const stored = JSON.parse(JSON.stringify(config)) as Record<string, unknown>;
       const arrays = new Map([...tensors].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
       const again = suite.format!.fromPeft({ config: stored, tensors: arrays }).attach(model);
-      expect(await valuesOf(again.parameters)).toEqual(await valuesOf(attachment.parameters));
+      if (suite.keepsParameters ?? true) {
+        expect(await valuesOf(again.parameters)).toEqual(await valuesOf(attachment.parameters));
+      }
       const [before, after] = [runnable, bind(model, again).runnable].map(r => forwardLogits(r, tokens(model)));
       expect(await relativeDifference(after!, before!)).toBe(0);
       const second = await again.toPeft!();
@@ -256,74 +221,4 @@ function testsOf(suite: AdapterSuite): Record<string, () => Promise<void>> {
       ]),
     ),
   };
-}
-
-/** Two rows of tokens, the same on every call. */
-function tokens({ vocabSize }: Model): number[][] {
-  const random = seededRandom(23);
-  return [0, 1].map(() => Array.from({ length: TIME }, () => Math.floor(random() * vocabSize)));
-}
-
-/** Moves every parameter away from where it starts, where gradients may be 0. */
-function disturb({ parameters }: Attachment): void {
-  const random = seededRandom(29);
-  for (const variable of parameters.values()) {
-    const noise = tf.tensor(
-      Float32Array.from({ length: variable.size }, () => random.normal() * 0.2),
-      variable.shape,
-    );
-    const moved = tf.add(variable, noise);
-    variable.assign(moved);
-    tf.dispose([noise, moved]);
-  }
-}
-
-/** Dropout masks and the like for one step, where the adapter has them. */
-function stepOf(attachment: Attachment, seed = 37): ReadonlyMap<string, tf.Tensor> {
-  return attachment.stepTensors?.({ batch: 2, time: TIME }, seededRandom(seed)) ?? new Map<string, tf.Tensor>();
-}
-
-interface LossOf {
-  loss(runnable: Runnable, dropped?: readonly boolean[]): tf.Tensor;
-  dispose(): void;
-}
-
-async function lossOf({ model }: Bound): Promise<LossOf> {
-  const inputIds = tf.tensor2d(tokens(model), [2, TIME], 'int32');
-  const rows = await labelledRows({ inputIds, labels: inputIds }, model.vocabSize);
-  return {
-    loss: (runnable, dropped) =>
-      tf.tidy(() => causalLoss(runnable, hiddenStates(runnable, inputIds, { dropped }), rows)),
-    dispose: () => inputIds.dispose(),
-  };
-}
-
-function gradients(f: () => tf.Tensor, inputs: tf.Tensor[]): { value: tf.Tensor; grads: (tf.Tensor | undefined)[] } {
-  return tf.engine().gradients(f, inputs, undefined, true);
-}
-
-function isTensor(value: unknown): value is tf.Tensor {
-  return value instanceof tf.Tensor;
-}
-
-/** All sets of dropped branches, or a sample of them: none and all always. */
-function patterns(branches: number): boolean[][] {
-  const bits = (code: number): boolean[] => Array.from({ length: branches }, (_, i) => ((code >> i) & 1) === 1);
-  const count = 2 ** branches;
-  if (count <= PATTERNS) return Array.from({ length: count }, (_, code) => bits(code));
-  const random = seededRandom(31);
-  return [0, count - 1, ...Array.from({ length: PATTERNS - 2 }, () => Math.floor(random() * count))].map(bits);
-}
-
-async function valuesOf(tensors: ReadonlyMap<string, tf.Tensor>): Promise<Map<string, number[]>> {
-  const values = new Map<string, number[]>();
-  for (const [name, tensor] of tensors) values.set(name, Array.from(await tensor.data()));
-  return values;
-}
-
-async function relativeDifference(actual: tf.Tensor, expected: tf.Tensor): Promise<number> {
-  const [x, y] = [(await actual.data()) as Float32Array, (await expected.data()) as Float32Array];
-  expect(x.length).toBe(y.length);
-  const largest = y.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-30);
-  return x.reduce((most, value, i) => Math.max(most, Math.abs(value - y[i]!)), 0) / largest;
 }

@@ -1,0 +1,84 @@
+import * as tf from '@tensorflow/tfjs';
+import { expect } from 'vitest';
+import { asIfEncoded, withTensors } from '@dropbp/core';
+import {
+  disturb,
+  gradients,
+  isTensor,
+  lossOf,
+  patterns,
+  relativeDifference,
+  stepOf,
+  tokens,
+  type Bound,
+} from './boundAdapter.ts';
+import { withConstantBranches } from './constantBranches.ts';
+import { gradientCheck } from './gradientCheck.ts';
+
+type Test = () => Promise<void>;
+
+/** Between gradients that should be equal but for the order of sums, relative to the largest entry. */
+const CLOSE = 1e-4;
+
+/** What DropBP may change of an adapter's gradients, and what not. */
+export function droppedTests(
+  { differenceStep = 2e-3 }: { readonly differenceStep?: number },
+  withAdapter: (run: (bound: Bound) => unknown) => Test,
+): Record<string, Test> {
+  return {
+    'keeps the loss whatever is dropped, and trains what is not': withAdapter(async bound => {
+      disturb(bound.attachment);
+      const { attachment } = bound;
+      const step = stepOf(attachment);
+      const runnable = withTensors(bound.runnable, step);
+      const pass = await lossOf(bound);
+      const expected = pass.loss(runnable);
+      const [loss] = await expected.data();
+      const { branchScopes, outerScope } = asIfEncoded(runnable);
+      const encoded = (attachment.encoder?.reads ?? []).map(name => attachment.parameters.get(name)!);
+      for (const dropped of patterns(bound.model.branches.length, 40)) {
+        const label = dropped.map(Number).join('');
+        const received = dropped.map((isDropped, i) => (isDropped ? [] : Object.values(branchScopes[i]!)));
+        const kept = new Set<tf.Tensor>([...received.flat(), ...Object.values(outerScope)]);
+        if (encoded.some(parameter => kept.has(parameter))) encoded.forEach(parameter => kept.add(parameter));
+        const { value, grads } = gradients(() => pass.loss(runnable, dropped), [...attachment.parameters.values()]);
+        expect((await value.data())[0], label).toBe(loss);
+        [...attachment.parameters].forEach(([name, parameter], i) =>
+          expect(isTensor(grads[i]), `${name}, dropping ${label}`).toBe(kept.has(parameter)),
+        );
+        tf.dispose([value, ...grads.filter(isTensor)]);
+      }
+      tf.dispose([expected, ...step.values()]);
+      pass.dispose();
+    }),
+
+    'has the gradients of a loss in which the dropped branches are constants': withAdapter(async bound => {
+      disturb(bound.attachment);
+      const { attachment, model } = bound;
+      const step = stepOf(attachment);
+      const runnable = withTensors(bound.runnable, step);
+      const pass = await lossOf(bound);
+      const parameters = [...attachment.parameters.values()];
+      for (const dropped of patterns(model.branches.length, 6)) {
+        const label = `dropping ${dropped.map(Number).join('')}`;
+        const constant = withConstantBranches(runnable, tokens(model), dropped);
+        const expected = gradients(() => pass.loss(constant.runnable), parameters);
+        const actual = gradients(() => pass.loss(runnable, dropped), parameters);
+        for (const i of parameters.keys()) {
+          expect(isTensor(actual.grads[i]), label).toBe(isTensor(expected.grads[i]));
+          if (!isTensor(expected.grads[i])) continue;
+          expect(await relativeDifference(actual.grads[i]!, expected.grads[i]), label).toBeLessThan(CLOSE);
+        }
+        const moving = parameters.filter((_, i) => isTensor(expected.grads[i]));
+        if (moving.length > 0) {
+          const { worst, where } = await gradientCheck(() => pass.loss(constant.runnable), moving, differenceStep, 1);
+          expect(worst, `${where}, ${label}`).toBeLessThan(0.02);
+        }
+        tf.dispose([expected.value, actual.value, ...[...expected.grads, ...actual.grads].filter(isTensor)]);
+        constant.dispose();
+      }
+      tf.dispose([...step.values()]);
+      pass.dispose();
+    }),
+  };
+}
