@@ -3,9 +3,11 @@ import '@dropbp/tfjs-backend-ort';
 import { afterAll, expect, it } from 'vitest';
 import { activeEngine, type Adapter, type Model } from '@dropbp/core';
 import { fullFineTune } from '@dropbp/peft-full';
+import { ia3 } from '@dropbp/peft-ia3';
 import { lora } from '@dropbp/peft-lora';
+import { llamaAdapter, prefixTuning, promptTuning, pTuning } from '@dropbp/peft-prefix';
 import { toyBatch, toyModel } from '@dropbp/testing';
-import { compose } from '../src/index.ts';
+import { compose, type Tuned } from '../src/index.ts';
 
 // An engine compiles a branch once for all layers of equal structure. Whatever differs between layers must come in as an
 // input: other ranks, alphas and masks in each layer show whether it does.
@@ -26,13 +28,33 @@ const adapters: Readonly<Record<string, () => Adapter>> = {
   'LoRA in some layers': () =>
     lora({ rank: 2, targetModules: ['blocks.0.attn.v', 'blocks.2.mlp.up'], initialization: false }),
   'full fine-tuning': () => fullFineTune(),
+  'IA³ on inputs and outputs': () => ia3({ targetModules: ['v', 'down', 'head'], feedforwardModules: ['down'] }),
+  'prompt tuning': () => promptTuning({ numVirtualTokens: 3 }),
+  'P-tuning with an MLP': () => pTuning({ numVirtualTokens: 3, encoderHiddenSize: 4 }),
+  'P-tuning with an LSTM and dropout': () =>
+    pTuning({ numVirtualTokens: 3, encoderReparameterizationType: 'LSTM', encoderHiddenSize: 4, encoderDropout: 0.3 }),
+  'prefix tuning': () => prefixTuning({ numVirtualTokens: 3 }),
+  'prefix tuning with a network': () =>
+    prefixTuning({ numVirtualTokens: 3, prefixProjection: true, encoderHiddenSize: 4 }),
+  'LLaMA-Adapter in the upper layers': () => llamaAdapter({ adapterLen: 3, adapterLayers: 2 }),
 };
+
+/** Moves every parameter away from where it starts, where gradients may be 0. */
+function disturb(tuned: Tuned): void {
+  for (const variable of tuned.parameters.values()) {
+    const noise = tf.tidy(() => tf.mul(tf.sin(tf.reshape(tf.range(1, variable.size + 1), variable.shape)), 0.1));
+    const moved = tf.add(variable, noise);
+    variable.assign(moved);
+    tf.dispose([noise, moved]);
+  }
+}
 
 /** Losses, gradients, sensitivities and logits, by what they are. */
 async function resultsOn(backend: string, create: () => Adapter, model: () => Model): Promise<Map<string, number[]>> {
   await tf.setBackend(backend);
   const [base, batch] = [model(), toyBatch()];
   const tuned = compose(base, create());
+  disturb(tuned);
   const before = tf.memory().numTensors;
   const results = new Map<string, number[]>();
   for (const code of ['000000', '101001', '110110', '111111']) {
@@ -47,22 +69,23 @@ async function resultsOn(backend: string, create: () => Adapter, model: () => Mo
     }
   }
   results.set('sensitivities', [...(await tuned.calibrate(batch))]);
-  const merged = tuned.merge();
-  for (const [name, of] of [
-    ['tuned', tuned],
-    ['merged', merged],
-  ] as const) {
-    // prettier-ignore
+  const merged = canMerge(tuned) ? tuned.merge() : undefined;
+  for (const [name, of] of Object.entries({ tuned, ...(merged && { merged }) })) {
     const logits = of.forward([[1, 2, 3]]);
     results.set(`logits, ${name}`, Array.from(await logits.data()));
     logits.dispose();
   }
-  merged.dispose();
+  merged?.dispose();
   expect(tf.memory().numTensors).toBe(before);
   tuned.dispose();
   base.dispose();
   tf.dispose([batch.inputIds, batch.labels]);
   return results;
+}
+
+/** Whether the method changes weights alone, and neither puts anything in front nor looks at tokens of its own. */
+function canMerge({ hooks, virtualTokens, virtualKeys }: Tuned): boolean {
+  return (virtualTokens ?? virtualKeys) === undefined && hooks.attention === undefined;
 }
 
 afterAll(async () => {
