@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkOptions, problem, seededRandom } from '@dropbp/basics';
+import { checkNumber, checkOptions, problem, ranges, seededRandom } from '@dropbp/basics';
 import {
   attachedRunnable,
   forwardLogits,
@@ -10,18 +10,17 @@ import {
   type Model,
 } from '@dropbp/core';
 import type { DropBP } from '@dropbp/dropbp';
-import { firstSample } from './firstSample.ts';
+import { startDropping, type Drops } from './dropping.ts';
 import { gradientPass, lossPass } from './gradientPass.ts';
-import { measureSensitivities } from './sensitivity/measureSensitivities.ts';
 import { mergeInto } from './mergeInto.ts';
 import { readyBatch } from './readyBatch.ts';
 import { saveTuned } from './saveTuned.ts';
+import { measureSensitivities } from './sensitivity/measureSensitivities.ts';
+import { meanOverSamples } from './sensitivity/meanOverSamples.ts';
 import { serialized } from './serialized.ts';
 import { checkpointedBranches, type ComposeOptions } from './composeOptions.ts';
 import type { StepOptions, Tuned, ValueAndGradients } from './tuned.ts';
 
-/** Sequences of this many tokens, as in the authors' code, set the branches' FLOPs against each other. */
-const USUAL_TIME = 512;
 /** The step whose dropout masks calibration uses: none of training's. */
 const CALIBRATION_STEP = -1;
 /** Tells the dropout masks of a step from its drops where both have the same seed. */
@@ -43,7 +42,6 @@ const MASKS = 1;
 export function compose(model: Model, adapter: Adapter, dropBP?: DropBP, options: ComposeOptions = {}): Tuned {
   checkOptions('compose', 'compose()', options, ['checkpointing', 'loss']);
   const { loss } = options;
-  const dropSchedule = dropBP?.start(model.branches.map(branch => ({ flops: branch.flops(usualShape(model)) })));
   const attachment = adapter.attach(model);
   const { parameters } = attachment;
   if (parameters.size === 0) {
@@ -51,17 +49,19 @@ export function compose(model: Model, adapter: Adapter, dropBP?: DropBP, options
     throw problem('compose', { what: `'${adapter.name}' has nothing to train in this model` });
   }
   const runnable = { ...attachedRunnable(model, attachment), isCheckpointed: checkpointedBranches(model, options) };
+  const dropping = dropBP && disposedOnError(attachment, () => startDropping(dropBP, { ...runnable, parameters }));
   const inTurn = serialized();
   let calls = 0;
 
-  const drawn = (step: number): readonly boolean[] => dropSchedule?.draw(step) ?? model.branches.map(() => false);
+  const nothing: Drops = { dropped: model.branches.map(() => false) };
   const step = async (batch: Batch, options: Plan): Promise<ValueAndGradients> => {
     const ready = await readyBatch(model, batch, loss);
+    const drawn = options.training ? (dropping?.drops(options.step, ready.rows) ?? nothing) : nothing;
+    const drops = options.dropped === undefined ? drawn : { dropped: options.dropped };
     const masks = options.training ? stepTensors(attachment, ready.rows, options) : new Map<string, tf.Tensor>();
     try {
-      const { dropped, onGradient } = options;
-      const pass = gradientPass(withTensors(runnable, masks), parameters, ready, dropped, onGradient);
-      return { ...pass, tokens: ready.rows.labels.length, dropped };
+      const pass = gradientPass(withTensors(runnable, masks), parameters, ready, drops, options.onGradient);
+      return { ...pass, tokens: ready.rows.labels.length, dropped: drops.dropped };
     } finally {
       tf.dispose([...masks.values()]);
     }
@@ -71,7 +71,7 @@ export function compose(model: Model, adapter: Adapter, dropBP?: DropBP, options
     ...runnable,
     adapter,
     parameters,
-    dropSchedule,
+    dropSchedule: dropping?.schedule,
     trainableCount: [...parameters.values()].reduce((sum, { size }) => sum + size, 0),
     forward: (tokens, options) => forwardLogits(runnable, tokens, options),
     async loss(batch) {
@@ -82,23 +82,26 @@ export function compose(model: Model, adapter: Adapter, dropBP?: DropBP, options
       checkOptions('compose', 'valueAndGradients()', options, ['step', 'dropped', 'training', 'seed', 'onGradient']);
       const { training = true, seed = 0, onGradient } = options;
       const number = options.step ?? calls++;
-      const dropped = options.dropped ?? (training ? drawn(number) : model.branches.map(() => false));
-      checkDropped(dropped, model);
+      const { dropped } = options;
+      if (dropped !== undefined) checkDropped(dropped, model);
       return inTurn(() => step(batch, { step: number, dropped, training, seed, onGradient }));
     },
-    calibrate: batch =>
+    calibrate: (batch, options = {}) =>
       inTurn(async () => {
-        const sample = await firstSample(batch);
-        const masks = stepTensors(attachment, shapeOf(sample), { seed: 0, step: CALIBRATION_STEP });
-        try {
-          const ready = await readyBatch(model, sample, loss);
-          const sensitivities = await measureSensitivities(withTensors(runnable, masks), parameters, ready);
-          if (allocates(dropBP)) dropSchedule?.calibrate(sensitivities);
-          return sensitivities;
-        } finally {
-          tf.dispose([sample.inputIds, sample.labels, ...masks.values()]);
-          sample.attentionMask?.dispose();
-        }
+        checkOptions('compose', 'calibrate()', options, ['samples']);
+        const { samples = samplesOf(dropBP) } = options;
+        checkNumber('compose', 'samples', samples, ranges.count);
+        const sensitivities = await meanOverSamples(batch, samples, async sample => {
+          const masks = stepTensors(attachment, shapeOf(sample), { seed: 0, step: CALIBRATION_STEP });
+          try {
+            const ready = await readyBatch(model, sample, loss);
+            return await measureSensitivities(withTensors(runnable, masks), parameters, ready);
+          } finally {
+            tf.dispose([...masks.values()]);
+          }
+        });
+        if (calibrates(dropBP)) dropping?.schedule.calibrate(sensitivities);
+        return sensitivities;
       }),
     save: directory => saveTuned(directory, model, adapter, attachment),
     merge: () => mergeInto(model, adapter, attachment),
@@ -107,10 +110,17 @@ export function compose(model: Model, adapter: Adapter, dropBP?: DropBP, options
 }
 
 /** The options of a step with their defaults. */
-type Plan = Required<Omit<StepOptions, 'onGradient'>> & { readonly onGradient: StepOptions['onGradient'] | undefined };
+type Plan = Required<Omit<StepOptions, 'onGradient' | 'dropped'>> & {
+  readonly [K in 'onGradient' | 'dropped']: StepOptions[K] | undefined;
+};
 
-function usualShape({ maxPositions }: Model): { batch: number; time: number } {
-  return { batch: 1, time: Math.min(USUAL_TIME, maxPositions) };
+function disposedOnError<T>(attachment: Attachment, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    attachment.dispose();
+    throw error;
+  }
 }
 
 function stepTensors(
@@ -126,8 +136,13 @@ function shapeOf({ inputIds }: Batch): { batch: number; time: number } {
   return { batch, time };
 }
 
-function allocates(dropBP: DropBP | undefined): boolean {
-  return dropBP !== undefined && dropBP.options.calibration !== false && dropBP.options.rate > 0;
+function calibrates(dropBP: DropBP | undefined): boolean {
+  return dropBP !== undefined && dropBP.options.calibration !== false && dropBP.options.rate !== 0;
+}
+
+function samplesOf(dropBP: DropBP | undefined): number {
+  const calibration = dropBP?.options.calibration;
+  return (calibration && calibration.samples) || 1;
 }
 
 function checkDropped(dropped: readonly boolean[], { branches }: Model): void {

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { hiddenStates, receivesGradient, type Batch, type LabelledRows, type Runnable } from '@dropbp/core';
+import type { Drops } from './dropping.ts';
 import type { LossOfPass } from './lossOfPass.ts';
 
 /** A batch that was checked, with its labels on the host. */
@@ -33,21 +34,25 @@ export function gradientPass(
   runnable: Runnable,
   parameters: ReadonlyMap<string, tf.Variable>,
   batch: ReadyBatch,
-  dropped: readonly boolean[],
+  { dropped, gradientScales }: Drops,
   onGradient?: OnGradient,
 ): Pass {
   if (!receivesGradient(runnable, dropped)) return { value: lossPass(runnable, batch), gradients: new Map() };
   const { inputIds, attentionMask, lossOf } = batch;
   const anchor = onGradient && tf.tidy(() => tf.variable(tf.scalar(0)));
   const early = onGradient && anchor && { anchor, take: onGradient };
+  // Tensors, and only where they do something: an engine then compiles a branch once for all factors.
+  const scales = gradientScales?.map((scale, i) => (dropped[i] === true || scale === 1 ? undefined : tf.scalar(scale)));
   const { value, grads } = tf
     .engine()
     .gradients(
-      () => lossOf(runnable, hiddenStates(runnable, inputIds, { attentionMask, dropped, early })),
+      () =>
+        lossOf(runnable, hiddenStates(runnable, inputIds, { attentionMask, dropped, gradientScales: scales, early })),
       [...parameters.values(), ...(anchor ? [anchor] : [])],
       undefined,
       true,
     );
+  scales?.forEach(scale => scale?.dispose());
   if (anchor) tf.dispose([anchor, ...grads.splice(parameters.size)]);
   const names = [...parameters.keys()];
   const gradients = new Map<string, tf.Tensor>();

@@ -1,4 +1,5 @@
 export { compose } from './compose.ts';
 export type { ComposeOptions, LossFunction } from './composeOptions.ts';
 export { loadAdapter, type AdapterFiles, type LoadAdapterOptions } from './loadAdapter.ts';
-export type { Loss, StepOptions, Tuned, ValueAndGradients } from './tuned.ts';
+export { planStep, type Planned, type StepPlan } from './plan/planStep.ts';
+export type { CalibrateOptions, Loss, StepOptions, Tuned, ValueAndGradients } from './tuned.ts';

@@ -39,10 +39,18 @@ const linears: Readonly<Record<string, readonly [out: number, input: number]>> =
 export function parallelModel(): Model {
   const random = seededRandom(3);
   const normal = (...shape: number[]): tf.Tensor =>
-    tf.tensor(Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => 0.4 * random.normal()), shape);
+    tf.tensor(
+      Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => 0.4 * random.normal()),
+      shape,
+    );
   const weights = new Map<string, tf.Tensor>([['embed.weight', normal(vocab, width)]]);
   const norm = (name: string): void => {
-    weights.set(`${name}.weight`, tf.tidy(() => tf.add(1, normal(width)))).set(`${name}.bias`, normal(width));
+    weights
+      .set(
+        `${name}.weight`,
+        tf.tidy(() => tf.add(1, normal(width))),
+      )
+      .set(`${name}.bias`, normal(width));
   };
   for (let i = 0; i < blocks; i++) {
     norm(`blocks.${i}.norm`);

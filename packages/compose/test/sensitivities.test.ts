@@ -64,7 +64,11 @@ const models: Readonly<Record<string, () => Model>> = {
   'parallel blocks with a norm in common': parallelModel,
 };
 
-async function withTuned(create: () => Model, adapter: () => Adapter, run: (tuned: Tuned, batch: Batch) => Promise<void>) {
+async function withTuned(
+  create: () => Model,
+  adapter: () => Adapter,
+  run: (tuned: Tuned, batch: Batch) => Promise<void>,
+) {
   const model = create();
   const tokens = [
     [1, 4, 2, 9, 3, 0, 7],
@@ -119,10 +123,10 @@ describe.each(Object.entries(models))('%s', (_, create) => {
 });
 
 describe('what it costs', () => {
-  /** Kernels by branch: what runs forward in branch k is k + 1 times Sinh, its backward pass k + 1 times Cosh. */
+  /** Each branch runs Sinh forward, and Cosh backward. */
   const counted = (): Model => {
     const model = toyModel();
-    const branches = model.branches.map((branch, k) => ({
+    const branches = model.branches.map(branch => ({
       ...branch,
       apply: (...args: Parameters<typeof branch.apply>) => tf.sinh(branch.apply(...args)),
     }));

@@ -25,6 +25,11 @@ export interface DrawDroppedOptions {
   readonly method?: SamplingMethod;
   /** FLOPs of each branch, which `pivotal` balances; the others do without. @defaultValue the same for each */
   readonly flops?: readonly number[];
+  /**
+   * Which branches hold something trainable. `pivotal` keeps one of them in every draw if, on average, as many FLOPs of them are
+   * kept as the largest of them has; with less, the rates do not allow it. @defaultValue all
+   */
+  readonly trained?: readonly boolean[];
 }
 
 export const samplingMethods: readonly SamplingMethod[] = ['reference', 'bernoulli', 'pivotal'];
@@ -36,7 +41,7 @@ export const samplingMethods: readonly SamplingMethod[] = ['reference', 'bernoul
  * @throws Problem on numbers that are not usable
  */
 export function drawDropped(options: DrawDroppedOptions): boolean[] {
-  checkOptions('dropbp', 'drawDropped()', options, ['rates', 'rate', 'random', 'method', 'flops']);
+  checkOptions('dropbp', 'drawDropped()', options, ['rates', 'rate', 'random', 'method', 'flops', 'trained']);
   const { rates, rate, random, method = 'reference' } = options;
   const flops = options.flops ?? rates.map(() => 1);
   checkChoice('method', method, samplingMethods);
@@ -44,6 +49,8 @@ export function drawDropped(options: DrawDroppedOptions): boolean[] {
   checkNumber('dropbp', 'rate', rate, ranges.share);
   checkNumbers('flops', flops, amount);
   checkSameLength('flops', flops, 'rates', rates.length);
+  const trained = options.trained ?? rates.map(() => true);
+  checkSameLength('trained', trained, 'rates', rates.length);
   const uniforms = (): number[] => {
     const values = rates.map(() => random());
     checkNumbers('random()', values, ranges.shareBelowOne);
@@ -56,7 +63,9 @@ export function drawDropped(options: DrawDroppedOptions): boolean[] {
       return bernoulliDraw(rates, uniforms());
     case 'pivotal': {
       const keys = uniforms();
-      const order = keys.map((_, i) => i).sort((i, j) => keys[i]! - keys[j]!);
+      const shuffled = keys.map((_, i) => i).sort((i, j) => keys[i]! - keys[j]!);
+      // Trained branches trade among themselves first: one is left open at most, so that not all of them can come to be dropped.
+      const order = [...shuffled.filter(i => trained[i]), ...shuffled.filter(i => !trained[i])];
       return pivotalDraw(rates, uniforms(), flops, order);
     }
   }

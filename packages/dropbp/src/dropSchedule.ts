@@ -1,28 +1,64 @@
-import { checkNumber, checkOptions, problem, ranges, seededRandom } from '@dropbp/basics';
-import { allocateRates } from './allocateRates.ts';
+import { checkNumber, problem, ranges, seededRandom } from '@dropbp/basics';
+import { branchRates } from './branchRates.ts';
+import { firstCalibration } from './calibration.ts';
+import { amount, checkNumbers, checkSameLength } from './checkNumbers.ts';
 import { drawDropped } from './drawDropped.ts';
 import type { DropBPSettings } from './dropBP.ts';
-import { amount, checkNumbers, checkSameLength } from './checkNumbers.ts';
+import { rateAt } from './rateSchedule.ts';
+import { gradientScale } from './rescale.ts';
+import { readState, type DropScheduleState } from './scheduleState.ts';
+
+/** What a schedule knows of a branch. */
+export interface DropBranch {
+  /** FLOPs for the usual batch shape, as counts. */
+  readonly flops: number;
+  /** Needed where the options say `only`. */
+  readonly kind?: 'attention' | 'mlp';
+  /**
+   * Whether it leads a gradient to something trainable, in it or before it. One that does not never runs backward: it is not
+   * drawn, and its FLOPs do not count. @defaultValue true
+   */
+  readonly leads?: boolean;
+  /** Whether something in it is trainable. @defaultValue true */
+  readonly trains?: boolean;
+}
+
+/** What is known of one draw. */
+export interface DrawTerms {
+  /** What each branch's backward pass costs, in the unit of the budget. @defaultValue the FLOPs that the schedule began with */
+  readonly costs?: readonly number[];
+  /** Share of the costs to drop. Needed where the budget is `timeSaved` or `memory`. @defaultValue what the schedule says */
+  readonly rate?: number;
+}
 
 /** The drops of one run: rates per branch, and each step's draw. */
 export interface DropSchedule {
-  /** Rate of each branch: `rate` for all until `calibrate`. */
+  /** Rate of each branch, as the last draw had it; before the first one, as one with `rate` would. */
   readonly rates: readonly number[];
-  /** What `calibrate` was last given. */
+  /** What `calibrate` was last given, or the options. */
   readonly sensitivities: readonly number[] | undefined;
+  /** Says how many draws the run has: one per micro-batch. Needed where the rate moves. */
+  plan(totalSteps: number): void;
   /**
-   * The branches that a step drops: true = dropped. Follows from the seed, the rates and `step` alone, whatever was drawn
-   * before, so every process of a distributed run and a resumed run draws the same.
+   * The branches that a step drops: true = dropped. Follows from the seed, the sensitivities, the terms and `step` alone,
+   * whatever was drawn before, so every process of a distributed run and a resumed run draws the same.
    *
    * @param step - counts the draws of the run from 0: one per micro-batch
+   * @throws Problem where no rates reach the budget, naming the largest that can be, or a plan is missing
    */
-  draw(step: number): boolean[];
+  draw(step: number, terms?: DrawTerms): boolean[];
+  /** For each branch, what the gradients through it are multiplied with if it is kept; undefined without `rescale`. */
+  gradientScales(step: number, terms?: DrawTerms): readonly number[] | undefined;
+  /** The largest share of these costs that can be dropped on average. */
+  largestRate(costs?: readonly number[]): number;
   /**
-   * The step, counted from 0, before which sensitivities are to be measured: the whole part of `at · totalSteps`, as the
+   * The step, counted from 0, before which sensitivities are first to be measured: the whole part of `at · totalSteps`, as the
    * authors have it. Undefined when there is nothing to allocate (calibration off, or rate 0), and when that part is 0
    * although `at` is not: such a run is too short, and its very start the wrong moment.
    */
   calibrationStep(totalSteps: number): number | undefined;
+  /** Whether sensitivities are to be measured before this step: at {@link calibrationStep}, and every so often from there on. */
+  isCalibrationStep(step: number, totalSteps: number): boolean;
   /**
    * Allocates the rates anew.
    *
@@ -40,37 +76,61 @@ export interface DropSchedule {
   restore(state: unknown): void;
 }
 
-/** A schedule in a checkpoint. The options are there so that a run is not continued with others unnoticed. */
-export interface DropScheduleState {
-  readonly options: DropBPSettings;
-  readonly rates: readonly number[];
-  /** null before calibration. */
-  readonly sensitivities: readonly number[] | null;
-}
-
 /** Begins a run: what `DropBP.start` does. */
-export function startSchedule(settings: DropBPSettings, branches: readonly { readonly flops: number }[]): DropSchedule {
-  const { rate, minRate, maxRate, calibration, sampling, allocation, seed } = settings;
+export function startSchedule(settings: DropBPSettings, branches: readonly DropBranch[]): DropSchedule {
+  const { rate, calibration, schedule, sampling, rescale, seed } = settings;
   const flops = branches.map(branch => branch.flops);
   if (flops.length === 0) {
     throw problem('dropbp', { what: 'there is no branch to drop', fix: 'start with the branches of a model' });
   }
   checkNumbers('the FLOPs of branches', flops, amount);
-  const allocates = calibration !== false && rate > 0;
-  const allocate = (sensitivities: readonly number[]): number[] =>
-    allocateRates({
-      sensitivities,
-      flops,
-      rate,
-      minRate,
-      ...(maxRate !== undefined && { maxRate }),
-      method: allocation,
-    });
+  let sensitivities = settings.sensitivities;
+  if (sensitivities !== undefined) {
+    checkSameLength('sensitivities', sensitivities, 'the branches of this model', flops.length);
+  }
+  const allocation = branchRates(settings, branches);
+  const calibrates = calibration !== false && rate !== 0;
   // A budget out of reach shows now, not when a tenth of the run is done.
-  if (allocates) allocate(flops.map(() => 1));
+  if (rate !== undefined) {
+    const highest = Math.max(rate, schedule === undefined || schedule.ramp === 0 ? 0 : schedule.from);
+    allocation.rates(highest, flops, calibrates ? flops.map(() => 1) : sensitivities);
+  }
+  let rates: readonly number[] = allocation.rates(rate ?? 0, flops, sensitivities);
+  let totalSteps: number | undefined;
 
-  let rates: readonly number[] = Object.freeze(flops.map(() => rate));
-  let sensitivities: readonly number[] | undefined;
+  const targetAt = (step: number, given: number | undefined): number => {
+    if (given !== undefined) {
+      checkNumber('dropbp', 'rate', given, ranges.shareBelowOne);
+      return given;
+    }
+    if (rate === undefined) {
+      throw problem('dropbp', {
+        what: 'the budget has not been solved to a rate for this draw',
+        fix: 'compose() does that; elsewhere give draw() a rate',
+      });
+    }
+    if (schedule === undefined) return rate;
+    if (totalSteps === undefined) {
+      throw problem('dropbp', {
+        what: 'the rate moves, and it is not known over how many draws',
+        fix: 'call dropSchedule.plan(totalSteps), as train() does',
+      });
+    }
+    return rateAt(rate, schedule, totalSteps === 0 ? 1 : step / totalSteps);
+  };
+  const ratesAt = (step: number, { costs = flops, rate: given }: DrawTerms): { target: number; own: number[] } => {
+    checkNumber('dropbp', 'step', step, ranges.index);
+    if (costs !== flops) {
+      checkNumbers('costs', costs, amount);
+      checkSameLength('costs', costs, 'the branches of this model', flops.length);
+    }
+    const target = targetAt(step, given);
+    return { target, own: allocation.rates(target, costs, sensitivities) };
+  };
+  const calibrationStep = (total: number): number | undefined => {
+    checkNumber('dropbp', 'totalSteps', total, ranges.index);
+    return calibration === false || rate === 0 ? undefined : firstCalibration(calibration, total);
+  };
   return {
     get rates() {
       return rates;
@@ -78,64 +138,60 @@ export function startSchedule(settings: DropBPSettings, branches: readonly { rea
     get sensitivities() {
       return sensitivities;
     },
-    draw(step) {
-      checkNumber('dropbp', 'step', step, ranges.index);
-      return drawDropped({ rates, rate, random: seededRandom(seed, step), method: sampling, flops });
+    plan(total) {
+      checkNumber('dropbp', 'totalSteps', total, ranges.index);
+      totalSteps = total;
     },
-    calibrationStep(totalSteps) {
-      checkNumber('dropbp', 'totalSteps', totalSteps, ranges.index);
-      if (calibration === false || rate === 0) return undefined;
-      const step = Math.trunc(calibration.at * totalSteps);
-      return totalSteps > 0 && (step > 0 || calibration.at === 0) ? step : undefined;
+    draw(step, terms = {}) {
+      const { target, own } = ratesAt(step, terms);
+      const { costs = flops } = terms;
+      rates = Object.freeze(own);
+      const dropped = flops.map(() => false);
+      const drawn = allocation.takingPart;
+      const of = <T>(values: readonly T[]): T[] => drawn.map(i => values[i]!);
+      drawDropped({
+        rates: of(own),
+        rate: allocation.rateOfTakingPart(target, costs),
+        random: seededRandom(seed, step),
+        method: sampling,
+        flops: of(costs),
+        trained: of(branches).map(branch => branch.trains ?? true),
+      }).forEach((isDropped, i) => (dropped[drawn[i]!] = isDropped));
+      return dropped;
+    },
+    gradientScales(step, terms = {}) {
+      return rescale && ratesAt(step, terms).own.map(own => gradientScale(own, rescale));
+    },
+    largestRate: (costs = flops) => allocation.largestRate(costs, calibrates || sensitivities !== undefined),
+    calibrationStep,
+    isCalibrationStep(step, total) {
+      const first = calibrationStep(total);
+      if (first === undefined || calibration === false || step < first) return false;
+      return step === first || (calibration.every !== undefined && (step - first) % calibration.every === 0);
     },
     calibrate(measured) {
-      if (!allocates) {
+      if (!calibrates) {
         const what = 'there are no rates to allocate: calibration is off or rate is 0';
         throw problem('dropbp', { what, fix: 'measure sensitivities only when calibrationStep() names a step' });
       }
-      rates = Object.freeze(allocate(measured));
+      checkNumbers('sensitivities', measured, amount, 'look for a loss or gradient that is not finite');
+      checkSameLength('sensitivities', measured, 'flops', flops.length);
+      if (rate !== undefined) rates = Object.freeze(allocation.rates(rate, flops, measured));
       sensitivities = Object.freeze([...measured]);
     },
     get state() {
-      return { options: settings, rates: [...rates], sensitivities: sensitivities ? [...sensitivities] : null };
+      return {
+        options: settings,
+        rates: [...rates],
+        sensitivities: sensitivities ? [...sensitivities] : null,
+        totalSteps: totalSteps ?? null,
+      };
     },
     restore(state) {
       const stored = readState(state, settings, flops.length);
       rates = Object.freeze([...stored.rates]);
       sensitivities = stored.sensitivities ? Object.freeze([...stored.sensitivities]) : undefined;
+      totalSteps = stored.totalSteps ?? undefined;
     },
   };
-}
-
-function readState(state: unknown, settings: DropBPSettings, numBranches: number): DropScheduleState {
-  const isObject = typeof state === 'object' && state !== null;
-  if (!isObject || !('options' in state && 'rates' in state && 'sensitivities' in state)) {
-    const expected = '{ options, rates, sensitivities }';
-    throw problem('dropbp', { what: 'this is no state of a drop schedule', got: state, expected });
-  }
-  checkOptions('dropbp', 'the state of a drop schedule', state, ['options', 'rates', 'sensitivities']);
-  const { options, rates, sensitivities } = state as DropScheduleState;
-  const differing = differingKeys(options, settings);
-  if (differing.length > 0) {
-    throw problem('dropbp', {
-      what: `the checkpoint was made with another ${differing.join(' and another ')}`,
-      got: options,
-      expected: JSON.stringify(settings),
-      fix: 'continue with the options of the checkpoint, or start a new run from its weights',
-    });
-  }
-  checkNumbers('rates', rates, ranges.share);
-  checkSameLength('rates', rates, 'the branches of this model', numBranches);
-  if (sensitivities !== null) {
-    checkNumbers('sensitivities', sensitivities, amount);
-    checkSameLength('sensitivities', sensitivities, 'the branches of this model', numBranches);
-  }
-  return { options, rates, sensitivities };
-}
-
-function differingKeys(stored: unknown, settings: DropBPSettings): string[] {
-  const entries = (value: unknown): Record<string, unknown> => ({ ...(value as object | null) });
-  const [a, b] = [entries(stored), entries(settings)];
-  const isSame = (key: string): boolean => JSON.stringify(a[key]) === JSON.stringify(b[key]);
-  return [...new Set([...Object.keys(b), ...Object.keys(a)])].filter(key => !isSame(key));
 }

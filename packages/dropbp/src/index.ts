@@ -1,6 +1,11 @@
 export { allocateRates, type AllocateRatesOptions, type AllocationMethod } from './allocateRates.ts';
 export { drawDropped, type DrawDroppedOptions, type SamplingMethod } from './drawDropped.ts';
 export { dropBP, type DropBP, type DropBPOptions, type DropBPSettings } from './dropBP.ts';
-export type { DropSchedule, DropScheduleState } from './dropSchedule.ts';
+export type { Budget } from './budget.ts';
+export type { Calibration, CalibrationSettings } from './calibration.ts';
+export type { DrawTerms, DropBranch, DropSchedule } from './dropSchedule.ts';
+export type { RateSchedule } from './rateSchedule.ts';
+export type { Rescale } from './rescale.ts';
+export type { DropScheduleState } from './scheduleState.ts';
 export { sensitivityFromNorms, type SensitivityNorms } from './sensitivityFromNorms.ts';
 export { stepCost, type StepCostOptions } from './stepCost.ts';

@@ -197,14 +197,42 @@ describe('drawDropped', () => {
     );
   });
 
+  it('pivotal: keeps something trainable in every draw, where the rates allow it', () => {
+    const model = fc.array(
+      fc.record({ rate, flops: fc.integer({ min: 1, max: 400 }), trained: fc.boolean() }),
+      { minLength: 1, maxLength: 20 },
+    ); // prettier-ignore
+    fc.assert(
+      fc.property(model, seed, (list, n) => {
+        const own = list.filter(({ trained }) => trained);
+        fc.pre(own.length > 0);
+        const kept = total(own.map(({ rate, flops }) => (1 - rate) * flops));
+        fc.pre(kept >= Math.max(...own.map(({ flops }) => flops)) + 1e-9);
+        const dropped = drawDropped({
+          rates: list.map(({ rate }) => rate),
+          flops: list.map(({ flops }) => flops),
+          trained: list.map(({ trained }) => trained),
+          rate: 0.5,
+          random: seededRandom(n),
+          method: 'pivotal',
+        });
+        expect(list.some(({ trained }, i) => trained && !dropped[i])).toBe(true);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it.each(['bernoulli', 'pivotal'] as const)('%s: drops each branch exactly as often as its rate says', method => {
     const rates = [0.1, 0.9, 0.3, 0.5, 0.5, 0.72, 0.05, 1, 0, 0.35];
     const flops = [142, 270, 142, 270, 142, 270, 142, 270, 142, 0];
     const draws = 20_000;
     const counts = rates.map(() => 0);
     const random = seededRandom(1);
+    const trained = rates.map((_, i) => i % 3 !== 0);
     for (let n = 0; n < draws; n++) {
-      drawDropped({ rates, rate: 0.5, random, method, flops }).forEach((value, i) => (counts[i]! += Number(value)));
+      drawDropped({ rates, rate: 0.5, random, method, flops, trained }).forEach(
+        (value, i) => (counts[i]! += Number(value)),
+      );
     }
     // Four standard deviations; at rates 0 and 1 none.
     rates.forEach((p, i) =>

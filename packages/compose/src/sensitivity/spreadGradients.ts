@@ -17,12 +17,12 @@ export interface SpreadGradients {
 }
 
 export function spreadGradients(
-  { runnable, pull }: EncodedOnce,
+  encoded: EncodedOnce,
   parameters: ReadonlyMap<string, tf.Variable>,
   { inputIds }: ReadyBatch,
   changes: GradientChanges,
 ): SpreadGradients {
-  const { model, hooks, outerScope, virtualKeys = 0 } = runnable;
+  const { model, hooks, outerScope, virtualKeys = 0 } = encoded.runnable;
   const names = new Map<tf.Tensor, string>([...parameters].map(([name, variable]) => [variable, name]));
   const sums = new Map<number, TensorSums<tf.Tensor>>();
   const sumsOf = (key: number): TensorSums<tf.Tensor> => {
@@ -32,7 +32,7 @@ export function spreadGradients(
   };
   const take = (key: number): NamedGradients => {
     const gradients = sumsOf(key).take();
-    const ofParameters = pull(gradients);
+    const ofParameters = encoded.pull(gradients);
     const handedOn = new Set(ofParameters.values());
     tf.dispose([...gradients.values()].filter(gradient => !handedOn.has(gradient)));
     return new Map([...ofParameters].map(([tensor, gradient]) => [names.get(tensor)!, gradient]));

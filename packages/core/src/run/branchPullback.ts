@@ -33,11 +33,11 @@ export function branchPullback(x: tf.Tensor, of: BranchRun, needsInput: boolean)
   const trained = Object.entries(of.scope).filter(([, tensor]) => isTrainable(tensor));
   const inputs = [...(needsInput ? [x] : []), ...trained.map(([, tensor]) => tensor)];
   const needs: GradientNeeds = { input: needsInput, stream: needsInput };
-  const { pull, dispose } =
+  const pullback =
     compiledPullback(x, of, needs, inputs) ?? tapePullback(() => runBranch(x, of, 'record', needs), inputs);
   return {
     pull(adjoint) {
-      const gradients = pull(adjoint);
+      const gradients = pullback.pull(adjoint);
       const ofTrained = gradients.slice(inputs.length - trained.length);
       const parameters = trained.flatMap(([name], i): [string, tf.Tensor][] => {
         const gradient = ofTrained[i];
@@ -45,7 +45,7 @@ export function branchPullback(x: tf.Tensor, of: BranchRun, needsInput: boolean)
       });
       return { input: needsInput ? gradients[0] : undefined, parameters: new Map(parameters) };
     },
-    dispose,
+    dispose: () => pullback.dispose(),
   };
 }
 

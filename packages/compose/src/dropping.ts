@@ -1,0 +1,58 @@
+import { leadsToTrainable, receivesGradient, type BatchShape } from '@dropbp/core';
+import type { DrawTerms, DropBP, DropSchedule } from '@dropbp/dropbp';
+import { planStep, type Planned } from './plan/planStep.ts';
+import { solveBudget } from './plan/solveBudget.ts';
+
+/** What a step drops. */
+export interface Drops {
+  /** True = dropped, for each branch. */
+  readonly dropped: readonly boolean[];
+  /** What the gradients through each branch are multiplied with. */
+  readonly gradientScales?: readonly number[] | undefined;
+}
+
+/** DropBP at work on a model with an adapter. */
+export interface Dropping {
+  readonly schedule: DropSchedule;
+  /** What a step on a batch of this shape drops. */
+  drops(step: number, shape: BatchShape): Drops;
+}
+
+/** Sequences of this many tokens, as in the authors' code, set the branches' FLOPs against each other until a batch is there. */
+const USUAL_TIME = 512;
+
+/** @throws Problem where DropBP's budget cannot be reached */
+export function startDropping(dropBP: DropBP, tuned: Planned): Dropping {
+  const { model } = tuned;
+  const leads = leadsToTrainable(tuned);
+  const flopsOf = ({ batch, time }: BatchShape): number[] =>
+    model.branches.map(branch => branch.flops({ batch, time: time + (tuned.virtualTokens ?? 0) }));
+  const usual = flopsOf({ batch: 1, time: Math.min(USUAL_TIME, model.maxPositions) });
+  const schedule = dropBP.start(
+    model.branches.map(({ kind }, i) => ({
+      flops: usual[i]!,
+      kind,
+      leads: leads[i]!,
+      trains: receivesGradient(tuned, model.branches.map((_, other) => other !== i)), // prettier-ignore
+    })),
+  );
+  const known = new Map<string, DrawTerms>();
+  const termsOf = (shape: BatchShape): DrawTerms => {
+    const key = `${shape.batch}x${shape.time}`;
+    const terms = known.get(key) ?? newTerms(shape);
+    known.set(key, terms);
+    return terms;
+  };
+  const newTerms = (shape: BatchShape): DrawTerms => {
+    const { options } = dropBP;
+    if (options.rate !== undefined) return { costs: flopsOf(shape) };
+    return solveBudget(options, planStep(tuned, shape), costs => schedule.largestRate(costs));
+  };
+  return {
+    schedule,
+    drops(step, shape) {
+      const terms = termsOf(shape);
+      return { dropped: schedule.draw(step, terms), gradientScales: schedule.gradientScales(step, terms) };
+    },
+  };
+}

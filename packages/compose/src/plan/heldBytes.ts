@@ -1,0 +1,55 @@
+import * as tf from '@tensorflow/tfjs';
+import {
+  encodedOnce,
+  isTrainable,
+  leadsToTrainable,
+  runBranch,
+  tapePullback,
+  type BatchShape,
+  type BranchRun,
+  type Runnable,
+} from '@dropbp/core';
+
+/**
+ * The bytes that each branch holds from its forward pass to its backward pass, if it is kept: measured, once for branches that
+ * do the same, on random numbers. 0 for a branch that leads to nothing trainable.
+ */
+export function heldBytes(runnable: Runnable, { batch, time }: BatchShape): number[] {
+  const leads = leadsToTrainable(runnable);
+  const encoded = encodedOnce(runnable);
+  const { model, hooks, branchScopes, virtualTokens = 0, virtualKeys = 0, isCheckpointed } = encoded.runnable;
+  const shape = { batch, time: time + virtualTokens };
+  const x = tf.randomNormal([shape.batch, shape.time, model.hiddenSize], 0, 1, 'float32', 1);
+  const shared = model.shared({ ...shape, offset: virtualKeys });
+  const known = new Map<string, number>();
+  const applies = [...new Set(model.branches.map(({ apply }) => apply))];
+  const held = model.branches.map((branch, i) => {
+    if (leads[i] !== true) return 0;
+    const scope = branchScopes[i]!;
+    const tensors = Object.entries(scope).map(([name, t]) => [name, t.shape, isTrainable(t)]);
+    const key = JSON.stringify([applies.indexOf(branch.apply), isCheckpointed?.(i), tensors]);
+    const bytes = known.get(key) ?? measured(x, { branch, scope, hooks, shared, isCheckpointed: isCheckpointed?.(i) });
+    known.set(key, bytes);
+    return bytes;
+  });
+  tf.dispose([x, ...Object.values(shared)]);
+  encoded.dispose();
+  return held;
+}
+
+function measured(x: tf.Tensor, run: BranchRun): number {
+  let bytes = 0;
+  const recorded = (): tf.Tensor => {
+    const before = tf.memory().numBytes;
+    const y = runBranch(x, run, 'record', { input: true, stream: true });
+    bytes = tf.memory().numBytes - before - sizeBytes(y);
+    return y;
+  };
+  tapePullback(recorded, [x, ...Object.values(run.scope).filter(isTrainable)]).dispose();
+  // Its input, too: nothing else keeps the stream.
+  return bytes + sizeBytes(x);
+}
+
+function sizeBytes({ size, dtype }: tf.Tensor): number {
+  return size * tf.util.bytesPerElement(dtype);
+}

@@ -1,0 +1,51 @@
+import type * as tf from '@tensorflow/tfjs';
+import { asIfEncoded, isTrainable, leadsToTrainable, type BatchShape, type Runnable, type Scope } from '@dropbp/core';
+
+/** FLOPs of a part of the model, in one step without drops. */
+export interface PartFlops {
+  readonly forward: number;
+  readonly backward: number;
+}
+
+/** FLOPs of one step without drops. Embedding, norms and optimiser are left out: they cost memory traffic, not FLOPs. */
+export interface PassFlops {
+  readonly branches: readonly PartFlops[];
+  readonly head: PartFlops;
+}
+
+/** Matrix products of attention itself: two forward; backward four, and one to compute the probabilities again. */
+const ATTENTION_BACKWARD = 5 / 2;
+
+/** @param shape - without the virtual tokens of an adapter */
+export function passFlops(runnable: Runnable, { batch, time }: BatchShape): PassFlops {
+  const { model, branchScopes, outerScope } = asIfEncoded(runnable);
+  const shape = { batch, time: time + (runnable.virtualTokens ?? 0) };
+  const tokens = shape.batch * shape.time;
+  const leads = leadsToTrainable(runnable);
+  const product = (tensors: readonly tf.Tensor[]): number =>
+    2 * tokens * tensors.filter(({ rank }) => rank === 2).reduce((sum, { size }) => sum + size, 0);
+
+  const branches = model.branches.map((branch, i): PartFlops => {
+    const isOwn = (name: string): boolean => model.parameters.has(`${branch.block}.${name}`);
+    const { own, added } = divided(branchScopes[i]!, isOwn);
+    const plain = branch.flops(shape);
+    const linear = Math.min(plain, product(own));
+    const ofAdapter = product(added.filter(isTrainable));
+    const forward = plain + ofAdapter;
+    const ofInput = linear + ATTENTION_BACKWARD * (plain - linear) + ofAdapter;
+    const ofWeights = product([...own, ...added].filter(isTrainable));
+    const again = runnable.isCheckpointed?.(i) === true ? forward : 0;
+    return { forward, backward: leads[i] === true ? ofInput + ofWeights + again : 0 };
+  });
+  const projection = 2 * batch * time * model.hiddenSize * model.vocabSize;
+  const headWeight = outerScope[`${model.head.path}.weight`] ?? outerScope[model.head.weight];
+  const ofWeight = headWeight !== undefined && isTrainable(headWeight) ? projection : 0;
+  return { branches, head: { forward: projection, backward: projection + ofWeight } };
+}
+
+/** The tensors of a scope by whether they are the model's. */
+function divided(scope: Scope, isOwn: (name: string) => boolean): { own: tf.Tensor[]; added: tf.Tensor[] } {
+  const entries = Object.entries(scope);
+  const of = (own: boolean): tf.Tensor[] => entries.flatMap(([name, tensor]) => (isOwn(name) === own ? [tensor] : []));
+  return { own: of(true), added: of(false) };
+}

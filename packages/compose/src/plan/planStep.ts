@@ -1,0 +1,80 @@
+import * as tf from '@tensorflow/tfjs';
+import type { BatchShape, Runnable } from '@dropbp/core';
+import { heldBytes } from './heldBytes.ts';
+import { passFlops } from './passFlops.ts';
+
+/** What a training step costs, before it is run. */
+export interface StepPlan {
+  readonly shape: BatchShape;
+  /** FLOPs of the forward pass, head and loss included. */
+  readonly forwardFlops: number;
+  /** FLOPs of the backward pass of each branch, which dropping it saves. */
+  readonly branchBackwardFlops: readonly number[];
+  /** FLOPs of the rest of the backward pass: the head's. */
+  readonly otherBackwardFlops: number;
+  /** FLOPs of a step in which this share of the branches' backward FLOPs is dropped. */
+  flops(rate: number): number;
+  /** Bytes that each branch holds from its forward to its backward pass if it is kept, which dropping it saves. */
+  readonly branchBytes: readonly number[];
+  /** Bytes of the weights, of what is trained with its gradient and AdamW's two moments, and of the program itself. */
+  readonly standingBytes: number;
+  /** Bytes that come and go in a step: of the branch and the rows of the head that it is at. */
+  readonly workingBytes: number;
+  /** Bytes of a step in which this share of the branches' bytes is dropped. */
+  memory(rate: number): number;
+}
+
+/** A model with an adapter, as compose() returns it. */
+export interface Planned extends Runnable {
+  readonly parameters: ReadonlyMap<string, tf.Variable>;
+}
+
+/** Rows of the head whose logits exist at a time, and how many tensors of their size. */
+const [HEAD_ROWS, HEAD_COPIES] = [128, 3];
+
+/**
+ * What a step costs at any drop rate, without running one. FLOPs are counted, from shapes alone; what a branch holds is measured
+ * on one forward pass of each kind of branch.
+ *
+ * Memory is that of the process, estimated: it takes the loss to be the cross-entropy, whose logits never exist all at once, and
+ * the optimiser to be AdamW. Both follow from shapes, so that a run that goes on elsewhere finds the same.
+ */
+export function planStep(tuned: Planned, shape: BatchShape): StepPlan {
+  const { branches, head } = passFlops(tuned, shape);
+  const branchBackwardFlops = branches.map(({ backward }) => backward);
+  const forwardFlops = head.forward + branches.reduce((sum, { forward }) => sum + forward, 0);
+  const droppable = sum(branchBackwardFlops);
+  const standingBytes = PROGRAM + bytesOfWeights(tuned) + bytesOfTraining(tuned);
+  const branchBytes = heldBytes(tuned, shape);
+  const { hiddenSize, vocabSize } = tuned.model;
+  const stream = 4 * shape.batch * (shape.time + (tuned.virtualTokens ?? 0)) * hiddenSize;
+  const workingBytes = Math.max(...branchBytes) + 3 * stream + 4 * HEAD_COPIES * HEAD_ROWS * vocabSize;
+  return {
+    shape,
+    forwardFlops,
+    branchBackwardFlops,
+    otherBackwardFlops: head.backward,
+    flops: rate => forwardFlops + head.backward + (1 - rate) * droppable,
+    branchBytes,
+    standingBytes,
+    workingBytes,
+    memory: rate => standingBytes + workingBytes + (1 - rate) * sum(branchBytes),
+  };
+}
+
+/** Node with tfjs and ONNX Runtime, before a model is there. */
+const PROGRAM = 200 * 2 ** 20;
+
+function bytesOfWeights({ branchScopes, outerScope }: Planned): number {
+  const tensors = new Set([...branchScopes, outerScope].flatMap(scope => Object.values(scope)));
+  return sum([...tensors].map(({ size, dtype }) => size * tf.util.bytesPerElement(dtype)));
+}
+
+/** A gradient and two moments of all that is trained; a copy of a weight of the model's own, which the first update makes. */
+function bytesOfTraining({ model, parameters }: Planned): number {
+  return [...parameters].reduce((all, [name, { size }]) => all + 4 * size * (model.parameters.has(name) ? 4 : 3), 0);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((all, value) => all + value, 0);
+}

@@ -1,0 +1,85 @@
+import { problem } from '@dropbp/basics';
+import { allocateRates } from './allocateRates.ts';
+import type { DropBPSettings } from './dropBP.ts';
+import type { DropBranch } from './dropSchedule.ts';
+import { reachableRate, referenceRates } from './referenceRates.ts';
+
+/** Which branches of a model take part, and the rates at which they meet a budget. */
+export interface BranchRates {
+  /** Numbers of the branches that may be dropped. */
+  readonly takingPart: readonly number[];
+  /**
+   * A rate for each branch of the model, 0 for those that take no part.
+   *
+   * @param target - share of the costs of all branches that lead to something trainable
+   * @param sensitivities - undefined: all that take part have the same rate
+   * @throws Problem where no rates reach the target, naming the largest that can be reached
+   */
+  rates(target: number, costs: readonly number[], sensitivities: readonly number[] | undefined): number[];
+  /** The share of the costs of those that take part that comes to the target. */
+  rateOfTakingPart(target: number, costs: readonly number[]): number;
+  /** The largest target, with rates that differ (`isAllocated`) or are the same for all. */
+  largestRate(costs: readonly number[], isAllocated: boolean): number;
+}
+
+export function branchRates(settings: DropBPSettings, branches: readonly DropBranch[]): BranchRates {
+  const { only, minRate, maxRate, allocation: method } = settings;
+  if (only !== undefined && branches.some(({ kind }) => kind === undefined)) {
+    throw problem('dropbp', { what: `only: '${only}' needs the kind of each branch`, fix: 'start with kinds' });
+  }
+  const leading = [...branches.keys()].filter(i => branches[i]!.leads ?? true);
+  const takingPart = leading.filter(i => only === undefined || branches[i]!.kind === only);
+
+  const sum = (costs: readonly number[], of: readonly number[]): number => of.reduce((all, i) => all + costs[i]!, 0);
+  const rateOfTakingPart = (target: number, costs: readonly number[]): number => {
+    if (takingPart.length === leading.length || target === 0) return target;
+    return (target * sum(costs, leading)) / sum(costs, takingPart);
+  };
+  const largestRate = (costs: readonly number[], isAllocated: boolean): number => {
+    const own = takingPart.map(i => costs[i]!);
+    const ofOwn = !isAllocated ? 1 : method === 'reference' ? largestOfReference(own, minRate) : maxRate!;
+    const all = sum(costs, leading);
+    return all === 0 ? 0 : (ofOwn * sum(costs, takingPart)) / all;
+  };
+  return {
+    takingPart,
+    rateOfTakingPart,
+    largestRate,
+    rates(target, costs, sensitivities) {
+      const rates = branches.map(() => 0);
+      if (target === 0) return rates;
+      const rate = rateOfTakingPart(target, costs);
+      const isPart = takingPart.length < branches.length;
+      if (!(rate < 1) || (isPart && target > largestRate(costs, sensitivities !== undefined))) {
+        throw unreachable(target, largestRate(costs, sensitivities !== undefined));
+      }
+      const own =
+        sensitivities === undefined
+          ? takingPart.map(() => rate)
+          : allocateRates({
+              sensitivities: takingPart.map(i => sensitivities[i]!),
+              flops: takingPart.map(i => costs[i]!),
+              rate,
+              minRate: Math.min(minRate, rate),
+              ...(maxRate !== undefined && { maxRate }),
+              method,
+            });
+      takingPart.forEach((branch, i) => (rates[branch] = own[i]!));
+      return rates;
+    },
+  };
+}
+
+function largestOfReference(flops: readonly number[], minRate: number): number {
+  const { left } = referenceRates({ sensitivities: flops.map(() => 1), flops, rate: 1, minRate });
+  return reachableRate(left, flops) ?? 0;
+}
+
+function unreachable(target: number, largest: number): Error {
+  return problem('dropbp', {
+    what: 'the branches that may be dropped do not reach the budget',
+    got: target,
+    expected: `at most ${Math.floor(largest * 1e4) / 1e4}`,
+    fix: 'lower the budget, raise maxRate, or let branches of both kinds be dropped',
+  });
+}
