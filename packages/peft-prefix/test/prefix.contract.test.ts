@@ -146,8 +146,9 @@ testAdapter('prefix tuning', {
     'a model that does not name its heads': [
       (model: Toy) => {
         const branches = model.branches.map(branch => {
-          const { path, block, modules, kind, flops, apply } = branch;
-          return { path, block, modules, kind, flops, apply };
+          const plain: { -readonly [Key in keyof typeof branch]: (typeof branch)[Key] } = { ...branch };
+          delete plain.heads;
+          return plain;
         });
         return prefixTuning({ numVirtualTokens: 2 }).attach({ ...model, branches });
       },
