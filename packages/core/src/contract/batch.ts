@@ -11,6 +11,11 @@ export interface Batch {
   readonly labels: tf.Tensor;
   /** int32 `[batch, time]`, 1 = token, 0 = padding. @defaultValue all ones */
   readonly attentionMask?: tf.Tensor;
+  /**
+   * int32 `[batch, time]`: where each token stands in its text, for rows that hold several texts. Each begins at 0, and its
+   * tokens see no token of another. @defaultValue every row is one text
+   */
+  readonly positions?: tf.Tensor;
 }
 
 /** An iteration over batches that knows where it is. */
