@@ -7,6 +7,7 @@ import {
   type Adapter,
   type Attachment,
   type Batch,
+  type BatchShape,
   type Model,
 } from '@dropbp/core';
 import type { DropBP } from '@dropbp/dropbp';
@@ -53,11 +54,14 @@ export function compose(model: Model, adapter: Adapter, dropBP?: DropBP, options
   const inTurn = serialized();
   let calls = 0;
 
-  const nothing: Drops = { dropped: model.branches.map(() => false) };
+  const dropsOf = ({ step, dropped, training }: Plan, shape: BatchShape): Drops => {
+    if (dropped !== undefined) return { dropped };
+    const drawn = training ? dropping?.drops(step, shape) : undefined;
+    return drawn ?? { dropped: model.branches.map(() => false) };
+  };
   const step = async (batch: Batch, options: Plan): Promise<ValueAndGradients> => {
     const ready = await readyBatch(model, batch, loss);
-    const drawn = options.training ? (dropping?.drops(options.step, ready.rows) ?? nothing) : nothing;
-    const drops = options.dropped === undefined ? drawn : { dropped: options.dropped };
+    const drops = dropsOf(options, ready.rows);
     const masks = options.training ? stepTensors(attachment, ready.rows, options) : new Map<string, tf.Tensor>();
     try {
       const pass = gradientPass(withTensors(runnable, masks), parameters, ready, drops, options.onGradient);

@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { Tuned } from '@dropbp/compose';
-import type { Batch } from '@dropbp/core';
+import { leadsToTrainable, type Batch } from '@dropbp/core';
 import type { BatchSource } from './batchSource.ts';
 import { disposeBatch } from './disposeBatch.ts';
 import type { EarlyUpdates } from './earlyUpdates.ts';
@@ -14,10 +14,12 @@ export interface Accumulated {
   readonly gradients: Map<string, tf.Tensor>;
   readonly tokens: number;
   readonly droppedBranches: readonly (readonly boolean[])[];
-  /** FLOPs of all branches, forward. */
+  /** FLOPs of all branches that lead to something trainable, forward. */
   readonly flops: number;
   /** Those of the dropped ones. */
   readonly droppedFlops: number;
+  /** Time that DropBP's measuring took. */
+  readonly calibrationSeconds: number;
 }
 
 /**
@@ -32,29 +34,35 @@ export async function accumulate(
   step: number,
   onGradient?: EarlyUpdates['onGradient'],
 ): Promise<Accumulated> {
-  const calibrationStep = tuned.dropSchedule?.calibrationStep(steps * accumulation);
+  const leads = leadsToTrainable(tuned);
   const window = gradientWindow();
   const droppedBranches: (readonly boolean[])[] = [];
   let flops = 0;
   let droppedFlops = 0;
+  let calibrationSeconds = 0;
   try {
     for (let i = 0; i < accumulation; i++) {
       signal?.throwIfAborted();
       const batch = await source.next(step);
       try {
         const microStep = (step - 1) * accumulation + i;
-        if (microStep === calibrationStep) await tuned.calibrate(batch);
+        if (tuned.dropSchedule?.isCalibrationStep(microStep, steps * accumulation) === true) {
+          const startedMs = performance.now();
+          await tuned.calibrate(batch);
+          calibrationSeconds += (performance.now() - startedMs) / 1000;
+        }
         const pass = await tuned.valueAndGradients(batch, { step: microStep, seed, ...(onGradient && { onGradient }) });
         window.add(pass);
         droppedBranches.push(pass.dropped);
-        const costs = branchFlops(tuned, batch);
+        const costs = branchFlops(tuned, batch).filter((_, branch) => leads[branch]);
+        const dropped = pass.dropped.filter((_, branch) => leads[branch]);
         flops += sum(costs);
-        droppedFlops += sum(costs.filter((_, branch) => pass.dropped[branch] === true));
+        droppedFlops += sum(costs.filter((_, i) => dropped[i] === true));
       } finally {
         disposeBatch(batch);
       }
     }
-    return { ...window.take(), droppedBranches, flops, droppedFlops };
+    return { ...window.take(), droppedBranches, flops, droppedFlops, calibrationSeconds };
   } finally {
     window.dispose();
   }

@@ -51,6 +51,8 @@ async function* run(
     let course = checkpoints?.course ?? beginning;
     const { step, position } = course;
     if (whyEnded(course, plan) !== undefined) return;
+    // After a checkpoint was restored: a run that goes on may have become longer.
+    tuned.dropSchedule?.plan(plan.steps * plan.accumulation);
     source = await batchSource(batches, plan.steps, { count: step * plan.accumulation, position });
     for (;;) {
       const report = await oneStep(tuned, source, plan, course.step + 1);
@@ -108,6 +110,7 @@ async function oneStep(tuned: Tuned, source: BatchSource, plan: TrainPlan, step:
       dropped: window.droppedFlops / window.flops,
       droppedBranches: window.droppedBranches,
       ...(rates && { rates }),
+      ...(window.calibrationSeconds > 0 && { calibrationSeconds: window.calibrationSeconds }),
       ...(isEvaluated && { heldOutLoss: await evaluateLoss(tuned, evaluate.batches()) }),
     };
   } finally {

@@ -11,7 +11,7 @@ export interface TrainStep {
   readonly seconds: number;
   /** Of all gradients together, before clipping. 0 where there were none. */
   readonly gradientNorm: number;
-  /** Share of the branches' FLOPs whose backward was dropped. */
+  /** Share of the FLOPs of the branches that lead to something trainable whose backward was dropped. */
   readonly dropped: number;
   /** For each micro-batch, what was dropped: true = that branch ran forward only. */
   readonly droppedBranches: readonly (readonly boolean[])[];
@@ -19,6 +19,8 @@ export interface TrainStep {
   readonly updated: boolean;
   /** DropBP's rate for each branch after the step. */
   readonly rates?: readonly number[];
+  /** How much of the step's time went into measuring DropBP's sensitivities, in steps that measured them. */
+  readonly calibrationSeconds?: number;
   /** Mean loss of the evaluation that followed this step. */
   readonly heldOutLoss?: number;
   /** With an evaluation: whether that loss is the lowest of the run so far. */

@@ -77,7 +77,8 @@ async function collect(run: AsyncIterable<TrainStep>, until = Infinity): Promise
 }
 
 /** What must not differ: all but the time. */
-const comparable = (all: readonly TrainStep[]): unknown[] => all.map(step => ({ ...step, seconds: 0 }));
+const comparable = (all: readonly TrainStep[]): unknown[] =>
+  all.map(step => ({ ...step, seconds: 0, calibrationSeconds: 0 }));
 const names = async (): Promise<string[]> => (await readdir(directory)).sort();
 const kept = (options: Partial<TrainOptions['checkpoints']> = {}) => ({
   checkpoints: { directory, every: 3, ...options },

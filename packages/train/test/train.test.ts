@@ -169,8 +169,23 @@ describe('DropBP', () => {
     expect(measuredAt).toEqual([3]); // int(0.1 · 34): the second micro-batch of step 2
     expect(steps[0]!.rates).toEqual(Array(6).fill(0.5));
     expect(new Set(steps[1]!.rates).size).toBeGreaterThan(1);
-    expect(steps[16]!.rates).toEqual(steps[1]!.rates);
-
+    for (const { rates } of steps.slice(2)) expect(new Set(rates).size).toBeGreaterThan(1);
+    expect(steps.map(step => (step.calibrationSeconds ?? 0) > 0)).toEqual(steps.map((_, i) => i === 1));
+    tuned.dispose();
+  });
+  it('measures them again every so often, if asked to', async () => {
+    const tuned = toyTuned(model, dropBP({ rate: 0.5, calibration: { at: 0.2, every: 6 } }));
+    const steps = await allSteps(tuned, oneRowBatches(), { steps: 10, learningRate, accumulation: 2 });
+    const measured = steps.flatMap(step => (step.calibrationSeconds === undefined ? [] : [step.step]));
+    expect(measured).toEqual([3, 6, 9]); // micro-batches 4, 10 and 16
+    tuned.dispose();
+  });
+  it('moves the rate over all micro-batches of the run', async () => {
+    const tuned = toyTuned(model, dropBP({ rate: 0.5, calibration: false, schedule: { warmup: 0.2, ramp: 0.4 } }));
+    const steps = await allSteps(tuned, oneRowBatches(), { steps: 10, learningRate, accumulation: 2 });
+    const rates = steps.map(({ rates }) => Number(rates![0]!.toFixed(9))); // of the second micro-batch of each
+    expect(rates).toEqual([0, 0, 0.0625, 0.1875, 0.3125, 0.4375, 0.5, 0.5, 0.5, 0.5]);
+    expect(steps[0]!.dropped + steps[1]!.dropped).toBe(0);
     tuned.dispose();
   });
   it('leaves what was accumulated before alone when it measures', async () => {
