@@ -141,7 +141,9 @@ describe('paddedBatch', () => {
     expect([timeOf(5), timeOf(33), timeOf(300), timeOf(300, 310)]).toEqual([32, 64, 320, 310]);
   });
   it('refuses what it cannot do', () => {
-    expect(() => paddedBatch([[1, 2]], { padId: 0, longest: 1 })).toThrow('longer than the model takes; got "2 tokens"');
+    expect(() => paddedBatch([[1, 2]], { padId: 0, longest: 1 })).toThrow(
+      'longer than the model takes; got "2 tokens"',
+    );
     expect(() => paddedBatch([], { padId: 0 })).toThrow('there are no sequences');
     expect(() => paddedBatch([[1], []], { padId: 0 })).toThrow('sequence 1 holds no tokens');
     expect(() => paddedBatch([[1]], { padId: -1 })).toThrow('padId is not usable');

@@ -1,7 +1,36 @@
+export type { Arrangement } from './batches/arrange.ts';
+export type { DataPosition } from './batches/dataPosition.ts';
+export type { DataReport } from './batches/dataReport.ts';
+export { exampleText, type ExamplePart } from './batches/exampleText.ts';
+export type { Sequence } from './batches/sequence.ts';
+export {
+  tokenizeRows,
+  type TokenizedRow,
+  type TokenizedRows,
+  type TokenizeRowsOptions,
+  type TooLong,
+} from './batches/tokenizeRows.ts';
+export {
+  countBatches,
+  trainingBatches,
+  type TrainingBatches,
+  type TrainingBatchesOptions,
+  type TrainingIterator,
+} from './batches/trainingBatches.ts';
+export type { CountedAnswers } from './chat/answerSpans.ts';
+export type { ChatTemplate, MarkedText, RenderOptions, TextSpan } from './chat/chatTemplate.ts';
+export { loadChatTemplate, type ChatTemplateFiles, type LoadChatTemplateOptions } from './chat/loadChatTemplate.ts';
 export { decodeStream, streamText, type DecodeStream } from './decodeStream.ts';
 export { loadTokenizer, type TokenizerFiles } from './loadTokenizer.ts';
 export { paddedBatch, type PaddedBatchOptions } from './paddedBatch.ts';
 export { readText } from './readText.ts';
+export type { BadRows, Dataset, Row, SkippedRows } from './rows/dataset.ts';
+export { openDataset, type DatasetSource, type OpenDatasetOptions, type RowStream } from './rows/openDataset.ts';
+export { recognizeFormat, type RecognizedFormat, type RecognizeFormatOptions } from './rows/recognizeFormat.ts';
+export type { RowFormatName } from './rows/rowFormat.ts';
+export type { ChatMessage, ChatSample, CompletionSample, Sample, TextSample } from './rows/sample.ts';
+export { splitDataset, type DatasetSplit, type SplitDatasetOptions } from './rows/splitDataset.ts';
+export type { FileType } from './sources/openSource.ts';
 export { splitHeldOut, type HeldOutSplit, type SplitHeldOutOptions } from './splitHeldOut.ts';
 export { textBatches, type TextBatchesOptions } from './textBatches.ts';
 export type { DecodeOptions, EncodeOptions, SpecialToken, Tokenizer } from './tokenizer.ts';

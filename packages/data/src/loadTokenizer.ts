@@ -1,8 +1,10 @@
 import * as huggingFace from '@huggingface/tokenizers';
-import { checkOptions, errorCode, nodeModule, problem } from '@dropbp/basics';
+import { checkOptions, problem } from '@dropbp/basics';
 import { decodeTokens } from './decodeTokens.ts';
 import { pythonSplits } from './pythonSplits.ts';
+import { readJsonObject, readTokenizerConfig } from './readTokenizerConfig.ts';
 import type { SpecialToken, Tokenizer } from './tokenizer.ts';
+import { tokenLocator } from './tokenLocator.ts';
 import { readTokenizerJson, type TokenizerJson } from './tokenizerJson.ts';
 
 // The package's types name their files without an extension, so that TypeScript does not find them for Node.
@@ -44,32 +46,14 @@ export async function loadTokenizer(source: string | TokenizerFiles): Promise<To
 }
 
 async function readFolder(folder: string): Promise<TokenizerFiles> {
-  const tokenizer = await readJson(folder, 'tokenizer.json');
+  const tokenizer = await readJsonObject(folder, 'tokenizer.json');
   if (tokenizer === undefined) {
     throw problem('data', {
       what: `${folder} holds no tokenizer.json`,
       fix: 'in Python, AutoTokenizer.from_pretrained(…).save_pretrained(…) writes one',
     });
   }
-  const names = await readJson(folder, 'special_tokens_map.json');
-  const config = await readJson(folder, 'tokenizer_config.json');
-  return { tokenizer, config: { ...names, ...config } };
-}
-
-async function readJson(folder: string, name: string): Promise<object | undefined> {
-  const path = `${folder}/${name}`;
-  let text: string;
-  try {
-    text = await nodeModule('data', 'node:fs/promises').readFile(path, 'utf8');
-  } catch (cause) {
-    if (errorCode(cause) === 'ENOENT') return undefined;
-    throw cause;
-  }
-  try {
-    return JSON.parse(text) as object;
-  } catch (cause) {
-    throw problem('data', { what: `${path} is no JSON`, cause });
-  }
+  return { tokenizer, config: await readTokenizerConfig(folder) };
 }
 
 function makeTokenizer({ tokenizer, config = {} }: TokenizerFiles, source: string): Tokenizer {
@@ -77,6 +61,7 @@ function makeTokenizer({ tokenizer, config = {} }: TokenizerFiles, source: strin
   const decode = decodeTokens(json.decoder, source);
   const encoder = new Encoder({ ...json, pre_tokenizer: pythonSplits(json, source) }, {});
   const { idByToken, tokenById } = vocabulary(json);
+  const locate = tokenLocator(json);
   const specialIds = new Set(json.added_tokens.filter(token => token.special).map(token => token.id));
   const named = (key: string): SpecialToken | undefined => specialToken(config, key, idByToken);
   const [bosToken, eosToken, padToken] = [named('bos_token'), named('eos_token'), named('pad_token')];
@@ -99,6 +84,11 @@ function makeTokenizer({ tokenizer, config = {} }: TokenizerFiles, source: strin
       return decode(tokens).join('');
     },
     idOf: token => idByToken.get(token),
+    locate: (text, ids) =>
+      locate(
+        text,
+        Array.from(ids, id => tokenById[id]),
+      ),
   };
 }
 

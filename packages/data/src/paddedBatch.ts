@@ -1,6 +1,6 @@
-import * as tf from '@tensorflow/tfjs';
 import { bucketLength, checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
 import type { Batch } from '@dropbp/core';
+import { makeBatch } from './batches/makeBatch.ts';
 
 /** Options of {@link paddedBatch}. */
 export interface PaddedBatchOptions {
@@ -12,16 +12,16 @@ export interface PaddedBatchOptions {
   readonly longest?: number;
 }
 
-// The value that transformers gives to a label that does not count.
-const IGNORED = -100;
-
 /**
  * One batch of sequences of different length, each filled up at its end: padding is masked and has no label.
  * The caller owns the batch and disposes its tensors; `train` and `evaluateLoss` do.
  *
  * @throws Problem for options that are not usable, or a sequence without tokens
  */
-export function paddedBatch(sequences: readonly ArrayLike<number>[], options: PaddedBatchOptions): Required<Batch> {
+export function paddedBatch(
+  sequences: readonly ArrayLike<number>[],
+  options: PaddedBatchOptions,
+): Batch & Required<Pick<Batch, 'attentionMask'>> {
   checkOptions('data', 'paddedBatch()', options, ['padId', 'multipleOf', 'longest']);
   const { padId, multipleOf, longest = Infinity } = options;
   if (multipleOf !== undefined) checkNumber('data', 'multipleOf', multipleOf, ranges.count);
@@ -45,16 +45,10 @@ export function paddedBatch(sequences: readonly ArrayLike<number>[], options: Pa
     multipleOf === undefined
       ? bucketLength(needed, longest)
       : Math.min(Math.ceil(needed / multipleOf) * multipleOf, longest);
-  const filled = (padding: number, value: (sequence: ArrayLike<number>, t: number) => number): tf.Tensor => {
-    const values = new Int32Array(sequences.length * time).fill(padding);
-    sequences.forEach((sequence, row) => {
-      for (let t = 0; t < sequence.length; t++) values[row * time + t] = value(sequence, t);
-    });
-    return tf.tensor2d(values, [sequences.length, time], 'int32');
-  };
-  return {
-    inputIds: filled(padId, (sequence, t) => sequence[t]!),
-    labels: filled(IGNORED, (sequence, t) => sequence[t]!),
-    attentionMask: filled(0, () => 1),
-  };
+  const rows = sequences.map(sequence => {
+    const ids = Int32Array.from(sequence);
+    return [{ ids, labels: ids }];
+  });
+  const batch = makeBatch(rows, { padId, time, isPacked: false });
+  return { ...batch, attentionMask: batch.attentionMask! };
 }

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { checkNumber, checkOptions, problem, ranges, seededRandom } from '@dropbp/basics';
 import type { Batch } from '@dropbp/core';
+import { shuffled } from './shuffled.ts';
 
 /** Options of {@link textBatches}. */
 export interface TextBatchesOptions {
@@ -69,13 +70,6 @@ export function textBatches(tokens: ArrayLike<number>, options: TextBatchesOptio
 /** 0 to `count - 1` in random order, again and again. */
 function* shuffledEpochs(count: number, seed: number): Generator<number, never> {
   for (let epoch = 0; ; epoch++) {
-    const random = seededRandom(seed, epoch);
-    const order = Uint32Array.from({ length: count }, (_, i) => i);
-    // Fisher–Yates.
-    for (let i = count - 1; i > 0; i--) {
-      const j = Math.floor(random() * (i + 1));
-      [order[i], order[j]] = [order[j]!, order[i]!];
-    }
-    yield* order;
+    yield* shuffled(count, seededRandom(seed, epoch));
   }
 }

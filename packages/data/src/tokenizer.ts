@@ -22,6 +22,13 @@ export interface Tokenizer {
    * may be larger than its tokenizer's.
    */
   decode(ids: Iterable<number>, options?: DecodeOptions): string;
+  /**
+   * Where the tokens of a text stand in it, in bytes of its UTF-8: start and end of each, one behind the other. Undefined
+   * where tokens do not add up to their text, such as where it was normalised first, or special tokens were added.
+   *
+   * @param ids - what `encode` gave for the text without special tokens
+   */
+  locate?(text: string, ids: Iterable<number>): Uint32Array | undefined;
   /** The id of a token as written in the vocabulary, or undefined: `idOf('<|im_end|>')`. */
   idOf(token: string): number | undefined;
 }

@@ -1,0 +1,62 @@
+import { problem } from '@dropbp/basics';
+import type { DataReport } from './dataReport.ts';
+import type { TokenizedRows } from './tokenizeRows.ts';
+import type { TrainingBatchesOptions } from './trainingBatches.ts';
+
+/** A place between two batches: JSON-safe, for checkpoints. What it holds is of no meaning elsewhere. */
+export interface DataPosition {
+  readonly version: 1;
+  /** The options and the data that the place belongs to. */
+  readonly settings: Readonly<Record<string, string | number | boolean | null>>;
+  readonly epoch: number;
+  /** The row of the epoch's order with which the window begins that the next batch is of. */
+  readonly row: number;
+  /** The number of the next batch in its window. */
+  readonly batch: number;
+  /** Sequences of earlier windows that wait for a batch: row and part of each. */
+  readonly waiting: readonly (readonly [row: number, part: number])[];
+  /** What was read before the window. */
+  readonly read: DataReport;
+  /** What was given out before the next batch. */
+  readonly given: DataReport;
+}
+
+/** What a position depends on. */
+export function positionSettings(
+  { dataset, time }: TokenizedRows,
+  { batch, arrangement, shuffle, seed, shuffleBuffer }: Required<Omit<TrainingBatchesOptions, 'epochs'>>,
+): DataPosition['settings'] {
+  return { rows: dataset.length ?? null, time, batch, arrangement, shuffle, seed, shuffleBuffer };
+}
+
+/** A position that was stored. @throws Problem if it is none, or of other data or options */
+export function checkedPosition(value: unknown, settings: DataPosition['settings']): DataPosition {
+  if (!isPosition(value)) {
+    const expected = 'the position of an iteration over these batches';
+    throw problem('data', { what: 'the position in the data is not usable', got: value, expected });
+  }
+  for (const [name, own] of Object.entries(settings)) {
+    if (value.settings[name] === own) continue;
+    throw problem('data', {
+      what: `the position in the data is of a run with another ${name}`,
+      got: value.settings[name],
+      expected: String(own),
+      fix: 'go on with the data and options that the run began with, or begin anew',
+    });
+  }
+  return value;
+}
+
+function isPosition(value: unknown): value is DataPosition {
+  if (typeof value !== 'object' || value === null) return false;
+  const { version, settings, epoch, row, batch, waiting, read, given } = value as Partial<DataPosition>;
+  const isCount = (number: unknown): boolean => Number.isSafeInteger(number) && (number as number) >= 0;
+  const isObject = (part: unknown): boolean => typeof part === 'object' && part !== null;
+  return (
+    version === 1 &&
+    [epoch, row, batch].every(isCount) &&
+    [settings, read, given].every(isObject) &&
+    Array.isArray(waiting) &&
+    waiting.every((place: unknown) => Array.isArray(place) && place.length === 2 && place.every(isCount))
+  );
+}

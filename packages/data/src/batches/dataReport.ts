@@ -1,0 +1,34 @@
+/** What was read, what was left out of it, and what was given out, since the first batch of a run. */
+export interface DataReport {
+  /** Rows that were looked at; again in each epoch. */
+  readonly rows: number;
+  /** Of those, the ones that could not be used and were skipped. */
+  readonly badRows: number;
+  /** Of those, the ones with more tokens than a sequence holds that were cut, or left out. */
+  readonly tooLongRows: number;
+  /** Tokens that were cut off or left out with them. */
+  readonly cutTokens: number;
+  /** Sequences of which no token counts, which were left out. */
+  readonly withoutLabels: number;
+  readonly batches: number;
+  /** Sequences in the batches. */
+  readonly sequences: number;
+  /** Tokens in the batches, padding not counted. */
+  readonly tokens: number;
+  /** Tokens in the batches that count. */
+  readonly labels: number;
+  /** Tokens that only fill the batches up. */
+  readonly padding: number;
+}
+
+/** A report of nothing. */
+export const emptyReport: DataReport = {
+  ...{ rows: 0, badRows: 0, tooLongRows: 0, cutTokens: 0, withoutLabels: 0 },
+  ...{ batches: 0, sequences: 0, tokens: 0, labels: 0, padding: 0 },
+};
+
+/** The sums of two reports. */
+export function addedReports(a: DataReport, b: Partial<DataReport>): DataReport {
+  const names = Object.keys(a) as (keyof DataReport)[];
+  return Object.fromEntries(names.map(name => [name, a[name] + (b[name] ?? 0)])) as unknown as DataReport;
+}

@@ -1,0 +1,21 @@
+/** The value that transformers gives to a label that does not count. */
+export const IGNORED = -100;
+
+/** Tokens with their labels, as they go into a batch. */
+export interface Sequence {
+  readonly ids: Int32Array;
+  /** The token itself where it counts, -100 where it does not. */
+  readonly labels: Int32Array;
+}
+
+/** How many tokens count: the first is never predicted. */
+export function labelCount({ labels }: Sequence): number {
+  let count = 0;
+  for (let i = 1; i < labels.length; i++) if (labels[i] !== IGNORED) count++;
+  return count;
+}
+
+/** From one token to before another. */
+export function slicedSequence({ ids, labels }: Sequence, start: number, end: number): Sequence {
+  return { ids: ids.slice(start, end), labels: labels.slice(start, end) };
+}

@@ -1,0 +1,31 @@
+import type { Tokenizer } from '../tokenizer.ts';
+import { IGNORED, type Sequence } from './sequence.ts';
+
+/** The tokens around a text: those that the tokenizer adds, and the one that ends a text. */
+export interface SurroundingTokens {
+  /** @param edges - whether the text begins and ends with the sequence */
+  surround(own: Sequence, edges: { readonly begins: boolean; readonly ends: boolean }): Sequence;
+}
+
+/** What a tokenizer puts around any text, found out with one. */
+export function surroundingTokens(tokenizer: Tokenizer): SurroundingTokens {
+  const bare = tokenizer.encode('a', { addSpecialTokens: false });
+  const all = tokenizer.encode('a');
+  const first = all.findIndex((_, i) => bare.every((id, j) => all[i + j] === id));
+  const before = all.slice(0, first);
+  const after = all.slice(first + bare.length);
+  const end = tokenizer.eosToken?.id;
+  return {
+    surround({ ids, labels }, { begins, ends }) {
+      const front = begins ? before : [];
+      const body = [...ids, ...(ends ? after : [])];
+      const isEnded = end === undefined || body.at(-1) === end;
+      const back = [...(ends ? after : []), ...(ends && !isEnded ? [end] : [])];
+      return {
+        ids: Int32Array.from([...front, ...ids, ...back]),
+        // What begins a text is given, what ends it is to be learnt.
+        labels: Int32Array.from([...front.map(() => IGNORED), ...labels, ...back]),
+      };
+    },
+  };
+}

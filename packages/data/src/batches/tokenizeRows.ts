@@ -1,0 +1,155 @@
+import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
+import { answerSpans, type CountedAnswers } from '../chat/answerSpans.ts';
+import type { ChatTemplate } from '../chat/chatTemplate.ts';
+import type { BadRows, Dataset, Row } from '../rows/dataset.ts';
+import { withSkipHint } from '../rows/readRow.ts';
+import { RowFault } from '../rows/rowFault.ts';
+import type { Sample } from '../rows/sample.ts';
+import { badRow } from '../sources/rowSource.ts';
+import type { Tokenizer } from '../tokenizer.ts';
+import { labelledTokens } from './labelledTokens.ts';
+import { labelCount, slicedSequence, type Sequence } from './sequence.ts';
+import { surroundingTokens, type SurroundingTokens } from './surroundingTokens.ts';
+
+/** What is done with a row of more tokens than a sequence holds. */
+export type TooLong = 'truncate' | 'split' | 'leaveOut';
+
+/** Options of {@link tokenizeRows}. */
+export interface TokenizeRowsOptions {
+  readonly tokenizer: Tokenizer;
+  /** Writes conversations. No default for rows that are some: a guess would train on what the model has never seen. */
+  readonly chatTemplate?: ChatTemplate | undefined;
+  /** Tokens in a sequence at most: no more than the model has positions. */
+  readonly time: number;
+  /** Which tokens count, where a row has a prompt or questions. Of a text, all do. @defaultValue `'answers'` */
+  readonly loss?: CountedAnswers;
+  /**
+   * What is done with a row of more than `time` tokens: its end is cut off, it becomes several sequences, or it is left out.
+   *
+   * @defaultValue `'split'` for texts, `'truncate'` for all others
+   */
+  readonly tooLong?: TooLong;
+  /** Further values for the chat template, such as `{ enable_thinking: false }`. @defaultValue none */
+  readonly templateVariables?: Readonly<Record<string, unknown>>;
+}
+
+/** Rows and how they become tokens, which happens when they are read. */
+export interface TokenizedRows {
+  readonly dataset: Dataset;
+  /** Tokens in a sequence at most. */
+  readonly time: number;
+  /** The token that fills batches up. */
+  readonly padId: number;
+  readonly badRows: BadRows;
+  /** @throws Problem with the row's place, where its conversation cannot be written */
+  tokenize(row: Row): TokenizedRow;
+}
+
+/** What became of a row. */
+export interface TokenizedRow {
+  /** None where no token counts, or the row was too long and is left out. */
+  readonly sequences: readonly Sequence[];
+  /** Tokens that were cut off, or left out with the row. */
+  readonly cutTokens: number;
+  /** Sequences of which no token counts, which are left out. */
+  readonly withoutLabels: number;
+}
+
+/**
+ * Says how rows become tokens and labels. Texts and completions are followed by the token that ends a text; conversations
+ * are as the chat template writes them, with no token added.
+ *
+ * @throws Problem for options that are not usable, or conversations without a chat template
+ *
+ * @example
+ * ```ts
+ * const rows = tokenizeRows(dataset, { tokenizer, chatTemplate: await loadChatTemplate(folder), time: 512 });
+ * ```
+ */
+export function tokenizeRows(dataset: Dataset, options: TokenizeRowsOptions): TokenizedRows {
+  checkOptions('data', 'tokenizeRows()', options, [
+    ...['tokenizer', 'chatTemplate', 'time', 'loss', 'tooLong', 'templateVariables'],
+  ]);
+  const { tokenizer, time, tooLong, loss = 'answers' } = options;
+  checkNumber('data', 'time', time, {
+    ...ranges.count,
+    accepts: v => Number.isSafeInteger(v) && v >= 2,
+    expected: 'an integer ≥ 2',
+  });
+  checkChoice('loss', loss, ['answers', 'lastAnswer', 'all']);
+  if (tooLong !== undefined) checkChoice('tooLong', tooLong, ['truncate', 'split', 'leaveOut']);
+  if (dataset.format.name === 'chat' && options.chatTemplate === undefined) throw noTemplate(dataset.name);
+  const around = surroundingTokens(tokenizer);
+  return {
+    dataset,
+    time,
+    padId: (tokenizer.padToken ?? tokenizer.eosToken)?.id ?? 0,
+    badRows: dataset.badRows,
+    tokenize({ place, sample }) {
+      try {
+        const whole = wholeSequence(sample, around, { ...options, loss });
+        return fitted(whole, time, tooLong ?? (sample.kind === 'text' ? 'split' : 'truncate'));
+      } catch (error) {
+        if (!(error instanceof RowFault)) throw error;
+        const placed = badRow(place, error.details).error;
+        throw dataset.badRows === 'throw' ? withSkipHint(placed) : placed;
+      }
+    },
+  };
+}
+
+function wholeSequence(
+  sample: Sample,
+  around: SurroundingTokens,
+  { tokenizer, chatTemplate, loss, templateVariables }: TokenizeRowsOptions & { readonly loss: CountedAnswers },
+): Sequence {
+  switch (sample.kind) {
+    case 'text': {
+      const { text, begins = true, ends = true } = sample;
+      const own = labelledTokens(tokenizer, text, [{ start: 0, end: text.length }]);
+      return around.surround(own, { begins, ends });
+    }
+    case 'completion': {
+      const text = sample.prompt + sample.completion;
+      const start = loss === 'all' ? 0 : sample.prompt.length;
+      const own = labelledTokens(tokenizer, text, [{ start, end: text.length }]);
+      return around.surround(own, { begins: true, ends: true });
+    }
+    case 'chat': {
+      if (chatTemplate === undefined)
+        throw new RowFault({ what: 'this is a conversation', expected: 'a chatTemplate' });
+      const { text, spans } = answerSpans(chatTemplate, sample, loss, templateVariables);
+      return labelledTokens(tokenizer, text, spans);
+    }
+  }
+}
+
+function fitted(whole: Sequence, time: number, tooLong: TooLong): TokenizedRow {
+  const { length } = whole.ids;
+  const isTooLong = length > time;
+  if (isTooLong && tooLong === 'leaveOut') return { sequences: [], cutTokens: length, withoutLabels: 0 };
+  const parts = !isTooLong
+    ? [whole]
+    : tooLong === 'truncate'
+      ? [slicedSequence(whole, 0, time)]
+      : Array.from({ length: Math.ceil(length / time) }, (_, i) => slicedSequence(whole, i * time, (i + 1) * time));
+  const sequences = parts.filter(part => labelCount(part) > 0);
+  return {
+    sequences,
+    cutTokens: isTooLong && tooLong === 'truncate' ? length - time : 0,
+    withoutLabels: parts.length - sequences.length,
+  };
+}
+
+function checkChoice(name: string, value: string, choices: readonly string[]): void {
+  if (choices.includes(value)) return;
+  throw problem('data', { what: `${name} is not usable`, got: value, expected: choices.map(c => `'${c}'`).join(', ') });
+}
+
+function noTemplate(name: string): Error {
+  return problem('data', {
+    what: `${name} holds conversations, and there is no chat template to write them`,
+    expected: 'chatTemplate, as loadChatTemplate() gives it',
+    fix: 'take a model that was trained to chat (its folder holds chat_template.jinja), or pass a template of your own',
+  });
+}

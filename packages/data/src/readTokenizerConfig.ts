@@ -1,0 +1,32 @@
+import { errorCode, nodeModule, problem } from '@dropbp/basics';
+
+/** What `tokenizer_config.json` of a folder holds, and below it `special_tokens_map.json`; empty where there are none. */
+export async function readTokenizerConfig(folder: string): Promise<object> {
+  const names = await readJsonObject(folder, 'special_tokens_map.json');
+  const config = await readJsonObject(folder, 'tokenizer_config.json');
+  return { ...names, ...config };
+}
+
+/**
+ * An object in a JSON file; undefined where there is no such file.
+ *
+ * @throws Problem if it is no JSON, or no object
+ */
+export async function readJsonObject(folder: string, name: string): Promise<object | undefined> {
+  const path = `${folder}/${name}`;
+  let text: string;
+  try {
+    text = await nodeModule('data', 'node:fs/promises').readFile(path, 'utf8');
+  } catch (cause) {
+    if (errorCode(cause) === 'ENOENT') return undefined;
+    throw cause;
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw problem('data', { what: `${path} is no JSON`, cause });
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw problem('data', { what: `${path} is not usable`, got: value, expected: 'an object' });
+}

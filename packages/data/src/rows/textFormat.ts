@@ -1,0 +1,12 @@
+import { columnText } from './columnText.ts';
+import type { RowFormat } from './rowFormat.ts';
+
+/** Rows that hold a text each. */
+export const textFormat: RowFormat = {
+  name: 'text',
+  required: ['text'],
+  optional: [],
+  aliases: {},
+  meaning: 'a text',
+  toSample: row => ({ kind: 'text', text: columnText(row, 'text') }),
+};

@@ -1,0 +1,34 @@
+import type { RowSource, SourceRow } from './rowSource.ts';
+
+/** The rows of several files, one after the other. */
+export function joinedSource(sources: readonly RowSource[]): RowSource {
+  const starts: number[] = [];
+  let count = 0;
+  return {
+    name: sources.map(({ name }) => name).join(', '),
+    kind: [...new Set(sources.map(({ kind }) => kind))].join('; '),
+    get blocks() {
+      return sources.flatMap(({ blocks = [0] }, i) => blocks.map(block => starts[i]! + block));
+    },
+    async *scan() {
+      for (const [i, source] of sources.entries()) {
+        starts[i] = count;
+        for await (const rows of source.scan()) {
+          count += rows.length;
+          yield rows;
+        }
+      }
+    },
+    async read(rows) {
+      const result: SourceRow[] = new Array<SourceRow>(rows.length);
+      for (const [i, source] of sources.entries()) {
+        const end = starts[i + 1] ?? count;
+        const own = rows.flatMap((row, at) => (row >= starts[i]! && row < end ? [at] : []));
+        if (own.length === 0) continue;
+        const read = await source.read(own.map(at => rows[at]! - starts[i]!));
+        own.forEach((at, j) => (result[at] = read[j]!));
+      }
+      return result;
+    },
+  };
+}

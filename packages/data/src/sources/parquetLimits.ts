@@ -1,0 +1,9 @@
+/** What is read of a Parquet file at most, as a damaged one may claim anything. */
+export const PARQUET_LIMITS = {
+  /** Values in a column of a row group. */
+  values: 2 ** 24,
+  /** Bytes of a page, unpacked. */
+  pageBytes: 2 ** 28,
+  /** Bytes of a column in a row group, as they lie in the file. */
+  chunkBytes: 2 ** 30,
+} as const;
