@@ -45,7 +45,7 @@ export { matchPeftTensors, PEFT_PREFIX, toNamedArrays, type MatchOptions } from 
 export { peftValues } from './peft/peftValues.ts';
 export { savedWeights } from './peft/savedWeights.ts';
 export { attachedTensors } from './run/attachedTensors.ts';
-export { tapePullback, type Pullback } from './run/tapePullback.ts';
+export { tapePullback, type Pullback, type TapePullback } from './run/tapePullback.ts';
 export { branchPullback, type BranchPullback, type PulledBack } from './run/branchPullback.ts';
 export { causalLoss, labelledRows, type LabelledRows } from './run/causalLoss.ts';
 export { asIfEncoded, encoded, encodedOnce, settled, type EncodedOnce } from './run/encoded.ts';

@@ -38,18 +38,16 @@ export function heldBytes(runnable: Runnable, { batch, time }: BatchShape): numb
 }
 
 function measured(x: tf.Tensor, run: BranchRun): number {
+  const trained = Object.values(run.scope).filter(isTrainable);
+  const needs = { input: true, stream: true };
+  const pullback = tapePullback(() => runBranch(x, run, 'record', needs), [x, ...trained]);
+  const counted = new Set([...Object.values(run.scope), ...Object.values(run.shared)].map(({ dataId }) => dataId));
   let bytes = 0;
-  const recorded = (): tf.Tensor => {
-    const before = tf.memory().numBytes;
-    const y = runBranch(x, run, 'record', { input: true, stream: true });
-    bytes = tf.memory().numBytes - before - sizeBytes(y);
-    return y;
-  };
-  tapePullback(recorded, [x, ...Object.values(run.scope).filter(isTrainable)]).dispose();
-  // Its input, too: nothing else keeps the stream.
-  return bytes + sizeBytes(x);
-}
-
-function sizeBytes({ size, dtype }: tf.Tensor): number {
-  return size * tf.util.bytesPerElement(dtype);
+  for (const { dataId, size, dtype } of pullback.saved) {
+    if (counted.has(dataId)) continue;
+    counted.add(dataId);
+    bytes += size * tf.util.bytesPerElement(dtype);
+  }
+  pullback.dispose();
+  return bytes;
 }

@@ -21,18 +21,26 @@ interface TapeNode {
   readonly gradient?: (adjoints: (tf.Tensor | null)[]) => Readonly<Record<string, () => tf.Tensor>>;
 }
 
+/** A pullback that shows what it keeps. */
+export interface TapePullback extends Pullback {
+  /** What the backward pass needs. The same elements may be among them more than once. */
+  readonly saved: readonly tf.Tensor[];
+}
+
 /**
  * Runs a function once, operation by operation, and keeps its tape: `tf.grads` would run it anew for every adjoint.
  *
  * @param inputs - the tensors that take a gradient
  */
-export function tapePullback(run: () => tf.Tensor, inputs: readonly tf.Tensor[]): Pullback {
+export function tapePullback(run: () => tf.Tensor, inputs: readonly tf.Tensor[]): TapePullback {
   const { result, tape } = withOwnTape(() => {
     const result = tf.tidy(run);
     return { result, tape: tf.engine().state.activeTape as unknown as TapeNode[] };
   });
   const nodes = nodesOnTheWay(tape, inputs);
+  const saved = tape.flatMap(node => node.saved);
   return {
+    saved,
     pull: adjoint =>
       tf.tidy(() => {
         const gradients = new Map<number, tf.Tensor>([[result.id, adjoint]]);
@@ -41,7 +49,7 @@ export function tapePullback(run: () => tf.Tensor, inputs: readonly tf.Tensor[])
         return inputs.map(({ id }) => (gradients.get(id) === adjoint ? adjoint.clone() : gradients.get(id)));
       }),
     dispose() {
-      tf.dispose([result, ...tape.flatMap(node => node.saved)]);
+      tf.dispose([result, ...saved]);
     },
   };
 }
