@@ -1,4 +1,4 @@
-import { Problem } from '@dropbp/basics';
+import { problem, Problem } from '@dropbp/basics';
 import type { Tuned } from '@dropbp/compose';
 import type { Batch } from '@dropbp/core';
 import { batchSource, type BatchSource } from './batchSource.ts';
@@ -9,6 +9,7 @@ import { accumulate } from './accumulate.ts';
 import { earlyUpdates } from './earlyUpdates.ts';
 import { settle, type TrainOptions, type TrainPlan } from './trainOptions.ts';
 import type { TrainStep } from './trainStep.ts';
+import { turn } from './turn.ts';
 import { updateParameters } from './updateParameters.ts';
 
 /**
@@ -69,6 +70,7 @@ async function* run(
         await plan.onCheckpoint?.({ step: course.step, path });
       }
       if (isLast) return;
+      await turn();
     }
   } catch (error) {
     throw withLastGood(error, checkpoints?.newest);
@@ -99,8 +101,7 @@ async function oneStep(tuned: Tuned, source: BatchSource, plan: TrainPlan, step:
     const update = await updateParameters(tuned, window, { ...plan, step, learningRate, early });
     const seconds = (performance.now() - startedMs) / 1000;
     const rates = tuned.dropSchedule?.rates;
-    const { evaluate } = plan;
-    const isEvaluated = evaluate !== undefined && (step % evaluate.every === 0 || step === plan.steps);
+    const heldOutLoss = await heldOut(tuned, plan, step);
     return {
       step,
       learningRate,
@@ -111,9 +112,21 @@ async function oneStep(tuned: Tuned, source: BatchSource, plan: TrainPlan, step:
       droppedBranches: window.droppedBranches,
       ...(rates && { rates }),
       ...(window.calibrationSeconds > 0 && { calibrationSeconds: window.calibrationSeconds }),
-      ...(isEvaluated && { heldOutLoss: await evaluateLoss(tuned, evaluate.batches()) }),
+      ...(heldOutLoss !== undefined && { heldOutLoss }),
     };
   } finally {
     early?.dispose();
   }
+}
+
+/** The loss on other text, after the steps that are to be evaluated. @throws Problem if it is not finite */
+async function heldOut(tuned: Tuned, { evaluate, steps }: TrainPlan, step: number): Promise<number | undefined> {
+  if (evaluate === undefined || (step % evaluate.every !== 0 && step !== steps)) return undefined;
+  const loss = await evaluateLoss(tuned, evaluate.batches());
+  if (Number.isFinite(loss)) return loss;
+  throw problem('train', {
+    what: `the held-out loss after step ${step} is not finite`,
+    got: loss,
+    fix: 'train with a lower learning rate or a longer warm-up',
+  });
 }

@@ -384,6 +384,14 @@ describe('a run that cannot go on', () => {
     expect(await names()).toEqual(['step-000003', 'step-000004']);
     await end();
   });
+  it('because the held-out loss is none says so', async () => {
+    const { run, tuned, end } = startRun(kept());
+    vi.spyOn(tuned, 'loss').mockImplementation(() => Promise.resolve({ value: tf.scalar(NaN), tokens: 1 }));
+    await expect(collect(run)).rejects.toThrow(
+      'the held-out loss after step 4 is not finite; got NaN; train with a lower learning rate',
+    );
+    await end();
+  });
   it('because the disk is full keeps what was kept', async () => {
     const { run, end } = startRun(kept({ every: 3 }));
     const open = fs.open;

@@ -87,6 +87,18 @@ describe('a run', () => {
     expect(losses).toEqual((await trained(oneRowBatches(), { steps: 3, learningRate }))[0].map(({ loss }) => loss));
     tuned.dispose();
   });
+  it('lets timers and signals have their turn between steps', async () => {
+    const tuned = toyTuned(model);
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    for await (const { step } of train(tuned, oneRowBatches(), { steps: 20, learningRate })) {
+      const until = performance.now() + 2;
+      while (performance.now() < until); // a backend that computes at once
+      expect(turns).toBeGreaterThanOrEqual(step - 2);
+    }
+    clearInterval(timer);
+    tuned.dispose();
+  });
   it('uses the optimizer that it is given, at its rate, and leaves it to its maker', async () => {
     const optimizer = sgd({ learningRate: 0.5, momentum: 0.9 });
     const [steps, values] = await trained(oneRowBatches(), { steps: 2, optimizer });
