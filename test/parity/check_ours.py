@@ -20,7 +20,7 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM
 
 OURS = ROOT / "test" / ".cache" / "ours"
-TOLERANCE = 1e-3
+TOLERANCE = 1e-4
 
 
 def main(arguments: list[str]) -> None:

@@ -1,6 +1,7 @@
-"""The LoRA adapters whose training is compared, by model."""
+"""The LoRA adapters whose files and training are compared, by model."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from peft import LoraConfig, get_peft_model
@@ -13,7 +14,7 @@ ALL_GPT2 = ["c_attn", "c_proj", "c_fc"]
 @dataclass(frozen=True)
 class Case:
     name: str
-    target_modules: list[str]
+    target_modules: list[str] | str
     rank: int = 8
     alpha: int = 16
     use_rslora: bool = False
@@ -22,6 +23,15 @@ class Case:
     alpha_pattern: dict[str, int] = field(default_factory=dict)
     schedule: Schedule = CONSTANT
     steps: int | None = None
+    # Further keys of LoraConfig.
+    options: dict = field(default_factory=dict)
+    # PEFT merges what is tied into both, and a bias of B into a bias alone; other cases it merges as we do.
+    merges: bool = True
+
+    @property
+    def takes_from_base(self) -> bool:
+        """Whether A and B are taken out of the base at first."""
+        return str(self.options.get("init_lora_weights")).startswith(("pissa", "olora"))
 
 
 QV = Case("qv", ["q_proj", "v_proj"])
@@ -35,35 +45,94 @@ PATTERNS = Case(
     alpha_pattern={"layers.1.self_attn.q_proj": 5, "v_proj": 32},
 )
 
+
+def variant(name: str, target_modules: list[str] | str, *, merges: bool = True, rank: int = 4, **options) -> Case:
+    """A case of one option: few steps show whether it is computed alike."""
+    return Case(name, target_modules, rank=rank, alpha=6, steps=5, options=options, merges=merges)
+
+
+# On any model; `linear` are two layers of each block, `embedding` and `head` the ends of the model.
+def variants(linear: list[str], embedding: str, head: str, tied: bool) -> list[Case]:
+    return [
+        variant("dora", linear, use_dora=True),
+        variant("dora-rslora-patterns", linear, use_dora=True, use_rslora=True, rank_pattern={linear[0]: 2},
+                alpha_pattern={linear[1]: 3}),
+        variant("embedding", [embedding, linear[0]], merges=not tied),
+        variant("embedding-dora", [embedding, linear[0]], use_dora=True, merges=not tied),
+        variant("embedding-regex", rf".*({embedding}|{linear[0]})", merges=not tied),
+        variant("head", [head, linear[1]], merges=not tied),
+        variant("head-dora", [head], use_dora=True, merges=not tied),
+        variant("embedding-and-head", [embedding, head], merges=not tied),
+        variant("lora-bias", linear, lora_bias=True, merges=False),
+        variant("save-head", linear, modules_to_save=[head]),
+        variant("save-embedding", linear, modules_to_save=[embedding]),
+        variant("save-both", linear, modules_to_save=[embedding, head]),
+        variant("tokens", linear, trainable_token_indices=[7, 250, 3]),
+        variant("tokens-by-name", linear, trainable_token_indices={embedding: [7, 250, 3], head: [9, 7]}, merges=not tied),
+        variant("orthogonal", linear, init_lora_weights="orthogonal"),
+        variant("gaussian", linear, init_lora_weights="gaussian"),
+        variant("pissa", linear, init_lora_weights="pissa"),
+        variant("pissa-dora-rslora", linear, init_lora_weights="pissa", use_dora=True, use_rslora=True),
+        variant("some-layers", linear, layers_to_transform=[1], exclude_modules=[linear[1]]),
+        variant("all-linear-but", "all-linear", exclude_modules=[linear[1]]),
+    ]
+
+
+LLAMA = ["q_proj", "down_proj"]
+OLORA = [variant("olora", LLAMA, init_lora_weights="olora"),
+         variant("olora-dora", LLAMA, init_lora_weights="olora", use_dora=True)]
+TIED = [
+    variant("tied-save", LLAMA, modules_to_save=["embed_tokens"], ensure_weight_tying=True),
+    variant("tied-save-by-head", LLAMA, modules_to_save=["lm_head", "model.norm"], ensure_weight_tying=True),
+    variant("tied-tokens", LLAMA, trainable_token_indices=[5, 6], ensure_weight_tying=True),
+]
+BIASES = ["q_proj", "v_proj", "o_proj"]
+
 LORA_CASES: dict[str, list[Case]] = {
     "smollm2-135m": [QV],
-    "tiny-llama2": [QV, Case("all-linear-rslora", ALL_LLAMA, use_rslora=True)],
-    "tiny-llama3": [QV, CLIPPED, PATTERNS],
+    "tiny-llama2": [
+        QV,
+        Case("all-linear-rslora", ALL_LLAMA, use_rslora=True),
+        *variants(LLAMA, "embed_tokens", "lm_head", tied=False),
+        *OLORA,
+        variant("save-block-parts", ["q_proj"], modules_to_save=["mlp", "model.norm"]),
+    ],
+    "tiny-llama3": [QV, CLIPPED, PATTERNS, *variants(LLAMA, "embed_tokens", "lm_head", tied=True), *OLORA, *TIED],
     "tiny-mistral": [QV],
-    "tiny-qwen2": [QV],
+    "tiny-qwen2": [
+        QV,
+        variant("bias-all", BIASES, bias="all"),
+        variant("bias-of-adapted", BIASES, bias="lora_only"),
+        variant("bias-dora", BIASES, bias="lora_only", use_dora=True),
+        variant("lora-bias-merged", ["q_proj", "v_proj"], lora_bias=True),
+        variant("lora-bias-and-bias", ["q_proj", "v_proj"], lora_bias=True, bias="all"),
+    ],
     "tiny-qwen3": [QV],
     "tiny-smollm": [QV],
     "tiny-gpt2": [
         Case("c_attn", ["c_attn"], fan_in_fan_out=True),
         Case("all-linear", ALL_GPT2, fan_in_fan_out=True),
         Case("all-linear-rslora", ALL_GPT2, fan_in_fan_out=True, use_rslora=True),
+        *variants(["c_attn", "mlp.c_proj"], "wte", "lm_head", tied=True),
+        variant("positions", ["wpe", "wte"], merges=False),
+        variant("position-tokens", ["c_attn"], trainable_token_indices={"wpe": [0, 2], "wte": [4]}),
+        variant("bias-all", ["c_attn"], bias="all"),
+        variant("bias-of-adapted", ["c_attn", "c_fc"], bias="lora_only"),
+        variant("bias-dora", ["c_attn", "c_fc"], bias="all", use_dora=True),
+        variant("lora-bias-merged", ["c_attn", "c_fc"], lora_bias=True),
+        variant("save-block-parts", ["c_attn"], modules_to_save=["mlp", "ln_f"]),
     ],
 }
 
 
-def lora_config(case: Case) -> dict:
-    return {
-        "rank": case.rank,
-        "alpha": case.alpha,
-        "useRslora": case.use_rslora,
-        "targetModules": case.target_modules,
-        "rankPattern": case.rank_pattern,
-        "alphaPattern": case.alpha_pattern,
-    }
+def make_adapter(base, case: Case, initial: Path | None = None):
+    """PEFT's adapter with values fixed by a seed. B is not zero: at zero, A would have no gradient. Nothing else stays
+    where it starts either.
 
-
-def make_adapter(base, case: Case):
-    """PEFT's adapter with A and B fixed by a seed. B is not zero: at zero, A would have no gradient."""
+    initial: where to leave the adapter as it is before that, for PEFT to convert a later one with.
+    """
+    torch.manual_seed(99)
+    options = {"rank_pattern": case.rank_pattern, "alpha_pattern": case.alpha_pattern, **case.options}
     adapted = get_peft_model(
         base,
         LoraConfig(
@@ -72,23 +141,39 @@ def make_adapter(base, case: Case):
             lora_alpha=case.alpha,
             lora_dropout=0.0,
             target_modules=case.target_modules,
-            use_rslora=case.use_rslora,
+            use_rslora=options.pop("use_rslora", case.use_rslora),
             fan_in_fan_out=case.fan_in_fan_out,
-            rank_pattern=case.rank_pattern,
-            alpha_pattern=case.alpha_pattern,
+            **options,
         ),
     )
+    if initial is not None:
+        config = adapted.peft_config["default"]
+        start, config.init_lora_weights = config.init_lora_weights, True  # as PEFT wants it of the initial adapter
+        adapted.save_pretrained(initial)
+        config.init_lora_weights = start
     generator = torch.Generator().manual_seed(4321)
+    keeps_start = case.takes_from_base or case.options.get("init_lora_weights") == "orthogonal"
     with torch.no_grad():
         for name, parameter in adapted.named_parameters():
-            if ".lora_A." in name:
+            if not parameter.requires_grad:
+                continue
+            noise = torch.randn(parameter.shape, generator=generator) * 0.02
+            if ".lora_A." in name and not keeps_start:
                 bound = parameter.shape[1] ** -0.5
                 parameter.copy_((torch.rand(parameter.shape, generator=generator) * 2 - 1) * bound)
-            elif ".lora_B." in name:
-                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.02)
+            elif ".lora_B." in name and name.endswith("weight") and not keeps_start:
+                parameter.copy_(noise)
+            else:
+                parameter.add_(noise)
     return adapted.eval()
 
 
+def trainable(adapted) -> dict[str, list[int]]:
+    return {plain_name(name): list(p.shape) for name, p in adapted.named_parameters() if p.requires_grad}
+
+
 def plain_name(name: str) -> str:
-    """PEFT's name in memory -> its name on disk without 'base_model.model.'; other names stay."""
-    return name.removeprefix("base_model.model.").replace(".default.weight", ".weight")
+    """PEFT's name in memory -> ours: its name on disk without 'base_model.model.', weights of the base by their own names."""
+    name = name.removeprefix("base_model.model.").replace(".base_layer.", ".").replace(".modules_to_save.default.", ".")
+    name = name.replace("lora_magnitude_vector.default.weight", "lora_magnitude_vector")
+    return name.replace(".default.", ".").removesuffix(".default")

@@ -4,14 +4,16 @@ import * as tf from '@tensorflow/tfjs';
 import '@dropbp/tfjs-backend-ort';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compose, loadAdapter, type Tuned } from '@dropbp/compose';
-import type { Adapter, Model } from '@dropbp/core';
+import { prepared, type Adapter, type Model } from '@dropbp/core';
 import { generate, loadModel } from '@dropbp/models';
 import { fullFineTune } from '@dropbp/peft-full';
+import { lora } from '@dropbp/peft-lora';
 import { adamW, constant, cosine, train } from '@dropbp/train';
 import {
   makeBatch,
   modelsFolder,
   oursFolder,
+  peftOptions,
   readReference,
   readTensors,
   referenceFolder,
@@ -22,8 +24,17 @@ import {
   type Reference,
 } from './reference.ts';
 
-/** Logits: absolute, as the issue asks. */
+/** Logits: absolute. */
 const LOGITS = 1e-3;
+/** Logits of an adapter that was loaded: absolute. */
+const LOADED = 1e-4;
+/** Logits after training: Adam moves a weight whose gradient is all rounding by the full rate, either way. */
+const TRAINED = 5e-3;
+/**
+ * The two where the base is decomposed anew, which torch does in float32. In torch, a millionth of the base changes the logits
+ * after five steps of `pissa` on tiny-gpt2 by 1.2e-2; the losses agree as elsewhere.
+ */
+const DECOMPOSED = { loaded: 5e-4, trained: 3e-2 };
 /** Losses of a training run: relative. */
 const LOSS = 1e-3;
 /** Gradients: relative, each tensor by its norm. */
@@ -51,6 +62,15 @@ async function expectLogits(
     const worst = worstDifference(await logits(runnable, prompt), expected.get(`${prefix}prompt.${i}`)!);
     expect(worst, `${prefix}prompt.${i}`).toBeLessThan(tolerance);
   }
+}
+
+function shapesOf({ parameters }: Tuned): Record<string, number[]> {
+  return Object.fromEntries([...parameters].map(([parameter, { shape }]) => [parameter, shape]));
+}
+
+/** The merged model is the adapted one, but for the order of sums. */
+async function expectSame(a: Pick<Model, 'forward'>, b: Pick<Model, 'forward'>, { prompts }: Reference): Promise<void> {
+  for (const prompt of prompts) expect(worstDifference(await logits(a, prompt), await logits(b, prompt))).toBeLessThan(LOADED); // prettier-ignore
 }
 
 /** Trains on the reference's batches in turn. The schedule's factor is given for each step, counted from 0. */
@@ -141,35 +161,53 @@ for (const name of referenceModels()) {
       expect(tokens).toEqual(reference.greedy.tokens);
     });
 
-    for (const lora of reference.lora ?? []) {
-      describe(`LoRA ${lora.name}`, () => {
-        const place = join(values, 'lora', lora.name);
-        const loadStart = (): Promise<Adapter> => loadAdapter(join(place, 'adapter_start'));
+    for (const case_ of reference.lora ?? []) {
+      describe(`LoRA ${case_.name}`, () => {
+        const place = join(values, 'lora', case_.name);
+        const load = async (from: string): Promise<Adapter> => prepared(await loadAdapter(join(place, from)), model);
 
-        it("loads PEFT's adapters with the same logits", async () => {
+        it("loads PEFT's adapters with the same logits, and trains what PEFT trains", async () => {
           const expected = await readTensors(place, 'logits.safetensors');
-          for (const [folder, prefix] of [
+          for (const [from, prefix] of [
             ['adapter_start', 'start.'],
             ['adapter_end', 'end.'],
           ] as const) {
             // prettier-ignore
-            const tuned = compose(model, await loadAdapter(join(place, folder)));
-            await expectLogits(tuned, reference, expected, prefix);
+            const tuned = compose(model, await load(from));
+            expect(shapesOf(tuned)).toEqual(case_.trainable);
+            await expectLogits(tuned, reference, expected, prefix, case_.takesFromBase ? DECOMPOSED.loaded : LOADED);
+            tuned.dispose();
+          }
+          if (case_.converted) {
+            const tuned = compose(model, await load('adapter_converted'));
+            await expectLogits(tuned, reference, expected, 'end.', LOADED);
             tuned.dispose();
           }
         });
 
         it('trains with the losses of PEFT and torch, and leaves adapter and merged model for Python to check', async () => {
-          const tuned = compose(model, await loadStart());
-          const steps = lora.losses.length;
-          expectLosses(await losses(tuned, reference, steps, lora.optimizer, lora.schedule), lora.losses);
+          const tuned = compose(model, await load('adapter_start'));
+          const steps = case_.losses.length;
+          expectLosses(await losses(tuned, reference, steps, case_.optimizer, case_.schedule), case_.losses);
           const expected = await readTensors(place, 'logits.safetensors');
-          await expectLogits(tuned, reference, expected, 'end.');
-          await leaveForPython(`${name}.${lora.name}.adapter`, reference, tuned, path => tuned.save(path), folder);
-          const merged = tuned.merge();
-          await expectLogits(merged, reference, expected, 'merged.');
-          await leaveForPython(`${name}.${lora.name}.merged`, reference, merged, path => merged.save(path), folder);
-          merged.dispose();
+          const tolerance = case_.takesFromBase ? DECOMPOSED.trained : TRAINED;
+          await expectLogits(tuned, reference, expected, 'end.', tolerance);
+          await leaveForPython(`${name}.${case_.name}.adapter`, reference, tuned, path => tuned.save(path), folder);
+          if (case_.merges) {
+            const merged = tuned.merge();
+            await expectSame(merged, tuned, reference);
+            await expectLogits(merged, reference, expected, 'merged.', tolerance);
+            await leaveForPython(`${name}.${case_.name}.merged`, reference, merged, path => merged.save(path), folder);
+            merged.dispose();
+          }
+          tuned.dispose();
+        });
+
+        it("makes the same adapter from PEFT's options, which Python loads", async () => {
+          const options = peftOptions(join(place, 'adapter_start'));
+          const tuned = compose(model, await prepared(lora(options), model));
+          expect(shapesOf(tuned)).toEqual(case_.trainable);
+          await leaveForPython(`${name}.${case_.name}.fresh`, reference, tuned, path => tuned.save(path), folder);
           tuned.dispose();
         });
       });
@@ -181,9 +219,8 @@ for (const name of referenceModels()) {
         const tuned = compose(model, fullFineTune());
         const schedule = { kind: 'constant', warmupSteps: 0, maxGradNorm: null };
         expectLosses(await losses(tuned, reference, full.losses.length, full.optimizer, schedule), full.losses);
-        // Adam moves a weight whose gradient is all rounding by the full rate, either way: the losses agree, logits nearly.
         const end = await readTensors(values, 'full', 'logits.safetensors');
-        await expectLogits(tuned, reference, end, 'end.', 5 * LOGITS);
+        await expectLogits(tuned, reference, end, 'end.', TRAINED);
         await leaveForPython(`${name}.full`, reference, tuned, path => tuned.save(path), folder);
         tuned.dispose();
       });
@@ -193,7 +230,7 @@ for (const name of referenceModels()) {
       it(`drops branches as torch detaches them: ${method}, ${pattern}`, async () => {
         const adapter =
           method === 'full' ? fullFineTune() : await loadAdapter(join(values, 'lora', method, 'adapter_start'));
-        const tuned = compose(model, adapter);
+        const tuned = compose(model, await prepared(adapter, model));
         const result = await tuned.valueAndGradients(makeBatch(reference.batches![0]!), { dropped });
         const [value] = await result.value.data();
         expect(Math.abs(value! - loss) / loss).toBeLessThan(1e-5);

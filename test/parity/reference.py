@@ -16,7 +16,7 @@ from paths import CACHE, HERE, MODELS, is_current, mark_current, stamp, versions
 
 import torch
 from dropped import gradients_with_dropped, num_branches
-from lora_cases import LORA_CASES, lora_config, make_adapter, plain_name
+from lora_cases import LORA_CASES, make_adapter, plain_name, trainable
 from safetensors.torch import save_file
 from tasks import CONSTANT, Schedule, Task, adam_w, task_for
 from transformers import AutoModelForCausalLM
@@ -117,20 +117,31 @@ def without_cache(model, prompt: list[int], count: int) -> tuple[list[int], floa
 
 def lora_case(folder: Path, task: Task, case, out: Path) -> dict:
     base = load(folder)
-    adapted = make_adapter(base, case)
     place = out / "lora" / case.name
+    # PEFT's conversion loses the magnitudes of DoRA.
+    converts = case.takes_from_base and not case.options.get("use_dora")
+    adapted = make_adapter(base, case, place / "initial" if converts else None)
     adapted.save_pretrained(place / "adapter_start")
     tensors = {f"start.{name}": value for name, value in prompt_logits(adapted, task).items()}
 
     losses = train(adapted, task, case.steps or LORA_STEPS, case.schedule)
     adapted.save_pretrained(place / "adapter_end")
     tensors |= {f"end.{name}": value for name, value in prompt_logits(adapted, task).items()}
-    merged = adapted.merge_and_unload()
-    tensors |= {f"merged.{name}": value for name, value in prompt_logits(merged, task).items()}
+    names = trainable(adapted)
+    if converts:
+        adapted.save_pretrained(
+            place / "adapter_converted", path_initial_model_for_weight_conversion=str(place / "initial")
+        )
+    if case.merges:
+        merged = adapted.merge_and_unload(safe_merge=True)
+        tensors |= {f"merged.{name}": value for name, value in prompt_logits(merged, task).items()}
     save_file(tensors, place / "logits.safetensors")
     return {
         "name": case.name,
-        **lora_config(case),
+        "trainable": names,
+        "merges": case.merges,
+        "takesFromBase": case.takes_from_base,
+        "converted": converts,
         "optimizer": adam_w(),
         "schedule": case.schedule.describe(),
         "losses": losses,
@@ -181,6 +192,9 @@ def dropbp_cases(folder: Path, task: Task, out: Path) -> list[dict]:
     methods = {"full": None} | {case.name: case for case in LORA_CASES[folder.resolve().name]}
     for method, case in methods.items():
         for pattern, dropped in drop_patterns(num_branches(load(folder))).items():
+            # Of the cases that differ in one option, one pattern with kept and dropped branches is enough.
+            if case is not None and case.options and pattern != "mixed":
+                continue
             model = load(folder) if case is None else make_adapter(load(folder), case)
             loss, gradients = gradients_with_dropped(model, task, dropped)
             file = f"{method}.{pattern}.safetensors"

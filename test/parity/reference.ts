@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { openSafetensors, toFloat32 } from '@dropbp/safetensors';
 import type { Batch } from '@dropbp/core';
+import type { LoraOptions } from '@dropbp/peft-lora';
 
 /** What reference.py wrote for one model, as far as the suite reads it. */
 export interface Reference {
@@ -19,10 +20,14 @@ export interface Reference {
 
 export interface LoraReference {
   readonly name: string;
-  readonly rank: number;
-  readonly alpha: number;
-  readonly useRslora: boolean;
-  readonly targetModules: string[];
+  /** Shapes of what PEFT trains, by our names. */
+  readonly trainable: Readonly<Record<string, readonly number[]>>;
+  /** Whether PEFT merges it as we do. */
+  readonly merges: boolean;
+  /** Whether A and B are taken out of the base at first: each library decomposes it anew. */
+  readonly takesFromBase: boolean;
+  /** Whether there is the trained adapter as PEFT converts it for the base as it was, too. */
+  readonly converted: boolean;
   readonly optimizer: OptimizerReference;
   readonly schedule: { kind: 'constant' | 'cosine'; warmupSteps: number; maxGradNorm: number | null };
   readonly losses: number[];
@@ -64,6 +69,20 @@ export async function readTensors(...path: string[]): Promise<Map<string, Float3
     await file.close();
   }
   return result;
+}
+
+/** Written by PEFT with every adapter, and no option of ours. */
+const bookkeeping = ['autoMapping', 'baseModelNameOrPath', 'fanInFanOut', 'inferenceMode', 'megatronCore', 'peftType', 'peftVersion', 'qaloraGroupSize', 'revision']; // prettier-ignore
+
+/** The options of an adapter as whoever comes from PEFT would write them: PEFT's names in camelCase, what is unset left out. */
+export function peftOptions(folder: string): LoraOptions {
+  const config = JSON.parse(readFileSync(join(folder, 'adapter_config.json'), 'utf8')) as Record<string, unknown>;
+  const camelCase = (key: string): string => key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+  const isSet = (value: unknown): boolean =>
+    typeof value === 'object' ? Object.keys(value ?? {}).length > 0 : value !== false;
+  const entries = Object.entries(config).map(([key, value]) => [camelCase(key), value] as const);
+  const options = entries.filter(([key, value]) => isSet(value) && !bookkeeping.includes(key));
+  return Object.fromEntries(options) as unknown as LoraOptions;
 }
 
 export function makeBatch({ inputIds, labels }: { inputIds: number[][]; labels: number[][] }): Batch {

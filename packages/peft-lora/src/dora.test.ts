@@ -35,16 +35,19 @@ it('gives what is computed by hand', async () => {
   expect(second).toBeCloseTo(0.447214, 5);
 });
 
-it.each([false, true])('has the gradients of its formula, the norms being constant; thinned input: %s', async isThinned => {
-  const [base, change, magnitude, bias, other] = [variable(2, 3, 4), variable(2, 3, 4), variable(4), variable(4), variable(2, 3, 4)]; // prettier-ignore
-  const norms = tf.tensor1d([1, 2, 0.5, 3]);
-  const thinned = isThinned ? other : undefined;
-  const ours = (): tf.Tensor => rescale({ base, thinned, change, magnitude, norms, bias, trainsBias: true });
-  const linear = tf.sub(thinned ?? base, bias);
-  const factor = tf.div(magnitude, norms);
-  const expected = await tf.addN([base, tf.mul(linear, tf.sub(factor, 1)), tf.mul(change, factor)]).data();
-  (await ours().data()).forEach((value, i) => expect(value).toBeCloseTo(expected[i]!, 5));
-  const inputs = [base, change, magnitude, bias, ...(thinned === undefined ? [] : [thinned])];
-  const { worst, where } = await gradientCheck(() => tf.sum(tf.square(ours())), inputs);
-  expect(worst, where).toBeLessThan(5e-3);
-});
+it.each([false, true])(
+  'has the gradients of its formula, the norms being constant; thinned input: %s',
+  async isThinned => {
+    const [base, change, magnitude, bias, other] = [variable(2, 3, 4), variable(2, 3, 4), variable(4), variable(4), variable(2, 3, 4)]; // prettier-ignore
+    const norms = tf.tensor1d([1, 2, 0.5, 3]);
+    const thinned = isThinned ? other : undefined;
+    const ours = (): tf.Tensor => rescale({ base, thinned, change, magnitude, norms, bias, trainsBias: true });
+    const linear = tf.sub(thinned ?? base, bias);
+    const factor = tf.div(magnitude, norms);
+    const expected = await tf.addN([base, tf.mul(linear, tf.sub(factor, 1)), tf.mul(change, factor)]).data();
+    (await ours().data()).forEach((value, i) => expect(value).toBeCloseTo(expected[i]!, 5));
+    const inputs = [base, change, magnitude, bias, ...(thinned === undefined ? [] : [thinned])];
+    const { worst, where } = await gradientCheck(() => tf.sum(tf.square(ours())), inputs);
+    expect(worst, where).toBeLessThan(5e-3);
+  },
+);

@@ -4,7 +4,15 @@ import { initialValues } from './initialValues.ts';
 import type { LoraLayer } from './loraLayers.ts';
 
 const sizes = { rank: 50, inFeatures: 400, outFeatures: 300 };
-const layer: LoraLayer = { module: 'q', kind: 'linear', hasBias: false, ...sizes, rankKey: undefined, alpha: 1, scaling: 1 };
+const layer: LoraLayer = {
+  module: 'q',
+  kind: 'linear',
+  hasBias: false,
+  ...sizes,
+  rankKey: undefined,
+  alpha: 1,
+  scaling: 1,
+};
 
 const deviation = (values: Float32Array): number =>
   Math.sqrt(values.reduce((sum, value) => sum + value ** 2, 0) / values.length);

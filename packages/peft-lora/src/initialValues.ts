@@ -58,7 +58,12 @@ function orthogonalValues({ module, rank, inFeatures, outFeatures }: LoraLayer, 
   const orthogonal = orthonormalColumns(normalMatrix(rank, rank, random));
   const rowsFrom = (first: number): Matrix => orthogonal.subMatrixRow(Array.from({ length: half }, (_, i) => first + 2 * i)); // prettier-ignore
   return {
-    a: toFloat32(rowsFrom(0).transpose().mmul(normalMatrix(half, inFeatures, random)).div(10)),
+    a: toFloat32(
+      rowsFrom(0)
+        .transpose()
+        .mmul(normalMatrix(half, inFeatures, random))
+        .div(10),
+    ),
     b: toFloat32(normalMatrix(outFeatures, half, random).mmul(rowsFrom(1)).div(10)),
   };
 }

@@ -33,7 +33,11 @@ export function toFloat32(matrix: Matrix): Float32Array {
 
 /** Independent samples of the standard normal distribution. */
 export function normalMatrix(rows: number, columns: number, random: SeededRandom): Matrix {
-  return fromFloat32(Float32Array.from({ length: rows * columns }, () => random.normal()), rows, columns);
+  return fromFloat32(
+    Float32Array.from({ length: rows * columns }, () => random.normal()),
+    rows,
+    columns,
+  );
 }
 
 /**
@@ -80,6 +84,12 @@ export function smallSingular(matrix: Matrix): SingularTriplets {
 /** Q `[m, n]` of the QR decomposition of a matrix `[m, n]` with m ≥ n. */
 export function orthonormalColumns(matrix: Matrix): Matrix {
   return new QrDecomposition(matrix).orthogonalMatrix;
+}
+
+/** Q `[m, n]` and R `[n, n]` of a matrix `[m, n]` with m ≥ n. */
+export function thinQr(matrix: Matrix): { readonly q: Matrix; readonly r: Matrix } {
+  const { orthogonalMatrix, upperTriangularMatrix } = new QrDecomposition(matrix);
+  return { q: orthogonalMatrix, r: upperTriangularMatrix };
 }
 
 function swapped({ left, values, right }: SingularTriplets): SingularTriplets {

@@ -92,9 +92,9 @@ const synonyms: Readonly<Record<keyof PeftNames, keyof LoraOptions>> = {
 
 const known: readonly (keyof LoraOptions)[] = [
   ...['rank', 'alpha', 'dropout', 'targetModules', 'excludeModules', 'layersToTransform', 'layersPattern'] as const, // prettier-ignore
-  ...['useRslora', 'useDora', 'rankPattern', 'alphaPattern', 'bias', 'loraBias', 'modulesToSave'] as const,
-  ...['trainableTokenIndices', 'ensureWeightTying', 'initialization', 'seed'] as const,
-  ...['baseModelNameOrPath', 'revision', 'taskType'] as const,
+  ...(['useRslora', 'useDora', 'rankPattern', 'alphaPattern', 'bias', 'loraBias', 'modulesToSave'] as const),
+  ...(['trainableTokenIndices', 'ensureWeightTying', 'initialization', 'seed'] as const),
+  ...(['baseModelNameOrPath', 'revision', 'taskType'] as const),
 ];
 
 /** @throws Problem on options that are unknown, out of range, or cannot go together */
@@ -122,7 +122,7 @@ export function settle(given: LoraOptions): SettledOptions {
   const isName = (v: unknown): boolean => v === undefined || (typeof v === 'string' && v !== '');
   check('baseModelNameOrPath', baseModelNameOrPath, isName, 'a name or path');
   check('revision', revision, isName, 'a name');
-  check('taskType', taskType, v => v === 'CAUSAL_LM', "'CAUSAL_LM', which the models here are");
+  check<string>('taskType', taskType, v => v === 'CAUSAL_LM', "'CAUSAL_LM', which the models here are");
   return {
     settings: {
       ...{ rank, alpha, dropout, useRslora, useDora, loraBias, bias, rankPattern, alphaPattern },
@@ -160,7 +160,11 @@ function checkSupported(options: object): void {
   for (const [name, value] of Object.entries(options) as [string, unknown][]) {
     const reason = Object.hasOwn(unsupportedOptions, name) ? unsupportedOptions[name] : undefined;
     if (reason === undefined) continue;
-    throw problem('peft-lora', { what: `lora(): ${name} is not supported: ${reason}`, got: value, fix: 'leave it out' });
+    throw problem('peft-lora', {
+      what: `lora(): ${name} is not supported: ${reason}`,
+      got: value,
+      fix: 'leave it out',
+    });
   }
 }
 

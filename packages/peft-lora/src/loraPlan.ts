@@ -44,10 +44,10 @@ export function loraPlan(model: Model, settings: LoraSettings, complete: boolean
   const tied = tiedNames(model);
   const isShared = settings.ensureWeightTying && tied !== undefined && saved.some(name => tied.includes(name));
   // With tying, the embedding's weight is the head's: trained once, stored twice.
-  const trained = isShared ? [tied![0], ...saved.filter(name => !tied!.includes(name))] : saved;
+  const trained = isShared ? [tied[0], ...saved.filter(name => !tied.includes(name))] : saved;
   const tables = trainedTables(model, settings);
   const biases = trainedBiases(model, layers, settings, complete);
-  const plan = { layers, tables, saved: new Set([...trained, ...(isShared ? tied! : [])]), biases };
+  const plan = { layers, tables, saved: new Set([...trained, ...(isShared ? tied : [])]), biases };
   checkApart(model, plan);
   checkTying(model, settings, layers);
   if (complete) checkTies(model, settings, isShared || tables.some(({ sharedWith }) => sharedWith !== undefined));
@@ -65,7 +65,7 @@ export function loraPlan(model: Model, settings: LoraSettings, complete: boolean
         name,
         key: keyOfWeight(name, layers),
         shape: weightOf(model, name).shape,
-        ...(isShared && name === tied![0] && { copy: tied![1] }),
+        ...(isShared && name === tied[0] && { copy: tied[1] }),
       })),
       ...tables.map(({ module, indices, width }) => {
         const name = `${module}.${names.ROWS}`;
@@ -116,7 +116,9 @@ function trainedBiases(
 ): string[] {
   if (bias === 'none') return [];
   const adapted = layers.map(({ module }) => `${module}.bias`);
-  const found = [...parameters.keys()].filter(name => (bias === 'all' ? name.endsWith('.bias') : adapted.includes(name)));
+  const found = [...parameters.keys()].filter(name =>
+    bias === 'all' ? name.endsWith('.bias') : adapted.includes(name),
+  );
   if (found.length > 0 || !complete) return found;
   throw problem('peft-lora', {
     what: `bias: '${bias}' trains nothing: ${bias === 'all' ? 'the model' : 'what is adapted'} has no biases`,
@@ -156,7 +158,8 @@ function checkTying(model: Model, { ensureWeightTying }: LoraSettings, layers: r
   if (!ensureWeightTying || tiedNames(model) === undefined || shared === undefined) return;
   throw problem('peft-lora', {
     what: `ensureWeightTying: an adapter that embedding and output layer share is not supported, and '${shared.module}' is adapted`,
-    expected: 'it together with modulesToSave or trainableTokenIndices: in PEFT a shared adapter is updated twice a step',
+    expected:
+      'it together with modulesToSave or trainableTokenIndices: in PEFT a shared adapter is updated twice a step',
     fix: 'leave the two out of targetModules, or let each have an adapter of its own, without ensureWeightTying',
   });
 }

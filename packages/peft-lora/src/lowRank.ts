@@ -26,7 +26,7 @@ export interface LowRankTensors {
 export function lowRank(x: tf.Tensor, tensors: LowRankTensors, keepRate: number): tf.Tensor {
   const { a, b, bias, scaling, kept } = tensors;
   const inFeatures = x.shape.at(-1)!;
-  const outFeatures = b.shape[0]!;
+  const outFeatures = b.shape[0];
   const input = (values: tf.Tensor, mask: tf.Tensor | undefined): tf.Tensor =>
     tf.reshape(mask === undefined ? values : maskEntries(values, mask, keepRate), [-1, inFeatures]);
   return withGradient(

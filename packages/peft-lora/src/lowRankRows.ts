@@ -13,7 +13,7 @@ export function lowRankRows(
   indices: tf.Tensor,
   { a, b, scaling }: Pick<LowRankTensors, 'a' | 'b' | 'scaling'>,
 ): tf.Tensor {
-  const [width, entries] = [b.shape[0]!, a.shape[1]!];
+  const [width, entries] = [b.shape[0], a.shape[1]!];
   return withGradient(
     [a, b],
     save => {

@@ -17,10 +17,10 @@ import { isRepeatable, readConfig } from './readConfig.ts';
 export const peftFormat: AdapterFormat = { peftType: 'LORA', fromPeft };
 
 function fromPeft({ config, tensors }: PeftFiles): Adapter {
-  const { settings, initialization, provenance } = readConfig(config);
+  const { settings, rules, initialization, provenance } = readConfig(config);
   const planFor = (model: Model): LoraPlan => {
-    const targetModules = settings.rules.targetModules ?? defaultTargets(model);
-    return loraPlan(model, { ...settings, rules: { ...settings.rules, targetModules } }, false);
+    const targetModules = rules.targetModules ?? defaultTargets(model);
+    return loraPlan(model, { ...settings, rules: { ...rules, targetModules } }, false);
   };
   const attach = (model: Model, plan: LoraPlan, taken?: ReadonlyMap<string, LoraValues>): Attachment => {
     const { values, base } = matchTensors(model, plan, tensors, config.base_model_name_or_path);

@@ -1,13 +1,16 @@
 import { problem } from '@dropbp/basics';
-import { peftConfigReader, peftValues, type PeftFiles, type Provenance } from '@dropbp/core';
+import { peftConfigReader, peftValues, type PeftFiles, type Provenance, type TargetRules } from '@dropbp/core';
 import { configRules } from './loraConfig.ts';
 import { isTokens } from './loraOptions.ts';
 import type { LoraSettings, TokenIndices, TrainedBiases } from './settings.ts';
 
 /** What an `adapter_config.json` says. */
 export interface ReadConfig {
+  readonly settings: Omit<LoraSettings, 'rules'>;
   /** `targetModules` is missing where the file leaves them to PEFT's choice for the architecture. */
-  readonly settings: LoraSettings & { readonly rules: Partial<LoraSettings['rules']> };
+  readonly rules: Omit<TargetRules, 'targetModules'> & {
+    readonly targetModules: string | readonly string[] | undefined;
+  };
   /** As PEFT has it. Others than `'pissa'` and `'olora'` need what a saved adapter no longer has. */
   readonly initialization: unknown;
   readonly provenance: Provenance;
@@ -39,14 +42,14 @@ export function readConfig(config: PeftFiles['config']): ReadConfig {
       rankPattern: reader.read('rank_pattern', isPatternOf(count), 'integers ≥ 1 by module name'),
       alphaPattern: reader.read('alpha_pattern', isPatternOf(isPositive), 'numbers > 0 by module name'),
       trainableTokenIndices: reader.optional('trainable_token_indices', isTokenIndices, 'token numbers, each once'),
-      rules: {
-        targetModules: reader.optional('target_modules', names, 'module names, or a regular expression'),
-        excludeModules: reader.optional('exclude_modules', names, 'module names, or a regular expression'),
-        layersToTransform: reader.optional('layers_to_transform', isLayers, 'numbers of layers'),
-        layersPattern: reader.optional('layers_pattern', names, 'names'),
-        modulesToSave: reader.optional('modules_to_save', isSaved, 'module names'),
-      },
-    } as ReadConfig['settings'],
+    },
+    rules: {
+      targetModules: reader.optional('target_modules', names, 'module names, or a regular expression'),
+      excludeModules: reader.optional('exclude_modules', names, 'module names, or a regular expression'),
+      layersToTransform: reader.optional('layers_to_transform', isLayers, 'numbers of layers'),
+      layersPattern: reader.optional('layers_pattern', names, 'names'),
+      modulesToSave: reader.optional('modules_to_save', isSaved, 'module names'),
+    },
     initialization,
     provenance: reader.provenance,
   };
@@ -73,7 +76,7 @@ function checkInitialization(value: unknown): void {
   });
 }
 
-const isAny = (value: unknown): value is NonNullable<unknown> => value !== undefined;
+const isAny = (value: unknown): value is unknown => value !== undefined;
 const isPositive = (value: unknown): value is number => Number.isFinite(value) && (value as number) > 0;
 const isBias = (value: unknown): value is TrainedBiases => ['none', 'all', 'lora_only'].includes(value as string);
 const isLayers = (value: unknown): value is number | number[] =>

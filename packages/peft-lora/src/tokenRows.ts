@@ -46,7 +46,7 @@ export function replaceRows(x: tf.Tensor, indices: tf.Tensor, { rows, rowNumbers
 export function replaceColumns(logits: tf.Tensor, x: tf.Tensor, tokens: TokenRows): tf.Tensor {
   const { rows, rowNumbers, rowIndices } = tokens;
   const [count, width] = rows.shape as [number, number];
-  const entries = rowNumbers.shape[0]!;
+  const entries = rowNumbers.shape[0];
   return withGradient(
     [logits, x, rows],
     save => {
@@ -72,7 +72,7 @@ export function replaceColumns(logits: tf.Tensor, x: tf.Tensor, tokens: TokenRow
 /** The table with the trained rows, `[entries, width]`. The caller owns it. */
 export function mergeRows(table: tf.Tensor, { rows, rowNumbers }: Pick<TokenRows, 'rows' | 'rowNumbers'>): tf.Tensor {
   return tf.tidy(() => {
-    const own = tf.mul(table, tf.expandDims(isOwn(rowNumbers, rows.shape[0]!), 1));
+    const own = tf.mul(table, tf.expandDims(isOwn(rowNumbers, rows.shape[0]), 1));
     return tf.add(own, tf.gather(withZeroRow(rows), rowNumbers));
   });
 }

@@ -22,7 +22,12 @@ export async function writePeft(
     for (const layer of layers) {
       const { a, b } = matrixNames(layer.kind);
       const [nameOfA, nameOfB] = [`${layer.module}.${a}`, `${layer.module}.${b}`];
-      const doubled = convertLayer(layer, values.get(nameOfA)!.data, values.get(nameOfB)!.data, taken.get(layer.module));
+      const doubled = convertLayer(
+        layer,
+        values.get(nameOfA)!.data,
+        values.get(nameOfB)!.data,
+        taken.get(layer.module),
+      );
       values.set(nameOfA, doubled.a).set(nameOfB, doubled.b);
     }
   }

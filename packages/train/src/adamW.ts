@@ -21,6 +21,11 @@ export interface AdamWOptions {
   readonly weightDecay?: number;
   /** Parameters without decay, by name. @defaultValue none */
   readonly noDecay?: (name: string) => boolean;
+  /**
+   * What the learning rate of a parameter is multiplied with, after the schedule, by its name and shape: LoRA+, for one.
+   * @defaultValue 1 for all
+   */
+  readonly learningRateFactor?: (name: string, shape: readonly number[]) => number;
 }
 
 /**
@@ -37,8 +42,11 @@ export interface AdamWOptions {
  * ```
  */
 export function adamW(options: AdamWOptions): Optimizer {
-  checkOptions('train', 'adamW()', options, ['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'noDecay']);
+  checkOptions('train', 'adamW()', options, [
+    ...['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'noDecay', 'learningRateFactor'],
+  ]);
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01, noDecay = () => false } = options;
+  const { learningRateFactor = () => 1 } = options;
   checkNumber('train', 'learningRate', options.learningRate, ranges.nonNegative, 'start with learningRate: 1e-4');
   checkNumber('train', 'beta1', beta1, ranges.shareBelowOne);
   checkNumber('train', 'beta2', beta2, ranges.shareBelowOne);
@@ -52,12 +60,13 @@ export function adamW(options: AdamWOptions): Optimizer {
     const items = group.map(({ name, parameter, gradient }, i) => {
       const { steps, tensors } = before[i]!;
       const rootOfCorrection = Math.sqrt(1 - beta2 ** (steps + 1));
+      const rate = learningRate * learningRateFactor(name, parameter.shape);
       return {
         ...tensors,
         value: parameter,
         gradient,
-        keep: scalar(1 - learningRate * (noDecay(name) ? 0 : weightDecay)),
-        stepSize: scalar((learningRate * rootOfCorrection) / (1 - beta1 ** (steps + 1))),
+        keep: scalar(1 - rate * (noDecay(name) ? 0 : weightDecay)),
+        stepSize: scalar((rate * rootOfCorrection) / (1 - beta1 ** (steps + 1))),
         epsilon: scalar(epsilon * rootOfCorrection),
       };
     });
