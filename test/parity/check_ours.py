@@ -87,7 +87,8 @@ def compare(model, prompts: list[dict]) -> float:
     worst = 0.0
     for prompt in prompts:
         with torch.no_grad():
-            actual = model(torch.tensor([prompt["tokens"]])).logits.flatten()
+            # PEFT gives logits of virtual tokens too, in front.
+            actual = model(torch.tensor([prompt["tokens"]])).logits[:, -len(prompt["tokens"]) :].flatten()
         ours = torch.tensor(prompt["logits"])
         if ours.shape != actual.shape or not ours.isfinite().all():
             raise ValueError(f"ours are {tuple(ours.shape)} values, some not finite; expected {tuple(actual.shape)}")

@@ -9,4 +9,5 @@ python=../../.venv/bin/python
 "$python" make_smollm2.py
 "$python" make_tiny_models.py
 "$python" reference.py --all
+"$python" method_cases.py
 "$python" tokenizer_cases.py

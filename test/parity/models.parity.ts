@@ -1,18 +1,18 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import '@dropbp/tfjs-backend-ort';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compose, loadAdapter, type Tuned } from '@dropbp/compose';
+import { compose, loadAdapter, readAdapter, type Tuned } from '@dropbp/compose';
 import { prepared, type Adapter, type Model } from '@dropbp/core';
 import { generate, loadModel } from '@dropbp/models';
 import { fullFineTune } from '@dropbp/peft-full';
-import { lora } from '@dropbp/peft-lora';
-import { adamW, constant, cosine, train } from '@dropbp/train';
+import { combineLora, lora, loraPlus, type CombineLoraOptions, type LoraPlusOptions } from '@dropbp/peft-lora';
+import { expectLosses, leaveForPython, logits, trainingLosses } from './compare.ts';
 import {
+  camelCased,
   makeBatch,
   modelsFolder,
-  oursFolder,
   peftOptions,
   readReference,
   readTensors,
@@ -20,7 +20,6 @@ import {
   referenceModels,
   relativeError,
   worstDifference,
-  type OptimizerReference,
   type Reference,
 } from './reference.ts';
 
@@ -35,21 +34,12 @@ const TRAINED = 5e-3;
  * after five steps of `pissa` on tiny-gpt2 by 1.2e-2; the losses agree as elsewhere.
  */
 const DECOMPOSED = { loaded: 5e-4, trained: 3e-2 };
-/** Losses of a training run: relative. */
-const LOSS = 1e-3;
 /** Gradients: relative, each tensor by its norm. */
 const GRADIENT = 1e-4;
 
 beforeAll(async () => {
   await tf.setBackend('ort');
 });
-
-async function logits(runnable: Pick<Model, 'forward'>, tokens: number[]): Promise<Float32Array> {
-  const result = runnable.forward([tokens]);
-  const values = Float32Array.from(await result.data());
-  result.dispose();
-  return values;
-}
 
 async function expectLogits(
   runnable: Pick<Model, 'forward'>,
@@ -71,58 +61,6 @@ function shapesOf({ parameters }: Tuned): Record<string, number[]> {
 /** The merged model is the adapted one, but for the order of sums. */
 async function expectSame(a: Pick<Model, 'forward'>, b: Pick<Model, 'forward'>, { prompts }: Reference): Promise<void> {
   for (const prompt of prompts) expect(worstDifference(await logits(a, prompt), await logits(b, prompt))).toBeLessThan(LOADED); // prettier-ignore
-}
-
-/** Trains on the reference's batches in turn. The schedule's factor is given for each step, counted from 0. */
-async function losses(
-  tuned: Tuned,
-  reference: Reference,
-  steps: number,
-  optimizer: OptimizerReference,
-  schedule: { kind: string; warmupSteps: number; maxGradNorm: number | null },
-): Promise<number[]> {
-  const { learningRate, ...rest } = optimizer;
-  const batches = Array.from({ length: steps }, (_, i) =>
-    makeBatch(reference.batches![i % reference.batches!.length]!),
-  );
-  const { warmupSteps, maxGradNorm } = schedule;
-  const result: number[] = [];
-  const run = train(tuned, batches, {
-    steps,
-    learningRate,
-    optimizer: adamW({ learningRate, ...rest }),
-    schedule: schedule.kind === 'cosine' ? cosine({ warmupSteps }) : constant({ warmupSteps }),
-    maxGradientNorm: maxGradNorm ?? Infinity,
-  });
-  for await (const step of run) result.push(step.loss);
-  return result;
-}
-
-function expectLosses(actual: number[], expected: number[]): void {
-  expect(actual.length).toBe(expected.length);
-  actual.forEach((loss, i) => {
-    expect(Math.abs(loss - expected[i]!) / expected[i]!, `step ${i}: ${loss}, expected ${expected[i]!}`).toBeLessThan(
-      LOSS,
-    );
-  });
-}
-
-/** Writes an adapter or checkpoint of ours with its logits, for check_ours.py to load and compare. */
-async function leaveForPython(
-  name: string,
-  reference: Reference,
-  runnable: Pick<Model, 'forward'>,
-  save: (folder: string) => Promise<void>,
-  base: string,
-): Promise<void> {
-  // prettier-ignore
-  const folder = join(oursFolder, name);
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  await save(join(folder, 'saved'));
-  const expected = [];
-  for (const tokens of reference.prompts) expected.push({ tokens, logits: [...(await logits(runnable, tokens))] });
-  writeFileSync(join(folder, 'expected.json'), JSON.stringify({ base, prompts: expected }));
 }
 
 for (const name of referenceModels()) {
@@ -188,7 +126,13 @@ for (const name of referenceModels()) {
         it('trains with the losses of PEFT and torch, and leaves adapter and merged model for Python to check', async () => {
           const tuned = compose(model, await load('adapter_start'));
           const steps = case_.losses.length;
-          expectLosses(await losses(tuned, reference, steps, case_.optimizer, case_.schedule), case_.losses);
+          const { optimizer, schedule, loraplus } = case_;
+          const { learningRate } = optimizer;
+          const rates = loraplus && loraPlus({ learningRate, ...camelCased(loraplus) } as unknown as LoraPlusOptions);
+          expectLosses(
+            await trainingLosses(tuned, reference, steps, optimizer, schedule, rates ?? {}),
+            case_.losses,
+          );
           const expected = await readTensors(place, 'logits.safetensors');
           const tolerance = case_.takesFromBase ? DECOMPOSED.trained : TRAINED;
           await expectLogits(tuned, reference, expected, 'end.', tolerance);
@@ -213,12 +157,25 @@ for (const name of referenceModels()) {
       });
     }
 
+    for (const [combination, options] of Object.entries(reference.combined?.combinations ?? {})) {
+      it(`puts adapters together as PEFT does: ${combination}`, async () => {
+        const place = join(values, 'combined');
+        const { weights } = reference.combined!;
+        const files = [await readAdapter(join(place, 'a')), await readAdapter(join(place, 'b'))];
+        const tuned = compose(model, combineLora(files, { weights, ...camelCased(options) } as CombineLoraOptions));
+        const expected = await readTensors(place, 'logits.safetensors');
+        await expectLogits(tuned, reference, expected, `${combination}.`, LOADED);
+        await leaveForPython(`${name}.combined-${combination}`, reference, tuned, path => tuned.save(path), folder);
+        tuned.dispose();
+      });
+    }
+
     if (reference.full !== undefined) {
       const full = reference.full;
       it('fine-tunes all weights with the losses of torch', async () => {
         const tuned = compose(model, fullFineTune());
         const schedule = { kind: 'constant', warmupSteps: 0, maxGradNorm: null };
-        expectLosses(await losses(tuned, reference, full.losses.length, full.optimizer, schedule), full.losses);
+        expectLosses(await trainingLosses(tuned, reference, full.losses.length, full.optimizer, schedule), full.losses);
         const end = await readTensors(values, 'full', 'logits.safetensors');
         await expectLogits(tuned, reference, end, 'end.', TRAINED);
         await leaveForPython(`${name}.full`, reference, tuned, path => tuned.save(path), folder);

@@ -1,0 +1,71 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import type { Tuned } from '@dropbp/compose';
+import type { Model } from '@dropbp/core';
+import { adamW, constant, cosine, train, type AdamWOptions } from '@dropbp/train';
+import { makeBatch, oursFolder, type OptimizerReference, type Reference } from './reference.ts';
+
+/** Losses of a training run: relative. */
+const LOSS = 1e-3;
+
+/** Flat, `[time · vocabSize]`. */
+export async function logits(runnable: Pick<Model, 'forward'>, tokens: number[]): Promise<Float32Array> {
+  const result = runnable.forward([tokens]);
+  const values = Float32Array.from(await result.data());
+  result.dispose();
+  return values;
+}
+
+/** Trains on the reference's batches in turn. The schedule's factor is given for each step, counted from 0. */
+export async function trainingLosses(
+  tuned: Tuned,
+  reference: Reference,
+  steps: number,
+  optimizer: OptimizerReference,
+  schedule: { kind: string; warmupSteps: number; maxGradNorm: number | null },
+  rates: Partial<AdamWOptions> = {},
+): Promise<number[]> {
+  const { learningRate, ...rest } = optimizer;
+  const batches = Array.from({ length: steps }, (_, i) =>
+    makeBatch(reference.batches![i % reference.batches!.length]!),
+  );
+  const { warmupSteps, maxGradNorm } = schedule;
+  const result: number[] = [];
+  const run = train(tuned, batches, {
+    steps,
+    learningRate,
+    optimizer: adamW({ learningRate, ...rest, ...rates }),
+    schedule: schedule.kind === 'cosine' ? cosine({ warmupSteps }) : constant({ warmupSteps }),
+    maxGradientNorm: maxGradNorm ?? Infinity,
+  });
+  for await (const step of run) result.push(step.loss);
+  return result;
+}
+
+export function expectLosses(actual: number[], expected: number[]): void {
+  expect(actual.length).toBe(expected.length);
+  actual.forEach((loss, i) => {
+    expect(Math.abs(loss - expected[i]!) / expected[i]!, `step ${i}: ${loss}, expected ${expected[i]!}`).toBeLessThan(
+      LOSS,
+    );
+  });
+}
+
+/** Writes an adapter or checkpoint of ours with its logits, for check_ours.py to load and compare. */
+export async function leaveForPython(
+  name: string,
+  reference: Reference,
+  runnable: Pick<Model, 'forward'>,
+  save: (folder: string) => Promise<void>,
+  base: string,
+): Promise<void> {
+  // prettier-ignore
+  const folder = join(oursFolder, name);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  await save(join(folder, 'saved'));
+  const expected = [];
+  for (const tokens of reference.prompts) expected.push({ tokens, logits: [...(await logits(runnable, tokens))] });
+  writeFileSync(join(folder, 'expected.json'), JSON.stringify({ base, prompts: expected }));
+}
