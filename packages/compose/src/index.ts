@@ -1,5 +1,5 @@
 export { compose } from './compose.ts';
 export type { ComposeOptions, LossFunction } from './composeOptions.ts';
-export { loadAdapter, type AdapterFiles, type LoadAdapterOptions } from './loadAdapter.ts';
+export { loadAdapter, readAdapter, type AdapterFiles, type LoadAdapterOptions } from './loadAdapter.ts';
 export { planStep, type Planned, type StepPlan } from './plan/planStep.ts';
 export type { CalibrateOptions, Loss, StepOptions, Tuned, ValueAndGradients } from './tuned.ts';

@@ -1,7 +1,7 @@
 import { checkOptions, problem } from '@dropbp/basics';
-import type { Adapter, AdapterFormat } from '@dropbp/core';
+import type { Adapter, AdapterFormat, PeftFiles } from '@dropbp/core';
 import { findFormat } from './findFormat.ts';
-import { readAdapterFolder } from './readAdapterFolder.ts';
+import { readAdapterFolder, type AdapterFolder } from './readAdapterFolder.ts';
 import { readArrays } from './readArrays.ts';
 
 /** The two files of an adapter, where there is no file system. */
@@ -31,7 +31,7 @@ export interface LoadAdapterOptions {
  */
 export async function loadAdapter(source: string | AdapterFiles, options: LoadAdapterOptions = {}): Promise<Adapter> {
   checkOptions('compose', 'loadAdapter()', options, ['formats']);
-  const { config, weights } = typeof source === 'string' ? await readAdapterFolder(source) : source;
+  const { config, weights } = await openAdapter(source);
   const peftType = config.peft_type;
   if (typeof peftType !== 'string') {
     throw problem('compose', {
@@ -42,4 +42,19 @@ export async function loadAdapter(source: string | AdapterFiles, options: LoadAd
   }
   const format = await findFormat(peftType, options.formats ?? []);
   return format.fromPeft({ config, tensors: await readArrays(weights) });
+}
+
+/**
+ * What an adapter's two files hold, whatever its method: for what works on files, such as putting adapters together.
+ *
+ * @param source - a folder (Node), or the files
+ * @throws Problem if the folder holds no adapter
+ */
+export async function readAdapter(source: string | AdapterFiles): Promise<PeftFiles> {
+  const { config, weights } = await openAdapter(source);
+  return { config, tensors: await readArrays(weights) };
+}
+
+async function openAdapter(source: string | AdapterFiles): Promise<AdapterFolder | AdapterFiles> {
+  return typeof source === 'string' ? readAdapterFolder(source) : source;
 }
