@@ -27,6 +27,8 @@ class Case:
     options: dict = field(default_factory=dict)
     # PEFT merges what is tied into both, and a bias of B into a bias alone; other cases it merges as we do.
     merges: bool = True
+    # Options of LoRA+, by PEFT's names.
+    loraplus: dict[str, float] | None = None
 
     @property
     def takes_from_base(self) -> bool:
@@ -86,6 +88,10 @@ TIED = [
     variant("tied-save-by-head", LLAMA, modules_to_save=["lm_head", "model.norm"], ensure_weight_tying=True),
     variant("tied-tokens", LLAMA, trainable_token_indices=[5, 6], ensure_weight_tying=True),
 ]
+LORAPLUS = Case(
+    "loraplus", ["embed_tokens", *LLAMA], rank=4, steps=5, options={"use_dora": True},
+    loraplus={"loraplus_lr_ratio": 16.0, "loraplus_lr_embedding": 1e-2, "loraplus_weight_decay": 0.01},
+)
 BIASES = ["q_proj", "v_proj", "o_proj"]
 
 LORA_CASES: dict[str, list[Case]] = {
@@ -95,6 +101,7 @@ LORA_CASES: dict[str, list[Case]] = {
         Case("all-linear-rslora", ALL_LLAMA, use_rslora=True),
         *variants(LLAMA, "embed_tokens", "lm_head", tied=False),
         *OLORA,
+        LORAPLUS,
         variant("save-block-parts", ["q_proj"], modules_to_save=["mlp", "model.norm"]),
     ],
     "tiny-llama3": [QV, CLIPPED, PATTERNS, *variants(LLAMA, "embed_tokens", "lm_head", tied=True), *OLORA, *TIED],
@@ -177,3 +184,36 @@ def plain_name(name: str) -> str:
     name = name.removeprefix("base_model.model.").replace(".base_layer.", ".").replace(".modules_to_save.default.", ".")
     name = name.replace("lora_magnitude_vector.default.weight", "lora_magnitude_vector")
     return name.replace(".default.", ".").removesuffix(".default")
+
+
+# What is put together: two adapters of one rank that share some layers and not others, and one of another rank.
+COMBINED = {
+    "tiny-llama2": (["embed_tokens", "q_proj", "down_proj"], ["q_proj", "v_proj", "embed_tokens"]),
+    "tiny-gpt2": (["c_attn", "wte"], ["c_attn", "mlp.c_proj"]),
+}
+COMBINATIONS: dict[str, dict] = {
+    "linear": {},
+    "cat": {},
+    "svd": {},
+    "svd-rank-2": {"combination_type": "svd", "svd_rank": 2, "svd_clamp": 0.95},
+    "ties": {"density": 0.6},
+    "ties_svd": {"density": 0.6, "majority_sign_method": "frequency"},
+    "magnitude_prune": {"density": 0.4},
+    "magnitude_prune_svd": {"density": 0.4},
+}
+COMBINED_WEIGHTS = [0.7, -0.4]
+
+
+def make_pair(base, name: str):
+    """Two adapters 'a' and 'b' on one base, of other alphas, one with a scaling of its own for a layer."""
+    targets = COMBINED[name]
+    options = {"task_type": "CAUSAL_LM", "r": 4, "lora_dropout": 0.0}
+    adapted = get_peft_model(base, LoraConfig(**options, target_modules=targets[0], lora_alpha=6), adapter_name="a")
+    pattern = {targets[1][0]: 9}
+    adapted.add_adapter("b", LoraConfig(**options, target_modules=targets[1], lora_alpha=3, alpha_pattern=pattern))
+    generator = torch.Generator().manual_seed(77)
+    with torch.no_grad():
+        for parameter_name, parameter in adapted.named_parameters():
+            if "lora_" in parameter_name:
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.1)
+    return adapted.eval()

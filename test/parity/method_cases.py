@@ -16,7 +16,7 @@ from paths import HERE, MODELS, ROOT, is_current, mark_current, stamp, versions
 
 import torch
 
-warnings.filterwarnings("ignore", message=".*`?past_key_values`? (is deprecated|and `cache`)|setting fan_in_fan_out", category=Warning)
+warnings.filterwarnings("ignore", message=".*`?past_key_values`? (is deprecated|and `cache`)|fan_in_fan_out is set")
 
 from peft import (
     AdaptionPromptConfig,
@@ -45,9 +45,13 @@ class Case:
     # Whether a network is trained, which the adapter's files do not hold.
     encoder: bool = False
     merges: bool = False
-    # Of the base model, for a text to start from.
+    # That of the base model, for a text to start from.
     needs_tokenizer: bool = False
-    learning_rate: float = 1e-2
+
+    @property
+    def learning_rate(self) -> float:
+        """Lower for a network: Adam moves a weight whose gradient is all rounding by the full rate, either way."""
+        return 1e-3 if self.encoder else 1e-2
 
 
 PROMPTS = {"num_virtual_tokens": VIRTUAL}

@@ -129,10 +129,7 @@ for (const name of referenceModels()) {
           const { optimizer, schedule, loraplus } = case_;
           const { learningRate } = optimizer;
           const rates = loraplus && loraPlus({ learningRate, ...camelCased(loraplus) } as unknown as LoraPlusOptions);
-          expectLosses(
-            await trainingLosses(tuned, reference, steps, optimizer, schedule, rates ?? {}),
-            case_.losses,
-          );
+          expectLosses(await trainingLosses(tuned, reference, steps, optimizer, schedule, rates ?? {}), case_.losses);
           const expected = await readTensors(place, 'logits.safetensors');
           const tolerance = case_.takesFromBase ? DECOMPOSED.trained : TRAINED;
           await expectLogits(tuned, reference, expected, 'end.', tolerance);

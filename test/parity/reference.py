@@ -16,7 +16,17 @@ from paths import CACHE, HERE, MODELS, is_current, mark_current, stamp, versions
 
 import torch
 from dropped import gradients_with_dropped, num_branches
-from lora_cases import LORA_CASES, make_adapter, plain_name, trainable
+from lora_cases import (
+    COMBINATIONS,
+    COMBINED,
+    COMBINED_WEIGHTS,
+    LORA_CASES,
+    make_adapter,
+    make_pair,
+    plain_name,
+    trainable,
+)
+from peft.optimizers import create_loraplus_optimizer
 from safetensors.torch import save_file
 from tasks import CONSTANT, Schedule, Task, adam_w, task_for
 from transformers import AutoModelForCausalLM
@@ -58,6 +68,8 @@ def make(folder: Path, out: Path) -> None:
         report["full"] = full_case(folder, task, out)
     if name in DROPBP:
         report["dropbp"] = dropbp_cases(folder, task, out)
+    if name in COMBINED:
+        report["combined"] = combined_cases(folder, task, out)
 
     (out / "reference.json").write_text(json.dumps(report, indent=1) + "\n")
     mark_current(out, wanted)
@@ -124,7 +136,7 @@ def lora_case(folder: Path, task: Task, case, out: Path) -> dict:
     adapted.save_pretrained(place / "adapter_start")
     tensors = {f"start.{name}": value for name, value in prompt_logits(adapted, task).items()}
 
-    losses = train(adapted, task, case.steps or LORA_STEPS, case.schedule)
+    losses = train(adapted, task, case.steps or LORA_STEPS, case.schedule, case.loraplus)
     adapted.save_pretrained(place / "adapter_end")
     tensors |= {f"end.{name}": value for name, value in prompt_logits(adapted, task).items()}
     names = trainable(adapted)
@@ -143,25 +155,48 @@ def lora_case(folder: Path, task: Task, case, out: Path) -> dict:
         "takesFromBase": case.takes_from_base,
         "converted": converts,
         "optimizer": adam_w(),
+        "loraplus": case.loraplus,
         "schedule": case.schedule.describe(),
         "losses": losses,
     }
 
 
-def train(model, task: Task, steps: int, schedule: Schedule = CONSTANT) -> list[float]:
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+def combined_cases(folder: Path, task: Task, out: Path) -> dict:
+    name = folder.resolve().name
+    place = out / "combined"
+    tensors = {}
+    for case, options in COMBINATIONS.items():
+        adapted = make_pair(load(folder), name)
+        if not place.exists():
+            adapted.save_pretrained(place)
+        adapted.add_weighted_adapter(
+            ["a", "b"], COMBINED_WEIGHTS, "result", **{"combination_type": case, **options}
+        )
+        adapted.set_adapter("result")
+        tensors |= {f"{case}.{key}": value for key, value in prompt_logits(adapted, task).items()}
+    save_file(tensors, place / "logits.safetensors")
+    return {"weights": COMBINED_WEIGHTS, "combinations": {c: {"combination_type": c, **o} for c, o in COMBINATIONS.items()}}
+
+
+def optimizer_of(model, loraplus: dict[str, float] | None):
     options = adam_w()
-    optimizer = torch.optim.AdamW(
-        trainable,
-        lr=options["learningRate"],
-        betas=(options["beta1"], options["beta2"]),
-        eps=options["epsilon"],
-        weight_decay=options["weightDecay"],
-    )
+    others = {"betas": (options["beta1"], options["beta2"]), "eps": options["epsilon"]}
+    if loraplus is not None:
+        return create_loraplus_optimizer(model, torch.optim.AdamW, lr=options["learningRate"], **loraplus, **others)
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return torch.optim.AdamW(trainable, lr=options["learningRate"], weight_decay=options["weightDecay"], **others)
+
+
+def train(
+    model, task: Task, steps: int, schedule: Schedule = CONSTANT, loraplus: dict[str, float] | None = None
+) -> list[float]:
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = optimizer_of(model, loraplus)
+    rates = [group["lr"] for group in optimizer.param_groups]
     losses = []
     for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = options["learningRate"] * schedule.factor(step, steps)
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * schedule.factor(step, steps)
         loss = task.loss(model, step)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

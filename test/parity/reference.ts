@@ -14,6 +14,8 @@ export interface Reference {
   readonly greedy: { prompt: number[]; tokens: number[] };
   readonly batches?: { inputIds: number[][]; labels: number[][] }[];
   readonly lora?: LoraReference[];
+  /** Two adapters `a` and `b` put together: options of each way, by PEFT's names. */
+  readonly combined?: { weights: number[]; combinations: Record<string, Record<string, unknown>> };
   readonly full?: { optimizer: OptimizerReference; losses: number[] };
   readonly dropbp?: { method: string; pattern: string; dropped: boolean[]; loss: number; gradients: string }[];
 }
@@ -29,6 +31,8 @@ export interface LoraReference {
   /** Whether there is the trained adapter as PEFT converts it for the base as it was, too. */
   readonly converted: boolean;
   readonly optimizer: OptimizerReference;
+  /** Options of LoRA+ by PEFT's names. */
+  readonly loraplus: Readonly<Record<string, number>> | null;
   readonly schedule: { kind: 'constant' | 'cosine'; warmupSteps: number; maxGradNorm: number | null };
   readonly losses: number[];
 }
@@ -74,14 +78,20 @@ export async function readTensors(...path: string[]): Promise<Map<string, Float3
 /** Written by PEFT with every adapter, and no option of ours. */
 const bookkeeping = ['autoMapping', 'baseModelNameOrPath', 'fanInFanOut', 'inferenceMode', 'megatronCore', 'peftType', 'peftVersion', 'qaloraGroupSize', 'revision']; // prettier-ignore
 
+/** Names as they are here. */
+export function camelCased(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const camelCase = (key: string): string => key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return Object.fromEntries(Object.entries(options).map(([key, value]) => [camelCase(key), value]));
+}
+
 /** The options of an adapter as whoever comes from PEFT would write them: PEFT's names in camelCase, what is unset left out. */
 export function peftOptions(folder: string): LoraOptions {
   const config = JSON.parse(readFileSync(join(folder, 'adapter_config.json'), 'utf8')) as Record<string, unknown>;
-  const camelCase = (key: string): string => key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
   const isSet = (value: unknown): boolean =>
     typeof value === 'object' ? Object.keys(value ?? {}).length > 0 : value !== false;
-  const entries = Object.entries(config).map(([key, value]) => [camelCase(key), value] as const);
-  const options = entries.filter(([key, value]) => isSet(value) && !bookkeeping.includes(key));
+  const options = Object.entries(camelCased(config)).filter(
+    ([key, value]) => isSet(value) && !bookkeeping.includes(key),
+  );
   return Object.fromEntries(options) as unknown as LoraOptions;
 }
 

@@ -60,7 +60,7 @@ export function compose(model: Model, adapter: Adapter, dropBP?: DropBP, options
     return drawn ?? { dropped: model.branches.map(() => false) };
   };
   const step = async (batch: Batch, options: Plan): Promise<ValueAndGradients> => {
-    const ready = await readyBatch(model, batch, loss);
+    const ready = await readyBatch(runnable, batch, loss);
     const drops = dropsOf(options, ready.rows);
     const masks = options.training ? stepTensors(attachment, ready.rows, options) : new Map<string, tf.Tensor>();
     try {
@@ -79,7 +79,7 @@ export function compose(model: Model, adapter: Adapter, dropBP?: DropBP, options
     trainableCount: [...parameters.values()].reduce((sum, { size }) => sum + size, 0),
     forward: (tokens, options) => forwardLogits(runnable, tokens, options),
     async loss(batch) {
-      const ready = await readyBatch(model, batch, loss);
+      const ready = await readyBatch(runnable, batch, loss);
       return { value: lossPass(runnable, ready), tokens: ready.rows.labels.length };
     },
     async valueAndGradients(batch, options = {}) {
@@ -98,7 +98,7 @@ export function compose(model: Model, adapter: Adapter, dropBP?: DropBP, options
         const sensitivities = await meanOverSamples(batch, samples, async sample => {
           const masks = stepTensors(attachment, shapeOf(sample), { seed: 0, step: CALIBRATION_STEP });
           try {
-            const ready = await readyBatch(model, sample, loss);
+            const ready = await readyBatch(runnable, sample, loss);
             return await measureSensitivities(withTensors(runnable, masks), parameters, ready);
           } finally {
             tf.dispose([...masks.values()]);

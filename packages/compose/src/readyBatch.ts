@@ -1,16 +1,20 @@
 import { checkOptions } from '@dropbp/basics';
-import { labelledRows, toInt32Rows, type Batch, type Model } from '@dropbp/core';
+import { labelledRows, toInt32Rows, type Batch, type Runnable } from '@dropbp/core';
 import type { LossFunction } from './composeOptions.ts';
 import type { ReadyBatch } from './gradientPass.ts';
 import { lossOfPass } from './lossOfPass.ts';
 
 /** Checks a batch and reads its labels. @throws Problem if it is misshapen, too long, or no label counts */
-export async function readyBatch(model: Model, batch: Batch, loss?: LossFunction): Promise<ReadyBatch> {
+export async function readyBatch(
+  { model, virtualTokens }: Pick<Runnable, 'model' | 'virtualTokens'>,
+  batch: Batch,
+  loss?: LossFunction,
+): Promise<ReadyBatch> {
   checkOptions('compose', 'a batch', batch, ['inputIds', 'labels', 'attentionMask']);
   const inputIds = toInt32Rows('inputIds', batch.inputIds, { below: model.vocabSize, longest: model.maxPositions });
   if (batch.attentionMask !== undefined) {
     toInt32Rows('attentionMask', batch.attentionMask, { below: 2, shape: inputIds.shape });
   }
-  const rows = await labelledRows(batch, model.vocabSize);
+  const rows = await labelledRows(batch, model.vocabSize, virtualTokens);
   return { inputIds, attentionMask: batch.attentionMask, rows, lossOf: lossOfPass(batch, rows, loss) };
 }

@@ -78,7 +78,7 @@ describe('planStep', () => {
     const before = tf.memory().numTensors;
     const { branchBytes } = planStep(tuned, { batch: 2, time: 9 });
     expect(tf.memory().numTensors).toBe(before);
-    const { rows } = await readyBatch(model, batch);
+    const { rows } = await readyBatch({ model }, batch);
     const inputs = [...tuned.parameters.values()];
     const held = (dropped: boolean[]): number => {
       const loss = (): tf.Tensor => causalLoss(tuned, hiddenStates(tuned, batch.inputIds, { dropped }), rows);

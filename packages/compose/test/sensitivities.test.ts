@@ -85,7 +85,7 @@ async function withTuned(
 }
 
 async function measured(tuned: Tuned, batch: Batch): Promise<number[]> {
-  return measureSensitivities(tuned, tuned.parameters, await readyBatch(tuned.model, batch));
+  return measureSensitivities(tuned, tuned.parameters, await readyBatch(tuned, batch));
 }
 
 function expectEqual(actual: readonly number[], expected: readonly number[]): void {
@@ -115,7 +115,7 @@ describe.each(Object.entries(models))('%s', (_, create) => {
 
   it.each(Object.entries(adapters))('%s: as from 2L + 1 passes', (_, adapter) =>
     withTuned(create, adapter, async (tuned, batch) => {
-      const expected = await oracleSensitivities(tuned, tuned.parameters, await readyBatch(tuned.model, batch));
+      const expected = await oracleSensitivities(tuned, tuned.parameters, await readyBatch(tuned, batch));
       expect(expected.some(sensitivity => sensitivity > 0)).toBe(true);
       expectEqual(await measured(tuned, batch), expected);
     }),

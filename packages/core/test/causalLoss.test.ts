@@ -95,6 +95,22 @@ describe('causalLoss', () => {
     const [b] = await causalLoss(headOnly(false), hidden, rows).data();
     expect(a).toBeCloseTo(b!, 5);
   });
+  it('lets the last virtual token predict the first token of its row', async () => {
+    const front = numbers([batch, 3, width]);
+    const data = someLabels((row, t) => (row === 1 ? t === 0 || t === time - 1 : t === 0));
+    const rows = await labelledRows(data, vocab, 3);
+    expect(Array.from(rows.positions)).toEqual([-1, -2, 2 * time - 2]);
+    // The same labels where the virtual tokens are tokens: each counts for what is in front of it.
+    const asTokens = someLabels(() => false);
+    const labels = (await asTokens.labels.array()) as number[][];
+    const own = (await data.labels.array()) as number[][];
+    const longer = labels.map((row, i) => [...row.slice(0, 3), ...own[i]!]);
+    const all = { inputIds: tf.zeros([batch, time + 3], 'int32'), labels: tf.tensor2d(longer, undefined, 'int32') };
+    const states = tf.concat([front, hidden], 1);
+    const [a] = await causalLoss(headOnly(false), states, rows).data();
+    const [b] = await causalLoss(headOnly(false), states, await labelledRows(all, vocab)).data();
+    expect(a).toBeCloseTo(b!, 6);
+  });
   it('refuses batches without labels, labels that are no tokens, and shapes that differ', async () => {
     await expect(labelledRows(someLabels(() => false), vocab)).rejects.toThrow('no label of the batch counts'); // prettier-ignore
     await expect(

@@ -55,10 +55,13 @@ export interface LossOf {
 }
 
 /** @param labels - of the two rows. @defaultValue the tokens themselves */
-export async function lossOf({ model }: Pick<Bound, 'model'>, labels = tokens(model)): Promise<LossOf> {
+export async function lossOf(
+  { model, runnable }: Pick<Bound, 'model' | 'runnable'>,
+  labels = tokens(model),
+): Promise<LossOf> {
   const inputIds = tf.tensor2d(tokens(model), [2, TIME], 'int32');
   const labelIds = tf.tensor2d(labels, [2, TIME], 'int32');
-  const rows = await labelledRows({ inputIds, labels: labelIds }, model.vocabSize);
+  const rows = await labelledRows({ inputIds, labels: labelIds }, model.vocabSize, runnable.virtualTokens);
   labelIds.dispose();
   return {
     loss: (runnable, dropped) =>

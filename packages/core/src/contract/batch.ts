@@ -7,7 +7,10 @@ export const IGNORED_LABEL = -100;
 export interface Batch {
   /** int32 `[batch, time]` */
   readonly inputIds: tf.Tensor;
-  /** int32 `[batch, time]`; {@link IGNORED_LABEL} where a position has none. */
+  /**
+   * int32 `[batch, time]`; {@link IGNORED_LABEL} where a position has none. The first counts only where an adapter puts virtual
+   * tokens in front of it.
+   */
   readonly labels: tf.Tensor;
   /** int32 `[batch, time]`, 1 = token, 0 = padding. @defaultValue all ones */
   readonly attentionMask?: tf.Tensor;

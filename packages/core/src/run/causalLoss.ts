@@ -15,7 +15,7 @@ import { sumWithGradients } from './sumWithGradients.ts';
 
 /** The positions of a batch that predict a label that counts. */
 export interface LabelledRows {
-  /** Position in the flattened `[batch · time]`. */
+  /** Position in the flattened `[batch · time]`; −1 − row for the virtual token in front of a row. */
   readonly positions: Int32Array;
   /** The next token's label for each of them. */
   readonly labels: Int32Array;
@@ -33,9 +33,10 @@ const STATES = 'x';
 /**
  * Finds the positions whose next token has a label that counts.
  *
+ * @param virtualTokens - in front of every sequence: the last of them predicts the first token, as in PEFT. @defaultValue 0
  * @throws Problem if the batch is misshapen or no label counts
  */
-export async function labelledRows(batch: Batch, vocabSize: number): Promise<LabelledRows> {
+export async function labelledRows(batch: Batch, vocabSize: number, virtualTokens = 0): Promise<LabelledRows> {
   const [rows, time] = batch.inputIds.shape as [number, number];
   if (batch.inputIds.rank !== 2 || String(batch.labels.shape) !== String(batch.inputIds.shape)) {
     throw problem('core', {
@@ -48,7 +49,7 @@ export async function labelledRows(batch: Batch, vocabSize: number): Promise<Lab
   const positions: number[] = [];
   const targets: number[] = [];
   for (let row = 0; row < rows; row++) {
-    for (let t = 0; t + 1 < time; t++) {
+    for (let t = virtualTokens > 0 ? -1 : 0; t + 1 < time; t++) {
       const label = labels[row * time + t + 1]!;
       if (label === IGNORED_LABEL) continue;
       if (label < 0 || label >= vocabSize) {
@@ -58,7 +59,7 @@ export async function labelledRows(batch: Batch, vocabSize: number): Promise<Lab
           expected: `0 to ${vocabSize - 1}, or ${IGNORED_LABEL} for a position that does not count`,
         });
       }
-      positions.push(row * time + t);
+      positions.push(t < 0 ? -1 - row : row * time + t);
       targets.push(label);
     }
   }
@@ -94,8 +95,9 @@ export function causalLoss(runnable: Runnable, hidden: tf.Tensor, rows: Labelled
     const weights = new Float32Array(size).fill(1 / count, 0, real);
     for (let i = 0; i < real; i++) {
       const position = rows.positions[start + i]!;
-      own[i] = position;
-      at[i] = position + virtual * (Math.floor(position / rows.time) + 1);
+      const row = position < 0 ? -1 - position : Math.floor(position / rows.time);
+      own[i] = Math.max(position, -1);
+      at[i] = row * time + virtual + (position < 0 ? -1 : position % rows.time);
       labels[i] = rows.labels[start + i]!;
     }
     const frozen = { labels: tf.tensor1d(labels, 'int32'), weights: tf.tensor1d(weights) };
