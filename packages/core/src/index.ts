@@ -19,8 +19,10 @@ export {
   type CompiledPullback,
   type Engine,
   type EngineOptions,
+  type PackedForm,
   type Results,
   type TracedFunction,
+  weightForm,
 } from './engine.ts';
 export { activate, gated, type Activation } from './ops/activation.ts';
 export { attention, HIDDEN, type AttentionOptions } from './ops/attention.ts';
@@ -41,7 +43,7 @@ export {
   type PeftConfigRules,
   type Provenance,
 } from './peft/peftConfig.ts';
-export { matchPeftTensors, PEFT_PREFIX, toNamedArrays, type MatchOptions } from './peft/peftTensors.ts';
+export { checkPeftTensors, matchPeftTensors, PEFT_PREFIX, toNamedArrays, type MatchOptions } from './peft/peftTensors.ts';
 export { peftValues } from './peft/peftValues.ts';
 export { savedWeights } from './peft/savedWeights.ts';
 export { attachedTensors } from './run/attachedTensors.ts';

@@ -1,5 +1,12 @@
 import { problem } from '@dropbp/basics';
-import type { Adapter, AdapterFormat, Attachment, Model, PeftFiles } from '@dropbp/core';
+import {
+  checkPeftTensors,
+  type Adapter,
+  type AdapterFormat,
+  type Attachment,
+  type Model,
+  type PeftFiles,
+} from '@dropbp/core';
 import { attachLora } from './attachLora.ts';
 import { defaultTargets } from './defaultTargets.ts';
 import type { LoraValues } from './initialValues.ts';
@@ -18,6 +25,7 @@ export const peftFormat: AdapterFormat = { peftType: 'LORA', fromPeft };
 
 function fromPeft({ config, tensors }: PeftFiles): Adapter {
   const { settings, rules, initialization, provenance } = readConfig(config);
+  checkPeftTensors('peft-lora', tensors);
   const planFor = (model: Model): LoraPlan => {
     const targetModules = rules.targetModules ?? defaultTargets(model);
     return loraPlan(model, { ...settings, rules: { ...rules, targetModules } }, false);

@@ -40,7 +40,7 @@ const methodOf: Readonly<Record<string, string>> = {
  */
 export function matchPeftTensors(tensors: ReadonlyMap<string, NamedArray>, options: MatchOptions): void {
   const { room, expected, optional = new Map<string, readonly number[]>(), explain } = options;
-  checkValues(room, tensors);
+  checkPeftTensors(room, tensors);
   const missing = [...expected.keys()].filter(name => !tensors.has(name));
   const unexpected = [...tensors.keys()].filter(name => !expected.has(name) && !optional.has(name));
   const misshapen = [...tensors].flatMap(([name, { shape }]) => {
@@ -62,7 +62,13 @@ export function matchPeftTensors(tensors: ReadonlyMap<string, NamedArray>, optio
   });
 }
 
-function checkValues(room: string, tensors: ReadonlyMap<string, NamedArray>): void {
+/**
+ * What an adapter file must hold whatever model it is for.
+ *
+ * @param room - the package that speaks in errors
+ * @throws Problem for a file without tensors, for an empty tensor, and for values that are NaN or infinite
+ */
+export function checkPeftTensors(room: string, tensors: ReadonlyMap<string, NamedArray>): void {
   const gathered = 'save it again: with weights spread over devices they must be gathered first';
   if (tensors.size === 0) throw problem(room, { what: 'the adapter file holds no tensors', fix: gathered });
   for (const [name, { shape, data }] of tensors) {
