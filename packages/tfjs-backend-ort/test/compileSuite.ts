@@ -1,56 +1,43 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import * as tf from '@tensorflow/tfjs';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { compile, type CompiledFunction, type CompileOptions, ortBackend, type Traceable } from '../src/index.ts';
-import { attention, attentionInputs, drawer, mlp, mlpInputs, type Named, tiny } from './llamaBranch.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import {
+  type Call,
+  expectBranches,
+  expectClose,
+  llamaBranch,
+  onCpu,
+  outcomes,
+  valueAndGradients,
+} from '@dropbp/testing';
+import {
+  compile as compileForGood,
+  type CompiledFunction,
+  type CompileOptions,
+  ortBackend,
+  type Results,
+  type Traceable,
+} from '../src/index.ts';
 
-interface Numbers {
-  readonly shape: number[];
-  readonly values: number[];
+const { attention, attentionInputs, drawer, mlp, mlpInputs, tiny } = llamaBranch;
+type Named = llamaBranch.Named;
+
+/** Between ONNX Runtime and tfjs's cpu backend, relative to the largest number of each tensor. */
+const CLOSE = 1e-5;
+
+const made: { dispose(): void }[] = [];
+
+/** A compiled function for the time of a test. */
+function compile<R extends Results>(fn: Traceable<R>, options?: CompileOptions): CompiledFunction<R> {
+  const call = compileForGood(fn, options);
+  made.push(call);
+  return call;
 }
 
-const numbers = (tensors: tf.Tensor[]): Promise<Numbers[]> =>
-  Promise.all(tensors.map(async tensor => ({ shape: tensor.shape, values: [...(await tensor.data())] })));
-
-/** Equal to 1e-5 of the largest number of each tensor. */
-function expectClose(actual: readonly Numbers[], expected: readonly Numbers[], tolerance = 1e-5): void {
-  expect(actual.map(({ shape }) => shape)).toEqual(expected.map(({ shape }) => shape));
-  expected.forEach(({ values }, k) => {
-    const scale = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1e-6);
-    const worst = values.reduce((worst, value, i) => Math.max(worst, Math.abs(value - actual[k]!.values[i]!)), 0);
-    expect(worst / scale, `tensor ${k}`).toBeLessThanOrEqual(tolerance);
-  });
-}
-
-type Call = (differentiable: Named, frozen: Named) => tf.Tensor;
-
-/** The value of a call without and with a tape, and the gradients of Σ y·dy by all differentiable inputs. */
-async function valueAndGradients(call: Call, differentiable: Named, frozen: Named): Promise<Numbers[]> {
-  const names = Object.keys(differentiable);
-  let taped: tf.Tensor | undefined;
-  const gradients = tf.grads((...x: tf.Tensor[]) => {
-    taped = tf.keep(call(Object.fromEntries(names.map((name, i) => [name, x[i]!])), frozen));
-    return tf.sum(tf.mul(taped, drawer(99)(taped.shape)));
-  })(Object.values(differentiable));
-  return numbers([call(differentiable, frozen), taped!, ...gradients]);
-}
-
-const plain =
-  (fn: Traceable): Call =>
-  (differentiable, frozen) =>
-    fn({ ...differentiable, ...frozen }) as tf.Tensor;
-
-/** A compiled function of one result. */
+/** One of one result. */
 function compiled(fn: Traceable, options?: CompileOptions): Call & CompiledFunction {
   return compile(fn, options) as Call & CompiledFunction;
-}
-
-async function onCpu<T>(run: () => Promise<T>): Promise<T> {
-  await tf.setBackend('cpu');
-  const result = await run();
-  await tf.setBackend('ort');
-  return result;
 }
 
 /** What a compiled function may not leave behind. */
@@ -60,34 +47,21 @@ function held(): object {
   return { numTensors, numDataBuffers, usedBytes, sessions, dataIds: ortBackend().numDataIds() };
 }
 
-/** Runs `compile` against plain tfjs on cpu, and counts what it holds. */
+/** What `compile` promises beyond an engine: sessions, options, errors, what it holds. The rest is in testBackend. */
 export function compileSuite(device: string): void {
   process.env.DROPBP_ORT_DEVICE = device;
   beforeEach(() => tf.setBackend('ort'));
+  afterEach(() => {
+    for (const call of made.splice(0)) call.dispose();
+  });
   afterAll(() => tf.setBackend('cpu'));
 
   describe('a compiled transformer branch', () => {
-    const options: CompileOptions[] = [{}, { recompute: 'none' }, { recompute: 'full' }];
-    const sizes = [tiny, { ...tiny, batch: 3 }, { ...tiny, time: 40, hidden: 64, inner: 128 }];
+    const options: CompileOptions[] = [{ recompute: 'none' }, { recompute: 'full' }];
 
-    it.each(options)('gives the values and gradients of plain tfjs on cpu, %o', async option => {
-      for (const size of sizes) {
-        const branches = [
-          [attention(size), () => attentionInputs(size, 3)],
-          [mlp, () => mlpInputs(size, 5)],
-        ] as const;
-        for (const [fn, make] of branches) {
-          const run = (call: Call) => async (): Promise<Numbers[]> => {
-            const { x, lora, frozen } = make();
-            return [
-              ...(await valueAndGradients(call, { x, ...lora }, frozen)),
-              ...(await valueAndGradients(call, lora, { x, ...frozen })),
-            ];
-          };
-          expectClose(await run(compiled(fn, option))(), await onCpu(run(plain(fn))));
-        }
-      }
-    });
+    it.each(options)('gives the values and gradients of plain tfjs on cpu, %o', option =>
+      expectBranches(fn => compiled(fn, option)),
+    );
 
     it('keeps less the more it recomputes, and runs the same forward pass', () => {
       const size = { ...tiny, time: 80, hidden: 64, inner: 128 };
@@ -129,24 +103,15 @@ export function compileSuite(device: string): void {
   describe('sessions', () => {
     it('are shared by layers of equal structure, whose weights and scalars differ', async () => {
       const call = compiled(attention(tiny));
-      ortBackend().trim();
-      const sessions = ortBackend().memory().sessions;
-      const run = (branch: Call) => async (): Promise<Numbers[]> => {
-        const results: Numbers[] = [];
-        for (let layer = 0; layer < 4; layer++) {
-          const { x, lora, frozen } = attentionInputs(tiny, 10 + layer, 1 + layer);
-          results.push(...(await valueAndGradients(branch, { x, ...lora }, frozen)));
-        }
-        return results;
-      };
-      const actual = await run(call)();
-      expectClose(actual, await onCpu(run(plain(attention(tiny)))));
+      for (let layer = 0; layer < 4; layer++) {
+        const { x, lora, frozen } = attentionInputs(tiny, 10 + layer, 1 + layer);
+        await valueAndGradients(call, { x, ...lora }, frozen);
+      }
       expect(call.signatures).toBe(1);
-      ortBackend().trim();
-      // Forward alone, forward and save, backward.
-      expect(ortBackend().memory().sessions).toBe(sessions + 3);
+      const { sessions } = ortBackend().memory();
       call.dispose();
-      expect(ortBackend().memory().sessions).toBe(sessions);
+      // Forward alone, forward and save, backward.
+      expect(ortBackend().memory().sessions).toBe(sessions - 3);
     });
     it('are one signature per set of shapes, types and differentiable inputs', () => {
       const call = compiled(({ x, y }) => tf.mul(x!, y!));
@@ -171,52 +136,7 @@ export function compileSuite(device: string): void {
     });
   });
 
-  describe('inputs and results', () => {
-    it('may be integers and truth values', async () => {
-      const fn: Traceable = ({ table, ids, keep }) => tf.where(keep!, tf.gather(table!, ids as tf.Tensor1D), 0);
-      const make = (): [Named, Named] => [
-        { table: drawer(1)([5, 3]) },
-        { ids: tf.tensor([4, 0, 4], [3], 'int32'), keep: tf.tensor([1, 0, 1], [3, 1], 'bool') },
-      ];
-      expectClose(
-        await valueAndGradients(compiled(fn), ...make()),
-        await onCpu(() => valueAndGradients(plain(fn), ...make())),
-      );
-    });
-    it('may be several: the gradient flows through the first', async () => {
-      const call = compile(({ x, w }) => {
-        const y = tf.matMul(x as tf.Tensor2D, w as tf.Tensor2D);
-        return [tf.relu(y), y, tf.argMax(y, 1), x!];
-      });
-      const x = drawer(1)([3, 4]);
-      const w = drawer(2)([4, 2]);
-      const direct = call({}, { x, w });
-      expect(direct.map(({ shape, dtype }) => [shape, dtype])).toEqual([[[3, 2], 'float32'], [[3, 2], 'float32'], [[3], 'int32'], [[3, 4], 'float32']]); // prettier-ignore
-      let taped: tf.Tensor[] = [];
-      const gradient = tf.grad(w => {
-        taped = call({ w }, { x }).map((y, i) => (i === 0 ? y : tf.keep(y)));
-        return tf.sum(tf.add(taped[0]!, taped[1]!));
-      })(w);
-      const expected = tf.grad(w => tf.sum(tf.relu(tf.matMul(x as tf.Tensor2D, w as tf.Tensor2D))))(w);
-      expectClose(await numbers([gradient]), await numbers([expected]));
-      expectClose(await numbers(taped.slice(1)), await numbers(direct.slice(1)));
-    });
-    it('may be an input itself, the same tensor twice, or a constant', async () => {
-      const call = compile(({ x }) => {
-        const y = tf.neg(x!);
-        return [x!, y, y, tf.ones([2])];
-      });
-      const x = tf.tensor([1, 2]);
-      const values = async (): Promise<number[][]> => Promise.all(call({ x }).map(async t => [...(await t.data())]));
-      expect(await values()).toEqual([[1, 2], [-1, -2], [-1, -2], [1, 1]]); // prettier-ignore
-      const { grads } = tf.valueAndGrads((x: tf.Tensor) => tf.sum(tf.mul(call({ x })[0]!, [3, 5])))([x]);
-      expect([...(await grads[0]!.data())]).toEqual([3, 5]);
-    });
-    it('that do not matter have a gradient of zeros', async () => {
-      const call = compiled(({ x }) => tf.square(x!));
-      const grads = tf.grads((x: tf.Tensor, y: tf.Tensor) => tf.sum(call({ x, y }, {})))([tf.ones([2]), tf.ones([3])]);
-      expect(await numbers(grads)).toEqual([{ shape: [2], values: [2, 2] }, { shape: [3], values: [0, 0, 0] }]); // prettier-ignore
-    });
+  describe('inputs', () => {
     it('are refused where they make no sense', () => {
       const call = compiled(({ x }) => tf.square(x!), { name: 'square' });
       const whole = tf.ones([2], 'int32');
@@ -237,36 +157,18 @@ export function compileSuite(device: string): void {
   });
 
   describe('what a traced function may hold', () => {
-    it('customGrad: its own gradient is used', async () => {
-      const doubled = tf.customGrad((x, save) => {
-        (save as tf.GradSaveFunc)([x as tf.Tensor]);
-        return {
-          value: tf.mul(x as tf.Tensor, 2),
-          gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.mul(tf.mul(dy, 10), saved[0]!),
-        };
-      });
-      const call = compiled(({ x }) => doubled(tf.exp(x!)));
-      const x = tf.tensor([0, 1]);
-      const gradient = tf.grad(x => tf.sum(call({ x }, {})))(x);
-      expectClose(await numbers([gradient]), [{ shape: [2], values: [10, 10 * Math.E ** 2] }]);
-    });
-    it('a compiled function: it becomes part of the outer one', async () => {
+    it('a compiled function: it becomes part of the outer one', () => {
       const inner = compiled(({ x }) => tf.square(x!));
       const outer = compiled(({ x }) => tf.sin(inner({ x: tf.exp(x!) }, {})));
-      const x = tf.tensor([0.1, 0.2]);
-      const run = (square: (x: tf.Tensor) => tf.Tensor, call?: Call) =>
-        tf.valueAndGrads((x: tf.Tensor) => tf.sum(call ? call({ x }, {}) : tf.sin(square(tf.exp(x)))))([x]);
-      const actual = run(tf.square, outer);
-      const expected = run(tf.square);
-      expectClose(await numbers([actual.value, ...actual.grads]), await numbers([expected.value, ...expected.grads]));
-      expect(inner.signatures).toBe(0);
+      outer({ x: tf.tensor([0.1, 0.2]) }, {});
+      expect([outer.signatures, inner.signatures]).toEqual([1, 0]);
     });
     it('constants from outside, small and large, which it keeps', async () => {
       const large = drawer(1)([100]);
       const call = compiled(({ x }) => tf.add(tf.mul(x!, tf.add(large, 1)), tf.add(large, tf.tensor([1]))));
       const factors = Array.from(await tf.add(large, 1).data());
       const sumOfFactors = factors.reduce((sum, factor) => sum + factor, 0);
-      const expected = await numbers([tf.add(tf.mul(3, tf.add(large, 1)), tf.add(large, 1))]);
+      const expected = await outcomes([tf.add(tf.mul(3, tf.add(large, 1)), tf.add(large, 1))]);
       const before = tf.memory();
       const x = tf.scalar(3);
       const gradient = tf.grad((x: tf.Tensor) => {
@@ -275,7 +177,7 @@ export function compileSuite(device: string): void {
         return y;
       })(x);
       const y = call({ x }, {});
-      expectClose(await numbers([y]), expected);
+      expectClose(await outcomes([y]), expected, CLOSE, 'largest');
       expect((await gradient.data())[0]).toBeCloseTo(sumOfFactors, 4);
       tf.dispose([x, y, gradient]);
       // They are the function's, not among the tensors of whoever calls it.
@@ -292,7 +194,7 @@ export function compileSuite(device: string): void {
       });
       const y = tf.fill([2, 2], NaN);
       const { value, grads } = tf.valueAndGrads((x: tf.Tensor) => tf.sum(call({ x }, { y })))([tf.tensor([1, 2])]);
-      expect(await numbers([value, ...grads])).toEqual([{ shape: [], values: [3] }, { shape: [2], values: [1, 1] }]); // prettier-ignore
+      expect([await value.array(), await grads[0]!.array()]).toEqual([3, [1, 1]]);
       expect(call.report()[0]!.nodes.forwardSaving).toBeGreaterThan(1);
       expect([...(await ortBackend().after(y, y).data())]).toEqual([NaN, NaN, NaN, NaN]);
     });
@@ -363,7 +265,7 @@ export function compileSuite(device: string): void {
 
   it('gives loss and gradients in one session where the function takes them itself', async () => {
     const loss = (h: tf.Tensor, w: tf.Tensor): tf.Scalar => {
-      const logits = tf.matMul(h as tf.Tensor2D, w as tf.Tensor2D, false, true);
+      const logits = tf.matMul(h, w, false, true);
       return tf.neg(tf.sum(tf.logSoftmax(logits)));
     };
     const both: Traceable<tf.Tensor[]> = ({ h, w }) => {
@@ -372,7 +274,7 @@ export function compileSuite(device: string): void {
     };
     const make = (): Named => ({ h: drawer(1)([5, 4]), w: drawer(2)([7, 4]) });
     const call = compile(both);
-    expectClose(await numbers(call({}, make())), await onCpu(() => numbers(both(make()))));
+    expectClose(await outcomes(call({}, make())), await onCpu(() => outcomes(both(make()))), CLOSE, 'largest');
     expect(Object.keys(call.report()[0]!.nodes)).toEqual(['forward']);
     call.dispose();
   });
@@ -384,17 +286,10 @@ export function compileSuite(device: string): void {
       await tf.setBackend('ort');
       ({ lora, frozen } = mlpInputs(tiny, 5));
     });
-    const branch = compiled(mlp);
+    const branch = compileForGood(mlp) as Call & CompiledFunction;
     const through = (x: tf.Tensor): tf.Tensor => tf.add(x, branch({ x, ...lora }, frozen));
     const input = (): tf.Tensor => drawer(3)([tiny.batch, tiny.time, tiny.hidden]);
 
-    it('is back to where it was after a forward and a backward pass in a tidy', () => {
-      const step = (): void => tf.tidy(() => void tf.grad(x => tf.sum(through(through(x))))(input()));
-      step();
-      const before = held();
-      step();
-      expect(held()).toEqual(before);
-    });
     it('is freed during the backward pass, branch by branch', () => {
       const used: number[] = [];
       const watch = tf.customGrad(x => ({
@@ -408,33 +303,6 @@ export function compileSuite(device: string): void {
       expect(used).toHaveLength(3);
       expect(used[1]).toBeLessThan(used[0]!);
       expect(used[2]).toBeLessThan(used[1]!);
-    });
-    it('keeps frozen inputs for the backward pass though a tidy of the caller disposes them', async () => {
-      const scaled = compiled(({ x, s }) => tf.mul(tf.square(x!), s!));
-      const gradient = tf.grad(x =>
-        tf.sum(
-          tf.tidy(() => {
-            const s = tf.add(tf.tensor([1, 2, 3]), 1);
-            return scaled({ x }, { s });
-          }),
-        ),
-      )(tf.ones([3]));
-      expect([...(await gradient.data())]).toEqual([4, 6, 8]);
-    });
-    it('does not leak when the backward pass never comes', () => {
-      const forwardOnly = (): void => {
-        tf.tidy(() => {
-          const gradient = tf.grad(x => {
-            through(x);
-            return tf.sum(tf.square(x));
-          });
-          gradient(input());
-        });
-      };
-      forwardOnly();
-      const before = held();
-      for (let i = 0; i < 5; i++) forwardOnly();
-      expect(held()).toEqual(before);
     });
     it('does not grow over 1,000 steps', () => {
       const step = (): void => tf.tidy(() => void tf.grad(x => tf.sum(through(x)))(input()));
@@ -466,29 +334,18 @@ export function compileSuite(device: string): void {
     it('of a function that nobody holds any more is freed', async () => {
       setFlagsFromString('--expose-gc');
       const collectGarbage = runInNewContext('gc') as () => void;
-      const sessions = (): number => {
-        collectGarbage();
-        ortBackend().trim();
-        return ortBackend().memory().sessions;
-      };
       const large = drawer(1)([100]);
       const x = tf.tensor([1]);
-      const kept = compiled(({ x }) => tf.sub(x!, tf.exp(large)));
+      const kept = compile(({ x }) => tf.sub(x!, tf.exp(large)));
       tf.dispose(kept({ x }, {}));
-      const callOnce = (): void => compiled(({ x }) => tf.add(x!, tf.exp(large)))({ x }, {}).dispose();
-      // Functions of the tests before are freed too, some time.
-      let least = Infinity;
-      await vi.waitFor(() => {
-        const now = sessions();
-        const isLess = now < least;
-        least = now;
-        expect(isLess).toBe(false);
-      });
+      const callOnce = (): void => tf.dispose(compileForGood(({ x }) => tf.add(x!, tf.exp(large)))({ x }, {}));
+      ortBackend().trim();
       const before = held();
       callOnce();
       expect(held()).not.toEqual(before);
       await vi.waitFor(() => {
-        sessions();
+        collectGarbage();
+        ortBackend().trim();
         expect(held()).toEqual(before);
       });
       tf.dispose([large, x]);
@@ -502,7 +359,7 @@ export function compileSuite(device: string): void {
       return [tf.sub(value!, tf.sqrt(tf.square(next))), next];
     };
     const targets = ['value', 'mean'];
-    const compiledMove = compile(move, { replaces: i => targets[i]! });
+    const compiledMove = compileForGood(move, { replaces: i => targets[i]! });
     /** Tensors whose elements nobody else has. */
     const inputs = (shape: number[]): Named =>
       tf.tidy(() => {
@@ -511,14 +368,6 @@ export function compileSuite(device: string): void {
         return { value: own(), mean: own(), gradient: own(), rate: tf.scalar(0.25) };
       });
 
-    it.each([[[]], [[3, 5]], [[2 ** 19 + 5]], [[2, 2 ** 19]]])('computes the same: %j', async shape => {
-      const given = inputs(shape);
-      const plainResults = move(given);
-      const expected = await numbers(plainResults);
-      const results = compiledMove({}, given);
-      expectClose(await numbers(results), expected, 1e-6);
-      tf.dispose([...plainResults, ...results, ...Object.values(given)]);
-    });
     it('needs no memory where nobody else sees the inputs', () => {
       const given = inputs([100]);
       const before = ortBackend().memory().usedBytes;
@@ -553,10 +402,8 @@ export function compileSuite(device: string): void {
         replaces: i => ['x', 'y'][i]!,
       });
       const results = both({}, { x, y: tf.zeros([2]) }) as tf.Tensor[];
-      expectClose(await numbers(results), [
-        { shape: [2], values: [2, 3] },
-        { shape: [2], values: [Math.E, 2 * Math.E] },
-      ]);
+      const values = (await outcomes(results)).flatMap(({ values }) => values);
+      [2, 3, Math.E, 2 * Math.E].forEach((value, i) => expect(values[i]).toBeCloseTo(value, 5));
     });
     it('knows no longer that all elements are one number when they are not', async () => {
       const zeros = tf.zeros([100]);
@@ -564,7 +411,7 @@ export function compileSuite(device: string): void {
       const y = inPlace({}, { x: zeros, y: drawer(1)([100]) });
       zeros.dispose();
       const sum = compile(({ x }) => tf.add(x!, y))({}, { x: tf.zeros([100]) });
-      expectClose(await numbers([sum]), await numbers([drawer(1)([100])]));
+      expectClose(await outcomes([sum]), await outcomes([drawer(1)([100])]), CLOSE, 'largest');
     });
     it('is for functions that work element by element', () => {
       const x = tf.ones([4, 3]);

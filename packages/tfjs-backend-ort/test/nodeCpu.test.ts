@@ -1,13 +1,3 @@
-import * as tf from '@tensorflow/tfjs';
-import { expect, it } from 'vitest';
-import { ortBackend } from '../src/index.ts';
-import { compileSuite } from './compileSuite.ts';
-import { kernelSuite } from './kernelSuite.ts';
+import { ortSuite } from './ortSuite.ts';
 
-kernelSuite('node-cpu');
-compileSuite('node-cpu');
-
-it('ran on the device node-cpu', async () => {
-  await tf.setBackend('ort');
-  expect(ortBackend().device.name).toBe('node-cpu');
-});
+ortSuite('node-cpu');

@@ -1,6 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
-import { activeEngine, type Engine } from '@dropbp/core';
+import {
+  activeEngine,
+  type CompiledFunction,
+  type EngineOptions,
+  type Results,
+  type TracedFunction,
+} from '@dropbp/core';
 import type { KernelCases } from './kernelCase.ts';
 
 /** What a backend is tested with. */
@@ -36,27 +42,37 @@ export async function onCpu<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The active backend's engine. @throws where it has none */
-export function engine(): Engine {
-  const active = activeEngine();
-  expect(active, `an engine on the backend ${tf.getBackend()}`).toBeDefined();
-  return active!;
+const compiledFunctions: object[] = [];
+
+/** Compiles a function on the active backend, for the time of the test. */
+export function compile<R extends Results>(fn: TracedFunction<R>, options?: EngineOptions): CompiledFunction<R> {
+  const compiled = activeEngine()!.compile(fn, options);
+  compiledFunctions.push(compiled);
+  return compiled;
+}
+
+/** What compiled functions hold beyond their calls: sessions, constants from outside. An engine may free it only by itself. */
+function disposeCompiled(): void {
+  for (const compiled of compiledFunctions.splice(0)) (compiled as { dispose?: () => void }).dispose?.();
+}
+
+/** What has to be as before when all tensors are gone. */
+export function heldBy(suite: BackendSuite): object {
+  const { numTensors, numDataBuffers, numBytes } = tf.memory();
+  return { numTensors, numDataBuffers, numBytes, ...suite.held?.() };
 }
 
 /** Disposes what a test makes, and checks that nothing is left. */
 export function leavingNothing(suite: BackendSuite, run: () => Promise<void>): () => Promise<void> {
-  const held = (): object => {
-    const { numTensors, numDataBuffers, numBytes } = tf.memory();
-    return { numTensors, numDataBuffers, numBytes, ...suite.held?.() };
-  };
   return async () => {
-    const before = held();
+    const before = heldBy(suite);
     tf.engine().startScope();
     try {
       await run();
     } finally {
       tf.engine().endScope();
+      disposeCompiled();
     }
-    expect(held(), 'what is held').toEqual(before);
+    expect(heldBy(suite), 'what is held').toEqual(before);
   };
 }

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
 import { gradientCheck } from '../gradientCheck.ts';
-import { engine, onCpu, type Tests } from './backendUnderTest.ts';
+import { compile, onCpu, type Tests } from './backendUnderTest.ts';
 import { type CaseInput, floats, type KernelCase, type KernelCases } from './kernelCase.ts';
 import { expectClose, outcomes, type Outcome } from './outcome.ts';
 
@@ -103,7 +103,7 @@ function compiled(kase: KernelCase): KernelCase {
         .filter(([, { dtype }]) => (dtype === 'float32') === isDifferentiable),
     );
   // Everything is computed again in the backward pass, so that every kernel runs there too.
-  const call = engine().compile(inputs => kase.run(...kase.inputs.map((_, i) => inputs[name(i)]!)), {
+  const call = compile(inputs => kase.run(...kase.inputs.map((_, i) => inputs[name(i)]!)), {
     recompute: 'full',
   });
   return { ...kase, run: (...inputs) => call(named(inputs, true), named(inputs, false)) };

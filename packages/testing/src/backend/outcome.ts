@@ -30,8 +30,9 @@ export function expectClose(
   tolerance: number,
   relativeTo: 'value' | 'largest',
 ): void {
-  const described = (list: readonly Outcome[]): object[] => list.map(({ shape, dtype }) => ({ shape, dtype }));
-  expect(described(actual)).toEqual(described(expected));
+  const described = (list: readonly Outcome[]): string =>
+    list.map(({ shape, dtype }) => `${dtype}[${shape.join()}]`).join(' ');
+  if (described(actual) !== described(expected)) expect.fail(`${described(actual)} for ${described(expected)}`);
   expected.forEach(({ values }, k) => {
     const largest = values.reduce((max, value) => Math.max(max, Math.abs(value)), 1e-6);
     values.forEach((value, i) => {

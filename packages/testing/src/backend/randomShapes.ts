@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
-import { engine, onCpu, type Tests } from './backendUnderTest.ts';
+import { compile, onCpu, type Tests } from './backendUnderTest.ts';
 import { type CaseInput, floats } from './kernelCase.ts';
 import { expectClose, outcomes, type Outcome } from './outcome.ts';
 
@@ -33,7 +33,7 @@ const drawn: Readonly<Record<string, fc.Arbitrary<Drawn>>> = {
     .tuple(broadcastPair, fc.constantFrom(tf.add, tf.sub, tf.mul, tf.div), fc.boolean(), seed)
     .map(([[full, other], operation, isSwapped, n]) => {
       const [a, b] = isSwapped ? [other, full] : [full, other];
-      return { run: operation as Run, inputs: [floats([...a], 0.5, 2, n), floats([...b], 0.5, 2, n + 1)] };
+      return { run: operation, inputs: [floats([...a], 0.5, 2, n), floats([...b], 0.5, 2, n + 1)] };
     }),
   'matrix products': fc
     .tuple(fc.array(size, { maxLength: 2 }), size, size, size, fc.boolean(), fc.boolean(), seed)
@@ -100,6 +100,6 @@ async function resultAndGradients(run: Run, inputs: readonly CaseInput[]): Promi
 }
 
 function compiled(run: Run): Run {
-  const call = engine().compile(inputs => run(...Object.values(inputs)));
+  const call = compile(inputs => run(...Object.values(inputs)));
   return (...inputs) => call(Object.fromEntries(inputs.map((input, i) => [`x${i}`, input])));
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Graph, type Value } from '../graph/graph.ts';
+import { Graph } from '../graph/graph.ts';
 import { sessionModel } from '../graph/sessionModel.ts';
 import { sizeOf } from '../graph/shape.ts';
 import { kernelTable } from '../kernels/kernelTable.ts';
@@ -13,8 +13,13 @@ function modelOf(kernel: string, shapes: Readonly<Record<string, number[]>>, att
   const inputs = Object.fromEntries(
     Object.entries(shapes).map(([name, shape]) => [name, graph.input(`input.${name}`, shape, 'float32')]),
   );
-  const output = graph.asOutput(kernelTable.get(kernel)!.build(graph, inputs, attrs) as Value);
-  return sessionModel(kernel, graph, graph.nodes, [output]);
+  const outputs = [kernelTable.get(kernel)!.build(graph, inputs, attrs)].flat().map(value => graph.asOutput(value));
+  return sessionModel(kernel, graph, graph.nodes, outputs);
+}
+
+/** The model of one output alone. */
+function outputOf(index: number, model: OnnxModel): OnnxModel {
+  return { ...model, outputs: [model.outputs[index]!] };
 }
 
 /** What the model computes, on the CPU. */
@@ -42,6 +47,7 @@ describe('webgpuModel', () => {
     ['Pow', modelOf('Pow', { a: [2, 3], b: [3] }), ['Expand', 'Pow']],
     ['Pow', modelOf('Pow', { a: [2, 1], b: [1, 3] }), ['Expand', 'Expand', 'Pow']],
     ['Slice', modelOf('StridedSlice', { x: [7, 5] }, { begin: [5, 1], end: [0, 5], strides: [-2, 2], beginMask: 0, endMask: 0, ellipsisMask: 0, newAxisMask: 0, shrinkAxisMask: 0 }), ['Slice', 'Slice']], // prettier-ignore
+    ['Split', outputOf(4, modelOf('SplitV', { x: [2, 10] }, { numOrSizeSplits: [1, 1, 1, 1, 2, 1, 1, 2], axis: 1 })), ['Slice']], // prettier-ignore
     ['Reshape', modelOf('DropbpAfter', { x: [2, 3], y: [4] }), ['Slice', 'Equal', 'Where']],
     ['Reshape', modelOf('DropbpAfter', { x: [2, 3], y: [2, 2], z: [] }), ['Slice', 'Reshape', 'Equal', 'Where', 'Reshape', 'Equal', 'Where']], // prettier-ignore
   ])('writes %s in operations that compute the same', (op, model, expected) => {
@@ -55,6 +61,7 @@ describe('webgpuModel', () => {
     ['Pow', modelOf('Pow', { a: [2, 3], b: [] })],
     ['Pow', modelOf('Pow', { a: [2, 3], b: [2, 3] })],
     ['Slice', modelOf('Slice', { x: [4, 4] }, { begin: [1, 1], size: [2, 3] })],
+    ['Split', outputOf(1, modelOf('SplitV', { x: [2, 7] }, { numOrSizeSplits: 7, axis: 1 }))],
     ['Reshape', modelOf('Reshape', { x: [4, 4] }, { shape: [2, 8] })],
   ])('leaves %s alone where it works', (_, model) => {
     expect(webgpuModel(model).nodes).toEqual(model.nodes);

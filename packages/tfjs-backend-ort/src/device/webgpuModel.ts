@@ -53,6 +53,21 @@ const rewritings: Readonly<Record<string, (node: OnnxNode, context: Context) => 
     return [node('Slice', [x, ...bounds], [cut]), { ...slice, inputs: [cut, ...lists] }];
   },
 
+  // A shader may bind eight buffers everywhere, and it binds one for each part.
+  Split(split, { shape, ints, constant }) {
+    const [x, lengths] = split.inputs as [string, string];
+    if (split.outputs.length < maxBuffers) return [split];
+    const rank = shape(x).length;
+    const axis = split.attributes.axis as number;
+    const axes = constant([axis < 0 ? axis + rank : axis]);
+    let begin = 0;
+    return split.outputs.map((output, i) => {
+      const starts = constant([begin]);
+      begin += ints(lengths)![i]!;
+      return node('Slice', [x, starts, constant([begin]), axes], [output]);
+    });
+  },
+
   // A shape that is computed is kernels/ordering.ts's way to make `x` wait for an element. Shapes are read on the CPU, which would
   // wait for the GPU. Here `x` is chosen whatever the element is.
   Reshape(reshape, { ints, producer }) {
@@ -65,6 +80,9 @@ const rewritings: Readonly<Record<string, (node: OnnxNode, context: Context) => 
     return [node('Equal', [element, element], [always]), node('Where', [always, x, x], reshape.outputs)];
   },
 };
+
+/** What WebGPU promises for every GPU: `maxStorageBuffersPerShaderStage`. */
+const maxBuffers = 8;
 
 /** Exact to 10⁻⁴ only, as WGSL allows: they run on the CPU. */
 const inexact: ReadonlySet<string> = new Set(['Asin', 'Acos']);

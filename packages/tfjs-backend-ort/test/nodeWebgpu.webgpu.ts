@@ -1,0 +1,3 @@
+import { ortSuite } from './ortSuite.ts';
+
+ortSuite('node-webgpu');

@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config';
+import base from './vitest.config.ts';
+
+// Runs what needs a GPU, or Vulkan's software for one. Not part of `npm test`.
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    include: [
+      'packages/tfjs-backend-ort/test/*.webgpu.ts',
+      'test/*OnEngine.test.ts',
+      'packages/compose/test/engine.test.ts',
+    ],
+    env: { DROPBP_ORT_DEVICE: 'node-webgpu' },
+    testTimeout: 300_000,
+  },
+});
