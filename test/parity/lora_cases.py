@@ -195,7 +195,7 @@ COMBINATIONS: dict[str, dict] = {
     "linear": {},
     "cat": {},
     "svd": {},
-    "svd-rank-2": {"combination_type": "svd", "svd_rank": 2, "svd_clamp": 0.95},
+    "svd-rank-2": {"combination_type": "svd", "svd_rank": 2},
     "ties": {"density": 0.6},
     "ties_svd": {"density": 0.6, "majority_sign_method": "frequency"},
     "magnitude_prune": {"density": 0.4},
