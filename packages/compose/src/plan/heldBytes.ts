@@ -38,16 +38,23 @@ export function heldBytes(runnable: Runnable, { batch, time }: BatchShape): numb
 }
 
 function measured(x: tf.Tensor, run: BranchRun): number {
+  // What a second run on another input holds again is not the branch's own: weights, and constants of a compiled function.
+  const shared = saved(x, run);
+  const other = tf.neg(x);
+  const own = saved(other, run);
+  other.dispose();
+  return [...own].reduce((sum, [dataId, bytes]) => (shared.has(dataId) ? sum : sum + bytes), 0);
+}
+
+/** The bytes that the backward pass needs, by what they belong to. */
+function saved(x: tf.Tensor, run: BranchRun): Map<object, number> {
   const trained = Object.values(run.scope).filter(isTrainable);
   const needs = { input: true, stream: true };
   const pullback = tapePullback(() => runBranch(x, run, 'record', needs), [x, ...trained]);
-  const counted = new Set([...Object.values(run.scope), ...Object.values(run.shared)].map(({ dataId }) => dataId));
-  let bytes = 0;
-  for (const { dataId, size, dtype } of pullback.saved) {
-    if (counted.has(dataId)) continue;
-    counted.add(dataId);
-    bytes += size * tf.util.bytesPerElement(dtype);
-  }
+  const bytes = pullback.saved.map(({ dataId, size, dtype }): [object, number] => [
+    dataId,
+    size * tf.util.bytesPerElement(dtype),
+  ]);
   pullback.dispose();
-  return bytes;
+  return new Map(bytes);
 }
