@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { OnnxModel } from '../onnx/onnxModel.ts';
 import type { Handle } from './device.ts';
 import { nodeWebgpu } from './nodeWebgpu.ts';
-import type { BindingTensor, GpuTensor, MadeGpuTensor, ReturningSession, OrtBinding } from './ortBinding.ts';
+import type { BindingTensor, MadeGpuTensor, ReturningSession, OrtBinding } from './ortBinding.ts';
 
 /*
  * The device on a played GPU, where there is none. On a real one it runs through the suites: see test/nodeWebgpu.webgpu.ts.
