@@ -33,6 +33,9 @@ export interface CompiledPullback {
   dispose(): void;
 }
 
+/** How a weight can be kept in fewer bits than float32: half precision, integers with a scale for each output, NF4 blocks. */
+export type PackedForm = 'f16' | 'int8' | 'int4';
+
 /** Options of {@link Engine.compile}. */
 export interface EngineOptions {
   /** For messages and profiles. */
@@ -52,6 +55,18 @@ export interface EngineOptions {
 export interface Engine {
   /** Turns a tfjs function into one that runs as a whole, gradient included. */
   compile<R extends Results>(fn: TracedFunction<R>, options?: EngineOptions): CompiledFunction<R>;
+  /**
+   * A frozen weight that is kept in fewer bits, a float32 tensor for tfjs; undefined where the device has no room for such.
+   * `inputAxis` is the axis of the input features.
+   */
+  pack?(
+    values: Float32Array,
+    shape: readonly [rows: number, columns: number],
+    form: PackedForm,
+    inputAxis: 0 | 1,
+  ): tf.Tensor | undefined;
+  /** How a tensor is kept where it is not in float32. */
+  formOf?(tensor: tf.Tensor): PackedForm | undefined;
   /** `x`, in a traced function not before `others` are computed. */
   after?(x: tf.Tensor, ...others: tf.Tensor[]): tf.Tensor;
 }
@@ -60,6 +75,11 @@ export interface Engine {
 export function activeEngine(): Engine | undefined {
   const backend = tf.backend() as Partial<Engine>;
   return typeof backend.compile === 'function' ? (backend as Engine) : undefined;
+}
+
+/** How a tensor is kept: in float32 (`'f32'`) unless an engine packed it. */
+export function weightForm(tensor: tf.Tensor): PackedForm | 'f32' {
+  return activeEngine()?.formOf?.(tensor) ?? 'f32';
 }
 
 /** `x`, but not computed before `others` by an engine that reorders operations. */

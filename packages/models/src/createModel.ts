@@ -4,12 +4,15 @@ import type { Model } from '@dropbp/core';
 import { defineModel } from './architectures.ts';
 import type { RawConfig } from './configReader.ts';
 import { makeModel } from './makeModel.ts';
+import { checkWeightsForm, makeWeight, type WeightsForm } from './makeWeight.ts';
 import { parameterShapes } from './parameterShapes.ts';
 
 /** Options of {@link createModel}. */
 export interface CreateModelOptions {
   /** An integer. The same seed gives the same weights on every machine. */
   readonly seed: number;
+  /** How the weights of linear layers are kept; packed ones cannot be trained. @defaultValue 'f32' */
+  readonly weights?: WeightsForm;
 }
 
 /**
@@ -36,8 +39,9 @@ export interface CreateModelOptions {
  * ```
  */
 export function createModel(config: RawConfig, options: CreateModelOptions): Model {
-  checkOptions('models', 'createModel()', options, ['seed']);
-  const { seed } = options;
+  checkOptions('models', 'createModel()', options, ['seed', 'weights']);
+  const { seed, weights = 'f32' } = options;
+  checkWeightsForm('createModel()', weights);
   if (!Number.isInteger(seed)) {
     throw problem('models', { what: 'createModel(): seed is not usable', got: seed, expected: 'an integer' });
   }
@@ -48,7 +52,7 @@ export function createModel(config: RawConfig, options: CreateModelOptions): Mod
     const values = new Float32Array(tf.util.sizeFromShape([...shape]));
     if (definition.modules.get(module)!.kind === 'norm') values.fill(name.endsWith('.bias') ? 0 : 1);
     else if (name.endsWith('.weight')) fillNormal(values, definition.initialDeviation(module), seed, parameters.size);
-    parameters.set(name, tf.keep(tf.tensor(values, [...shape], 'float32')));
+    parameters.set(name, tf.keep(makeWeight(definition, name, values, shape, weights)));
   }
   // What transformers needs to know the class, were the model saved.
   const architectures = [definition.className];

@@ -1,15 +1,17 @@
 import { checkOptions } from '@dropbp/basics';
 import type { Model } from '@dropbp/core';
-import { openCheckpoint } from '@dropbp/safetensors';
 import { defineModel } from './architectures.ts';
-import { findModelFolder } from './findModelFolder.ts';
 import type { HubOptions } from './hub/hubOptions.ts';
 import { makeModel } from './makeModel.ts';
-import { blobFiles, folderFiles, readJsonObject, type BlobSource } from './modelFiles.ts';
+import { checkWeightsForm, type WeightsForm } from './makeWeight.ts';
+import { readJsonObject } from './modelFiles.ts';
+import { openModelFiles, type ModelSource } from './openModelFiles.ts';
 import { readWeights } from './readWeights.ts';
 
 /** Options of {@link loadModel}. */
 export interface LoadModelOptions {
+  /** How the frozen weights of linear layers are kept. @defaultValue 'f32' */
+  readonly weights?: WeightsForm;
   /** For a hub id: which revision, the token of a gated model, where to keep it, and who hears of the progress. */
   readonly hub?: Omit<HubOptions, 'signal'>;
   /** Called after each tensor that was read, with the number of those that are there and of all. */
@@ -20,9 +22,11 @@ export interface LoadModelOptions {
 
 /**
  * Loads a Hugging Face checkpoint: Llama 1 to 3, Mistral, Qwen2, Qwen3, SmolLM or GPT-2, as safetensors of any float
- * type, in one file or in shards. Weights become float32 exactly. The caller owns the model: `dispose()` frees it.
+ * type, in one file or in shards, or a GGUF file, whose quantised weights are dequantised. Weights become float32 exactly, unless `weights` says otherwise: they are then converted one
+ * by one while they are read. The caller owns the model: `dispose()` frees it.
  *
- * @param source - a folder (Node), a hub id such as `'HuggingFaceTB/SmolLM2-135M'` (Node), or the files in a browser
+ * @param source - a folder, a GGUF file or a hub id such as `'HuggingFaceTB/SmolLM2-135M'` (Node); in a browser the files, or
+ * a GGUF file as a Blob
  * @throws Problem for an architecture or a configuration value that is not supported, by name, and for tensors that are
  * missing, unknown or misshapen
  *
@@ -32,16 +36,14 @@ export interface LoadModelOptions {
  * const logits = model.forward([[1, 2, 3]]);
  * ```
  */
-export async function loadModel(source: string | BlobSource, options: LoadModelOptions = {}): Promise<Model> {
-  checkOptions('models', 'loadModel()', options, ['hub', 'onTensor', 'signal']);
+export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<Model> {
+  checkOptions('models', 'loadModel()', options, ['weights', 'hub', 'onTensor', 'signal']);
+  if (options.weights !== undefined) checkWeightsForm('loadModel()', options.weights);
   const { hub, signal } = options;
-  const files =
-    typeof source === 'string'
-      ? folderFiles(await findModelFolder(source, { ...hub, ...(signal && { signal }) }))
-      : blobFiles(source);
+  const files = await openModelFiles(source, { ...hub, ...(signal && { signal }) });
   const config = await readJsonObject(files, 'config.json');
   const definition = defineModel(config);
-  const checkpoint = await openCheckpoint(files.checkpoint);
+  const checkpoint = await files.openCheckpoint();
   try {
     const { parameters, dtypes } = await readWeights(checkpoint, definition, options);
     return makeModel(config, definition, parameters, {

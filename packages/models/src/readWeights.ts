@@ -2,12 +2,13 @@ import * as tf from '@tensorflow/tfjs';
 import { nearNames, problem } from '@dropbp/basics';
 import { toFloat32, type Checkpoint } from '@dropbp/safetensors';
 import type { Definition } from './architecture.ts';
+import { makeWeight, type WeightsForm } from './makeWeight.ts';
 import { parameterShapes } from './parameterShapes.ts';
 import { storedDtype, type StoredDtype } from './saveModel.ts';
 
 /** The weights of a checkpoint. */
 export interface Weights {
-  /** Every weight by name, widened to float32 exactly. The caller owns them. */
+  /** Every weight by name, widened to float32 exactly, and then in the wanted form. The caller owns them. */
   readonly parameters: ReadonlyMap<string, tf.Tensor>;
   /** The type that each was stored as. */
   readonly dtypes: ReadonlyMap<string, StoredDtype>;
@@ -15,6 +16,7 @@ export interface Weights {
 
 /** Options of {@link readWeights}. */
 interface ReadWeightsOptions {
+  readonly weights?: WeightsForm | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called after each tensor with the number that are there. */
   readonly onTensor?: ((done: number, total: number) => void) | undefined;
@@ -30,6 +32,7 @@ export async function readWeights(
   definition: Definition,
   options: ReadWeightsOptions = {},
 ): Promise<Weights> {
+  const { weights = 'f32' } = options;
   const shapes = parameterShapes(definition);
   const stored = matchNames(checkpoint, definition, shapes);
   const parameters = new Map<string, tf.Tensor>();
@@ -40,7 +43,7 @@ export async function readWeights(
       const storedName = stored.get(name)!;
       const { dtype } = checkpoint.tensors.get(storedName)!;
       const values = toFloat32(dtype, await checkpoint.read(storedName));
-      parameters.set(name, tf.tensor(values, [...shape], 'float32'));
+      parameters.set(name, makeWeight(definition, name, values, shape, weights));
       dtypes.set(name, storedDtype(dtype));
       options.onTensor?.(parameters.size, shapes.size);
     }

@@ -4,6 +4,8 @@ import { Graph, type Value } from '../graph/graph.ts';
 import { sessionModel } from '../graph/sessionModel.ts';
 import { sizeOf } from '../graph/shape.ts';
 import type { Inputs, Kernel } from '../kernels/kernel.ts';
+import { packedInput, partName } from '../packed/unpack.ts';
+import { layoutKey } from '../packed/weightForm.ts';
 import { type TensorType, viewBuffer } from '../onnx/elementType.ts';
 import { LruCache } from './lruCache.ts';
 import { signature } from './signature.ts';
@@ -44,7 +46,7 @@ export class EagerRunner {
   }
 
   run(name: string, kernel: Kernel, inputs: Inputs<tf.TensorInfo>, attrs: object): tf.TensorInfo | tf.TensorInfo[] {
-    const { session, results, isList } = this.#prepared.get(signature(name, inputs, attrs), () =>
+    const { session, results, isList } = this.#prepared.get(this.#signature(name, inputs, attrs), () =>
       this.#prepare(name, kernel, inputs, attrs),
     );
     const named = inputs as Readonly<Record<string, tf.TensorInfo>>;
@@ -59,10 +61,22 @@ export class EagerRunner {
     });
     if (session) {
       const feeds: Record<string, Feed> = {};
-      for (const key of Object.keys(named)) feeds[inputName(key)] = this.#store.feed(named[key]!);
+      for (const key of Object.keys(named)) this.#addFeeds(feeds, inputName(key), named[key]!);
       this.#device.run(session, feeds, handles);
     }
     return isList ? tensors : tensors[0]!;
+  }
+
+  #signature(name: string, inputs: Inputs<tf.TensorInfo>, attrs: object): string {
+    const packed = Object.values<tf.TensorInfo>(inputs).map(input => this.#store.layoutOf(input));
+    const plain = signature(name, inputs, attrs);
+    return packed.some(Boolean) ? `${plain}|${packed.map(layout => (layout ? layoutKey(layout) : '')).join()}` : plain;
+  }
+
+  #addFeeds(feeds: Record<string, Feed>, name: string, tensor: tf.TensorInfo): void {
+    const layout = this.#store.layoutOf(tensor);
+    if (!layout) feeds[name] = this.#store.feed(tensor);
+    for (const part of Object.keys(layout?.parts ?? {})) feeds[partName(name, part)] = this.#store.feed(tensor, part);
   }
 
   clear(): void {
@@ -72,8 +86,11 @@ export class EagerRunner {
   #prepare(name: string, kernel: Kernel, inputs: Inputs<tf.TensorInfo>, attrs: object): Prepared {
     const graph = new Graph();
     const values: Record<string, Value> = Array.isArray(inputs) ? ([] as never) : {};
-    for (const [key, { shape, dtype }] of Object.entries<tf.TensorInfo>(inputs)) {
-      values[key] = graph.input(inputName(key), shape, dtype as TensorType);
+    for (const [key, input] of Object.entries<tf.TensorInfo>(inputs)) {
+      const layout = this.#store.layoutOf(input);
+      values[key] = layout
+        ? packedInput(graph, inputName(key), layout)
+        : graph.input(inputName(key), input.shape, input.dtype as TensorType);
     }
     const built = kernel.build(graph, values, attrs);
     const results = (Array.isArray(built) ? built : [built]).map(value => resultOf(graph, value));

@@ -8,6 +8,9 @@ import type { Inputs } from '../kernels/kernel.ts';
 import { kernelTable } from '../kernels/kernelTable.ts';
 import { afterKernel } from '../kernels/ordering.ts';
 import { isTensorType } from '../onnx/elementType.ts';
+import { packWeight } from '../packed/packWeight.ts';
+import { unpackKernel } from '../packed/unpack.ts';
+import type { WeightForm } from '../packed/weightForm.ts';
 import { type KernelInputs, runOnCpu } from './cpuFallback.ts';
 import { EagerRunner } from './eagerRunner.ts';
 import { TensorStore } from './tensorStore.ts';
@@ -34,9 +37,12 @@ export class OrtBackend extends tf.KernelBackend {
   constructor(device: Device, maxSessions: number) {
     super();
     this.device = device;
-    this.store = new TensorStore(device, dataId => {
-      const engine = tf.engine();
-      if (engine.state.tensorInfo.has(dataId)) engine.moveData(this, dataId);
+    this.store = new TensorStore(device, {
+      move: dataId => {
+        const engine = tf.engine();
+        if (engine.state.tensorInfo.has(dataId)) engine.moveData(this, dataId);
+      },
+      unpack: x => this.#eager.run('Unpack', unpackKernel, { x }, {}) as tf.TensorInfo,
     });
     this.#eager = new EagerRunner(this.store, maxSessions);
   }
@@ -59,6 +65,31 @@ export class OrtBackend extends tf.KernelBackend {
    */
   compile<R extends Results>(fn: Traceable<R>, options?: CompileOptions): CompiledFunction<R> {
     return compileOn(() => this, fn, options);
+  }
+
+  /**
+   * A frozen weight that is kept in fewer bits: for tfjs a float32 tensor like any other, which takes no gradient. Products with
+   * an int8 weight are computed in int8; whatever else reads a packed weight unpacks it for itself.
+   *
+   * @param values - `[rows, columns]`, read once and not kept
+   * @param inputAxis - the axis of the input features: 1 for weights `[out, in]`
+   * @returns a tensor that the caller owns; undefined where the device holds no such
+   * @throws Problem for values that the form cannot hold
+   */
+  pack(
+    values: Float32Array,
+    shape: readonly [number, number],
+    form: WeightForm,
+    inputAxis: 0 | 1,
+  ): tf.Tensor2D | undefined {
+    if (!this.device.holdsPacked) return undefined;
+    const info = this.store.pack(packWeight(values, shape, form, inputAxis));
+    return tf.engine().makeTensorFromTensorInfo(info, this) as tf.Tensor2D;
+  }
+
+  /** How a tensor's elements are kept: in float32, unless {@link OrtBackend.pack} made it. */
+  formOf(tensor: tf.Tensor): WeightForm | undefined {
+    return this.store.layoutOf(tensor)?.form;
   }
 
   /**
@@ -87,6 +118,7 @@ export class OrtBackend extends tf.KernelBackend {
         return this.recording.kernel(name, kernel, given as Inputs<tf.TensorInfo>, attrs);
       }
     }
+    if (name === 'Identity' && this.store.layoutOf(tensors[0]!)) return this.store.view(tensors[0]!, tensors[0]!.shape);
     const runsHere =
       kernel !== undefined &&
       tensors.every(({ dtype, shape }) => typeless.has(name) || (isTensorType(dtype) && !shape.includes(0))) &&

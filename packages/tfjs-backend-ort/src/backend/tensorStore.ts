@@ -3,14 +3,23 @@ import { problem } from '@dropbp/basics';
 import type { Device, Feed, Handle } from '../device/device.ts';
 import type { Graph, Value } from '../graph/graph.ts';
 import { type Shape, sizeOf } from '../graph/shape.ts';
+import type { PackedLayout, PackedWeight } from '../packed/weightForm.ts';
 import { bytesPerElement, type HostArray, isTensorType, type TensorType, toHostArray, viewBuffer } from '../onnx/elementType.ts'; // prettier-ignore
 
-/** What stands behind a tensor. One of `handle`, `host` and `value` at least. */
+/** A packed weight on the device. */
+export interface Packed {
+  readonly layout: PackedLayout;
+  readonly handles: Readonly<Record<string, Handle>>;
+}
+
+/** What stands behind a tensor. One of `handle`, `packed`, `host` and `value` at least. */
 export interface Entry {
   references: number;
   readonly dtype: tf.DataType;
   /** The elements on the device. */
   readonly handle?: Handle;
+  /** The elements of a weight that is kept in fewer bits. */
+  readonly packed?: Packed;
   /** The elements as they were written from the host; strings and complex numbers are nowhere else. */
   readonly host?: tf.BackendValues;
   /** The number that all elements are, where that is known without looking. */
@@ -21,17 +30,24 @@ export interface Entry {
   readonly graph?: Graph;
 }
 
+/** What a store asks of the backend that it belongs to. */
+export interface StoreBackend {
+  /** Brings the elements of a tensor here that another backend holds, where one does. */
+  move(dataId: tf.DataId): void;
+  /** A packed tensor as a plain one of its own. */
+  unpack(x: tf.TensorInfo): tf.TensorInfo;
+}
+
 /** The elements of all tensors, counted by reference as tfjs asks. */
 export class TensorStore {
   readonly device: Device;
   readonly #entries = new Map<tf.DataId, Entry>();
 
-  readonly #move: (dataId: tf.DataId) => void;
+  readonly #backend: StoreBackend;
 
-  /** @param move - brings the elements of a tensor here that another backend holds, where one does */
-  constructor(device: Device, move: (dataId: tf.DataId) => void) {
+  constructor(device: Device, backend: StoreBackend) {
     this.device = device;
-    this.#move = move;
+    this.#backend = backend;
   }
 
   get size(): number {
@@ -43,7 +59,7 @@ export class TensorStore {
   }
 
   get(dataId: tf.DataId): Entry {
-    if (!this.#entries.has(dataId)) this.#move(dataId);
+    if (!this.#entries.has(dataId)) this.#backend.move(dataId);
     const entry = this.#entries.get(dataId);
     if (entry) return entry;
     throw problem('tfjs-backend-ort', {
@@ -83,6 +99,24 @@ export class TensorStore {
     return { dataId, shape: [...shape], dtype, handle };
   }
 
+  /** A float32 tensor whose elements are kept packed. */
+  pack({ layout, data }: PackedWeight): tf.TensorInfo {
+    const handles = Object.fromEntries(
+      Object.entries(layout.parts).map(([part, { shape, dtype }]) => [
+        part,
+        this.device.upload(data[part]!, shape, dtype, true),
+      ]),
+    );
+    const dataId = {};
+    this.#entries.set(dataId, { references: 1, dtype: 'float32', packed: { layout, handles } });
+    return { dataId, shape: [...layout.shape], dtype: 'float32' };
+  }
+
+  /** How the tensor is packed, where it is. */
+  layoutOf({ dataId }: Pick<tf.TensorInfo, 'dataId'>): PackedLayout | undefined {
+    return this.#entries.get(dataId)?.packed?.layout;
+  }
+
   /** A tensor that stands for a value of a graph. */
   symbolic(value: Value, graph: Graph): tf.TensorInfo {
     const dataId = {};
@@ -109,9 +143,11 @@ export class TensorStore {
     return handle;
   }
 
-  feed(x: tf.TensorInfo): Feed {
-    const { handle, value } = this.get(x.dataId);
+  /** @param part - which of a packed tensor's */
+  feed(x: tf.TensorInfo, part?: string): Feed {
+    const { handle, packed, value } = this.get(x.dataId);
     if (handle) return { handle, dims: x.shape };
+    if (packed && part !== undefined) return { handle: packed.handles[part]!, dims: packed.handles[part]!.dims };
     throw value
       ? escaped()
       : problem('tfjs-backend-ort', {
@@ -122,15 +158,19 @@ export class TensorStore {
   }
 
   read(dataId: tf.DataId): Promise<tf.BackendValues> {
+    const layout = this.layoutOf({ dataId });
+    if (layout) return this.#unpacked(dataId, layout, plain => this.read(plain));
     const { host, handle } = this.#readable(dataId);
     return host ? Promise.resolve(host) : this.device.read(handle!);
   }
 
   /** @param reader - what wants the elements, for the error on a device that cannot wait */
   readSync(dataId: tf.DataId, reader = 'dataSync()'): tf.BackendValues {
+    const layout = this.layoutOf({ dataId });
+    if (layout) return this.#unpacked(dataId, layout, plain => this.readSync(plain, reader));
     const { host, handle } = this.#readable(dataId);
     if (host) return host;
-    if (handle!.dims.includes(0)) return toHostArray([], handle!.dtype);
+    if (handle!.dims.includes(0)) return toHostArray([], handle!.dtype as TensorType);
     if (this.device.readSync) return this.device.readSync(handle!);
     throw problem('tfjs-backend-ort', {
       what: `${reader} reads a tensor synchronously, which device ${this.device.name} cannot`,
@@ -145,8 +185,20 @@ export class TensorStore {
     entry.references--;
     if (!force && entry.references > 0) return false;
     this.#entries.delete(dataId);
-    if (entry.handle) this.device.free(entry.handle);
+    for (const handle of [entry.handle, ...Object.values(entry.packed?.handles ?? {})]) {
+      if (handle) this.device.free(handle);
+    }
     return true;
+  }
+
+  /** What `use` makes of a plain tensor of the elements, which goes as soon as that has been asked for. */
+  #unpacked<T>(dataId: tf.DataId, { shape }: PackedLayout, use: (plain: tf.DataId) => T): T {
+    const plain = this.#backend.unpack({ dataId, shape: [...shape], dtype: 'float32' });
+    try {
+      return use(plain.dataId);
+    } finally {
+      this.release(plain.dataId);
+    }
   }
 
   #readable(dataId: tf.DataId): Entry {

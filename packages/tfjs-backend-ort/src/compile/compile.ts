@@ -3,12 +3,14 @@ import { checkOptions, problem } from '@dropbp/basics';
 import { LruCache } from '../backend/lruCache.ts';
 import type { OrtBackend } from '../backend/ortBackend.ts';
 import { isTensorType } from '../onnx/elementType.ts';
+import { layoutKey } from '../packed/weightForm.ts';
 import { pullbackOf, type Pullback, runWithGradient } from './differentiableRun.ts';
 import { capturedTensors, forwardPlan, type GradientPlan, gradientPlan, type Plan } from './plan.ts';
 import type { Recompute } from './savedValues.ts';
 import { type ElementwisePlan, elementwisePlan, runElementwise } from './elementwise.ts';
 import {
   inputName,
+  type InputShape,
   type InputShapes,
   type Results,
   type Tensors,
@@ -107,8 +109,25 @@ export function compileOn<R extends Results>(
     if (!isDisposed) return;
     throw problem('tfjs-backend-ort', { what: `the compiled function ${name} was disposed`, fix: 'compile it again' });
   };
-  const gradientPlanOf = (backend: OrtBackend, plans: Plans, inputs: Tensors, names: readonly string[]): GradientPlan =>
-    (plans.gradient ??= gradientPlan(backend, name, traceGradient(backend, fn, inputs, names), recompute));
+  const gradientPlanOf = (
+    backend: OrtBackend,
+    plans: Plans,
+    shapes: InputShapes,
+    names: readonly string[],
+  ): GradientPlan =>
+    (plans.gradient ??= gradientPlan(backend, name, traceGradient(backend, fn, shapes, names), recompute));
+
+  const planned = (
+    backend: OrtBackend,
+    differentiable: Tensors,
+    frozen: Tensors,
+  ): { plans: Plans; shapes: InputShapes } => {
+    const [taking, others] = [shapesOf(backend, differentiable), shapesOf(backend, frozen)];
+    return {
+      plans: cache.get(signatureOf(name, taking, others), () => ({})),
+      shapes: { ...taking, ...others },
+    };
+  };
 
   const compiled = (differentiable: Tensors, frozen: Tensors = {}): Results => {
     const backend = active();
@@ -127,14 +146,14 @@ export function compileOn<R extends Results>(
         ));
       });
     }
-    const plans = cache.get(signatureOf(name, differentiable, frozen), () => ({}));
+    const { plans, shapes } = planned(backend, differentiable, frozen);
     const differentiableNames = Object.keys(differentiable);
 
     if (!tf.engine().isTapeOn() || differentiableNames.length === 0) {
-      const plan = (plans.forward ??= plans.gradient ?? forwardPlan(backend, name, traceForward(backend, fn, inputs)));
+      const plan = (plans.forward ??= plans.gradient ?? forwardPlan(backend, name, traceForward(backend, fn, shapes)));
       return results(plan, plan.forward.run(feeds(plan, inputs)));
     }
-    const plan = gradientPlanOf(backend, plans, inputs, differentiableNames);
+    const plan = gradientPlanOf(backend, plans, shapes, differentiableNames);
     return runWithGradient(plan, Object.values(differentiable), feeds(plan, inputs), ownsGradient);
   };
   const pullback = (differentiable: Tensors, frozen: Tensors = {}): Pullback => {
@@ -146,10 +165,9 @@ export function compileOn<R extends Results>(
       });
     }
     checkUsable();
-    const inputs = { ...differentiable, ...frozen };
-    const plans = cache.get(signatureOf(name, differentiable, frozen), () => ({}));
-    const plan = gradientPlanOf(backend, plans, inputs, Object.keys(differentiable));
-    return pullbackOf(plan, feeds(plan, inputs));
+    const { plans, shapes } = planned(backend, differentiable, frozen);
+    const plan = gradientPlanOf(backend, plans, shapes, Object.keys(differentiable));
+    return pullbackOf(plan, feeds(plan, { ...differentiable, ...frozen }));
   };
   abandoned.register(compiled, cache);
   return Object.defineProperties(compiled, {
@@ -165,11 +183,19 @@ export function compileOn<R extends Results>(
   }) as CompiledFunction<R>;
 }
 
+function shapesOf({ store }: OrtBackend, tensors: Tensors): InputShapes {
+  const entries = Object.entries(tensors).map(([name, tensor]): [string, InputShape] => {
+    const { shape, dtype } = tensor;
+    return [name, { shape, dtype, layout: store.layoutOf(tensor) }];
+  });
+  return Object.fromEntries(entries);
+}
+
 /** @throws Problem when an input has a name twice or a type that does not fit */
 function signatureOf(name: string, differentiable: InputShapes, frozen: InputShapes): string {
   const part = (tensors: InputShapes): string =>
     Object.entries(tensors)
-      .map(([key, { dtype, shape }]) => `${key}:${dtype}[${shape.join()}]`)
+      .map(([key, { dtype, shape, layout }]) => `${key}:${layout ? layoutKey(layout) : dtype}[${shape.join()}]`)
       .join();
   for (const key of Object.keys(frozen)) {
     if (key in differentiable)
@@ -177,7 +203,12 @@ function signatureOf(name: string, differentiable: InputShapes, frozen: InputSha
         what: `the input '${key}' of ${name} is given as differentiable and as frozen`,
       });
   }
-  for (const [key, { dtype }] of Object.entries(differentiable)) {
+  for (const [key, { dtype, layout }] of Object.entries(differentiable)) {
+    if (layout)
+      throw problem('tfjs-backend-ort', {
+        what: `the differentiable input '${key}' of ${name} is kept as ${layout.form}, which takes no gradient`,
+        fix: 'keep the weights that are trained in f32',
+      });
     if (dtype !== 'float32')
       throw problem('tfjs-backend-ort', {
         what: `the differentiable input '${key}' of ${name} has no gradient`,

@@ -3,10 +3,13 @@ import type { OrtBackend } from '../backend/ortBackend.ts';
 import type { Feed, Handle, Session } from '../device/device.ts';
 import type { OnnxModel } from '../onnx/onnxModel.ts';
 import type { TensorType } from '../onnx/elementType.ts';
+import { splitPartName } from '../packed/unpack.ts';
 
 /** A part of a traced function as a session, loaded when it first runs. */
 export class CompiledSession {
   readonly inputs: readonly string[];
+  /** The tensors that the inputs are, or are parts of. */
+  readonly tensors: readonly string[];
   readonly #backend: OrtBackend;
   readonly #model: OnnxModel;
   #session: Session | undefined;
@@ -16,6 +19,7 @@ export class CompiledSession {
     this.#backend = backend;
     this.#model = model;
     this.inputs = model.inputs.map(input => input.name);
+    this.tensors = [...new Set(this.inputs.map(name => splitPartName(name)[0]))];
   }
 
   get nodes(): number {
@@ -30,7 +34,10 @@ export class CompiledSession {
   /** Runs on the tensors of these names. @returns a new tensor for every output, by name; the active scope owns them */
   run(tensors: ReadonlyMap<string, tf.TensorInfo>): Map<string, tf.Tensor> {
     const feeds: Record<string, Feed> = {};
-    for (const name of this.inputs) feeds[name] = this.#backend.store.feed(tensors.get(name)!);
+    for (const name of this.inputs) {
+      const [tensor, part] = splitPartName(name);
+      feeds[name] = this.#backend.store.feed(tensors.get(tensor)!, part);
+    }
     const handles: Record<string, Handle> = {};
     const results = this.#model.outputs.map(({ name, shape, dtype }) => {
       const info = this.#backend.store.alloc(shape, dtype as TensorType);

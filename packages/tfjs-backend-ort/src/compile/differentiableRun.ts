@@ -15,7 +15,7 @@ type Feeds = ReadonlyMap<string, tf.TensorInfo>;
  */
 export function runWithGradient(plan: GradientPlan, inputs: tf.Tensor[], feeds: Feeds, ownsGradient: boolean): Results {
   return differentiable(plan, inputs, plan.forwardSaving.run(feeds), made => {
-    const names = plan.backward.inputs.filter(name => name !== arrivingGradient);
+    const names = plan.backward.tensors.filter(name => name !== arrivingGradient);
     // Inputs and captured tensors too are kept by the tape, by reference: a tidy of the caller may dispose them before the
     // backward pass, and the plan may be given up.
     const temporary: tf.Tensor[] = [];

@@ -76,5 +76,5 @@ export function gradientPlan(
 
 /** What a plan's sessions may read beside the function's inputs. */
 export function capturedTensors({ recording }: Plan): [string, tf.TensorInfo][] {
-  return recording.captured.map(({ value, info }) => [value.name, info]);
+  return recording.captured.map(({ name, info }) => [name, info]);
 }

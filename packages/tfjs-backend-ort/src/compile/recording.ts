@@ -5,12 +5,16 @@ import { Graph, type Value } from '../graph/graph.ts';
 import { sameShape } from '../graph/shape.ts';
 import type { Inputs, Kernel } from '../kernels/kernel.ts';
 import type { HostArray, TensorType } from '../onnx/elementType.ts';
+import { packedInput } from '../packed/unpack.ts';
+import type { PackedLayout } from '../packed/weightForm.ts';
 
 /** Host data up to this many elements become part of the graph; larger ones are fed at every run. */
 const maxConstantElements = 64;
 
 /** A tensor that a traced function found outside its inputs: fed at every run, and kept until `dispose`. */
 export interface Captured {
+  /** What the session's input is called, or the inputs of its parts begin with. */
+  readonly name: string;
   readonly value: Value;
   /** Its elements. No tensor of tfjs: it is the compiled function's, as its sessions are, and no user has to count it. */
   readonly info: tf.TensorInfo;
@@ -31,6 +35,11 @@ export class Recording {
   /** A tensor that stands for an input of the graph. */
   input(name: string, shape: readonly number[], dtype: TensorType): tf.Tensor {
     return this.#tensor(this.#store.symbolic(this.graph.input(name, shape, dtype), this.graph));
+  }
+
+  /** A tensor that stands for a packed input. */
+  packedInput(name: string, layout: PackedLayout): tf.Tensor {
+    return this.#tensor(this.#store.symbolic(packedInput(this.graph, name, layout), this.graph));
   }
 
   isSymbolic(x: tf.TensorInfo): boolean {
@@ -88,8 +97,10 @@ export class Recording {
   #capture(x: tf.TensorInfo, dtype: TensorType): Value {
     const known = this.captured.find(({ info }) => info.dataId === x.dataId && sameShape(info.shape, x.shape));
     if (known) return known.value;
-    const value = this.graph.input(`captured${this.captured.length}`, x.shape, dtype);
-    this.captured.push({ value, info: this.#store.view(x, x.shape) });
+    const name = `captured${this.captured.length}`;
+    const layout = this.#store.layoutOf(x);
+    const value = layout ? packedInput(this.graph, name, layout) : this.graph.input(name, x.shape, dtype);
+    this.captured.push({ name, value, info: this.#store.view(x, x.shape) });
     return value;
   }
 

@@ -3,13 +3,19 @@ import { problem } from '@dropbp/basics';
 import type { OrtBackend } from '../backend/ortBackend.ts';
 import type { Graph, Value } from '../graph/graph.ts';
 import type { TensorType } from '../onnx/elementType.ts';
+import type { PackedLayout } from '../packed/weightForm.ts';
 import type { Recording } from './recording.ts';
 import { trace } from './trace.ts';
 
 export type Tensors = Readonly<Record<string, tf.Tensor>>;
 
-/** What a trace knows of a function's inputs. */
-export type InputShapes = Readonly<Record<string, Pick<tf.TensorInfo, 'shape' | 'dtype'>>>;
+/** What a trace knows of one of a function's inputs. */
+export interface InputShape extends Pick<tf.TensorInfo, 'shape' | 'dtype'> {
+  /** How it is packed, where it is. */
+  readonly layout?: PackedLayout | undefined;
+}
+
+export type InputShapes = Readonly<Record<string, InputShape>>;
 
 /** What a compiled function returns. */
 export type Results = tf.Tensor | tf.Tensor[];
@@ -51,7 +57,7 @@ export function traceForward(backend: OrtBackend, fn: Traceable, inputs: InputSh
 export function traceGradient(
   backend: OrtBackend,
   fn: Traceable,
-  inputs: Tensors,
+  inputs: InputShapes,
   differentiable: readonly string[],
 ): TracedGradient {
   const { recording, result } = trace(backend, recording => {
@@ -79,12 +85,9 @@ export function traceGradient(
 }
 
 function symbols(recording: Recording, inputs: InputShapes): Record<string, tf.Tensor> {
-  return Object.fromEntries(
-    Object.entries(inputs).map(([name, { shape, dtype }]) => [
-      name,
-      recording.input(inputName(name), shape, dtype as TensorType),
-    ]),
-  );
+  const symbol = (name: string, { shape, dtype, layout }: InputShape): tf.Tensor =>
+    layout ? recording.packedInput(name, layout) : recording.input(name, shape, dtype as TensorType);
+  return Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, symbol(inputName(name), input)]));
 }
 
 function call(fn: Traceable, inputs: Record<string, tf.Tensor>): { tensors: tf.Tensor[]; isList: boolean } {

@@ -1,9 +1,9 @@
-import type { HostArray, TensorType } from '../onnx/elementType.ts';
+import type { ElementArray, ElementType, HostArray, TensorType } from '../onnx/elementType.ts';
 import type { OnnxModel } from '../onnx/onnxModel.ts';
 
 /** Elements that a device holds, or will hold once what was asked of it before has run. */
 export interface Handle {
-  readonly dtype: TensorType;
+  readonly dtype: ElementType;
   readonly dims: readonly number[];
 }
 
@@ -22,6 +22,8 @@ export interface Feed {
  */
 export interface Device {
   readonly name: string;
+  /** Whether it takes elements of types that tfjs does not have, and products in int8. */
+  readonly holdsPacked: boolean;
   load(model: OnnxModel): Session;
   /** Frees a session after the runs asked for before. */
   unload(session: Session): void;
@@ -30,7 +32,7 @@ export interface Device {
    *
    * @param isPrivate - that nobody outside has the array. @defaultValue false
    */
-  upload(data: HostArray, dims: readonly number[], dtype: TensorType, isPrivate?: boolean): Handle;
+  upload(data: ElementArray, dims: readonly number[], dtype: ElementType, isPrivate?: boolean): Handle;
   /** Elements that a run will write. */
   alloc(dims: readonly number[], dtype: TensorType): Handle;
   run(session: Session, feeds: Readonly<Record<string, Feed>>, outputs: Readonly<Record<string, Handle>>): void;

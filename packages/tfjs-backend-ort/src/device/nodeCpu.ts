@@ -1,4 +1,10 @@
-import { bytesPerElement, type HostArray, type TensorType, viewBuffer } from '../onnx/elementType.ts';
+import {
+  bytesPerElement,
+  type ElementArray,
+  type ElementType,
+  type HostArray,
+  viewBuffer,
+} from '../onnx/elementType.ts';
 import { sizeOf } from '../graph/shape.ts';
 import { BufferPool } from './bufferPool.ts';
 import type { Device, Feed, Handle, Session } from './device.ts';
@@ -23,6 +29,7 @@ export function nodeCpu(threads: number): Device {
   let sessions = 0;
   return {
     name: 'node-cpu',
+    holdsPacked: true,
     load(model) {
       sessions++;
       return binding.load(model, sessionOptions(model, threads));
@@ -69,10 +76,10 @@ export function nodeCpu(threads: number): Device {
       pool.forget(handle.data.buffer as ArrayBuffer);
       handle.isPooled = false;
     }
-    return handle.data;
+    return handle.data as HostArray;
   }
 }
 
-function cpuHandle(data: HostArray, dims: readonly number[], dtype: TensorType, isPooled: boolean): CpuHandle {
+function cpuHandle(data: ElementArray, dims: readonly number[], dtype: ElementType, isPooled: boolean): CpuHandle {
   return { type: dtype, dtype, dims, data, location: 'cpu', isPooled };
 }

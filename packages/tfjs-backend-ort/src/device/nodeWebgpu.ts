@@ -63,7 +63,7 @@ export function nodeWebgpu(threads: number, binding: OrtBinding = ortBinding()):
     const { dtype, host } = handle;
     if (host) {
       const x = { type: dtype, dims: [host.length], data: host, location: 'cpu' } as const;
-      run(transfer(dtype, 'gpu-buffer'), { x }, { y: handle });
+      run(transfer(dtype as TensorType, 'gpu-buffer'), { x }, { y: handle });
       handle.host = undefined;
     }
     return { type: dtype, dims, location: 'gpu-buffer', gpuBuffer: handle.tensor!.gpuBuffer };
@@ -72,11 +72,12 @@ export function nodeWebgpu(threads: number, binding: OrtBinding = ortBinding()):
   function read(handle: GpuHandle): HostArray {
     if (handle.host) return handle.host;
     const x = fed(handle, [sizeOf(handle.dims)]);
-    return (transfer(handle.dtype, 'cpu').native.run({ x }, ['y']).y as BindingTensor).data;
+    return (transfer(handle.dtype as TensorType, 'cpu').native.run({ x }, ['y']).y as BindingTensor).data as HostArray;
   }
 
   const device: Device = {
     name: 'node-webgpu',
+    holdsPacked: false,
     load(model) {
       const session = load(model);
       sessions++;
@@ -87,7 +88,10 @@ export function nodeWebgpu(threads: number, binding: OrtBinding = ortBinding()):
       (session as GpuSession).isUnloaded = true;
       disposeUnused(session as GpuSession);
     },
-    upload: (data, dims, dtype): GpuHandle => ({ ...gpuHandle(dims, dtype, 0), host: data }),
+    upload: (data, dims, dtype): GpuHandle => ({
+      ...gpuHandle(dims, dtype as TensorType, 0),
+      host: data as HostArray,
+    }),
     alloc(dims, dtype) {
       const sizeBytes = sizeOf(dims) * bytesPerElement[dtype];
       usedBytes += sizeBytes;

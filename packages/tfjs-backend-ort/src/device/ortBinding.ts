@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 import { problem } from '@dropbp/basics';
-import type { HostArray, TensorType } from '../onnx/elementType.ts';
+import type { ElementArray, ElementType, HostArray, TensorType } from '../onnx/elementType.ts';
 import { encodeModel, type OnnxModel } from '../onnx/onnxModel.ts';
 
 /*
@@ -11,15 +11,15 @@ import { encodeModel, type OnnxModel } from '../onnx/onnxModel.ts';
 
 /** A tensor as the binding takes it. */
 export interface BindingTensor {
-  readonly type: TensorType;
+  readonly type: ElementType;
   readonly dims: readonly number[];
-  readonly data: HostArray;
+  readonly data: ElementArray;
   readonly location: 'cpu';
 }
 
 /** A tensor on the GPU as the binding takes it. */
 export interface GpuTensor {
-  readonly type: TensorType;
+  readonly type: ElementType;
   readonly dims: readonly number[];
   readonly location: 'gpu-buffer';
   /** The binding's own. Any dims may be given with it that have as many elements. */

@@ -1,4 +1,4 @@
-import { bytesPerElement, type HostArray, type TensorType } from '../onnx/elementType.ts';
+import { bytesPerElement, type ElementArray, type ElementType, type HostArray } from '../onnx/elementType.ts';
 import { encodeModel, type OnnxModel } from '../onnx/onnxModel.ts';
 import { sameShape, sizeOf } from '../graph/shape.ts';
 import type { Device, Handle, Session } from './device.ts';
@@ -6,7 +6,7 @@ import type { Device, Handle, Session } from './device.ts';
 /** The part of ONNX Runtime's public interface that a queue uses: that of onnxruntime-node and onnxruntime-web alike. */
 export interface PublicOrt {
   readonly InferenceSession: { create(model: Uint8Array, options: object): Promise<PublicSession> };
-  readonly Tensor: new (type: TensorType, data: HostArray, dims: readonly number[]) => PublicTensor;
+  readonly Tensor: new (type: ElementType, data: ElementArray, dims: readonly number[]) => PublicTensor;
 }
 
 /** A session of the public interface. */
@@ -57,6 +57,7 @@ export function queue(ort: PublicOrt, name: string, options: (model: OnnxModel) 
 
   return {
     name,
+    holdsPacked: true,
     load(model) {
       sessions++;
       const loaded: QueuedSession = {};

@@ -10,6 +10,7 @@ export function unavailable(name: string, reason: unknown): Device {
   };
   return {
     name,
+    holdsPacked: false,
     load: refuse,
     unload: () => undefined,
     upload: refuse,

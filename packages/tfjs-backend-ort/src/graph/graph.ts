@@ -1,5 +1,6 @@
-import { bytesPerElement, type ElementType } from '../onnx/elementType.ts';
+import { bytesPerElement, type ConstantType, type ElementType } from '../onnx/elementType.ts';
 import type { OnnxAttribute, OnnxConstant, OnnxNode, OnnxValue } from '../onnx/onnxModel.ts';
+import type { PackedValue } from '../packed/unpack.ts';
 import { broadcastShapes, sameShape, type Shape, sizeOf } from './shape.ts';
 
 /** A tensor of a graph. */
@@ -10,6 +11,8 @@ export interface Value extends OnnxValue {
   readonly stored: Shape;
   /** The number that every element is, where that is known. */
   readonly fill?: number;
+  /** What it is unpacked from, where it is a weight that is kept in fewer bits. */
+  readonly packed?: PackedValue;
 }
 
 /** A node of a graph with its place in the order of recording. */
@@ -53,12 +56,12 @@ export class Graph {
     return this.#value(name, shape, dtype);
   }
 
-  scalar(value: number, dtype: Exclude<ElementType, 'int64'>): Value {
+  scalar(value: number, dtype: ConstantType): Value {
     return { ...this.constant(constantArrays[dtype].from([value]), [], dtype), fill: value };
   }
 
   /** A tensor whose every element is `value`: held as a scalar. */
-  fill(value: number, shape: Shape, dtype: Exclude<ElementType, 'int64'>): Value {
+  fill(value: number, shape: Shape, dtype: ConstantType): Value {
     return { ...this.scalar(value, dtype), shape };
   }
 

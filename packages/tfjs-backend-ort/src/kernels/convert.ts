@@ -1,15 +1,19 @@
 import type { Graph, Value } from '../graph/graph.ts';
-import { type ElementType, onnxTypeCode } from '../onnx/elementType.ts';
+import { type ConstantType, type ElementType, onnxTypeCode } from '../onnx/elementType.ts';
 import { kernel, type Kernels, type X } from './kernel.ts';
 
 /** The value as another type; floats lose their fraction on the way to integers, and everything but 0 is true. */
 export function cast(graph: Graph, x: Value, dtype: ElementType): Value {
   if (x.dtype === dtype) return x;
   if (dtype === 'bool' && x.dtype !== 'int64') {
-    return graph.elementwise('Not', [graph.elementwise('Equal', [x, graph.scalar(0, x.dtype)], 'bool')], 'bool');
+    return graph.elementwise(
+      'Not',
+      [graph.elementwise('Equal', [x, graph.scalar(0, x.dtype as ConstantType)], 'bool')],
+      'bool',
+    );
   }
   if (x.fill !== undefined && dtype !== 'int64')
-    return graph.fill(dtype === 'int32' ? Math.trunc(x.fill) : x.fill, x.shape, dtype);
+    return graph.fill(dtype === 'int32' ? Math.trunc(x.fill) : x.fill, x.shape, dtype as ConstantType);
   return graph.elementwise('Cast', [x], dtype, { attributes: { to: onnxTypeCode[dtype] } });
 }
 

@@ -1,0 +1,33 @@
+import type { ElementArray, ElementType } from '../onnx/elementType.ts';
+import type { Shape } from '../graph/shape.ts';
+
+/**
+ * How a frozen weight is kept:
+ * - `'f16'`: half precision
+ * - `'int8'`: symmetric, a scale for each output channel. Products with it are computed in int8, activations quantised per row
+ * - `'int4'`: NF4 in blocks, with scales that are themselves in 8 bits
+ */
+export type WeightForm = 'f16' | 'int8' | 'int4';
+
+/** What of a packed weight follows from its shape and form alone: weights of one layout share sessions. */
+export interface PackedLayout {
+  readonly form: WeightForm;
+  /** The shape that tfjs sees. */
+  readonly shape: Shape;
+  /** Whether the matrix lies transposed in memory. */
+  readonly isTransposed: boolean;
+  /** Elements of each part. */
+  readonly parts: Readonly<Record<string, { readonly shape: Shape; readonly dtype: ElementType }>>;
+}
+
+/** A weight in a form of fewer bytes, on the host. */
+export interface PackedWeight {
+  readonly layout: PackedLayout;
+  /** By the names of the layout's parts. */
+  readonly data: Readonly<Record<string, ElementArray>>;
+}
+
+/** What sets the sessions of one layout apart from those of another. */
+export function layoutKey({ form, isTransposed }: PackedLayout): string {
+  return isTransposed ? `${form}ᵀ` : form;
+}
