@@ -62,3 +62,74 @@ testAdapter('LoRA that is random at first', {
   format: peftFormat,
   rejects: {},
 });
+
+testAdapter('DoRA on linear layers and the output, with dropout, ranks of their own and rsLoRA', {
+  model: toyModel,
+  create: () =>
+    lora({
+      rank: 2,
+      dropout: 0.2,
+      targetModules: ['attn.q', 'mlp.down', 'head'],
+      useDora: true,
+      useRslora: true,
+      rankPattern: { 'blocks.1.*': 3 },
+    }),
+  isDetached: true,
+  format: peftFormat,
+  rejects: {
+    'a bias of B beside it': [
+      attaching({ useDora: true, loraBias: true }),
+      'loraBias does not go together with useDora',
+    ],
+  },
+});
+
+testAdapter('DoRA on a tied embedding and Conv1D layers, from PiSSA', {
+  model: () => toyModel({ layout: 'inOut', isTied: true }),
+  create: () => lora({ rank: 2, targetModules: ['embed', 'attn.v', 'up'], useDora: true, initialization: 'pissa' }),
+  isDetached: true,
+  format: peftFormat,
+  rejects: {},
+  skip: [
+    { test: 'starts as the base model', reason: 'A and B taken out and put back leave rounding: principal.test.ts' },
+    { test: 'comes back from its files as it was', reason: 'it is saved as an ordinary adapter: principal.test.ts' },
+  ],
+});
+
+testAdapter('LoRA on an embedding and a tied output, each with its own', {
+  model: () => toyModel({ isTied: true }),
+  create: () => lora({ rank: 2, alpha: 3, targetModules: ['embed', 'head'], initialization: 'default' }),
+  format: peftFormat,
+  rejects: {
+    'a bias of B': [
+      attaching({ targetModules: ['embed', 'attn.q'], loraBias: true }),
+      "the embedding 'embed' can have none",
+    ],
+  },
+});
+
+testAdapter('LoRA from OLoRA, with an embedding', {
+  model: toyModel,
+  create: () => lora({ rank: 2, targetModules: ['embed', 'attn.o', 'gate'], initialization: 'olora' }),
+  format: peftFormat,
+  rejects: {},
+  skip: [
+    { test: 'starts as the base model', reason: 'A and B taken out and put back leave rounding: principal.test.ts' },
+    { test: 'comes back from its files as it was', reason: 'it is saved as an ordinary adapter: principal.test.ts' },
+  ],
+});
+
+testAdapter('LoRA from orthogonal A and B, a module and some tokens trained along', {
+  model: toyModel,
+  create: () =>
+    lora({
+      rank: 2,
+      targetModules: ['attn.q'],
+      initialization: 'orthogonal',
+      modulesToSave: ['norm', 'blocks.1.mlp', 'head'],
+      trainableTokenIndices: [4, 0, 12],
+    }),
+  format: peftFormat,
+  rejects: {},
+  skip: [{ test: 'starts as the base model', reason: 'the product of A and B is zero but for rounding' }],
+});

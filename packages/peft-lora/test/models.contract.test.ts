@@ -47,3 +47,47 @@ testAdapter('LoRA on one block and the tied output of a GPT-2, with dropout', {
   format: peftFormat,
   rejects: {},
 });
+
+testAdapter('LoRA with all biases, a bias of B, and tokens that the tied output of a GPT-2 follows', {
+  model: () => createModel(gpt2, { seed: 1 }),
+  create: () =>
+    lora({ rank: 2, targetModules: ['c_attn', 'c_fc'], bias: 'all', loraBias: true, trainableTokenIndices: [3, 7] }),
+  format: peftFormat,
+  rejects: {
+    'a module that is saved with its bias': [
+      model => lora({ targetModules: ['c_attn'], bias: 'all', modulesToSave: ['ln_f'] }).attach(model),
+      "'transformer.ln_f' is trained in two ways: by modulesToSave and by bias",
+    ],
+  },
+});
+
+testAdapter('LoRA on positions and tokens of a GPT-2, with DoRA and the biases of what is adapted', {
+  model: () => createModel(gpt2, { seed: 1 }),
+  create: () => lora({ rank: 2, targetModules: ['wpe', 'wte', 'mlp.c_proj'], bias: 'lora_only', useDora: true }),
+  isDetached: true,
+  format: peftFormat,
+  rejects: {},
+});
+
+testAdapter('LoRA with a tied embedding that is trained alone', {
+  model: () => createModel({ ...llama, tie_word_embeddings: true }, { seed: 1 }),
+  create: () => lora({ rank: 2, targetModules: ['v_proj'], modulesToSave: ['embed_tokens'] }),
+  format: peftFormat,
+  rejects: {},
+});
+
+testAdapter('LoRA with a tied embedding that is trained as the output too', {
+  model: () => createModel({ ...llama, tie_word_embeddings: true }, { seed: 1 }),
+  create: () => lora({ rank: 2, targetModules: ['v_proj'], modulesToSave: ['lm_head'], ensureWeightTying: true }),
+  format: peftFormat,
+  rejects: {
+    'an adapter that both share': [
+      model => lora({ targetModules: ['embed_tokens'], ensureWeightTying: true }).attach(model),
+      'ensureWeightTying: an adapter that embedding and output layer share is not supported',
+    ],
+    'tying without effect': [
+      model => lora({ targetModules: ['q_proj'], ensureWeightTying: true }).attach(model),
+      'ensureWeightTying has no effect: neither modulesToSave nor trainableTokenIndices names',
+    ],
+  },
+});
