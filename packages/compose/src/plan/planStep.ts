@@ -32,10 +32,10 @@ export interface Planned extends Runnable {
 /** Rows of the head whose logits exist at a time, and how many tensors of their size. */
 const [HEAD_ROWS, HEAD_COPIES] = [128, 3];
 /**
- * Every session of an engine keeps the memory that it works in. For the eight or so of a step, that came to 12 to 16 times
+ * Every session of an engine keeps the memory that it works in. For the eight or so of a step, that came to 15 to 20 times
  * what the largest branch holds, with SmolLM2-135M at 512 and 2,048 tokens.
  */
-const ENGINE_COPIES = 14;
+const ENGINE_COPIES = 18;
 
 /**
  * What a step costs at any drop rate, without running one. FLOPs are counted, from shapes alone; what a branch holds is measured
