@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { activeEngine, type BatchShape, type Runnable } from '@dropbp/core';
+import { activeEngine, weightForm, type BatchShape, type Runnable } from '@dropbp/core';
 import { heldBytes } from './heldBytes.ts';
 import { passFlops } from './passFlops.ts';
 
@@ -72,9 +72,12 @@ export function planStep(tuned: Planned, shape: BatchShape): StepPlan {
 /** Node with tfjs and ONNX Runtime, before a model is there. */
 const PROGRAM = 200 * 2 ** 20;
 
+/** Scales of blocks included. */
+const bytesPerNumber = { f32: 4, f16: 2, int8: 1, int4: 0.5625 };
+
 function bytesOfWeights({ branchScopes, outerScope }: Planned): number {
   const tensors = new Set([...branchScopes, outerScope].flatMap(scope => Object.values(scope)));
-  return sum([...tensors].map(({ size, dtype }) => size * tf.util.bytesPerElement(dtype)));
+  return sum([...tensors].map(tensor => tensor.size * bytesPerNumber[weightForm(tensor)]));
 }
 
 /** A gradient and two moments of all that is trained; a copy of a weight of the model's own, which the first update makes. */
