@@ -22,7 +22,7 @@ const CLOSE = 1e-4;
 
 /** What DropBP may change of an adapter's gradients, and what not. */
 export function droppedTests(
-  { differenceStep = 2e-3 }: { readonly differenceStep?: number },
+  { differenceStep = 2e-3, isDetached = false }: { readonly differenceStep?: number; readonly isDetached?: boolean },
   withAdapter: (run: (bound: Bound) => unknown) => Test,
 ): Record<string, Test> {
   return {
@@ -69,12 +69,31 @@ export function droppedTests(
           if (!isTensor(expected.grads[i])) continue;
           expect(await relativeDifference(actual.grads[i]!, expected.grads[i]), label).toBeLessThan(CLOSE);
         }
-        const moving = parameters.filter((_, i) => isTensor(expected.grads[i]));
-        if (moving.length > 0) {
-          const { worst, where } = await gradientCheck(() => pass.loss(constant.runnable), moving, differenceStep, 1);
-          expect(worst, `${where}, ${label}`).toBeLessThan(0.02);
-        }
         tf.dispose([expected.value, actual.value, ...[...expected.grads, ...actual.grads].filter(isTensor)]);
+        constant.dispose();
+      }
+      tf.dispose([...step.values()]);
+      pass.dispose();
+    }),
+
+    'has, with dropped branches, the gradients of finite differences': withAdapter(async bound => {
+      disturb(bound.attachment);
+      const { attachment, model } = bound;
+      const step = stepOf(attachment);
+      const runnable = withTensors(bound.runnable, step);
+      const pass = await lossOf(bound);
+      // Every other branch is kept: first the even ones, then the odd ones.
+      for (const kept of [0, 1]) {
+        const dropped = model.branches.map((_, i) => i % 2 !== kept);
+        const constant = withConstantBranches(runnable, tokens(model), dropped);
+        const all = [...attachment.parameters.values()];
+        const { value, grads } = gradients(() => pass.loss(runnable, dropped), all);
+        const moving = all.filter((_, i) => isTensor(grads[i]));
+        tf.dispose([value, ...grads.filter(isTensor)]);
+        if (moving.length > 0 && !isDetached) {
+          const { worst, where } = await gradientCheck(() => pass.loss(constant.runnable), moving, differenceStep, 1);
+          expect(worst, `${where}, dropping ${dropped.map(Number).join('')}`).toBeLessThan(0.02);
+        }
         constant.dispose();
       }
       tf.dispose([...step.values()]);

@@ -8,6 +8,9 @@ export interface GradientCheck {
   readonly where: string;
 }
 
+/** An error below which no other step is tried. */
+const GOOD = 5e-3;
+
 /**
  * Compares the gradient of `f` with central differences, entry by entry. For small float32 tensors on the cpu backend.
  *
@@ -41,8 +44,14 @@ export async function gradientCheck(
     };
     const largest = exact.reduce((max, g) => Math.max(max, Math.abs(g)), 1e-3);
     for (const at of chosenEntries(exact, entriesPerInput)) {
-      const difference = (await evaluate(at, step)) - (await evaluate(at, -step));
-      const error = Math.abs(difference / (2 * step) - exact[at]!) / largest;
+      let error = Infinity;
+      // A gradient that is right agrees with one of the steps: at a kink or a sharp bend with the small one, where rounding
+      // shows with the large one.
+      for (const size of [step, step / 4, step * 4]) {
+        const difference = (await evaluate(at, size)) - (await evaluate(at, -size));
+        error = Math.min(error, Math.abs(difference / (2 * size) - exact[at]!) / largest);
+        if (error < GOOD) break;
+      }
       if (error > check.worst) check = { worst: error, where: `input ${i}, entry ${at}` };
     }
     const restored = tf.tensor(start, input.shape);

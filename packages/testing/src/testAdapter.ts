@@ -45,8 +45,6 @@ export interface AdapterSuite {
    * differences. @defaultValue false
    */
   readonly isDetached?: boolean;
-  /** Step of the finite differences: larger where gradients are so small that rounding shows. @defaultValue 2e-3 */
-  readonly differenceStep?: number;
   /** Of the steps in which it learns a toy task. @defaultValue 0.05 */
   readonly learningRate?: number;
   /** What must be refused, by what it is, with a part of the error's text. */
@@ -142,7 +140,7 @@ function testsOf(suite: AdapterSuite): Record<string, () => Promise<void>> {
       const { worst, where } = await gradientCheck(
         () => pass.loss(runnable),
         [...attachment.parameters.values()],
-        suite.differenceStep ?? 2e-3,
+        2e-3,
         2,
       );
       if (suite.isDetached ?? false) expect(worst, 'the method is said to be detached').toBeGreaterThan(0.02);
@@ -167,7 +165,7 @@ function testsOf(suite: AdapterSuite): Record<string, () => Promise<void>> {
       pass.dispose();
     }),
 
-    ...droppedTests(suite, withAdapter),
+    ...droppedTests(withAdapter),
     ...trainingTests(suite, run => withAdapter(({ model }) => run(model))),
 
     'draws the same step tensors for the same seed': withAdapter(async ({ attachment, runnable }) => {

@@ -47,16 +47,19 @@ export function trainingTests(
   };
 }
 
-/** Labels for one token alone: the last of the first row is to be followed by what the model finds second best. */
+/** Labels for one token alone, of the first row: what the model finds second best there, where that is nearest to the best. */
 async function secondBest(model: Model): Promise<number[][]> {
   const rows = tokens(model);
-  const logits = model.forward(rows.map(row => row.slice(0, -1)));
-  const last = Array.from(await logits.data())
-    .slice((rows[0]!.length - 2) * model.vocabSize)
-    .slice(0, model.vocabSize);
+  const logits = model.forward(rows);
+  const values = Array.from(await logits.data());
   logits.dispose();
-  const second = [...last.keys()].sort((a, b) => last[b]! - last[a]!)[1]!;
-  return rows.map((row, i) => row.map((_, position) => (i === 0 && position === row.length - 1 ? second : -100)));
+  const choices = rows[0]!.slice(1).map((_, position) => {
+    const own = values.slice(position * model.vocabSize, (position + 1) * model.vocabSize);
+    const [best, second] = [...own.keys()].sort((a, b) => own[b]! - own[a]!) as [number, number];
+    return { position: position + 1, second, margin: own[best]! - own[second]! };
+  });
+  const nearest = choices.reduce((least, choice) => (choice.margin < least.margin ? choice : least));
+  return rows.map((row, i) => row.map((_, at) => (i === 0 && at === nearest.position ? nearest.second : -100)));
 }
 
 /** Adam, which leaves a parameter without a gradient alone. Source: Kingma and Ba, 2015. */
