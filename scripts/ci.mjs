@@ -23,6 +23,11 @@ const checks = {
     'npm install --no-save --no-package-lock --prefix .cache/node24 node@24',
     { run: '.cache/node24/node_modules/node/bin/node node_modules/vitest/vitest.mjs run', vitest: true },
   ],
+  webgpu: [
+    // Vulkan on the CPU, for machines without a GPU.
+    'ls /usr/share/vulkan/icd.d/lvp_icd*.json || (apt-get update && apt-get install --yes --no-install-recommends libvulkan1 mesa-vulkan-drivers)',
+    { run: 'npx vitest run --config vitest.webgpu.config.ts', vitest: true },
+  ],
   parity: [
     'bash test/parity/make.sh',
     { run: 'npx vitest run --config vitest.parity.config.ts', vitest: true },
