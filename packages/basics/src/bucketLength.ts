@@ -8,7 +8,7 @@ const SHORTEST = 32;
  * @param length - in tokens, at least 1
  * @param longest - the longest that may be asked for, such as a model's positions. @defaultValue no limit
  */
-export function bucketLength(length: number, longest = Infinity): number {
+export function bucketLength(length: number, longest: number = Infinity): number {
   const grain = Math.max(SHORTEST, 2 ** (Math.floor(Math.log2(length)) - 2));
   return Math.max(length, Math.min(Math.ceil(length / grain) * grain, longest));
 }
