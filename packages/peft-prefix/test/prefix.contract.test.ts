@@ -110,7 +110,6 @@ testAdapter('P-tuning with an LSTM and dropout', {
   startsAsBase: false,
   isMergeable: false,
   keepsParameters: false,
-  differenceStep: 1e-2,
   format: pTuningFormat,
   rejects: {},
 });

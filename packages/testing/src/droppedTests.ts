@@ -21,10 +21,7 @@ type Test = () => Promise<void>;
 const CLOSE = 1e-4;
 
 /** What DropBP may change of an adapter's gradients, and what not. */
-export function droppedTests(
-  { differenceStep = 2e-3, isDetached = false }: { readonly differenceStep?: number; readonly isDetached?: boolean },
-  withAdapter: (run: (bound: Bound) => unknown) => Test,
-): Record<string, Test> {
+export function droppedTests(withAdapter: (run: (bound: Bound) => unknown) => Test): Record<string, Test> {
   return {
     'keeps the loss whatever is dropped, and trains what is not': withAdapter(async bound => {
       disturb(bound.attachment);
@@ -91,7 +88,7 @@ export function droppedTests(
         const moving = all.filter((_, i) => isTensor(grads[i]));
         tf.dispose([value, ...grads.filter(isTensor)]);
         if (moving.length > 0 && !isDetached) {
-          const { worst, where } = await gradientCheck(() => pass.loss(constant.runnable), moving, differenceStep, 1);
+          const { worst, where } = await gradientCheck(() => pass.loss(constant.runnable), moving, 2e-3, 1);
           expect(worst, `${where}, dropping ${dropped.map(Number).join('')}`).toBeLessThan(0.02);
         }
         constant.dispose();
