@@ -25,10 +25,6 @@ const inFront = { startsAsBase: false, isMergeable: false } as const;
 const byNetwork = { ...inFront, keepsParameters: false } as const;
 
 const allLinear = 'all-linear';
-const differences = [
-  'has the gradients of finite differences, step tensors included',
-  'has, with dropped branches, the gradients of finite differences',
-];
 const adapters: Readonly<Record<string, Suite>> = {
   LoRA: { create: () => lora({ rank: 2, alpha: 3, targetModules: allLinear }), format: loraFormat },
   'LoRA with dropout and rsLoRA': {
@@ -38,10 +34,7 @@ const adapters: Readonly<Record<string, Suite>> = {
   DoRA: {
     create: () => lora({ rank: 2, targetModules: allLinear, useDora: true }),
     format: loraFormat,
-    skip: differences.map(test => ({
-      test,
-      reason: 'the norm of a row counts as constant, as in the paper and in PEFT',
-    })),
+    isDetached: true,
   },
   'IA³': {
     create: () => ia3({ targetModules: allLinear, feedforwardModules: '.*(down_proj|mlp\\.c_proj)' }),

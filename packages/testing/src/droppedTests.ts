@@ -21,7 +21,10 @@ type Test = () => Promise<void>;
 const CLOSE = 1e-4;
 
 /** What DropBP may change of an adapter's gradients, and what not. */
-export function droppedTests(withAdapter: (run: (bound: Bound) => unknown) => Test): Record<string, Test> {
+export function droppedTests(
+  { isDetached = false }: { readonly isDetached?: boolean },
+  withAdapter: (run: (bound: Bound) => unknown) => Test,
+): Record<string, Test> {
   return {
     'keeps the loss whatever is dropped, and trains what is not': withAdapter(async bound => {
       disturb(bound.attachment);

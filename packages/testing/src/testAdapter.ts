@@ -165,7 +165,7 @@ function testsOf(suite: AdapterSuite): Record<string, () => Promise<void>> {
       pass.dispose();
     }),
 
-    ...droppedTests(withAdapter),
+    ...droppedTests(suite, withAdapter),
     ...trainingTests(suite, run => withAdapter(({ model }) => run(model))),
 
     'draws the same step tensors for the same seed': withAdapter(async ({ attachment, runnable }) => {
