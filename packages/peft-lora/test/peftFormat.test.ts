@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Attachment, Model, NamedArray, PeftFiles } from '@dropbp/core';
+import { createModel } from '@dropbp/models';
 import { toyModel } from '@dropbp/testing';
 import { lora, peftFormat } from '../src/index.ts';
 
@@ -244,6 +245,80 @@ describe('base weights in the file', () => {
     expect((await attachment.toPeft!()).tensors.get(`base_model.model.${key}`)).toEqual(stored);
     tf.dispose([...merged.values()]);
     attachment.dispose();
+  });
+});
+
+describe('files of older releases', () => {
+  const stored = async (options: Parameters<typeof lora>[0], of: Model): Promise<PeftFiles> => {
+    const attachment = lora(options).attach(of);
+    const { config, tensors } = await attachment.toPeft!();
+    attachment.dispose();
+    return { config, tensors };
+  };
+  const expectLoaded = async (
+    { config, tensors }: PeftFiles,
+    of: Model,
+    rename: (key: string) => string,
+  ): Promise<void> => {
+    const renamed = new Map([...tensors].map(([key, array]) => [rename(key), array]));
+    expect([...renamed.keys()]).not.toEqual([...tensors.keys()]);
+    const attachment = peftFormat.fromPeft({ config, tensors: renamed }).attach(of);
+    expect((await attachment.toPeft!()).tensors).toEqual(tensors);
+    attachment.dispose();
+  };
+
+  it('have biases of adapted layers where the layers themselves were adapted, before 0.7', async () => {
+    const gpt2 = createModel({ model_type: 'gpt2', vocab_size: 20, n_embd: 8, n_layer: 1, n_head: 2 }, { seed: 1 });
+    for (const bias of ['all', 'lora_only'] as const) {
+      const files = await stored({ targetModules: ['c_attn'], bias }, gpt2);
+      expect([...files.tensors.keys()]).toContain('base_model.model.transformer.h.0.attn.c_attn.base_layer.bias');
+      await expectLoaded(files, gpt2, key => key.replace('.base_layer.', '.'));
+    }
+    gpt2.dispose();
+  });
+  it('or third parties have magnitudes named as in memory', async () => {
+    const files = await stored({ targetModules: ['q'], useDora: true }, model);
+    await expectLoaded(files, model, key => key.replace(/magnitude_vector$/, 'magnitude_vector.weight'));
+  });
+  it('have no targets where PEFT chose them', async () => {
+    const llama = createModel(
+      { model_type: 'llama', vocab_size: 20, hidden_size: 8, intermediate_size: 12, num_hidden_layers: 1, num_attention_heads: 2 }, // prettier-ignore
+      { seed: 1 },
+    );
+    const { config, tensors } = await stored({ targetModules: ['q_proj', 'v_proj'] }, llama);
+    const attachment = peftFormat.fromPeft({ config: { ...config, target_modules: null }, tensors }).attach(llama);
+    expect(attachment.adaptedModules.size).toBe(2);
+    attachment.dispose();
+    llama.dispose();
+  });
+});
+
+describe('the base weights that PEFT stores', () => {
+  const sizes = { vocab_size: 20, hidden_size: 8, intermediate_size: 12, num_hidden_layers: 1, num_attention_heads: 2 };
+  const keysOf = async (options: Parameters<typeof lora>[0]): Promise<string[]> => {
+    const llama = createModel({ model_type: 'llama', ...sizes }, { seed: 1 });
+    const attachment = lora(options).attach(llama);
+    const { tensors } = await attachment.toPeft!();
+    attachment.dispose();
+    llama.dispose();
+    return [...tensors.keys()].filter(key => !key.includes('lora_')).map(key => key.replace('base_model.model.', ''));
+  };
+  it.each([
+    [{ targetModules: ['embed_tokens', 'q_proj'] }, ['model.embed_tokens.base_layer.weight']],
+    [{ targetModules: ['lm_head'] }, ['lm_head.base_layer.weight']],
+    [
+      { targetModules: '.*(embed_tokens|lm_head)' },
+      ['model.embed_tokens.base_layer.weight', 'lm_head.base_layer.weight'],
+    ],
+    [{ targetModules: ['model.embed_tokens'] }, []],
+    [{ targetModules: ['q_proj'] }, []],
+    [{ targetModules: 'all-linear' }, []],
+    [
+      { targetModules: ['lm_head'], trainableTokenIndices: [1] },
+      ['model.embed_tokens.token_adapter.trainable_tokens_delta'],
+    ],
+  ])('with %j are %j', async (options, keys) => {
+    expect(await keysOf(options)).toEqual(keys);
   });
 });
 
