@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import '@dropbp/tfjs-backend-ort';
 import { afterAll, expect, it } from 'vitest';
-import { activeEngine, type Adapter, type Model } from '@dropbp/core';
+import { activeEngine, prepared, type Adapter, type Model } from '@dropbp/core';
 import { fullFineTune } from '@dropbp/peft-full';
 import { ia3 } from '@dropbp/peft-ia3';
 import { lora } from '@dropbp/peft-lora';
@@ -16,6 +16,8 @@ import { compose, type Tuned } from '../src/index.ts';
 const TOLERANCE = process.env.DROPBP_ORT_DEVICE === 'node-webgpu' ? 1e-4 : 2e-5;
 
 const adapters: Readonly<Record<string, () => Adapter>> = {
+  'LoRA in all layers but the output, before one that adapts it': () =>
+    lora({ rank: 2, dropout: 0.3, targetModules: ['q', 'down'], initialization: false }),
   'LoRA with ranks and alphas of their own in every layer, and dropout': () =>
     lora({
       rank: 2,
@@ -27,6 +29,23 @@ const adapters: Readonly<Record<string, () => Adapter>> = {
     }),
   'LoRA in some layers': () =>
     lora({ rank: 2, targetModules: ['blocks.0.attn.v', 'blocks.2.mlp.up'], initialization: false }),
+  'DoRA with ranks of their own in every layer, on embedding and output too, and dropout': () =>
+    lora({
+      rank: 2,
+      dropout: 0.2,
+      targetModules: ['q', 'down', 'head', 'embed'],
+      rankPattern: { 'blocks.1.*': 3 },
+      alphaPattern: { 'blocks.2.*': 9 },
+      useDora: true,
+    }),
+  'LoRA from PiSSA': () => lora({ rank: 2, targetModules: ['o', 'up'], initialization: 'pissa' }),
+  'LoRA with modules and tokens that are trained along': () =>
+    lora({
+      rank: 2,
+      targetModules: ['v'],
+      modulesToSave: ['norm', 'blocks.1.mlp'],
+      trainableTokenIndices: { embed: [3, 1], head: [0, 3, 12] },
+    }),
   'full fine-tuning': () => fullFineTune(),
   'IA³ on inputs and outputs': () => ia3({ targetModules: ['v', 'down', 'head'], feedforwardModules: ['down'] }),
   'prompt tuning': () => promptTuning({ numVirtualTokens: 3 }),
@@ -53,7 +72,7 @@ function disturb(tuned: Tuned): void {
 async function resultsOn(backend: string, create: () => Adapter, model: () => Model): Promise<Map<string, number[]>> {
   await tf.setBackend(backend);
   const [base, batch] = [model(), toyBatch()];
-  const tuned = compose(base, create());
+  const tuned = compose(base, await prepared(create(), base));
   disturb(tuned);
   const before = tf.memory().numTensors;
   const results = new Map<string, number[]>();
