@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
 import { problem } from '@dropbp/basics';
 import { activeEngine } from '@dropbp/core';
-import { type BackendSuite, leavingNothing, type Tests } from './backend/backendUnderTest.ts';
+import { type BackendSuite, disposing, leavingNothing, type Tests } from './backend/backendUnderTest.ts';
 import { compileTests } from './backend/compileTests.ts';
 import { kernelCases } from './backend/kernelCases.ts';
 import { kernelTests } from './backend/kernelTests.ts';
@@ -54,12 +54,10 @@ export function backendTests(suite: BackendSuite): Tests {
 
 /** A test of something that the backend cannot do. What it leaves behind does not count. */
 async function expectFailure({ restart }: BackendSuite, run: () => Promise<void>, error: string): Promise<void> {
-  tf.engine().startScope();
-  const message = await run().then(
+  const message = await disposing(run).then(
     () => 'it works: take it off the list',
     (failure: unknown) => (failure as Error).message,
   );
-  tf.engine().endScope();
   await restart?.();
   expect(message).toContain(error);
 }

@@ -5,7 +5,7 @@ import { testBackend } from '../src/testBackend.ts';
 const { factory, priority } = tf.engine().registryFactory.wasm!;
 
 const missing = (kernel: string): [string, string] => [kernel, `Kernel '${kernel}' not registered for backend 'wasm'`];
-/** It takes any elements for floats: integers and truth values come out as others. */
+/** It takes the elements for floats: integers and truth values come out as others. */
 const takesFloats = (test: string): [string, string] => [test, 'tensor 0, element'];
 
 testBackend('wasm', {
@@ -27,7 +27,7 @@ testBackend('wasm', {
     'tensors: complex numbers': "Kernel 'Complex' not registered for backend 'wasm'",
     'tensors: without elements': 'to be +0',
   },
-  // Truth values are one byte each, of which it writes four.
+  // It writes four bytes for a truth value that has one, over what lies behind.
   async restart() {
     tf.removeBackend('wasm');
     tf.registerBackend('wasm', factory, priority);

@@ -51,28 +51,29 @@ export function compile<R extends Results>(fn: TracedFunction<R>, options?: Engi
   return compiled;
 }
 
-/** What compiled functions hold beyond their calls: sessions, constants from outside. An engine may free it only by itself. */
-function disposeCompiled(): void {
-  for (const compiled of compiledFunctions.splice(0)) (compiled as { dispose?: () => void }).dispose?.();
-}
-
 /** What has to be as before when all tensors are gone. */
 export function heldBy(suite: BackendSuite): object {
   const { numTensors, numDataBuffers, numBytes } = tf.memory();
   return { numTensors, numDataBuffers, numBytes, ...suite.held?.() };
 }
 
+/** Disposes what a test makes. */
+export async function disposing(run: () => Promise<void>): Promise<void> {
+  tf.engine().startScope();
+  try {
+    await run();
+  } finally {
+    tf.engine().endScope();
+    // Beyond their calls they hold sessions and constants from outside, which an engine may free only by itself.
+    for (const compiled of compiledFunctions.splice(0)) (compiled as { dispose?: () => void }).dispose?.();
+  }
+}
+
 /** Disposes what a test makes, and checks that nothing is left. */
 export function leavingNothing(suite: BackendSuite, run: () => Promise<void>): () => Promise<void> {
   return async () => {
     const before = heldBy(suite);
-    tf.engine().startScope();
-    try {
-      await run();
-    } finally {
-      tf.engine().endScope();
-      disposeCompiled();
-    }
+    await disposing(run);
     expect(heldBy(suite), 'what is held').toEqual(before);
   };
 }

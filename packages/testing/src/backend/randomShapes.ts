@@ -81,7 +81,7 @@ export function randomShapeTests(compiles: boolean): Tests {
     );
   const tests: Tests = {};
   for (const [name, arbitrary] of Object.entries(drawn)) {
-    tests[`random shapes: ${name}`] = test(arbitrary, false, 40);
+    tests[`random shapes: ${name}`] = test(arbitrary, false, 25);
     if (compiles) tests[`random shapes: ${name} (compiled)`] = test(arbitrary, true, 10);
   }
   return tests;
