@@ -19,6 +19,8 @@ export interface ConfigReader {
   boolean(key: string, fallback: boolean): boolean;
   /** What a table says for the key's value. */
   choice<T>(key: string, table: Readonly<Record<string, T>>, fallback: string): T;
+  /** Refuses a value that is not the only one which is supported; nothing in the file counts as that one. */
+  only(key: string, value: number | boolean): void;
   /** The value as it is, for the caller to check. */
   raw(key: string): unknown;
   /**
@@ -29,14 +31,28 @@ export interface ConfigReader {
   finish(inert: readonly string[]): void;
 }
 
-export function configReader(config: RawConfig): ConfigReader {
+/** Where a configuration stands, for messages. */
+export interface ConfigPlace {
+  readonly file: string;
+  /** What stands before every key there. */
+  readonly prefix: string;
+  readonly architecture: string;
+}
+
+/** @param place - where the keys stand @defaultValue `config.json` */
+export function configReader(config: RawConfig, place?: ConfigPlace): ConfigReader {
+  const { file, prefix, architecture } = place ?? {
+    file: 'config.json',
+    prefix: '',
+    architecture: String(config.model_type),
+  };
   const read = new Set<string>();
   const get = (key: string): unknown => {
     read.add(key);
     return config[key];
   };
   const wrong = (key: string, expected: string): Error =>
-    problem('models', { what: `config.json: ${key} is not usable`, got: config[key], expected });
+    problem('models', { what: `${file}: ${prefix}${key} is not usable`, got: config[key], expected });
   const integer = (key: string, value: unknown): number => {
     if (typeof value === 'number' && Number.isInteger(value) && value >= 1) return value;
     throw wrong(key, 'an integer ≥ 1');
@@ -65,6 +81,11 @@ export function configReader(config: RawConfig): ConfigReader {
       if (typeof value === 'string' && Object.hasOwn(table, value)) return table[value]!;
       throw wrong(key, `one of ${Object.keys(table).join(', ')}`);
     },
+    only(key, value) {
+      const got = get(key) ?? value;
+      if (got === value) return;
+      throw problem('models', { what: `${file}: ${prefix}${key} is not supported`, got, expected: String(value) });
+    },
     raw: get,
     finish(inert) {
       const known = new Set([...read, ...inert, ...inertKeys]);
@@ -72,12 +93,12 @@ export function configReader(config: RawConfig): ConfigReader {
       if (unread.length === 0) return;
       const near = unread.length === 1 ? nearNames(unread[0]!, read, 1) : [];
       throw problem('models', {
-        what: `config.json asks for what the '${String(config.model_type)}' model does not do`,
-        got: Object.fromEntries(unread.map(key => [key, config[key]])),
+        what: `${file} asks for what the '${architecture}' model does not do`,
+        got: Object.fromEntries(unread.map(key => [prefix + key, config[key]])),
         expected: 'keys that are known to be supported, or known to change no result',
         fix:
           near.length > 0
-            ? `if it is misspelt, '${near[0]!}' is the nearest`
+            ? `if it is misspelt, '${prefix}${near[0]!}' is the nearest`
             : 'take another checkpoint, or remove what you know to change no result',
       });
     },

@@ -22,8 +22,9 @@ export interface LoadModelOptions {
 
 /**
  * Loads a Hugging Face checkpoint: Llama 1 to 3, Mistral, Qwen2, Qwen3, SmolLM or GPT-2, as safetensors of any float
- * type, in one file or in shards, or a GGUF file, whose quantised weights are dequantised. Weights become float32 exactly, unless `weights` says otherwise: they are then converted one
- * by one while they are read. The caller owns the model: `dispose()` frees it.
+ * type, in one file or in shards, or as a GGUF file. Weights become float32 exactly, quantised ones as llama.cpp dequantises
+ * them, unless `weights` says otherwise: they are then converted one by one while they are read. The caller owns the model:
+ * `dispose()` frees it.
  *
  * @param source - a folder, a GGUF file or a hub id such as `'HuggingFaceTB/SmolLM2-135M'` (Node); in a browser the files, or
  * a GGUF file as a Blob

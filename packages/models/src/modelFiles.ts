@@ -1,4 +1,5 @@
 import { errorCode, nodeModule, problem } from '@dropbp/basics';
+import { openCheckpoint, type Checkpoint } from '@dropbp/safetensors';
 
 /** The files of a model as a browser has them: Blobs by name, or Files as a file picker gives them. */
 export type BlobSource = ReadonlyMap<string, Blob> | Iterable<File>;
@@ -7,8 +8,8 @@ export type BlobSource = ReadonlyMap<string, Blob> | Iterable<File>;
 export interface ModelFiles {
   /** For messages. */
   readonly name: string;
-  /** What `openCheckpoint()` opens. */
-  readonly checkpoint: string | ReadonlyMap<string, Blob>;
+  /** Opens the weights. Close them. */
+  openCheckpoint(): Promise<Checkpoint>;
   /** The names that are there now; none where a folder is gone. */
   list(): Promise<string[]>;
   read(name: string): Promise<Uint8Array>;
@@ -20,7 +21,7 @@ export function folderFiles(folder: string): ModelFiles {
   const fs = nodeModule('models', 'node:fs/promises');
   return {
     name: folder,
-    checkpoint: folder,
+    openCheckpoint: () => openCheckpoint(folder),
     async list() {
       try {
         return await fs.readdir(folder);
@@ -33,15 +34,17 @@ export function folderFiles(folder: string): ModelFiles {
   };
 }
 
+/** Files as a browser has them, by their names. */
+export function blobsByName(source: BlobSource): ReadonlyMap<string, Blob> {
+  if (source instanceof Map) return source as ReadonlyMap<string, Blob>;
+  return new Map([...(source as Iterable<File>)].map(file => [file.name, file]));
+}
+
 /** Files that are given as Blobs. */
-export function blobFiles(source: BlobSource): ModelFiles {
-  const blobs: ReadonlyMap<string, Blob> =
-    source instanceof Map
-      ? (source as ReadonlyMap<string, Blob>)
-      : new Map([...(source as Iterable<File>)].map(file => [file.name, file]));
+export function blobFiles(blobs: ReadonlyMap<string, Blob>): ModelFiles {
   return {
     name: 'the files',
-    checkpoint: blobs,
+    openCheckpoint: () => openCheckpoint(blobs),
     list: () => Promise.resolve([...blobs.keys()]),
     async read(name) {
       return new Uint8Array(await blobs.get(name)!.arrayBuffer());

@@ -1,7 +1,9 @@
+export { blobSource, type ByteSource } from './byteSource.ts';
 export { bytesOf } from './bytesOf.ts';
 export { decodeSafetensors, type Decoded, type TensorData } from './decodeSafetensors.ts';
 export { dtypes, type Dtype, type TypedArrays } from './dtypes.ts';
 export { encodeSafetensors, type EncodeOptions, type Tensors } from './encodeSafetensors.ts';
+export { fileSource } from './fileSource.ts';
 export { fromFloat32, type NarrowDtype } from './fromFloat32.ts';
 export { openCheckpoint, type Checkpoint, type CheckpointTensor } from './openCheckpoint.ts';
 export { openSafetensors, type SafetensorsFile } from './openSafetensors.ts';

@@ -1,0 +1,95 @@
+import { problem } from '@dropbp/basics';
+import type { ByteSource } from '@dropbp/safetensors';
+import type { GGUFTensorInfo } from '@huggingface/gguf';
+import { ggmlTypes, type GgmlTypeName } from './ggmlTypes.ts';
+
+/** What a header says of one tensor. */
+export interface GgufTensor {
+  readonly type: GgmlTypeName;
+  /** Row-major, as everywhere else here: the file names the innermost dimension first. */
+  readonly shape: readonly number[];
+  /** Where its bytes begin, from the start of the file. */
+  readonly offsetBytes: number;
+  readonly sizeBytes: number;
+}
+
+/**
+ * Finds the bytes of every tensor.
+ *
+ * @param headerEnd - where the tensors' entries end, in bytes
+ * @param alignment - of tensors, as the metadata has it
+ * @throws Problem for a type that is not read, by its name, and for what does not lie in the file, whole and by itself
+ */
+export async function placeTensors(
+  source: ByteSource,
+  infos: readonly GGUFTensorInfo[],
+  headerEnd: number,
+  alignment: unknown = 32,
+): Promise<ReadonlyMap<string, GgufTensor>> {
+  await checkTypes(source, infos);
+  if (!isAlignment(alignment)) {
+    throw problem('models', {
+      what: `${source.name}: general.alignment is not usable`,
+      got: alignment,
+      expected: 'a power of two',
+    });
+  }
+  const dataStart = Math.ceil(headerEnd / alignment) * alignment;
+  const tensors = new Map<string, GgufTensor>();
+  for (const info of infos) {
+    const wrong = (what: string, got: unknown, expected: string): Error =>
+      problem('models', { what: `${source.name}: tensor '${info.name}' ${what}`, got, expected });
+    if (tensors.has(info.name)) throw wrong('is there twice', info.name, 'every name once');
+    const type = ggmlTypes.get(info.dtype)!;
+    const shape = info.shape.map(Number).reverse();
+    const count = info.shape.reduce((product, size) => product * size, 1n);
+    if (shape.length === 0 || shape.length > 4 || count === 0n)
+      throw wrong('has no usable shape', shape, '1 to 4 sizes ≥ 1');
+    if (shape.at(-1)! % type.blockSize !== 0) {
+      throw wrong(`of type ${type.name} is not made of whole blocks`, shape, `rows of a multiple of ${type.blockSize}`);
+    }
+    if (info.offset % BigInt(alignment) !== 0n)
+      throw wrong('is not aligned', info.offset.toString(), `a multiple of ${alignment}`);
+    const sizeBytes = (count / BigInt(type.blockSize)) * BigInt(type.blockBytes);
+    const end = BigInt(dataStart) + info.offset + sizeBytes;
+    if (end > BigInt(source.sizeBytes)) {
+      throw problem('models', {
+        what: `${source.name} ends inside tensor '${info.name}'`,
+        got: `${source.sizeBytes} bytes`,
+        expected: `at least ${end.toString()} bytes`,
+        fix: 'the file is cut short: fetch it again',
+      });
+    }
+    const offsetBytes = dataStart + Number(info.offset);
+    tensors.set(info.name, { type: type.name, shape, offsetBytes, sizeBytes: Number(sizeBytes) });
+  }
+  checkOverlap(source, tensors);
+  return tensors;
+}
+
+function isAlignment(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(Math.log2(value)) && value <= 2 ** 30;
+}
+
+async function checkTypes({ name }: ByteSource, infos: readonly GGUFTensorInfo[]): Promise<void> {
+  const unread = infos.filter(({ dtype }) => !ggmlTypes.has(dtype));
+  if (unread.length === 0) return;
+  const { GGMLQuantizationType: names } = await import('@huggingface/gguf');
+  const nameOf = (type: number): string => (names as Readonly<Record<number, string>>)[type] ?? `number ${type}`;
+  throw problem('models', {
+    what: `${name} holds tensors of a type that is not read`,
+    got: [...new Set(unread.map(({ dtype }) => nameOf(dtype)))].join(', '),
+    expected: `types ${[...ggmlTypes.values()].map(type => type.name).join(', ')}`,
+    fix: `take the model in another quantisation, such as Q8_0 or Q4_K_M (the first of these tensors is '${unread[0]!.name}')`,
+  });
+}
+
+/** Tensors that share bytes would ask for more memory than the file has. */
+function checkOverlap({ name }: ByteSource, tensors: ReadonlyMap<string, GgufTensor>): void {
+  let [before, end] = ['', 0];
+  for (const [tensor, { offsetBytes, sizeBytes }] of [...tensors].sort((a, b) => a[1].offsetBytes - b[1].offsetBytes)) {
+    if (offsetBytes < end)
+      throw problem('models', { what: `${name}: tensors '${before}' and '${tensor}' share bytes` });
+    [before, end] = [tensor, offsetBytes + sizeBytes];
+  }
+}
