@@ -2,13 +2,13 @@ import type { RunRecord } from '@dropbp/cli';
 
 /** The text samples of the runs, before training once, indented and wrapped. */
 export function showSamples(runs: readonly RunRecord[], color: boolean): string {
-  const first = runs[0]?.sample;
+  const first = runs[0]?.samples;
   if (!first) return '';
   const blocks = [
-    { title: 'Before', text: first.prompt + first.before },
-    ...runs.map(({ name, sample }) => ({
+    { title: 'Before', text: first.prompt + (first.texts[0]?.text ?? '') },
+    ...runs.map(({ name, samples }) => ({
       title: `After, ${name}`,
-      text: `${sample?.prompt ?? ''}${sample?.after ?? ''}`,
+      text: `${samples?.prompt ?? ''}${samples?.texts.at(-1)?.text ?? ''}`,
     })),
   ];
   const bold = (text: string): string => (color ? `\u001B[1m${text}\u001B[22m` : text);

@@ -18,6 +18,8 @@
     number: value => (Math.abs(value) >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(4)))),
     percent: value => `${(value * 100).toFixed(0)} %`,
     scientific: value => (value === 0 ? '0' : value.toExponential(1)),
+    bytes: value =>
+      value >= 2 ** 30 ? `${Number((value / 2 ** 30).toPrecision(3))} GiB` : `${Math.round(value / 2 ** 20)} MiB`,
   };
 
   for (const holder of document.querySelectorAll('[data-chart]')) {
@@ -54,7 +56,7 @@
       scales: { x: { time: false, range: spec.xNames ? paddedRange : undefined }, y: { range: yRange(spec) } },
       axes: [
         { ...axis, size: 30, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6] },
-        { ...axis, size: 56, values: (chart, ticks) => ticks.map(tick => format(tick)) },
+        { ...axis, size: spec.format === 'bytes' ? 68 : 56, values: (chart, ticks) => ticks.map(tick => format(tick)) },
       ],
       series: [
         { label: spec.xLabel, value: (chart, x) => (x === null ? '–' : (spec.xNames?.[x] ?? x)) },

@@ -1,14 +1,5 @@
 import { execFile } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -58,11 +49,13 @@ describe('dropbp train, inspect, generate', () => {
     expect(trained.out).toContain('Held-out loss after');
     expect(trained.out).toContain(at('run/report.html'));
 
-    expect(readdirSync(at('run')).sort()).toEqual(['adapter', 'report.html', 'run.json']);
+    expect(readdirSync(at('run')).sort()).toEqual([
+      ...['adapter', 'checkpoints', 'log.jsonl', 'options.json', 'report.html', 'run.json', 'tensorboard'],
+    ]);
     expect(readdirSync(at('run/adapter')).sort()).toEqual(['adapter_config.json', 'adapter_model.safetensors']);
     const record = JSON.parse(readFileSync(at('run/run.json'), 'utf8')) as RunRecord;
     expect(record).toMatchObject({
-      ...{ format: 1, name: 'LoRA + DropBP 0.5' },
+      ...{ format: 2, name: 'LoRA + DropBP 0.5' },
       options: { rank: 8, rate: 0.5, time: 16, learningRate: 0.02, seed: 1 },
       model: { architecture: 'llama', parameters: 26_816, trainable: 8192 },
     });
@@ -78,8 +71,14 @@ describe('dropbp train, inspect, generate', () => {
     ]);
     expect(record.trainSeconds).toBeGreaterThan(0);
     expect(record.peakMemoryBytes).toBeGreaterThan(50e6);
-    expect(record.sample!.prompt).toBe('The quick brown fox jumps');
-    expect(record.sample!.before).not.toBe(record.sample!.after);
+    expect(record.ended).toEqual({ why: 'steps', keptStep: 12 });
+    expect(record.samples!.prompt).toBe('The quick brown fox jumps');
+    expect(record.samples!.texts.map(({ step }) => step)).toEqual([0, 3, 6, 9, 12]);
+    expect(record.samples!.texts[0]!.text).not.toBe(record.samples!.texts[4]!.text);
+    const log = readFileSync(at('run/log.jsonl'), 'utf8').trimEnd().split('\n');
+    const events = log.map(line => JSON.parse(line) as { type: string; step: number });
+    expect(events.filter(({ type }) => type === 'step').map(({ step }) => step)).toHaveLength(12);
+    expect(readdirSync(at('run/checkpoints'))).toEqual(['step-000010', 'step-000012']);
     expect(readFileSync(at('run/report.html'), 'utf8')).toContain('model on text.txt.gz');
 
     const inspected = await dropbp('inspect', at('run'), '--json');
@@ -121,7 +120,7 @@ describe('dropbp train, inspect, generate', () => {
         name: 'Full fine-tuning',
         backend: 'cpu',
         heldOut: [],
-        sample: null,
+        samples: null,
         steps: 3,
         written: { model: at('full/model') },
       },
@@ -163,18 +162,19 @@ describe('what is refused', () => {
     writeFileSync(at('taken/run.json'), '{}');
     const again = await train('taken', ...quick);
     expect(again.notes).toContain('choose another folder, or give --overwrite to replace that run.\n');
-    expect(readFileSync(at('taken/notes.txt'), 'utf8')).toBe('mine');
     expect(existsSync(at('taken/adapter'))).toBe(false);
+    expect(await train('taken', ...quick, '--overwrite')).toMatchObject({ code: 0 });
+    expect(readFileSync(at('taken/notes.txt'), 'utf8')).toBe('mine');
   });
 
-  it('replaces an earlier run only when all of the new one is there', async () => {
+  it('replaces an earlier run only when the new one begins to train', async () => {
     const flags = ['--steps', '2', '--batch', '2', '--time', '16', '--sample-tokens', '0'];
     await train('twice', ...flags);
-    const first = statSync(at('twice')).ino;
+    const first = readFileSync(at('twice/run.json'), 'utf8');
     expect(await train('twice', ...flags, '--overwrite', '--targets', 'nothing')).toMatchObject({ code: 1 });
-    expect(statSync(at('twice')).ino).toBe(first);
+    expect(readFileSync(at('twice/run.json'), 'utf8')).toBe(first);
     expect(await train('twice', ...flags, '--overwrite')).toMatchObject({ code: 0 });
-    expect(statSync(at('twice')).ino).not.toBe(first);
+    expect(readFileSync(at('twice/run.json'), 'utf8')).not.toBe(first);
     expect(readdirSync(folder).filter(name => name.startsWith('.'))).toEqual([]);
   });
 
@@ -186,7 +186,7 @@ describe('what is refused', () => {
       return dropbp('train', '--model', model, '--data', at('short.txt'), '--out', at('x'));
     }, 1, /short\.txt is too short to train on; got "9 tokens"; expected at least 128, two sequences/],
     ['a target that matches nothing', () => train('x', '--targets', 'q_prj'), 1, /^dropbp train: .*q_prj.*q_proj/m],
-    ['targets with a gap', () => train('x', '--targets', 'q_proj,,v_proj'), 1, /--targets is not usable; got "q_proj,,v_proj"/],
+    ['targets with a gap', () => train('x', '--targets', 'q_proj,,v_proj'), 2, /--targets is not usable; got "q_proj,,v_proj"/],
     ['a time beyond the positions', () => train('x', '--time', '100'), 1, /100.*64/],
     ['a minimum above the rate', () => train('x', '--rate', '0.2', '--min-rate', '0.4'), 1, /minRate is not usable; got 0\.4/],
     ['a backend that is not there', () => train('x', '--backend', 'orc'), 1, /there is no backend 'orc'; expected tensorflow, ort, wasm, cpu; did you mean ort/],

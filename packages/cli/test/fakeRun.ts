@@ -10,9 +10,10 @@ export function fakeRun(changes: Partial<RunRecord> = {}): RunRecord {
     dropped: 0.5,
     tokens: 1024,
     seconds: 0.25,
+    memoryBytes: 3e8 + i * 1e6,
   }));
   return {
-    format: 1,
+    format: 2,
     name: 'LoRA + DropBP 0.5',
     startedAt: '2026-01-02T03:04:05.678Z',
     options: { rank: 8, rate: 0.5 },
@@ -29,7 +30,15 @@ export function fakeRun(changes: Partial<RunRecord> = {}): RunRecord {
     ],
     trainSeconds: 5,
     peakMemoryBytes: 4e8,
-    sample: { prompt: 'And it came', before: ' to <b>pass</b>', after: ' to pass' },
+    samples: {
+      prompt: 'And it came',
+      texts: [
+        { step: 0, text: ' to <b>pass</b>' },
+        { step: 10, text: ' to be' },
+        { step: 20, text: ' to pass' },
+      ],
+    },
+    ended: { why: 'steps', keptStep: 20 },
     backend: 'ort',
     versions: { dropbp: '0.1.0' },
     ...changes,

@@ -15,6 +15,7 @@ export function fakeTerminal(options: Partial<Terminal> = {}): FakeTerminal {
     columns: 80,
     outHasColor: false,
     notesHaveColor: false,
+    onInterrupt: () => () => undefined,
     ...options,
     written,
   };

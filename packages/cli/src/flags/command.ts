@@ -1,6 +1,12 @@
 import type { Terminal } from '../terminal/terminal.ts';
 import type { Flags, FlagValues } from './flag.ts';
 
+/**
+ * 0: done. 1: refused or failed, with a message. 2: the command line was not understood. 70: a fault of the program. 130 and
+ * 143: stopped by Ctrl-C and by SIGTERM.
+ */
+export type ExitCode = 0 | 1 | 2 | 70 | 130 | 143;
+
 /** A command of the command line. */
 export interface Command<F extends Flags = Flags> {
   /** `'train'`. */
@@ -14,8 +20,19 @@ export interface Command<F extends Flags = Flags> {
   readonly sections?: Readonly<Record<string, string>>;
   /** Whole command lines. */
   readonly examples: readonly string[];
-  /** @throws Problem for what the user can mend */
-  run(flags: FlagValues<F>, positionals: readonly string[], terminal: Terminal): Promise<void>;
+  /**
+   * Values from elsewhere, such as a configuration file, for flags that the line does not give; the first wins.
+   *
+   * @param given - what stands on the line, by key
+   * @throws Problem for what is not usable
+   */
+  layers?(given: ReadonlyMap<string, unknown>): Promise<readonly ReadonlyMap<string, unknown>[]>;
+  /** @returns the exit status, where it is not 0. @throws Problem for what the user can mend */
+  run(
+    flags: FlagValues<F>,
+    positionals: readonly string[],
+    terminal: Terminal,
+  ): Promise<ExitCode | undefined> | Promise<void>;
 }
 
 /** Keeps the types of a command's flags. */

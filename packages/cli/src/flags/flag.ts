@@ -10,9 +10,16 @@ export interface Flag<T> {
   readonly isRequired?: boolean;
   /** The value where the flag is not given. */
   readonly fallback: T;
+  /** What stands for it in a configuration file, for editors. */
+  readonly schema: JsonSchema;
   /** @throws Problem if the text is no such value; `name` is the flag as written */
   read(text: string, name: string): T;
+  /** The value of a configuration file. @throws Problem if it is none; `name` says where it stands */
+  take(value: unknown, name: string): T;
 }
+
+/** A part of JSON Schema, draft 07. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** The flags of a command by camelCase name: `learningRate` is `--learning-rate`. */
 export type Flags = Readonly<Record<string, Flag<unknown>>>;
@@ -22,33 +29,64 @@ export type FlagValues<F extends Flags> = { readonly [K in keyof F]: F[K] extend
 
 /** A switch: false unless given. */
 export function toggle(help: string): Flag<boolean> {
-  return { help, fallback: false, read: () => true };
+  return {
+    help,
+    fallback: false,
+    schema: { type: 'boolean' },
+    read: () => true,
+    take(value, name) {
+      if (typeof value === 'boolean') return value;
+      throw wrong(name, value, 'true or false');
+    },
+  };
 }
 
 /** Text that is taken as it is. */
 export function text(placeholder: string, help: string, fallback: string): Flag<string>;
 export function text(placeholder: string, help: string): Flag<string | undefined>;
 export function text(placeholder: string, help: string, fallback?: string): Flag<string | undefined> {
-  return { placeholder, help, fallback, read: nonEmpty };
+  return { ...textValue, placeholder, help, fallback };
 }
 
 /** Text without which the command cannot run. */
 export function requiredText(placeholder: string, help: string): Flag<string> {
-  return { placeholder, help, fallback: '', isRequired: true, read: nonEmpty };
+  return { ...textValue, placeholder, help, fallback: '', isRequired: true };
+}
+
+/** Several names: 'a,b' on the command line, a list or the same text in a file. */
+export function names(placeholder: string, help: string, fallback: readonly string[]): Flag<readonly string[]> {
+  const read = (given: string, name: string): string[] => list(given.split(','), given, name);
+  return {
+    placeholder,
+    help,
+    fallback,
+    defaultText: fallback.join(','),
+    schema: { oneOf: [textValue.schema, { type: 'array', items: textValue.schema, minItems: 1 }] },
+    read,
+    take(value, name) {
+      if (typeof value === 'string') return read(value, name);
+      if (Array.isArray(value) && value.length > 0 && value.every(entry => typeof entry === 'string')) {
+        return list(value, value, name);
+      }
+      throw wrong(name, value, "names such as 'q_proj,v_proj', or a list of them");
+    },
+  };
+}
+
+function list(parts: readonly string[], given: unknown, name: string): string[] {
+  const trimmed = parts.map(part => part.trim());
+  if (trimmed.includes('')) throw wrong(name, given, "names such as 'q_proj,v_proj'");
+  return trimmed;
 }
 
 /** One of a few words. */
 export function choice<T extends string>(words: readonly T[], help: string, fallback: T): Flag<T> {
-  return {
-    placeholder: words.join('|'),
-    help,
-    fallback,
-    read(given, name) {
-      const found = words.find(word => word === given);
-      if (found === undefined) throw wrong(name, given, words.map(word => `'${word}'`).join(' or '));
-      return found;
-    },
+  const take = (given: unknown, name: string): T => {
+    const found = words.find(word => word === given);
+    if (found === undefined) throw wrong(name, given, words.map(word => `'${word}'`).join(' or '));
+    return found;
   };
+  return { placeholder: words.join('|'), help, fallback, schema: { enum: words }, read: take, take };
 }
 
 /** What a number must fulfil. */
@@ -56,19 +94,45 @@ export interface NumberRule {
   readonly accepts: (value: number) => boolean;
   /** In words: `'an integer ≥ 1'`. */
   readonly expected: string;
+  /** The same for editors. */
+  readonly schema: JsonSchema;
 }
 
 export const positiveInteger: NumberRule = {
   accepts: v => Number.isSafeInteger(v) && v >= 1,
   expected: 'an integer ≥ 1',
+  schema: { type: 'integer', minimum: 1 },
+};
+export const index: NumberRule = {
+  accepts: v => Number.isSafeInteger(v) && v >= 0,
+  expected: 'an integer ≥ 0',
+  schema: { type: 'integer', minimum: 0 },
 };
 export const seedInteger: NumberRule = {
   accepts: v => Number.isInteger(v) && v >= 0 && v < 2 ** 32,
   expected: 'an integer in [0, 2^32)',
+  schema: { type: 'integer', minimum: 0, exclusiveMaximum: 2 ** 32 },
 };
-export const positive: NumberRule = { accepts: v => Number.isFinite(v) && v > 0, expected: 'a number > 0' };
-export const notNegative: NumberRule = { accepts: v => Number.isFinite(v) && v >= 0, expected: 'a number ≥ 0' };
-export const share: NumberRule = { accepts: v => v >= 0 && v < 1, expected: 'a number in [0, 1)' };
+export const positive: NumberRule = {
+  accepts: v => Number.isFinite(v) && v > 0,
+  expected: 'a number > 0',
+  schema: { type: 'number', exclusiveMinimum: 0 },
+};
+export const notNegative: NumberRule = {
+  accepts: v => Number.isFinite(v) && v >= 0,
+  expected: 'a number ≥ 0',
+  schema: { type: 'number', minimum: 0 },
+};
+export const share: NumberRule = {
+  accepts: v => v >= 0 && v < 1,
+  expected: 'a number in [0, 1)',
+  schema: { type: 'number', minimum: 0, exclusiveMaximum: 1 },
+};
+export const probability: NumberRule = {
+  accepts: v => v > 0 && v <= 1,
+  expected: 'a number in (0, 1]',
+  schema: { type: 'number', exclusiveMinimum: 0, maximum: 1 },
+};
 
 /** A number that fulfils a rule. */
 export function number(rule: NumberRule, help: string, fallback: number): Flag<number>;
@@ -78,19 +142,33 @@ export function number(rule: NumberRule, help: string, fallback?: number): Flag<
     placeholder: '<n>',
     help,
     fallback,
+    schema: rule.schema,
     read(given, name) {
       const value = given.trim() === '' ? NaN : Number(given);
       if (!rule.accepts(value)) throw wrong(name, given, rule.expected);
       return value;
     },
+    take(value, name) {
+      if (typeof value !== 'number' || !rule.accepts(value)) throw wrong(name, value, rule.expected);
+      return value;
+    },
   };
 }
+
+const textValue = {
+  schema: { type: 'string', minLength: 1 },
+  read: nonEmpty,
+  take(value: unknown, name: string): string {
+    if (typeof value === 'string') return nonEmpty(value, name);
+    throw wrong(name, value, 'a text');
+  },
+};
 
 function nonEmpty(given: string, name: string): string {
   if (given === '') throw wrong(name, given, 'a text that is not empty');
   return given;
 }
 
-function wrong(name: string, got: string, expected: string): Error {
+function wrong(name: string, got: unknown, expected: string): Error {
   return problem('cli', { what: `${name} is not usable`, got, expected });
 }

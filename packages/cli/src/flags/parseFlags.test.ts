@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { choice, number, positiveInteger, requiredText, seedInteger, share, text, toggle } from './flag.ts';
 import { flagName } from './flagName.ts';
-import { parseFlags } from './parseFlags.ts';
+import { completeFlags, parseFlags } from './parseFlags.ts';
 
 const flags = {
   model: requiredText('<folder>', 'the model'),
@@ -13,7 +13,10 @@ const flags = {
   seed: number(seedInteger, 'seed', 1),
   json: toggle('as JSON'),
 };
-const parse = (...args: string[]) => parseFlags('dropbp try', flags, ['--model', 'm', ...args]);
+const parse = (...args: string[]) => {
+  const { values, positionals } = parseFlags('dropbp try', flags, ['--model', 'm', ...args]);
+  return { flags: completeFlags(flags, values), positionals };
+};
 
 describe('parseFlags', () => {
   it('fills in defaults', () => {
@@ -51,7 +54,9 @@ describe('parseFlags', () => {
     expect(() => parse(...args)).toThrow(message);
   });
   it('asks for what is required', () => {
-    expect(() => parseFlags('dropbp try', flags, [])).toThrow('--model <folder> is missing; expected the model.');
+    expect(() => completeFlags(flags, parseFlags('dropbp try', flags, []).values)).toThrow(
+      '--model <folder> is missing; expected the model.',
+    );
   });
   it('writes camelCase as flags', () => {
     expect(flagName('maxNewTokens')).toBe('--max-new-tokens');

@@ -3,9 +3,10 @@ import { nearNames, problem } from '@dropbp/basics';
 import type { Flags, FlagValues } from './flag.ts';
 import { flagName } from './flagName.ts';
 
-/** What a command takes from its line. */
-export interface CommandLine<F extends Flags> {
-  readonly flags: FlagValues<F>;
+/** What stands on a command's line, without the defaults. */
+export interface GivenFlags {
+  /** By key, values that were read. */
+  readonly values: ReadonlyMap<string, unknown>;
   readonly positionals: readonly string[];
 }
 
@@ -15,7 +16,7 @@ export interface CommandLine<F extends Flags> {
  * @param command - for messages: `'dropbp train'`
  * @throws Problem naming the flag, and the near names of one that is unknown
  */
-export function parseFlags<F extends Flags>(command: string, flags: F, args: readonly string[]): CommandLine<F> {
+export function parseFlags(command: string, flags: Flags, args: readonly string[]): GivenFlags {
   const byName = new Map(Object.keys(flags).map(key => [flagName(key), key]));
   const types = [...byName].map(([name, key]) => {
     const type = flags[key]!.placeholder === undefined ? ('boolean' as const) : ('string' as const);
@@ -40,15 +41,23 @@ export function parseFlags<F extends Flags>(command: string, flags: F, args: rea
     if (values.has(key)) throw problem('cli', { what: `${name} is given twice`, fix: 'give it once' });
     values.set(key, readValue(flags, key, token));
   }
-  for (const [name, key] of byName) {
-    const flag = flags[key]!;
-    if (values.has(key)) continue;
-    if (flag.isRequired === true) {
-      throw problem('cli', { what: `${name} ${flag.placeholder ?? ''} is missing`, expected: flag.help });
-    }
-    values.set(key, flag.fallback);
-  }
-  return { flags: Object.fromEntries(values) as FlagValues<F>, positionals };
+  return { values, positionals };
+}
+
+/**
+ * The values of all flags.
+ *
+ * @param layers - values by key, the first that has one wins; where none has, it is the flag's default
+ * @throws Problem for a flag that is required and nowhere given
+ */
+export function completeFlags<F extends Flags>(flags: F, ...layers: ReadonlyMap<string, unknown>[]): FlagValues<F> {
+  const values = Object.entries(flags).map(([key, flag]) => {
+    const layer = layers.find(values => values.has(key));
+    if (layer !== undefined) return [key, layer.get(key)];
+    if (flag.isRequired !== true) return [key, flag.fallback];
+    throw problem('cli', { what: `${flagName(key)} ${flag.placeholder ?? ''} is missing`, expected: flag.help });
+  });
+  return Object.fromEntries(values) as FlagValues<F>;
 }
 
 function readValue(

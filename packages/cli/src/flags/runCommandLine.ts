@@ -1,12 +1,9 @@
 import { nearNames, Problem, problem } from '@dropbp/basics';
 import { paint } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import type { Command } from './command.ts';
+import type { Command, ExitCode } from './command.ts';
 import { helpText } from './helpText.ts';
-import { parseFlags, type CommandLine } from './parseFlags.ts';
-
-/** 0: done. 1: refused or failed, with a message. 2: the command line was not understood. 70: a fault of the program. */
-export type ExitCode = 0 | 1 | 2 | 70;
+import { completeFlags, parseFlags } from './parseFlags.ts';
 
 /** What {@link runCommandLine} takes. */
 export interface CommandLineOptions {
@@ -35,20 +32,21 @@ export async function runCommandLine(options: CommandLineOptions): Promise<ExitC
   if (command === undefined) return report(unknownCommand(name, commands), 'dropbp', terminal, 2);
 
   const subject = `dropbp ${name}`;
-  let line: CommandLine<Command['flags']>;
+  let line: { flags: Record<string, unknown>; positionals: readonly string[] };
   try {
     if (asksForHelp(rest)) {
       terminal.out(helpText(command, look));
       return 0;
     }
-    line = parseFlags(subject, command.flags, rest);
-    checkPositionals(command, line.positionals);
+    const { values, positionals } = parseFlags(subject, command.flags, rest);
+    checkPositionals(command, positionals);
+    const layers = (await command.layers?.(values)) ?? [];
+    line = { flags: completeFlags(command.flags, values, ...layers), positionals };
   } catch (error) {
     return report(error, subject, terminal, 2);
   }
   try {
-    await command.run(line.flags, line.positionals, terminal);
-    return 0;
+    return (await command.run(line.flags, line.positionals, terminal)) ?? 0;
   } catch (error) {
     return report(error, subject, terminal, 1);
   }

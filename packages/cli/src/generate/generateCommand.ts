@@ -5,7 +5,16 @@ import { streamText } from '@dropbp/data';
 import { generate, type GenerateOptions } from '@dropbp/models';
 import { readJsonFile } from '../files/readJsonFile.ts';
 import { command } from '../flags/command.ts';
-import { notNegative, number, positiveInteger, requiredText, seedInteger, text, toggle } from '../flags/flag.ts';
+import {
+  notNegative,
+  number,
+  positiveInteger,
+  probability,
+  requiredText,
+  seedInteger,
+  text,
+  toggle,
+} from '../flags/flag.ts';
 import { openModel } from '../run/openModel.ts';
 import { backendFlag, startBackend } from '../run/startBackend.ts';
 import { formatCount, formatSeconds } from '../terminal/formatNumber.ts';
@@ -26,10 +35,7 @@ export const generateCommand = command({
     maxNewTokens: number(positiveInteger, 'tokens to write at most', 100),
     temperature: number(notNegative, '0: always the most probable token; 1: as the model says', 0.8),
     topK: number(positiveInteger, 'draw among this many of the most probable tokens'),
-    topP: number(
-      { accepts: v => v > 0 && v <= 1, expected: 'a number in (0, 1]' },
-      'draw among the most probable tokens that add up to this probability',
-    ),
+    topP: number(probability, 'draw among the most probable tokens that add up to this probability'),
     seed: { ...number(seedInteger, 'the same seed draws the same text'), defaultText: 'another one each time' },
     backend: backendFlag(),
     json: toggle('print one JSON object instead of the text as it comes'),

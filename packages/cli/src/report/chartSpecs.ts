@@ -20,7 +20,7 @@ export interface ChartSpec {
   readonly xLabel: string;
   /** Names of the x positions, where they are not numbers. */
   readonly xNames?: readonly string[];
-  readonly format: 'number' | 'percent' | 'scientific';
+  readonly format: 'number' | 'percent' | 'scientific' | 'bytes';
   readonly fromZero: boolean;
   readonly series: readonly SeriesSpec[];
   /** x, then one column per series. */
@@ -50,6 +50,12 @@ export function chartSpecs(runs: readonly RunRecord[]): ChartSpec[] {
       format: 'number',
       value: step => step.seconds,
       smooth: 10,
+    }),
+    stepChart(runs, {
+      title: 'Memory',
+      note: 'What the process held after a step.',
+      format: 'bytes',
+      value: step => step.memoryBytes,
     }),
     stepChart(runs, {
       title: 'Gradient norm',

@@ -16,7 +16,7 @@ export async function readRun(path: string): Promise<RunRecord> {
   const file = info.isDirectory() ? join(path, 'run.json') : path;
   const record = await readJsonFile(file);
   const lists = ['steps', 'heldOut', 'branches'];
-  const isRun = record.format === 1 && lists.every(key => Array.isArray(record[key]));
+  const isRun = record.format === 2 && lists.every(key => Array.isArray(record[key]));
   if (isRun) return record as unknown as RunRecord;
   throw problem('cli', { what: `${file} is no run`, expected: 'what dropbp train writes', got: Object.keys(record) });
 }

@@ -86,7 +86,16 @@ function figure(chart: ChartSpec, index: number): Markup {
 function aboutLine(run: RunRecord): string {
   const date = run.startedAt.slice(0, 16).replace('T', ' ');
   const versions = Object.entries(run.versions).map(([name, version]) => `${name} ${version}`);
-  return [`${date} UTC`, `backend ${run.backend}`, ...versions].join(' · ');
+  return [`${date} UTC`, ...stateOf(run), `backend ${run.backend}`, ...versions].join(' · ');
+}
+
+/** What has become of the run, where it did not take all its steps. */
+function stateOf({ ended, steps }: RunRecord): string[] {
+  const step = steps.at(-1)?.step ?? 0;
+  if (ended === null) return [`in training, after step ${step}`];
+  if (ended.why === 'stop') return [`stopped after step ${step}`];
+  if (ended.why === 'patience') return [`ended early, after step ${step}`];
+  return [];
 }
 
 /** The last part of a path or hub id. */

@@ -70,7 +70,10 @@ describe('renderReport', () => {
     const samples = elementsOf(page)
       .filter(element => element.tagName === 'blockquote')
       .map(textOf);
-    expect(samples).toEqual(['And it came to <b>pass</b>', 'And it came to pass', 'And it came to pass']);
+    expect(samples).toEqual([
+      ...['And it came to <b>pass</b>', 'And it came to pass', 'And it came to pass'],
+      ...['And it came to be', 'And it came to be'],
+    ]);
   });
   it('has a place for each chart and its data', () => {
     const elements = elementsOf(page);
@@ -80,7 +83,7 @@ describe('renderReport', () => {
     expect(charts).toHaveLength(specs.length);
     expect(specs.map(spec => spec.title)).toEqual([
       ...['Training loss', 'Held-out loss', 'Dropped backward pass', 'Drop rate of each branch'],
-      ...['Seconds per step', 'Gradient norm', 'Learning rate'],
+      ...['Seconds per step', 'Memory', 'Gradient norm', 'Learning rate'],
     ]);
     for (const { data, series } of specs) {
       expect(data).toHaveLength(series.length + 1);
@@ -99,7 +102,10 @@ describe('renderReport', () => {
             name: text,
             options: { [`x${text}`]: text },
             model: { ...plain.model, source: `m${text}` },
-            sample: { prompt: text, before: text, after: `${text}!` },
+            samples: {
+              prompt: text,
+              texts: [0, 10, 20].map(step => ({ step, text: `${text}${step}` })),
+            },
           });
           const tags = (runs: Parameters<typeof renderReport>[0]) => elementsOf(renderReport(runs)).map(e => e.tagName);
           expect(tags([run])).toEqual(tags([fakeRun({ options: { x: 1 } })]));
@@ -109,7 +115,7 @@ describe('renderReport', () => {
     );
   });
   it('leaves out what a run has not', () => {
-    const bare = renderReport([fakeRun({ heldOut: [], sample: null, branches: [], steps: [] })]);
+    const bare = renderReport([fakeRun({ heldOut: [], samples: null, branches: [], steps: [] })]);
     expect(bare).not.toContain('Held-out loss');
     expect(bare).not.toContain('Text samples');
     expect(elementsOf(bare).filter(element => attribute(element, 'data-chart') !== undefined)).toEqual([]);

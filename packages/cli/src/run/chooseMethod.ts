@@ -1,4 +1,3 @@
-import { problem } from '@dropbp/basics';
 import type { Adapter } from '@dropbp/core';
 import { dropBP, type DropBP } from '@dropbp/dropbp';
 import { fullFineTune } from '@dropbp/peft-full';
@@ -9,14 +8,10 @@ import type { TrainFlagValues } from './trainFlags.ts';
 export function chooseAdapter(flags: TrainFlagValues): Adapter {
   const { adapter, rank, alpha, targets, dropout, rslora, seed } = flags;
   if (adapter === 'full') return fullFineTune();
-  const names = targets.split(',').map(name => name.trim());
-  if (names.includes('')) {
-    throw problem('cli', { what: '--targets is not usable', got: targets, expected: "names such as 'q_proj,v_proj'" });
-  }
   return lora({
     rank,
     ...(alpha !== undefined && { alpha }),
-    targetModules: targets === 'all-linear' ? targets : names,
+    targetModules: targets.length === 1 && targets[0] === 'all-linear' ? 'all-linear' : targets,
     dropout,
     useRslora: rslora,
     seed,

@@ -12,12 +12,21 @@ export interface StepRecord {
   /** Tokens that passed through the model. */
   readonly tokens: number;
   readonly seconds: number;
+  /** What the process holds in memory after the step. */
+  readonly memoryBytes: number;
 }
 
 /** Held-out loss after so many steps. */
 export interface HeldOutRecord {
   readonly step: number;
   readonly loss: number;
+}
+
+/** Text that the model wrote after so many steps. */
+export interface SampleRecord {
+  readonly step: number;
+  /** What follows the prompt. */
+  readonly text: string;
 }
 
 /** A branch at the end of a run. */
@@ -31,7 +40,7 @@ export interface BranchRecord {
 
 /** What `run.json` holds: everything that a report shows of a run. */
 export interface RunRecord {
-  readonly format: 1;
+  readonly format: 2;
   /** How the run is called in tables and charts. */
   readonly name: string;
   /** ISO 8601. */
@@ -51,9 +60,12 @@ export interface RunRecord {
   readonly branches: readonly BranchRecord[];
   /** Wall time of the training steps, in seconds: neither loading nor evaluation. */
   readonly trainSeconds: number;
-  /** The largest resident size of the process until the end of training. */
+  /** The largest resident size of the process until the end of training; of a run that was stopped, of all its lives. */
   readonly peakMemoryBytes: number;
-  readonly sample: { readonly prompt: string; readonly before: string; readonly after: string } | null;
+  /** Text before, as training went, and after; null where none was asked for. */
+  readonly samples: { readonly prompt: string; readonly texts: readonly SampleRecord[] } | null;
+  /** Why it ended, and the step whose state was kept: that of the best held-out loss, or the last. */
+  readonly ended: { readonly why: 'steps' | 'patience' | 'stop'; readonly keptStep: number } | null;
   readonly backend: string;
   readonly versions: Readonly<Record<string, string>>;
 }

@@ -1,14 +1,18 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openOutFolder } from '../files/outFolder.ts';
 import { command } from '../flags/command.ts';
+import { flagName } from '../flags/flagName.ts';
+import { readConfigFile, takeValues } from '../flags/configFile.ts';
 import { comparisonTable } from '../report/comparisonTable.ts';
-import { renderReport } from '../report/renderReport.ts';
+import { listenForInterruption } from '../terminal/interruption.ts';
 import { paint } from '../terminal/paint.ts';
+import { statusLine } from '../terminal/statusLine.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { prepareRun } from './preparedRun.ts';
+import { openRunFolder, readRunOptions } from './runFolder.ts';
 import type { RunRecord } from './runRecord.ts';
 import { startBackend } from './startBackend.ts';
-import { trainFlags, trainSections } from './trainFlags.ts';
-import { trainRun } from './trainRun.ts';
+import { notOfTheRun, trainFlags, trainSections, type TrainFlagValues } from './trainFlags.ts';
+import { partOf, trainRun } from './trainRun.ts';
 
 /** `dropbp train`. */
 export const trainCommand = command({
@@ -18,45 +22,98 @@ export const trainCommand = command({
   sections: trainSections,
   examples: [
     'dropbp train --model models/austen-base --data examples/data/kjv.txt.gz --out out/kjv',
-    'dropbp train --model HuggingFaceTB/SmolLM2-135M --data notes.txt --out out/notes --targets q_proj,v_proj --steps 100',
+    'dropbp train --config run.yaml --steps 100 --out out/notes',
+    'dropbp train --resume --out out/notes',
   ],
+  async layers(given) {
+    const fromFile =
+      typeof given.get('config') === 'string'
+        ? await readConfigFile(given.get('config') as string, trainFlags)
+        : undefined;
+    const value = (key: string): unknown => given.get(key) ?? fromFile?.get(key);
+    const out = value('out');
+    const stored = value('resume') === true && typeof out === 'string' ? await storedFlags(out) : undefined;
+    return [fromFile, stored].filter(layer => layer !== undefined);
+  },
   async run(flags, _positionals, terminal) {
-    const folder = await openOutFolder(flags.out, flags.overwrite);
+    const folder = await openRunFolder(flags.out, flags);
+    const stored = flags.resume ? await readRunOptions(flags.out) : undefined;
+    const startedAt = typeof stored?.startedAt === 'string' ? stored.startedAt : new Date().toISOString();
     const backend = await startBackend(flags.backend, terminal);
-    const { record, tuned } = await trainRun(flags, backend, terminal);
-    const part = flags.adapter === 'full' ? 'model' : 'adapter';
-    await folder.write(async temporary => {
-      await tuned.save(join(temporary, part));
-      await writeFile(join(temporary, 'run.json'), `${JSON.stringify(record, undefined, 1)}\n`);
-      await writeFile(join(temporary, 'report.html'), renderReport([record]));
-    });
-    const written = {
-      [part]: join(flags.out, part),
-      report: join(flags.out, 'report.html'),
-      run: join(flags.out, 'run.json'),
-    };
-    if (flags.json) {
-      terminal.out(`${JSON.stringify({ written, ...summaryOf(record) }, undefined, 2)}\n`);
-      return;
-    }
-    terminal.out(comparisonTable([record], terminal.outHasColor));
-    for (const [what, path] of Object.entries(written)) {
-      terminal.out(`${paint('dim', what.padEnd(7), terminal.outHasColor)}  ${path}\n`);
+    const run = await prepareRun(flags, statusLine(terminal));
+    const options = { startedAt, flags: flagsOfRun(flags) };
+    await folder.begin(options);
+    if (folder.stepsDone > 0) terminal.notes(`Going on after step ${folder.stepsDone}\n`);
+    const interruption = listenForInterruption(terminal, 'Finishing this step; Ctrl-C again ends at once');
+    try {
+      const record = await trainRun(run, {
+        ...{ folder, terminal, interruption, backend, startedAt },
+        onUnderWay: () => (folder.stepsDone > 0 ? folder.goOn(options) : Promise.resolve()),
+      });
+      if (record.ended?.why === 'stop') {
+        terminal.notes(`Stopped after step ${record.ended.keptStep}, with all that is needed to go on:\n`);
+        terminal.notes(`  dropbp train --resume --out ${shellWord(flags.out)}\n`);
+        return interruption.exitCode();
+      }
+      showResult(record, flags, terminal);
+      return undefined;
+    } finally {
+      interruption.release();
+      run.tuned.dispose();
+      run.tuned.model.dispose();
     }
   },
 });
 
+/** The flags that a run in this folder began with. */
+async function storedFlags(out: string): Promise<ReadonlyMap<string, unknown> | undefined> {
+  const options = await readRunOptions(out);
+  const flags = options?.flags;
+  return typeof flags === 'object' && flags !== null
+    ? takeValues(flags, trainFlags, join(out, 'options.json'))
+    : undefined;
+}
+
+/** What a run goes on with: not how this command was asked for it. */
+function flagsOfRun(flags: TrainFlagValues): object {
+  return Object.fromEntries(Object.entries(flags).filter(([key]) => !notOfTheRun.includes(key)));
+}
+
+function showResult(record: RunRecord, flags: TrainFlagValues, terminal: Terminal): void {
+  const part = partOf(flags.adapter);
+  const written = {
+    [part]: join(flags.out, part),
+    report: join(flags.out, 'report.html'),
+    run: join(flags.out, 'run.json'),
+  };
+  if (flags.json) {
+    terminal.out(`${JSON.stringify({ written, ...summaryOf(record) }, undefined, 2)}\n`);
+    return;
+  }
+  const { why, keptStep } = record.ended!;
+  if (why === 'patience') {
+    terminal.notes(
+      `Ended after step ${record.steps.length}: the held-out loss has not fallen for ${flags.patience!} evaluations\n`,
+    );
+  }
+  if (keptStep !== record.steps.at(-1)?.step) {
+    terminal.notes(
+      `The ${part} is that of step ${keptStep}, of the best held-out loss; ${flagName('keep')} last takes the last\n`,
+    );
+  }
+  terminal.out(comparisonTable([record], terminal.outHasColor));
+  for (const [what, path] of Object.entries(written)) {
+    terminal.out(`${paint('dim', what.padEnd(7), terminal.outHasColor)}  ${path}\n`);
+  }
+}
+
 /** All of a record but what is long. */
-function summaryOf({
-  name,
-  model,
-  data,
-  steps,
-  heldOut,
-  trainSeconds,
-  peakMemoryBytes,
-  sample,
-  backend,
-}: RunRecord): object {
-  return { name, model, data, steps: steps.length, heldOut, trainSeconds, peakMemoryBytes, sample, backend };
+function summaryOf(record: RunRecord): object {
+  const { name, model, data, steps, heldOut, trainSeconds, peakMemoryBytes, samples, ended, backend } = record;
+  return { name, model, data, steps: steps.length, heldOut, trainSeconds, peakMemoryBytes, samples, ended, backend };
+}
+
+/** A path as a shell takes it. */
+function shellWord(path: string): string {
+  return /^[\w./:@%+=,-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
 }

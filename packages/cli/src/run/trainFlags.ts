@@ -1,5 +1,7 @@
 import {
   choice,
+  index,
+  names,
   notNegative,
   number,
   positive,
@@ -18,12 +20,14 @@ export const trainFlags = {
   model: requiredText('<folder|hub id>', 'the model to fine-tune'),
   data: requiredText('<file>', 'the text to learn from: UTF-8, also as .gz'),
   out: requiredText('<folder>', 'where the adapter and the report go'),
+  config: text('<file>', 'flags from a file, YAML or JSON, as learningRate: 0.001; those given here win'),
+  resume: toggle('go on with the run in that folder, with its flags; begins where there is none'),
   overwrite: toggle('replace an earlier run in that folder'),
 
   adapter: choice(['lora', 'full'], 'what is trained: a LoRA adapter, or all weights', 'lora'),
   rank: number(positiveInteger, 'rank of LoRA', 8),
   alpha: { ...number(positive, 'LoRA is scaled by alpha / rank'), defaultText: 'the rank' },
-  targets: text('<names>', "layers that LoRA adapts: 'q_proj,v_proj' or 'all-linear'", 'all-linear'),
+  targets: names('<names>', "layers that LoRA adapts: 'q_proj,v_proj' or 'all-linear'", ['all-linear']),
   dropout: number(share, 'share of inputs that LoRA drops', 0),
   rslora: toggle('scale by alpha / √rank'),
 
@@ -44,11 +48,18 @@ export const trainFlags = {
   heldOut: number(share, 'share of the text to measure on instead of learning from it', 0.05),
   evaluations: number(positiveInteger, 'how often the held-out loss is measured, after the first time', 4),
   prompt: { ...text('<text>', 'what the text samples begin with'), defaultText: "the text's first words" },
-  sampleTokens: number(
-    { accepts: v => Number.isSafeInteger(v) && v >= 0, expected: 'an integer ≥ 0' },
-    'tokens in a text sample; 0 writes none',
-    60,
-  ),
+  sampleTokens: number(index, 'tokens in a text sample; 0 writes none', 60),
+  patience: {
+    ...number(positiveInteger, 'end when so many evaluations in a row have not lowered the held-out loss'),
+    defaultText: 'never',
+  },
+  keep: choice(['best', 'last'], 'which step is kept in the end: that of the best held-out loss, or the last', 'best'),
+
+  saveEvery: {
+    ...number(positiveInteger, 'steps from one checkpoint to the next'),
+    defaultText: 'a tenth of all, at most 100',
+  },
+  keepCheckpoints: number(positiveInteger, 'newest checkpoints that are kept, beside the best', 2),
 
   seed: number(seedInteger, 'the same seed gives the same run', 1),
   name: { ...text('<text>', 'how tables and charts call the run'), defaultText: 'what it does' },
@@ -62,8 +73,12 @@ export const trainSections = {
   rate: 'DropBP',
   steps: 'Training',
   heldOut: 'What is measured',
+  saveEvery: 'Checkpoints',
   seed: 'Other',
 };
+
+/** Flags that say how a command is run, and are not kept with the run. */
+export const notOfTheRun: readonly string[] = ['out', 'config', 'resume', 'overwrite', 'json'];
 
 /** The values of {@link trainFlags}. */
 export type TrainFlagValues = FlagValues<typeof trainFlags>;

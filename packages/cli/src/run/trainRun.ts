@@ -1,134 +1,120 @@
-import type { Tuned } from '@dropbp/compose';
-import { compose } from '@dropbp/compose';
-import type { Batch } from '@dropbp/core';
-import { adamW, constant, cosine, evaluateLoss, linear, train, type Schedule, type TrainStep } from '@dropbp/train';
-import type { ProgressBar } from '../terminal/progressBar.ts';
+import { join } from 'node:path';
+import { Problem, writeAtomically } from '@dropbp/basics';
+import { listCheckpoints, restoreCheckpoint } from '@dropbp/train';
+import type { RunEvent } from '../log/runEvent.ts';
+import { openRunLog } from '../log/runLog.ts';
+import { renderReport } from '../report/renderReport.ts';
+import { tensorBoardWriter } from '../tensorboard/tensorBoardWriter.ts';
+import type { Interruption } from '../terminal/interruption.ts';
 import { progressBar } from '../terminal/progressBar.ts';
-import { statusLine } from '../terminal/statusLine.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { chooseAdapter, chooseDropBP, nameOfRun } from './chooseMethod.ts';
-import { openModel } from './openModel.ts';
-import { prepareText } from './prepareText.ts';
-import type { BranchRecord, HeldOutRecord, RunRecord, StepRecord } from './runRecord.ts';
-import { sampleText } from './sampleText.ts';
-import type { TrainFlagValues } from './trainFlags.ts';
-import { versions } from './versions.ts';
+import { nameOfRun } from './chooseMethod.ts';
+import type { PreparedRun } from './preparedRun.ts';
+import { recordOfRun } from './recordOfRun.ts';
+import type { RunFolder } from './runFolder.ts';
+import type { RunRecord } from './runRecord.ts';
+import { trainSteps } from './trainSteps.ts';
 
-/** A run that is over, with what it trained. */
-export interface FinishedRun {
-  readonly record: RunRecord;
-  readonly tuned: Tuned;
+/** What {@link trainRun} takes beside the run. */
+export interface TrainRunOptions {
+  readonly folder: RunFolder;
+  readonly terminal: Terminal;
+  readonly interruption: Pick<Interruption, 'signal'>;
+  readonly backend: string;
+  /** ISO 8601: when the run began, in its first life. */
+  readonly startedAt: string;
+  /** Is waited for when the first step of this life of the run is done. */
+  readonly onUnderWay: () => Promise<void>;
 }
 
-/** Loads, measures, trains and measures again; writes nothing. */
-export async function trainRun(flags: TrainFlagValues, backend: string, terminal: Terminal): Promise<FinishedRun> {
-  const startedAt = new Date().toISOString();
-  const status = statusLine(terminal);
-  const { model, tokenizer } = await openModel(flags.model, status);
-  const settings = { ...flags, time: flags.time ?? Math.min(128, model.maxPositions) };
-  const learningRate = flags.learningRate ?? (flags.adapter === 'lora' ? 1e-3 : 1e-4);
-  // Before the text is read: a wrong target shows at once.
-  const tuned = compose(model, chooseAdapter(flags), chooseDropBP(flags));
-
-  status.show(`Reading ${flags.data}`);
-  const { batch, time, seed, steps, accumulation, heldOut } = settings;
-  const text = await prepareText(flags.data, tokenizer, { batch, time, seed, heldOut, batches: steps * accumulation });
-  status.show('Measuring before training');
-  const heldOutRecords: HeldOutRecord[] = await measure(tuned, text.heldOutBatches, 0);
-  const prompt = flags.prompt ?? text.beginning;
-  const maxNewTokens = Math.min(flags.sampleTokens, model.maxPositions - tokenizer.encode(prompt).length);
-  const write = async (): Promise<string> =>
-    maxNewTokens > 0 ? sampleText(tuned, tokenizer, { prompt, maxNewTokens, seed }) : '';
-  const before = await write();
-  status.clear();
-
-  const bar = progressBar({ terminal, total: steps, label: nameOfRun(flags) });
-  const trained = await trainSteps(tuned, text.trainBatches, { ...settings, learningRate, bar }, async step => {
-    heldOutRecords.push(...(await measure(tuned, text.heldOutBatches, step)));
-  });
-  const after = await write();
-
-  const record: RunRecord = {
-    format: 1,
-    name: nameOfRun(flags),
-    startedAt,
-    options: { ...settings, learningRate },
-    model: {
-      source: model.source,
-      architecture: model.architecture,
-      parameters: [...model.parameters.values()].reduce((sum, weight) => sum + weight.size, 0),
-      trainable: tuned.trainableCount,
+/**
+ * Trains, or goes on with it, and writes log, checkpoints and report while it does; when the run is over, what was trained
+ * and the record of the run, which comes last.
+ *
+ * @returns the record; `ended` says whether the run is over
+ */
+export async function trainRun(run: PreparedRun, options: TrainRunOptions): Promise<RunRecord> {
+  const { folder, terminal, interruption, backend, startedAt, onUnderWay } = options;
+  const { settings, tuned } = run;
+  const { past, log } = await openRunLog(folder.log, folder.stepsDone);
+  const board = tensorBoardWriter(folder.tensorBoard, folder.stepsDone + 1);
+  const events: RunEvent[] = [...past];
+  const bar = progressBar({ terminal, total: settings.steps, start: folder.stepsDone, label: nameOfRun(settings) });
+  const observer = {
+    observe(event: RunEvent): void {
+      events.push(event);
+      log.observe(event);
+      board.observe(event);
+      if (event.type === 'step')
+        bar.update({ ...event, ...(tuned.dropSchedule === undefined && { dropped: undefined }) });
     },
-    data: { source: flags.data, trainTokens: text.trainTokens, heldOutTokens: text.heldOutTokens },
-    ...trained,
-    heldOut: heldOutRecords,
-    branches: branchRecords(tuned),
-    sample: maxNewTokens > 0 ? { prompt, before, after } : null,
-    backend,
-    versions: versions(),
+    close(): void {
+      log.close();
+      board.close();
+      bar.stop();
+    },
   };
-  return { record, tuned };
-}
+  const record = (ended: RunRecord['ended']): RunRecord => recordOfRun(run, events, { startedAt, ended, backend });
+  const report = (made: RunRecord): Promise<void> => writeAtomically('cli', folder.report, renderReport([made]));
 
-async function measure(tuned: Tuned, batches: Iterable<Batch> | undefined, step: number): Promise<HeldOutRecord[]> {
-  return batches === undefined ? [] : [{ step, loss: await evaluateLoss(tuned, batches) }];
-}
-
-type StepSettings = TrainFlagValues & { readonly learningRate: number; readonly bar: ProgressBar };
-
-async function trainSteps(
-  tuned: Tuned,
-  batches: Iterable<Batch>,
-  settings: StepSettings,
-  evaluate: (step: number) => Promise<void>,
-): Promise<Pick<RunRecord, 'steps' | 'trainSeconds' | 'peakMemoryBytes'>> {
-  const { bar, steps: total, evaluations, learningRate, accumulation, maxGradientNorm, weightDecay, seed } = settings;
-  const isEvaluated = (step: number): boolean =>
-    Math.floor((step * evaluations) / total) > Math.floor(((step - 1) * evaluations) / total);
-  const steps: StepRecord[] = [];
-  const optimizer = adamW({ learningRate, weightDecay });
-  const schedule = scheduleOf(settings);
+  let ended;
   try {
-    const options = { steps: total, optimizer, schedule, accumulation, maxGradientNorm, seed };
-    for await (const step of train(tuned, batches, options)) {
-      steps.push(toRecord(step));
-      bar.update(tuned.dropSchedule === undefined ? { ...step, dropped: undefined } : step);
-      if (isEvaluated(step.step)) await evaluate(step.step);
-    }
+    ended = await trainSteps(run, {
+      ...{ folder, observer, onUnderWay, stop: interruption.signal },
+      onEvaluated: () => report(record(null)),
+    });
   } finally {
-    bar.stop();
-    optimizer.dispose();
+    observer.close();
   }
-  return {
-    steps,
-    trainSeconds: steps.reduce((sum, step) => sum + step.seconds, 0),
-    // Node gives kibibytes on every system.
-    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
-  };
-}
-
-function toRecord(step: TrainStep): StepRecord {
-  const { loss, learningRate, gradientNorm, dropped, tokens, seconds, updated } = step;
-  const norm = updated ? gradientNorm : null;
-  return { step: step.step, loss, learningRate, gradientNorm: norm, dropped, tokens, seconds };
-}
-
-function scheduleOf({ schedule, warmup, steps }: TrainFlagValues): Schedule {
-  const options = { warmupSteps: Math.round(warmup * steps) };
-  switch (schedule) {
-    case 'cosine':
-      return cosine(options);
-    case 'linear':
-      return linear(options);
-    case 'constant':
-      return constant(options);
+  const why = ended ?? whyOver(events, settings.steps);
+  if (why === 'stop') {
+    const stopped = record({ why, keptStep: lastStep(events) });
+    await report(stopped);
+    return stopped;
   }
+  const keptStep = await keepBest(run, folder, events);
+  const made = record({ why, keptStep });
+  await tuned.save(join(folder.path, partOf(settings.adapter)));
+  await report(made);
+  await writeAtomically('cli', folder.record, `${JSON.stringify(made, undefined, 1)}\n`);
+  return made;
 }
 
-function branchRecords({ model, dropSchedule }: Tuned): BranchRecord[] {
-  return model.branches.map(({ path, kind }, i) => {
-    const sensitivity = dropSchedule?.sensitivities?.[i];
-    const dropRate = dropSchedule?.rates[i] ?? 0;
-    return { path, kind, dropRate, ...(sensitivity !== undefined && { sensitivity }) };
-  });
+/** What a method leaves: a folder of an adapter, or of a whole model. */
+export function partOf(adapter: PreparedRun['settings']['adapter']): 'adapter' | 'model' {
+  return adapter === 'full' ? 'model' : 'adapter';
+}
+
+/** Puts the parameters back to the step of the best held-out loss, if that is wanted. @returns the step that they are of */
+async function keepBest(
+  { settings, tuned }: PreparedRun,
+  folder: RunFolder,
+  events: readonly RunEvent[],
+): Promise<number> {
+  const last = lastStep(events);
+  const measured = events.filter(event => event.type === 'heldOut' && event.step > 0) as {
+    step: number;
+    loss: number;
+  }[];
+  if (settings.keep === 'last' || measured.length === 0) return last;
+  const best = measured.reduce((best, next) => (next.loss < best.loss ? next : best));
+  if (best.step === last) return last;
+  const checkpoint = (await listCheckpoints(folder.checkpoints)).find(({ step }) => step === best.step);
+  if (checkpoint === undefined) {
+    throw new Problem(
+      'cli',
+      `[@dropbp/cli] the checkpoint of step ${best.step}, the best, is gone from ${folder.checkpoints}.`,
+    );
+  }
+  await restoreCheckpoint(tuned, checkpoint.path);
+  return best.step;
+}
+
+function lastStep(events: readonly RunEvent[]): number {
+  return events.reduce((last, { type, step }) => (type === 'step' ? step : last), 0);
+}
+
+/** Of a run that had no step left to do. */
+function whyOver(events: readonly RunEvent[], steps: number): 'steps' | 'patience' {
+  return lastStep(events) >= steps ? 'steps' : 'patience';
 }

@@ -1,4 +1,4 @@
-import { formatCount, formatDuration, formatShare } from './formatNumber.ts';
+import { formatBytes, formatCount, formatDuration, formatShare } from './formatNumber.ts';
 import { displayWidth, paint } from './paint.ts';
 import { smoothed } from './smoothed.ts';
 import { speedMeter } from './speedMeter.ts';
@@ -15,6 +15,9 @@ export interface Progress {
   readonly seconds: number;
   /** Share of the backward FLOPs that the step dropped; undefined without DropBP. */
   readonly dropped?: number | undefined;
+  readonly learningRate?: number | undefined;
+  /** What the process holds in memory. */
+  readonly memoryBytes?: number | undefined;
 }
 
 /** A bar on a terminal, or plain lines elsewhere. */
@@ -29,6 +32,8 @@ export interface ProgressBarOptions {
   readonly terminal: Terminal;
   /** Steps in all. */
   readonly total: number;
+  /** Steps that were done before. @defaultValue 0 */
+  readonly start?: number;
   /** What is going on: `'train'`. */
   readonly label: string;
   /** Milliseconds, as of `performance.now`. */
@@ -40,13 +45,14 @@ const plainLineMs = 30_000;
 const clearLine = '\r\u001B[2K';
 
 /**
- * Shows steps done, loss (smoothed over about ten steps), tokens per second, dropped share and time left.
+ * Shows steps done, loss (smoothed over about ten steps), tokens per second, time left, memory, dropped share and learning
+ * rate, as far as there is room.
  * Elsewhere than on a terminal: a line for each tenth of the steps, and one each half minute in between.
  */
 export function progressBar(options: ProgressBarOptions): ProgressBar {
-  const { terminal, total, label, now = () => performance.now() } = options;
+  const { terminal, total, start = 0, label, now = () => performance.now() } = options;
   const startMs = now();
-  const meter = speedMeter(startMs);
+  const meter = speedMeter(startMs, start);
   let last: Progress | undefined;
   let loss = smoothed();
   let dropped = smoothed();
@@ -54,7 +60,7 @@ export function progressBar(options: ProgressBarOptions): ProgressBar {
   let isStopped = false;
 
   const parts = (): string[] => {
-    const { step } = last!;
+    const { step, learningRate, memoryBytes } = last!;
     const left = (meter.secondsPerStep() ?? NaN) * (total - step);
     const time = step < total ? `${formatDuration(left)} left` : `${formatDuration((now() - startMs) / 1000)} done`;
     const ofAll = formatCount(total);
@@ -64,7 +70,9 @@ export function progressBar(options: ProgressBarOptions): ProgressBar {
       `loss ${loss.value.toFixed(3)}`,
       `${formatCount(meter.tokensPerSecond()).padStart(6)} tokens/s`,
       time.padStart(10),
+      ...(memoryBytes === undefined ? [] : [formatBytes(memoryBytes).padStart(8)]),
       ...(dropped.hasValue ? [`dropped ${formatShare(dropped.value).padStart(4)}`] : []),
+      ...(learningRate === undefined ? [] : [`lr ${learningRate.toExponential(1)}`]),
     ];
   };
   const draw = (): void => {
@@ -77,14 +85,15 @@ export function progressBar(options: ProgressBarOptions): ProgressBar {
 
   return {
     update(progress) {
-      const before = last?.step ?? 0;
+      const before = last?.step ?? start;
+      const isFirst = last === undefined;
       last = progress;
       loss = loss.with(progress.loss);
       if (progress.dropped !== undefined) dropped = dropped.with(progress.dropped);
       meter.add(now(), progress);
       if (terminal.isInteractive) {
         if (now() - writtenMs >= redrawMs || progress.step >= total) draw();
-      } else if (before === 0 || isTenth(progress.step, before) || now() - writtenMs >= plainLineMs) {
+      } else if (isFirst || isTenth(progress.step, before) || now() - writtenMs >= plainLineMs) {
         writtenMs = now();
         terminal.notes(`${label} ${parts().join('  ')}\n`);
       }

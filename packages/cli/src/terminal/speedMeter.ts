@@ -9,9 +9,9 @@ export interface SpeedMeter {
 }
 
 /** Speed over the last quarter minute: early steps compile, and what was slow once shall not count for ever. */
-export function speedMeter(startMs: number): SpeedMeter {
+export function speedMeter(startMs: number, startStep = 0): SpeedMeter {
   const windowMs = 15_000;
-  const marks = [{ timeMs: startMs, step: 0, tokens: 0, seconds: 0 }];
+  const marks = [{ timeMs: startMs, step: startStep, tokens: 0, seconds: 0 }];
   const span = () => ({ first: marks[0]!, last: marks.at(-1)! });
   return {
     add(timeMs, { step, tokens, seconds }) {

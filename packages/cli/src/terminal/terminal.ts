@@ -10,7 +10,12 @@ export interface Terminal {
   readonly columns: number;
   readonly outHasColor: boolean;
   readonly notesHaveColor: boolean;
+  /** Calls back for Ctrl-C and the like, which then do not end the program. @returns what ends the calls */
+  onInterrupt(listener: (signal: Interrupt) => void): () => void;
 }
+
+/** A signal that asks a program to end. */
+export type Interrupt = 'SIGINT' | 'SIGTERM';
 
 /** The parts of a stream of Node's that a terminal is made from. */
 export interface TerminalStream {
@@ -44,5 +49,12 @@ export function terminal(
     },
     outHasColor: hasColor(out),
     notesHaveColor: hasColor(notes),
+    onInterrupt(listener) {
+      const signals: readonly Interrupt[] = ['SIGINT', 'SIGTERM'];
+      for (const signal of signals) process.on(signal, listener);
+      return () => {
+        for (const signal of signals) process.off(signal, listener);
+      };
+    },
   };
 }

@@ -1,0 +1,62 @@
+import { nearNames, problem } from '@dropbp/basics';
+import { LineCounter, parseDocument, type Document } from 'yaml';
+import { readText } from '@dropbp/data';
+import type { Flags } from './flag.ts';
+
+/**
+ * The values of a configuration file: YAML, of which JSON is a part. Its keys are the flags' names in camelCase.
+ *
+ * @returns values by key, those alone that the file gives
+ * @throws Problem with file and line for what is no YAML, an unknown key, or a value that its flag would not take
+ */
+export async function readConfigFile(path: string, flags: Flags): Promise<ReadonlyMap<string, unknown>> {
+  const lines = new LineCounter();
+  const document = parseDocument(await readText(path), { lineCounter: lines });
+  const [error] = [...document.errors, ...document.warnings];
+  if (error !== undefined) {
+    const { line } = lines.linePos(error.pos[0]);
+    throw problem('cli', { what: `${path}:${line} is no YAML`, got: error.message.split('\n')[0], cause: error });
+  }
+  const value = valueOf(document, path);
+  if (value === null) return new Map();
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    throw problem('cli', { what: `${path} is not usable`, got: value, expected: 'keys with values' });
+  }
+  return takeValues(value, flags, path);
+}
+
+function valueOf(document: Document, path: string): unknown {
+  try {
+    return document.toJS();
+  } catch (cause) {
+    // Such as one that refers to itself more often than anyone would.
+    const got = cause instanceof Error ? cause.message : cause;
+    throw problem('cli', { what: `${path} is not usable`, got, cause });
+  }
+}
+
+/**
+ * Values that a file holds, checked as the flags check theirs.
+ *
+ * @param source - for messages
+ * @throws Problem for an unknown key, or a value that its flag would not take
+ */
+export function takeValues(given: object, flags: Flags, source: string): ReadonlyMap<string, unknown> {
+  const values = new Map<string, unknown>();
+  for (const [key, value] of Object.entries(given)) {
+    // What editors read to find the schema.
+    if (key === '$schema') continue;
+    const flag = Object.hasOwn(flags, key) ? flags[key] : undefined;
+    if (flag === undefined) throw unknownKey(key, Object.keys(flags), source);
+    values.set(key, flag.take(value, `${source}: ${key}`));
+  }
+  return values;
+}
+
+function unknownKey(key: string, known: readonly string[], source: string): Error {
+  const near = nearNames(key, known);
+  return problem('cli', {
+    what: `${source} has the key '${key}', which nothing reads`,
+    ...(near.length > 0 && { fix: `did you mean ${near.join(' or ')}?` }),
+  });
+}

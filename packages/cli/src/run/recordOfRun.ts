@@ -1,0 +1,56 @@
+import type { RunEvent } from '../log/runEvent.ts';
+import type { PreparedRun } from './preparedRun.ts';
+import type { BranchRecord, RunRecord } from './runRecord.ts';
+import { nameOfRun } from './chooseMethod.ts';
+import { versions } from './versions.ts';
+
+/** A run as its report shows it, at any moment. */
+export function recordOfRun(
+  { settings, tuned, text, prompt, sampleTokens }: PreparedRun,
+  events: readonly RunEvent[],
+  rest: Pick<RunRecord, 'startedAt' | 'ended' | 'backend'>,
+): RunRecord {
+  const steps = recordsOf(events, 'step');
+  const { model } = tuned;
+  return {
+    format: 2,
+    name: nameOfRun(settings),
+    ...rest,
+    options: { ...settings },
+    model: {
+      source: model.source,
+      architecture: model.architecture,
+      parameters: [...model.parameters.values()].reduce((sum, weight) => sum + weight.size, 0),
+      trainable: tuned.trainableCount,
+    },
+    data: { source: settings.data, trainTokens: text.trainTokens, heldOutTokens: text.heldOutTokens },
+    steps,
+    heldOut: recordsOf(events, 'heldOut'),
+    branches: branchRecords(tuned),
+    trainSeconds: steps.reduce((sum, step) => sum + step.seconds, 0),
+    // Node gives kibibytes on every system.
+    peakMemoryBytes: Math.max(process.resourceUsage().maxRSS * 1024, ...steps.map(step => step.memoryBytes)),
+    samples: sampleTokens > 0 ? { prompt, texts: recordsOf(events, 'sample') } : null,
+    versions: versions(),
+  };
+}
+
+type RecordOf<T extends RunEvent['type']> = Omit<Extract<RunEvent, { type: T }>, 'type'>;
+
+/** The events of a type, without it. */
+function recordsOf<T extends RunEvent['type']>(events: readonly RunEvent[], type: T): RecordOf<T>[] {
+  return events.flatMap(event => {
+    if (event.type !== type) return [];
+    const record: Record<string, unknown> = { ...event };
+    delete record.type;
+    return [record as unknown];
+  });
+}
+
+function branchRecords({ model, dropSchedule }: PreparedRun['tuned']): BranchRecord[] {
+  return model.branches.map(({ path, kind }, i) => {
+    const sensitivity = dropSchedule?.sensitivities?.[i];
+    const dropRate = dropSchedule?.rates[i] ?? 0;
+    return { path, kind, dropRate, ...(sensitivity !== undefined && { sensitivity }) };
+  });
+}

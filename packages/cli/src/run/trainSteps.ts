@@ -1,0 +1,93 @@
+import { adamW, constant, cosine, evaluateLoss, linear, train, type Schedule, type TrainStep } from '@dropbp/train';
+import type { RunObserver } from '../log/runObserver.ts';
+import type { PreparedRun } from './preparedRun.ts';
+import type { RunFolder } from './runFolder.ts';
+import type { StepRecord } from './runRecord.ts';
+import { sampleText } from './sampleText.ts';
+import type { RunSettings } from './runSettings.ts';
+
+/** What {@link trainSteps} takes. */
+export interface TrainStepsOptions {
+  readonly folder: RunFolder;
+  readonly observer: RunObserver;
+  /** Ends the run behind the step under way. */
+  readonly stop: AbortSignal;
+  /** Is waited for when the first of these steps is done. */
+  readonly onUnderWay: () => Promise<void>;
+  /** Hears of each evaluation when all of it is observed. */
+  readonly onEvaluated: () => Promise<void>;
+}
+
+/**
+ * Takes the steps that are left, and has the observer hear of each, of the held-out loss and of text samples: those of the
+ * beginning too, where the run begins.
+ *
+ * @returns why it ended: undefined where there was nothing left to do
+ */
+export async function trainSteps(
+  { settings, tuned, text, tokenizer, prompt, sampleTokens }: PreparedRun,
+  { folder, observer, stop, onUnderWay, onEvaluated }: TrainStepsOptions,
+): Promise<TrainStep['ended']> {
+  const { steps, learningRate, weightDecay, accumulation, maxGradientNorm, seed, patience } = settings;
+  const { saveEvery, keepCheckpoints, evaluateEvery } = settings;
+  const sample = async (step: number): Promise<void> => {
+    if (sampleTokens === 0) return;
+    const written = await sampleText(tuned, tokenizer, { prompt, maxNewTokens: sampleTokens, seed });
+    observer.observe({ type: 'sample', step, text: written });
+  };
+  if (folder.stepsDone === 0) {
+    if (text.heldOutBatches !== undefined) {
+      observer.observe({ type: 'heldOut', step: 0, loss: await evaluateLoss(tuned, text.heldOutBatches) });
+    }
+    await sample(0);
+  }
+
+  const optimizer = adamW({ learningRate, weightDecay });
+  const heldOut = text.heldOutBatches;
+  const evaluate = heldOut && {
+    batches: () => heldOut,
+    every: evaluateEvery,
+    ...(patience !== undefined && { patience }),
+  };
+  let ended: TrainStep['ended'];
+  try {
+    for await (const step of train(tuned, text.trainBatches, {
+      ...{ steps, optimizer, accumulation, maxGradientNorm, seed, stop },
+      schedule: scheduleOf(settings),
+      checkpoints: { directory: folder.checkpoints, every: saveEvery, keep: keepCheckpoints, resume: true },
+      ...(evaluate && { evaluate }),
+    })) {
+      observer.observe({ type: 'step', ...toRecord(step) });
+      if (step.step === folder.stepsDone + 1) await onUnderWay();
+      ended = step.ended ?? (stop.aborted ? 'stop' : undefined);
+      const isMeasured = step.heldOutLoss !== undefined;
+      if (isMeasured) observer.observe({ type: 'heldOut', step: step.step, loss: step.heldOutLoss });
+      if (isMeasured || step.step % evaluateEvery === 0 || ended === 'steps' || ended === 'patience') {
+        await sample(step.step);
+        await onEvaluated();
+      }
+    }
+  } finally {
+    optimizer.dispose();
+  }
+  return ended;
+}
+
+function toRecord(step: TrainStep): StepRecord {
+  const { loss, learningRate, gradientNorm, dropped, tokens, seconds, updated } = step;
+  const norm = updated ? gradientNorm : null;
+  const memoryBytes = process.memoryUsage.rss();
+  return { step: step.step, loss, learningRate, gradientNorm: norm, dropped, tokens, seconds, memoryBytes };
+}
+
+function scheduleOf({ schedule, warmup, steps }: RunSettings): Schedule {
+  const options = { warmupSteps: Math.round(warmup * steps) };
+  switch (schedule) {
+    case 'cosine':
+      return cosine(options);
+    case 'linear':
+      return linear(options);
+    case 'constant':
+      return constant(options);
+  }
+}

@@ -1,0 +1,176 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commands } from '../src/commands.ts';
+import { runCommandLine } from '../src/flags/runCommandLine.ts';
+import type { RunRecord } from '../src/run/runRecord.ts';
+import type { Interrupt } from '../src/terminal/terminal.ts';
+import { fakeTerminal } from './fakeTerminal.ts';
+import { writeTinyModel } from './tinyModelFolder.ts';
+
+let folder: string;
+const at = (name: string): string => join(folder, name);
+const flags = ['--steps', '10', '--time', '16', '--batch', '2', '--sample-tokens', '4', '--evaluations', '5'];
+const fast = [...flags, '--learning-rate', '0.02', '--dropout', '0.1', '--save-every', '3'];
+
+/** Runs the command; Ctrl-C comes when the notes hold a text. */
+async function dropbp(args: string[], interruptAt?: string) {
+  let listener: ((signal: Interrupt) => void) | undefined;
+  const terminal = fakeTerminal({
+    onInterrupt(given) {
+      listener = given;
+      return () => (listener = undefined);
+    },
+  });
+  const notes = (text: string): void => {
+    terminal.notes(text);
+    if (interruptAt !== undefined && text.includes(interruptAt)) listener?.('SIGINT');
+  };
+  const code = await runCommandLine({ commands, version: '0.0.0', args, terminal: { ...terminal, notes } });
+  return { code, ...terminal.written, isListening: listener !== undefined };
+}
+const train = (out: string, more: string[], interruptAt?: string) =>
+  dropbp(['train', '--model', at('model'), '--data', at('text.txt'), '--out', at(out), ...more], interruptAt);
+
+const record = (out: string) => JSON.parse(readFileSync(at(`${out}/run.json`), 'utf8')) as RunRecord;
+const weights = (out: string) => readFileSync(at(`${out}/adapter/adapter_model.safetensors`));
+const course = (out: string) => {
+  const { steps, heldOut, samples, branches, ended } = record(out);
+  return {
+    steps: steps.map(({ step, loss, dropped }) => ({ step, loss, dropped })),
+    heldOut,
+    samples,
+    branches,
+    ended,
+  };
+};
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'dropbp-resume-'));
+  await writeTinyModel(at('model'));
+  writeFileSync(at('text.txt'), 'The quick brown fox jumps over the lazy dog. '.repeat(60));
+  expect(await train('whole', fast)).toMatchObject({ code: 0, notes: expect.stringContaining('10/10') as string });
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('a run that Ctrl-C stops', () => {
+  it('finishes its step, says how to go on, and goes on as if nothing had been', async () => {
+    const stopped = await train('run', fast, ' 4/10 ');
+    expect(stopped).toMatchObject({ code: 130, out: '', isListening: false });
+    expect(stopped.notes).toContain(' 4/10 ');
+    expect(stopped.notes).not.toContain(' 5/10 ');
+    expect(stopped.notes).toContain('Finishing this step; Ctrl-C again ends at once\n');
+    expect(stopped.notes).toMatch(
+      new RegExp(
+        `Stopped after step 4, with all that is needed to go on:\n {2}dropbp train --resume --out ${at('run')}\n$`,
+      ),
+    );
+    expect(existsSync(at('run/adapter'))).toBe(false);
+    expect(existsSync(at('run/run.json'))).toBe(false);
+    expect(readFileSync(at('run/report.html'), 'utf8')).toContain('stopped after step 4');
+
+    const again = await train('run', fast);
+    expect(again.code).toBe(1);
+    expect(again.notes).toContain('the run there was stopped after step 4: give --resume to go on with it');
+
+    const resumed = await dropbp(['train', '--resume', '--out', at('run'), '--json']);
+    expect(resumed.notes).toContain('Going on after step 4\n');
+    expect(resumed.code).toBe(0);
+    expect(JSON.parse(resumed.out)).toMatchObject({ steps: 10, ended: { why: 'steps' } });
+    expect(course('run')).toEqual(course('whole'));
+    expect(weights('run').equals(weights('whole'))).toBe(true);
+    expect(readdirSync(at('run/tensorboard'))).toHaveLength(2);
+  });
+  it('before its first checkpoint begins again', async () => {
+    await train('early', fast, ' 1/10 ');
+    rmSync(at('early/checkpoints'), { recursive: true });
+    expect(await dropbp(['train', '--resume', '--out', at('early')])).toMatchObject({ code: 0 });
+    expect(course('early')).toEqual(course('whole'));
+  });
+  it('that is over is what it was', async () => {
+    const [before, adapter] = [course('whole'), weights('whole')];
+    expect(await dropbp(['train', '--resume', '--out', at('whole')])).toMatchObject({ code: 0 });
+    expect(course('whole')).toEqual(before);
+    expect(weights('whole').equals(adapter)).toBe(true);
+  });
+  it('ends at once at the second Ctrl-C', async () => {
+    const { listenForInterruption } = await import('../src/terminal/interruption.ts');
+    let listener: ((signal: Interrupt) => void) | undefined;
+    const terminal = fakeTerminal({ onInterrupt: given => ((listener = given), () => undefined) });
+    const codes: unknown[] = [];
+    const interruption = listenForInterruption(terminal, 'Wait', code => void codes.push(code) as never);
+    expect([interruption.signal.aborted, interruption.exitCode()]).toEqual([false, undefined]);
+    listener!('SIGTERM');
+    expect([interruption.signal.aborted, interruption.exitCode(), codes]).toEqual([true, 143, []]);
+    listener!('SIGINT');
+    expect(codes).toEqual([143]);
+    expect(terminal.written.notes).toBe('Wait\n');
+  });
+});
+
+describe('the flags of a run', () => {
+  it('come from a file, and the line wins', async () => {
+    const config = {
+      model: at('model'),
+      data: at('text.txt'),
+      steps: 99,
+      time: 16,
+      batch: 2,
+      sampleTokens: 0,
+      rate: 0,
+    };
+    writeFileSync(at('run.json'), JSON.stringify({ ...config, targets: ['q_proj'], out: at('configured') }));
+    const result = await dropbp(['train', '--config', at('run.json'), '--steps', '2']);
+    expect(result).toMatchObject({ code: 0 });
+    expect(record('configured').options).toMatchObject({ steps: 2, batch: 2, targets: ['q_proj'], rank: 8 });
+    writeFileSync(at('wrong.yaml'), 'rank: 3\nlearningrate: 1\n');
+    expect(await dropbp(['train', '--config', at('wrong.yaml')])).toMatchObject({
+      code: 2,
+      notes: expect.stringContaining(
+        `dropbp train: ${at('wrong.yaml')} has the key 'learningrate', which nothing reads; did you mean learningRate`,
+      ) as string,
+    });
+    expect(await dropbp(['train', '--config', at('none.yaml')])).toMatchObject({ code: 2 });
+  });
+  it('that would change what a run is are refused when it goes on', async () => {
+    await train('changed', fast, ' 4/10 ');
+    const resume = (...more: string[]) => dropbp(['train', '--resume', '--out', at('changed'), ...more]);
+    expect((await resume('--seed', '3')).notes).toMatch(/was made with another (rate|seed)/);
+    expect((await resume('--rank', '4')).notes).toMatch(/does not fit: its '.*' has the shape/);
+    expect((await resume('--overwrite')).notes).toContain('--overwrite and --resume say different things');
+    expect(await resume('--learning-rate', '0.01')).toMatchObject({ code: 0 });
+    expect(record('changed').steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  });
+});
+
+describe('which step is kept', () => {
+  it('is that of the best held-out loss, unless the last is wanted', async () => {
+    // A rate at which the loss rises again.
+    const wild = [
+      ...flags.slice(0, -1),
+      '10',
+      '--warmup',
+      '0.3',
+      '--rate',
+      '0',
+      '--rank',
+      '2',
+      '--schedule',
+      'constant',
+      '--learning-rate',
+      '0.5',
+    ];
+    const best = await train('best', [...wild, '--patience', '2']);
+    const { heldOut, ended, steps } = record('best');
+    const lowest = heldOut.slice(1).reduce((low, next) => (next.loss < low.loss ? next : low));
+    expect(ended).toEqual({ why: 'patience', keptStep: lowest.step });
+    expect(steps.at(-1)!.step).toBe(lowest.step + 2);
+    expect(best.notes).toContain(`The adapter is that of step ${lowest.step}, of the best held-out loss`);
+    expect(best.notes).toContain('the held-out loss has not fallen for 2 evaluations');
+    const last = await train('last', [...wild, '--keep', 'last']);
+    expect(last.code).toBe(0);
+    expect(record('last').ended).toEqual({ why: 'steps', keptStep: 10 });
+    expect(weights('last').equals(weights('best'))).toBe(false);
+  });
+});
