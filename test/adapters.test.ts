@@ -37,7 +37,7 @@ const adapters: Readonly<Record<string, Suite>> = {
     isDetached: true,
   },
   'IA³': {
-    create: () => ia3({ targetModules: allLinear, feedforwardModules: '.*(down_proj|mlp\\.c_proj)' }),
+    create: () => ia3({ targetModules: allLinear, feedforwardModules: '.*(down_proj|mlp\\.c_proj|dense_4h_to_h)' }),
     format: ia3Format,
   },
   'prompt tuning': { ...inFront, create: () => promptTuning({ numVirtualTokens: 4 }), format: promptTuningFormat },
@@ -71,12 +71,14 @@ const llama = {
   max_position_embeddings: 16,
   initializer_range: 0.4,
 };
+const { num_key_value_heads: _, ...withoutGroups } = llama;
 const architectures: Readonly<Record<string, object>> = {
   llama,
   mistral: { ...llama, sliding_window: 5 },
   qwen2: llama,
   qwen3: { ...llama, head_dim: 4, tie_word_embeddings: true },
   smollm3: { ...llama, no_rope_layers: [1, 0] },
+  gpt_neox: { ...withoutGroups, num_attention_heads: 2, rotary_pct: 0.5, initializer_range: 0.6 },
   gpt2: { vocab_size: 20, n_embd: 8, n_layer: 2, n_head: 2, n_positions: 16, initializer_range: 0.4 },
 };
 

@@ -7,16 +7,18 @@ import '@dropbp/tfjs-backend-ort';
 const fixture = (name: string): string =>
   fileURLToPath(new URL(`../packages/models/test/fixtures/${name}`, import.meta.url));
 
-/** One of each structure: rotary and learned positions, a sliding window, biases and layers that differ. */
+/** One of each structure: rotary and learned positions, a sliding window, biases, layers that differ, parallel blocks. */
 const models = {
   llama: { kind: 'llama' },
   mistral: { kind: 'llama', reach: 2 * (4 - 1) },
   qwen2: { kind: 'llama', structures: 3 },
   gpt2: { kind: 'gpt2' },
+  gpt_neox: { kind: 'gptNeox' },
 };
 const branches = {
   llama: ['self_attn', 'mlp'].map(name => (i: number) => `model.layers.${i}.${name}`),
   gpt2: ['attn', 'mlp'].map(name => (i: number) => `transformer.h.${i}.${name}`),
+  gptNeox: ['attention', 'mlp'].map(name => (i: number) => `gpt_neox.layers.${i}.${name}`),
 };
 
 for (const [name, { kind, ...rest }] of Object.entries(models)) {

@@ -10,6 +10,8 @@ def branches(model) -> list[torch.nn.Module]:
     inner = inner if hasattr(inner, "lm_head") else model
     if hasattr(inner, "transformer"):
         return [branch for block in inner.transformer.h for branch in (block.attn, block.mlp)]
+    if hasattr(inner, "gpt_neox"):
+        return [branch for layer in inner.gpt_neox.layers for branch in (layer.attention, layer.mlp)]
     return [branch for layer in inner.model.layers for branch in (layer.self_attn, layer.mlp)]
 
 

@@ -116,6 +116,10 @@ LORA_CASES: dict[str, list[Case]] = {
     ],
     "tiny-qwen3": [QV],
     "tiny-smollm": [QV],
+    "tiny-pythia": [
+        Case("query_key_value", ["query_key_value"]),
+        Case("all-linear", ["query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"]),
+    ],
     "tiny-gpt2": [
         Case("c_attn", ["c_attn"], fan_in_fan_out=True),
         Case("all-linear", ALL_GPT2, fan_in_fan_out=True),

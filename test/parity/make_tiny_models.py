@@ -17,6 +17,8 @@ from transformers import (
     AutoModelForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
@@ -94,6 +96,13 @@ TINY = {
             resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
         ),
     ),
+    "tiny-pythia": (
+        GPTNeoXForCausalLM,
+        GPTNeoXConfig(
+            **SHARED, hidden_size=48, intermediate_size=96, num_hidden_layers=3, num_attention_heads=3,
+            rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.25},
+        ),
+    ),
 }
 
 TEXT = (
@@ -122,6 +131,7 @@ def main() -> None:
     llama3 = AutoModelForCausalLM.from_pretrained(MODELS / "tiny-llama3", dtype=torch.float32)
     save(llama3.to(torch.float16), MODELS / "tiny-llama3-f16", tokenizer)
     write_as_original_gpt2(MODELS / "tiny-gpt2", MODELS / "tiny-gpt2-original")
+    write_as_original_pythia(MODELS / "tiny-pythia")
 
     for folder in sorted(MODELS.glob("tiny-*")):
         print(describe(folder))
@@ -182,6 +192,18 @@ def write_as_before_version_5(folder: Path) -> None:
     config.pop("layer_types", None)
     config = dict(sorted(config.items()))
     file.write_text(json.dumps(config, indent=2) + "\n")
+    after = AutoModelForCausalLM.from_pretrained(folder).config.rope_parameters
+    assert after == before, (before, after)
+
+
+def write_as_original_pythia(folder: Path) -> None:
+    """Rewrites a config to the names that GPT-NeoX's own checkpoints have."""
+    before = AutoModelForCausalLM.from_pretrained(folder).config.rope_parameters
+    file = folder / "config.json"
+    config = json.loads(file.read_text())
+    rope = config.pop("rope_parameters")
+    config |= {"rotary_emb_base": int(rope["rope_theta"]), "rotary_pct": rope["partial_rotary_factor"]}
+    file.write_text(json.dumps(dict(sorted(config.items())), indent=2) + "\n")
     after = AutoModelForCausalLM.from_pretrained(folder).config.rope_parameters
     assert after == before, (before, after)
 

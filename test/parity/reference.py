@@ -33,7 +33,7 @@ from transformers import AutoModelForCausalLM
 
 # Of these only the reading of the file is of interest: they are other files of tiny-llama3 and tiny-gpt2.
 READ_ONLY = ("tiny-llama3-sharded", "tiny-llama3-bf16", "tiny-llama3-f16", "tiny-gpt2-original")
-DROPBP = ("tiny-llama2", "tiny-gpt2")
+DROPBP = ("tiny-llama2", "tiny-gpt2", "tiny-pythia")
 FULL_STEPS = 10
 LORA_STEPS = 20
 
@@ -233,11 +233,17 @@ def dropbp_cases(folder: Path, task: Task, out: Path) -> list[dict]:
             model = load(folder) if case is None else make_adapter(load(folder), case)
             loss, gradients = gradients_with_dropped(model, task, dropped)
             file = f"{method}.{pattern}.safetensors"
-            save_file({plain_name(name): value for name, value in gradients.items()}, place / file)
+            save_file({checkpoint_name(model, name): value for name, value in gradients.items()}, place / file)
             reports.append(
                 {"method": method, "pattern": pattern, "dropped": dropped, "loss": loss, "gradients": f"dropbp/{file}"}
             )
     return reports
+
+
+def checkpoint_name(model, name: str) -> str:
+    """As files have it: only there is the head of GPT-NeoX still called embed_out."""
+    plain = plain_name(name)
+    return plain.replace("lm_head.", "embed_out.") if model.config.model_type == "gpt_neox" else plain
 
 
 def drop_patterns(branches: int) -> dict[str, list[bool]]:

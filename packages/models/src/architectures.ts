@@ -2,10 +2,11 @@ import { nearNames, problem } from '@dropbp/basics';
 import type { Architecture, Definition } from './architecture.ts';
 import type { RawConfig } from './configReader.ts';
 import { gpt2 } from './gpt2.ts';
+import { gptNeox } from './gptNeox.ts';
 import { llama } from './llama.ts';
 
 /** Every architecture. A new one is a file and a line here. */
-const architectures: readonly Architecture[] = [llama, gpt2];
+const architectures: readonly Architecture[] = [llama, gpt2, gptNeox];
 
 /** Values of `model_type` in `config.json` that can be loaded. */
 export const supportedModelTypes: readonly string[] = architectures.flatMap(({ modelTypes }) => modelTypes);

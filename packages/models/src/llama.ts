@@ -1,16 +1,5 @@
-import * as tf from '@tensorflow/tfjs';
-import {
-  gated,
-  mergeHeads,
-  rmsNorm,
-  rope,
-  ropeTables,
-  splitHeads,
-  type Branch,
-  type ModuleInfo,
-  type PassShape,
-  type Scope,
-} from '@dropbp/core';
+import type * as tf from '@tensorflow/tfjs';
+import { gated, mergeHeads, rmsNorm, rope, splitHeads, type Branch, type ModuleInfo } from '@dropbp/core';
 import type { Architecture, Definition } from './architecture.ts';
 import { attend } from './attend.ts';
 import { attentionFlops, linearFlops } from './branchFlops.ts';
@@ -19,7 +8,7 @@ import { keyBiases } from './keyBiases.ts';
 import { embeddingLayer } from './embeddingLayer.ts';
 import { linearLayer } from './linearLayer.ts';
 import { families, llamaConfig, type LlamaConfig, type LlamaLayer } from './llamaConfig.ts';
-import { positionRows } from './positionRows.ts';
+import { rotaryTables } from './rotaryTables.ts';
 
 /**
  * Llama 1 to 3, Mistral, Qwen2, Qwen3, SmolLM and SmolLM3: blocks of attention with rotary positions and grouped heads,
@@ -67,18 +56,9 @@ function defineLlama(raw: RawConfig): Definition {
         linearLayer(HEAD, x, c.isTied ? { [`${HEAD}.weight`]: p[headWeight]!, ...p } : p, hooks),
     },
     shared(pass) {
-      return { ...rotaryTables(c, pass), ...keyBiases(pass, window) };
+      return { ...rotaryTables(c.frequencies, pass), ...keyBiases(pass, window) };
     },
   };
-}
-
-/** `[time, headSize]` each, or `[batch, 1, time, headSize]` where sequences have positions of their own. */
-function rotaryTables({ frequencies, headSize }: LlamaConfig, { offset = 0, time }: PassShape): Scope {
-  const rows = positionRows(offset, time);
-  const tables = ropeTables(frequencies, rows.flat());
-  if (rows.length === 1) return tables;
-  const byRow = [rows.length, 1, time, headSize];
-  return tf.tidy(() => ({ cos: tf.reshape(tables.cos, byRow), sin: tf.reshape(tables.sin, byRow) }));
 }
 
 function modulesOf(c: LlamaConfig): ReadonlyMap<string, ModuleInfo> {

@@ -8,6 +8,8 @@ interface RopeShape {
   /** Where the file says nothing. */
   readonly defaultTheta: number;
   readonly maxPositions: number;
+  /** Share of a head's values that turn, where the file says nothing. @defaultValue 1, and no other is supported */
+  readonly defaultShare?: number;
 }
 
 type Parameters = Readonly<Record<string, unknown>>;
@@ -40,9 +42,9 @@ const scalings: Readonly<Record<string, Scaling>> = {
  * @throws Problem for a scaling that is not supported
  */
 export function ropeFrequencies(reader: ConfigReader, shape: RopeShape): RopeFrequencies {
-  const { headSize, defaultTheta, maxPositions } = shape;
+  const { headSize, defaultTheta, maxPositions, defaultShare = 1 } = shape;
   const topTheta = reader.number('rope_theta', defaultTheta);
-  const topPartial = reader.number('partial_rotary_factor', 1);
+  const topPartial = reader.number('partial_rotary_factor', defaultShare);
   const scaling = asParameters(reader.raw('rope_scaling'), 'rope_scaling');
   const parameters = asParameters(reader.raw('rope_parameters'), 'rope_parameters');
   // transformers takes the old key where a file has both.
@@ -64,21 +66,26 @@ export function ropeFrequencies(reader: ConfigReader, shape: RopeShape): RopeFre
     'partial_rotary_factor',
     ...kind.keys,
   ]);
-  if ((p.partial_rotary_factor ?? topPartial) !== 1) {
+  const share = p.partial_rotary_factor ?? topPartial;
+  const turned = Math.trunc(headSize * Number(share));
+  if (shape.defaultShare === undefined ? share !== 1 : !(turned > 0 && turned <= headSize && turned % 2 === 0)) {
     throw problem('models', {
       what: 'config.json: partial_rotary_factor is not supported',
-      got: p.partial_rotary_factor ?? topPartial,
-      expected: '1, or no such key',
+      got: share,
+      expected:
+        shape.defaultShare === undefined
+          ? '1, or no such key'
+          : `a share of the ${headSize} values of a head, an even number`,
     });
   }
   const read = scalingReader(name, { original_max_position_embeddings: maxPositions, rope_theta: topTheta, ...p });
-  return kind.scale(plainFrequencies(read.positive('rope_theta'), headSize), read);
+  return kind.scale(plainFrequencies(read.positive('rope_theta'), turned), read);
 }
 
 // Rounded as transformers does, in float32: at position 8000 one unit in the last place is 5e-4 of an angle.
-function plainFrequencies(theta: number, headSize: number): number[] {
-  return Array.from({ length: headSize / 2 }, (_, i) => {
-    const exponent = Math.fround((2 * i) / headSize);
+function plainFrequencies(theta: number, turned: number): number[] {
+  return Array.from({ length: turned / 2 }, (_, i) => {
+    const exponent = Math.fround((2 * i) / turned);
     return Math.fround(1 / Math.fround(Math.fround(theta) ** exponent));
   });
 }

@@ -20,11 +20,11 @@ async function cosines(config: Record<string, unknown>): Promise<number[]> {
 
 describe('the configuration', () => {
   it('of every supported architecture is read', () => {
-    expect(supportedModelTypes).toEqual(['llama', 'mistral', 'qwen2', 'qwen3', 'smollm3', 'gpt2']);
+    expect(supportedModelTypes).toEqual(['llama', 'mistral', 'qwen2', 'qwen3', 'smollm3', 'gpt2', 'gpt_neox']);
   });
 
   const refused: [string, Record<string, unknown>, string][] = [
-    ['an architecture by name', { ...llama, model_type: 'lama' }, `this architecture (model_type in config.json) is not supported; got "lama"; expected one of llama, mistral, qwen2, qwen3, smollm3, gpt2; the nearest is 'llama'`],
+    ['an architecture by name', { ...llama, model_type: 'lama' }, `this architecture (model_type in config.json) is not supported; got "lama"; expected one of llama, mistral, qwen2, qwen3, smollm3, gpt2, gpt_neox; the nearest is 'llama'`],
     ['a missing architecture', without('llama', 'model_type'), 'is not supported; got undefined'],
     ['a missing size', without('llama', 'hidden_size'), 'config.json: hidden_size is not usable; got undefined; expected an integer ≥ 1'],
     ['a key that nobody knows', { ...llama, residual_multiplier: 0.2 }, 'config.json asks for what the \'llama\' model does not do; got {"residual_multiplier":0.2}'],
@@ -95,6 +95,17 @@ describe('the configuration', () => {
     expect(attention('qwen3', 'head_dim').outFeatures).toBe(2 * 128);
     const asMany = { ...readConfig('mistral'), num_key_value_heads: null };
     expect(defineModel(asMany).modules.get('model.layers.0.self_attn.k_proj')!.outFeatures).toBe(16);
+  });
+
+  it("reads GPT-NeoX's own names of its rotary keys", async () => {
+    const plain = readConfig('gpt_neox'); // a half of 8 values, to the base of 1000
+    const own = { ...without('gpt_neox', 'rope_parameters'), rotary_pct: 0.5, rotary_emb_base: 1000 };
+    expect(await cosines(own)).toEqual(await cosines(plain));
+    expect(await cosines({ ...own, rotary_emb_base: 10 })).not.toEqual(await cosines(plain));
+    expect(await cosines({ ...own, rotary_pct: 0.25 })).toHaveLength(3 * 2);
+    const odd =
+      'config.json: partial_rotary_factor is not supported; got 0.4; expected a share of the 8 values of a head';
+    expect(() => defineModel({ ...own, rotary_pct: 0.4 })).toThrow(odd);
   });
 
   it('ties the head where the family does and nothing is said', () => {

@@ -5,6 +5,7 @@ import { fixtureBlobs, fixtureFolder, readGolden } from './fixture.ts';
 
 const llamaBranches = ['self_attn', 'mlp'].map(name => (i: number) => `model.layers.${i}.${name}`);
 const gpt2Branches = ['attn', 'mlp'].map(name => (i: number) => `transformer.h.${i}.${name}`);
+const gptNeoxBranches = ['attention', 'mlp'].map(name => (i: number) => `gpt_neox.layers.${i}.${name}`);
 
 /** Small models that transformers made, and what sets each apart. */
 const models = {
@@ -15,6 +16,7 @@ const models = {
   qwen3: { branches: llamaBranches },
   smollm3: { branches: llamaBranches, structures: 3 },
   gpt2: { branches: gpt2Branches },
+  gpt_neox: { branches: gptNeoxBranches },
 };
 
 for (const [name, { branches, ...rest }] of Object.entries(models)) {

@@ -4,6 +4,7 @@ import type { Model } from '@dropbp/core';
 /** What PEFT adapts where a configuration does not say, by `model_type`. Source: PEFT 0.21.2, `utils/constants.py`. */
 const chosen: Readonly<Record<string, readonly string[]>> = {
   gpt2: ['c_attn'],
+  gpt_neox: ['query_key_value'],
   llama: ['q_proj', 'v_proj'],
   mistral: ['q_proj', 'v_proj'],
   qwen2: ['q_proj', 'v_proj'],

@@ -2,22 +2,33 @@ import * as tf from '@tensorflow/tfjs';
 import { withGradient } from './withGradient.ts';
 
 /**
- * Rotary position embedding: each pair (i, i + size/2) of a head's values is turned by an angle that grows with the
- * position. Saves nothing but the tables. Source: Su et al., "RoFormer", 2021, in the half-split form of Hugging Face.
+ * Rotary position embedding: each pair (i, i + turned/2) of a head's first values is turned by an angle that grows with the
+ * position; values behind them stay. Saves nothing but the tables. Source: Su et al., "RoFormer", 2021, in the half-split form
+ * of Hugging Face.
  *
  * @param x - `[batch, heads, time, size]`
- * @param cos - `[time, size]`, or `[batch, 1, time, size]` where sequences have positions of their own
+ * @param cos - `[time, turned]`, or `[batch, 1, time, turned]` where sequences have positions of their own
  * @param sin - of the same shape
  */
 export function rope(x: tf.Tensor, cos: tf.Tensor, sin: tf.Tensor): tf.Tensor {
+  const turned = cos.shape.at(-1)!;
   return withGradient(
     [x],
     save => {
       save([cos, sin]);
-      return tf.add(tf.mul(x, cos), tf.mul(rotateHalf(x), sin));
+      return onFirst(turned, x, first => tf.add(tf.mul(first, cos), tf.mul(rotateHalf(first), sin)));
     },
-    (dy, [cos, sin]) => [tf.sub(tf.mul(dy, cos!), rotateHalf(tf.mul(dy, sin!)))],
+    (dy, [cos, sin]) => [onFirst(turned, dy, first => tf.sub(tf.mul(first, cos!), rotateHalf(tf.mul(first, sin!))))],
   );
+}
+
+/** Applies a function to the first entries of the last axis, and leaves the others. */
+function onFirst(count: number, x: tf.Tensor, fn: (first: tf.Tensor) => tf.Tensor): tf.Tensor {
+  const size = x.shape.at(-1)!;
+  if (count === size) return fn(x);
+  const [leading, starts] = [x.shape.slice(0, -1), x.shape.slice(0, -1).map(() => 0)];
+  const rest = tf.slice(x, [...starts, count], [...leading, size - count]);
+  return tf.concat([fn(tf.slice(x, [...starts, 0], [...leading, count])), rest], -1);
 }
 
 /** (a, b) → (−b, a) for the halves of the last axis; its transpose is its negative. */
