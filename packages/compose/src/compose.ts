@@ -13,7 +13,7 @@ import {
 import type { DropBP } from '@dropbp/dropbp';
 import { startDropping, type Drops } from './dropping.ts';
 import { gradientPass, lossPass } from './gradientPass.ts';
-import { mergeInto } from './mergeInto.ts';
+import { mergeInto, mergeSafely } from './mergeInto.ts';
 import { readyBatch } from './readyBatch.ts';
 import { saveTuned } from './saveTuned.ts';
 import { measureSensitivities } from './sensitivity/measureSensitivities.ts';
@@ -109,6 +109,7 @@ export function compose(model: Model, adapter: Adapter, dropBP?: DropBP, options
       }),
     save: directory => saveTuned(directory, model, adapter, attachment),
     merge: () => mergeInto(model, adapter, attachment),
+    safeMerge: () => mergeSafely(model, adapter, attachment),
     dispose: () => attachment.dispose(),
   };
 }

@@ -2,4 +2,5 @@ export { compose } from './compose.ts';
 export type { ComposeOptions, LossFunction } from './composeOptions.ts';
 export { loadAdapter, readAdapter, type AdapterFiles, type LoadAdapterOptions } from './loadAdapter.ts';
 export { planStep, type Planned, type StepPlan } from './plan/planStep.ts';
+export { unmerge } from './unmerge.ts';
 export type { CalibrateOptions, Loss, StepOptions, Tuned, ValueAndGradients } from './tuned.ts';

@@ -88,6 +88,12 @@ export interface Tuned extends Runnable {
    * @throws Problem if the adapter cannot be merged
    */
   merge(): Model;
+  /**
+   * {@link Tuned.merge}, after a look at every changed weight, as PEFT's `safe_merge`.
+   *
+   * @throws Problem if the adapter cannot be merged, or a merged weight is NaN or infinite
+   */
+  safeMerge(): Promise<Model>;
   /** Frees the adapter's parameters, not the model's. A second call does nothing. */
   dispose(): void;
 }

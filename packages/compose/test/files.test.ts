@@ -8,7 +8,7 @@ import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
 import { decodeSafetensors, encodeSafetensors, fromFloat32, toFloat32 } from '@dropbp/safetensors';
 import { toyModel } from '@dropbp/testing';
-import { compose, loadAdapter, type Tuned } from '../src/index.ts';
+import { compose, loadAdapter, unmerge, type Tuned } from '../src/index.ts';
 
 const tokens = [[1, 2, 3, 4]];
 let model: Model;
@@ -161,6 +161,43 @@ describe('merge', () => {
     );
     merged.dispose();
     tuned.dispose();
+  });
+
+  it('looks at every weight first where asked to, and leaves nothing behind', async () => {
+    const tuned = compose(model, adapter());
+    const merged = await tuned.safeMerge();
+    const [actual, expected] = [await logits(merged), await logits(tuned)];
+    expected.forEach((value, i) => expect(actual[i]).toBeCloseTo(value, 5));
+    merged.dispose();
+    fill(tuned, 'blocks.0.attn.q.lora_A.weight', NaN);
+    const before = tf.memory().numTensors;
+    await expect(tuned.safeMerge()).rejects.toThrow(
+      "the merged weight 'blocks.0.attn.q.weight' is not used: 64 of its 64",
+    );
+    expect(tf.memory().numTensors).toBe(before);
+    tuned.dispose();
+  });
+
+  it.each([{}, { layout: 'inOut', isTied: true }] as const)('can be undone from the merged model: %j', async toy => {
+    const base = toyModel(toy);
+    const create = (): Adapter => lora({ rank: 2, targetModules: ['q', 'up', 'embed'], initialization: false });
+    const tuned = compose(base, create());
+    const merged = tuned.merge();
+    const again = unmerge(merged, create());
+    const [actual, expected] = [await logits(again), await logits(base)];
+    expected.forEach((value, i) => expect(actual[i]).toBeCloseTo(value, 5));
+    for (const [options, text] of [
+      [{ useDora: true }, 'with DoRA, the lengths of its weights are in no file'],
+      [{ trainableTokenIndices: [1] }, 'biases, modules or tokens were trained in place of its own'],
+    ] as const) {
+      expect(() => unmerge(merged, lora({ targetModules: ['q'], ...options }))).toThrow(
+        `[@dropbp/peft-lora] the base cannot be known from the merged model: ${text}; load the base itself.`,
+      );
+    }
+    expect(() => unmerge(merged, fullFineTune())).toThrow(
+      "[@dropbp/compose] 'full fine-tuning' cannot be taken out of merged weights; load the base itself.",
+    );
+    for (const each of [tuned, merged, again, base]) each.dispose();
   });
 
   it('names an adapter that cannot be merged', () => {

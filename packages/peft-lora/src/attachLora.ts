@@ -8,7 +8,7 @@ import type { LoraLayer } from './loraLayers.ts';
 import { matrixNames, tiedNames, type LoraPlan, type PlannedParameter } from './loraPlan.ts';
 import type { StoredBase } from './matchTensors.ts';
 import { baseWeight, type LoraTensors } from './loraTensors.ts';
-import { mergedWeights } from './mergedWeights.ts';
+import { mergedWeights, unmergedWeights } from './mergedWeights.ts';
 import * as names from './names.ts';
 import type { TrainedTable } from './trainedTables.ts';
 import { writePeft, type ConfigOf } from './writePeft.ts';
@@ -49,6 +49,7 @@ export function attachLora(model: Model, plan: LoraPlan, start: LoraStart): Atta
         new Map(thinned.map(layer => [`${layer.module}.${names.KEPT}`, keptEntries(layer, shape, dropout, random)])),
     }),
     mergedWeights: () => mergedWeights(model, plan, tensors),
+    unmergedWeights: () => unmergedWeights(model, plan, tensors),
     toPeft: () => writePeft(model, plan, parameters, start),
     dispose() {
       for (const tensor of [...parameters.values(), ...constants.values()]) if (!tensor.isDisposed) tensor.dispose();

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import type { Model } from '@dropbp/core';
 import type { LoraLayer } from './loraLayers.ts';
-import { matrixNames, tiedNames, type LoraPlan } from './loraPlan.ts';
+import { matrixNames, tiedNames, weightOf, type LoraPlan } from './loraPlan.ts';
 import { baseWeight, type LoraTensors } from './loraTensors.ts';
 import * as names from './names.ts';
 import { mergeRows } from './tokenRows.ts';
@@ -42,6 +42,37 @@ export function mergedWeights(
     put(tied[1], baseWeight(model, constants, tied[0]).clone());
   }
   return merged;
+}
+
+/**
+ * The weights of a model that the adapter was merged into, without it.
+ *
+ * @throws Problem where they do not follow: with DoRA, and with weights or rows that were trained in place of the base's
+ */
+export function unmergedWeights(
+  model: Model,
+  { layers, weights, tables, settings }: LoraPlan,
+  { parameters, constants }: LoraTensors,
+): Map<string, tf.Tensor> {
+  const refuse = (because: string): never => {
+    throw problem('peft-lora', {
+      what: `the base cannot be known from the merged model: ${because}`,
+      fix: 'load the base itself',
+    });
+  };
+  if (settings.useDora) refuse('with DoRA, the lengths of its weights are in no file');
+  if (weights.length + tables.length > 0) refuse('biases, modules or tokens were trained in place of its own');
+  if (layers.some(({ module }) => constants.has(`${module}.${names.START_A}`))) {
+    refuse('A and B were taken out of it; an adapter that was saved and loaded again says what it adds');
+  }
+  const unmerged = new Map<string, tf.Tensor>();
+  for (const layer of layers) {
+    const [name, opposite] = [`${layer.module}.weight`, { ...layer, scaling: -layer.scaling }];
+    unmerged.set(name, mergeLayer(weightOf(model, name), opposite, partsOf(layer, parameters, constants)));
+    const bias = parameters.get(`${layer.module}.${names.LORA_BIAS}`);
+    if (bias !== undefined) unmerged.set(`${layer.module}.bias`, mergeBias(model, opposite, bias, parameters));
+  }
+  return unmerged;
 }
 
 /** What of an adapter is merged into one weight. */

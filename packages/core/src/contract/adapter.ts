@@ -67,6 +67,11 @@ export interface Attachment {
   stepTensors?(shape: BatchShape, random: SeededRandom): ReadonlyMap<string, tf.Tensor>;
   /** Base weights with the adapter worked in, by name. Absent where the method cannot be merged. The caller owns them. */
   mergedWeights?(): ReadonlyMap<string, tf.Tensor>;
+  /**
+   * The other way: the weights of a model that the adapter was merged into, with it taken out again, by name. Absent where the
+   * base cannot be known from them. The caller owns them.
+   */
+  unmergedWeights?(): ReadonlyMap<string, tf.Tensor>;
   /** The adapter as PEFT's files. Absent where the trained weights are the model's own. */
   toPeft?(): Promise<PeftFiles>;
   /** Frees the parameters. A second call does nothing. */
