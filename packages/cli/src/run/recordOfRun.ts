@@ -39,12 +39,14 @@ type RecordOf<T extends RunEvent['type']> = Omit<Extract<RunEvent, { type: T }>,
 
 /** The events of a type, without it. */
 function recordsOf<T extends RunEvent['type']>(events: readonly RunEvent[], type: T): RecordOf<T>[] {
-  return events.flatMap(event => {
-    if (event.type !== type) return [];
-    const record: Record<string, unknown> = { ...event };
-    delete record.type;
-    return [record as unknown];
-  });
+  const records: unknown[] = events
+    .filter(event => event.type === type)
+    .map(event => {
+      const record: Record<string, unknown> = { ...event };
+      delete record.type;
+      return record;
+    });
+  return records as RecordOf<T>[];
 }
 
 function branchRecords({ model, dropSchedule }: PreparedRun['tuned']): BranchRecord[] {
