@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { problem } from '@dropbp/basics';
 import { compose, loadAdapter } from '@dropbp/compose';
+import { prepared } from '@dropbp/core';
 import { streamText } from '@dropbp/data';
 import { generate, type GenerateOptions } from '@dropbp/models';
 import { readJsonFile } from '../files/readJsonFile.ts';
@@ -51,7 +52,7 @@ export const generateCommand = command({
     await startBackend(flags.backend, terminal);
     const status = statusLine(terminal);
     const { model, tokenizer } = await openModel(source, status);
-    const subject = adapter === undefined ? model : compose(model, await loadAdapter(adapter));
+    const subject = adapter === undefined ? model : compose(model, await prepared(await loadAdapter(adapter), model));
 
     const options: GenerateOptions = {
       maxNewTokens,
