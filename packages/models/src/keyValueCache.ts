@@ -2,23 +2,24 @@ import * as tf from '@tensorflow/tfjs';
 import type { CacheSlot, ExtendCache, KeyValue } from '@dropbp/core';
 
 /**
- * Keys and values of one sequence, in tensors `[1, kvHeads, capacity, headSize]` whose shape stays the same while the
- * sequence grows: what lies behind its end means nothing, and the model's key bias hides it.
+ * Keys and values of sequences, in tensors `[batch, kvHeads, capacity, headSize]` whose shape stays the same while the
+ * sequences grow: what lies behind the end of each means nothing, and the model's key bias hides it.
  */
 export interface KeyValueCache {
   /** Tokens that fit. 0 before the first pass. */
   readonly capacity: number;
-  /** Prepares for one more token, at this position: doubles the capacity where it is full. */
-  makeRoom(position: number): void;
+  /** Prepares for one more token of each sequence, at its position: doubles the capacity where it is full. */
+  makeRoom(positions: readonly number[]): void;
   /** Where branch number `branch` keeps its keys and values: those of a whole prompt first, then one token each. */
   readonly slot: (branch: number) => CacheSlot;
+  /** What is kept, by the number of the branch. */
+  readonly pairs: ReadonlyMap<number, KeyValue>;
   dispose(): void;
 }
 
-/** An empty cache. `dispose()` it, also after an error. */
-export function keyValueCache(): KeyValueCache {
-  const stored = new Map<number, KeyValue>();
-  let capacity = 0;
+/** A cache, empty at first. `dispose()` it, also after an error. @param stored - what it holds, which it owns */
+export function keyValueCache(stored = new Map<number, KeyValue>()): KeyValueCache {
+  let capacity = [...stored.values()][0]?.keys.shape[2] ?? 0;
   let position: tf.Tensor | undefined;
 
   const store = (branch: number, pair: KeyValue): void => {
@@ -31,12 +32,14 @@ export function keyValueCache(): KeyValueCache {
     get capacity() {
       return capacity;
     },
-    makeRoom(next) {
+    pairs: stored,
+    makeRoom(positions) {
+      const next = Math.max(...positions);
       if (next >= capacity) {
         for (const [branch, pair] of stored) store(branch, grownTo(capacityFor(next + 1), pair));
       }
       position?.dispose();
-      position = tf.keep(tf.tensor1d([next], 'int32'));
+      position = tf.keep(tf.tensor1d([...positions], 'int32'));
     },
     slot(branch) {
       const before = stored.get(branch);
@@ -52,6 +55,23 @@ export function keyValueCache(): KeyValueCache {
       stored.clear();
     },
   };
+}
+
+/** The sequences of several caches in one, which owns them. The caches are disposed. */
+export function joinCaches(caches: readonly KeyValueCache[]): KeyValueCache {
+  const capacity = Math.max(...caches.map(cache => cache.capacity));
+  const branches = [...caches[0]!.pairs.keys()];
+  const joined = branches.map((branch): [number, KeyValue] => {
+    const pairs = tf.tidy(() => {
+      const parts = caches.map(({ pairs }) => grownTo(capacity, pairs.get(branch)!));
+      return { keys: tf.concat(parts.map(({ keys }) => keys)), values: tf.concat(parts.map(({ values }) => values)) };
+    });
+    tf.keep(pairs.keys);
+    tf.keep(pairs.values);
+    return [branch, pairs];
+  });
+  for (const cache of caches) cache.dispose();
+  return keyValueCache(new Map(joined));
 }
 
 const FIRST_CAPACITY = 128;
@@ -77,14 +97,20 @@ const appendToCache: ExtendCache = (own, { keys, values, position }) => {
   return { seen: stored, stored };
 };
 
-/** `all` `[1, kvHeads, capacity, headSize]` with one token's rows `[1, kvHeads, 1, headSize]` at this position. */
+/**
+ * `all` `[batch, kvHeads, capacity, headSize]` with one token's rows `[batch, kvHeads, 1, headSize]` of each sequence.
+ *
+ * @param position - int32 `[batch]`
+ */
 function withToken(all: tf.Tensor, own: tf.Tensor, position: tf.Tensor): tf.Tensor {
-  const [, kvHeads, capacity, headSize] = all.shape as [number, number, number, number];
-  const rows = tf.add(tf.range(0, kvHeads * capacity, capacity, 'int32'), position);
+  const [batch, kvHeads, capacity, headSize] = all.shape as [number, number, number, number];
+  const heads = batch * kvHeads;
+  const begins = tf.reshape(tf.range(0, heads * capacity, capacity, 'int32'), [batch, kvHeads]);
+  const rows = tf.add(begins, tf.reshape(position, [batch, 1]));
   const written = tf.tensorScatterUpdate(
-    tf.reshape(all, [kvHeads * capacity, headSize]),
-    tf.reshape(rows, [kvHeads, 1]),
-    tf.reshape(own, [kvHeads, headSize]),
+    tf.reshape(all, [heads * capacity, headSize]),
+    tf.reshape(rows, [heads, 1]),
+    tf.reshape(own, [heads, headSize]),
   );
   return tf.reshape(written, all.shape);
 }

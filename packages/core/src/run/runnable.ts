@@ -15,6 +15,12 @@ export interface Runnable {
   readonly virtualTokens?: number | undefined;
   /** How many keys the hooks put in front of a sequence, whose own positions begin behind them. @defaultValue 0 */
   readonly virtualKeys?: number | undefined;
+  /**
+   * The rows of a batch with an adapter each, by its name, undefined for none: where there are several.
+   *
+   * @throws Problem for a name that is not known, and for adapters that cannot run together
+   */
+  readonly forRows?: ((adapters: readonly (string | undefined)[]) => RowGroups) | undefined;
   /** What makes tensors of the scopes from parameters, once a pass. */
   readonly encoder?: Encoder | undefined;
   /** Whether the backward pass runs branch `i` once more instead of keeping anything of it. @defaultValue none */
@@ -23,6 +29,14 @@ export interface Runnable {
   readonly branchScopes: readonly Scope[];
   /** Parameters outside the branches, by full name. */
   readonly outerScope: Scope;
+}
+
+/** Rows of a batch that go with different adapters. */
+export interface RowGroups {
+  /** Each adapter, with the numbers of its rows. */
+  readonly groups: readonly { readonly runnable: Runnable; readonly rows: readonly number[] }[];
+  /** Runs one token of all rows, in the order of the groups, behind what is in the cache. Nothing flows back through it. */
+  readonly together: Runnable;
 }
 
 const noHooks: Hooks = {};

@@ -1,0 +1,167 @@
+import * as tf from '@tensorflow/tfjs';
+import { bucketLength, problem, type SeededRandom } from '@dropbp/basics';
+import { activeEngine, headLogits, hiddenStates, settled, type HiddenStatesOptions, type Runnable } from '@dropbp/core';
+import { joinCaches, keyValueCache, type KeyValueCache } from './keyValueCache.ts';
+import { sampleToken, type Sampling } from './sampleToken.ts';
+
+/** Texts that begin alike: with one model, or with one of its adapters. */
+export interface PromptGroup {
+  readonly runnable: Runnable;
+  readonly prompts: readonly Int32Array[];
+}
+
+/** How texts go on. */
+export interface DecodePlan extends Sampling {
+  readonly maxNewTokens: number;
+  readonly stop: ReadonlySet<number>;
+  readonly signal?: AbortSignal | undefined;
+  /** For each row, in the order of the groups. */
+  readonly random: readonly SeededRandom[];
+}
+
+/**
+ * Continues texts, one token of each after the other, until all have ended. Each group runs through its prompts alone; from
+ * there on all rows run together.
+ *
+ * @param together - what runs all rows, in the order of the groups, once their prompts are in the cache
+ * @returns for each step a token of each row; undefined for one that has ended
+ */
+export async function* decodeRows(
+  groups: readonly PromptGroup[],
+  together: Runnable,
+  plan: DecodePlan,
+): AsyncGenerator<(number | undefined)[], void, undefined> {
+  const { stop, signal, random, maxNewTokens } = plan;
+  const ready = settledOnce();
+  let cache: KeyValueCache | undefined;
+  try {
+    signal?.throwIfAborted();
+    const begun = begin(groups.map(({ runnable, prompts }) => ({ runnable: ready.of(runnable), prompts })));
+    cache = begun.cache;
+    let { logits } = begun;
+    const rows = begun.lengths.map(length => ({ length, hasEnded: false }));
+    for (let count = 1; ; count++) {
+      const values = await read(logits);
+      const size = values.length / rows.length;
+      const tokens = rows.map((row, i) => {
+        if (row.hasEnded) return undefined;
+        const token = sampleToken(values.subarray(i * size, (i + 1) * size), plan, random[i]!);
+        row.hasEnded = stop.has(token);
+        return row.hasEnded ? undefined : token;
+      });
+      if (rows.every(({ hasEnded }) => hasEnded)) return;
+      yield tokens;
+      if (count === maxNewTokens) return;
+      signal?.throwIfAborted();
+      logits = nextLogits(ready.of(together), cache, tokens, rows.map(({ length }) => length)); // prettier-ignore
+      for (const row of rows) if (!row.hasEnded) row.length++;
+    }
+  } finally {
+    cache?.dispose();
+    ready.dispose();
+  }
+}
+
+/** Runs what an adapter's encoder does once for a whole generation. */
+function settledOnce(): { of: (runnable: Runnable) => Runnable; dispose: () => void } {
+  const known = new Map<Runnable, ReturnType<typeof settled>>();
+  return {
+    of(runnable) {
+      const result = known.get(runnable) ?? settled(runnable);
+      known.set(runnable, result);
+      return result.runnable;
+    },
+    dispose: () => known.forEach(({ dispose }) => dispose()), // prettier-ignore
+  };
+}
+
+interface Begun {
+  readonly cache: KeyValueCache;
+  /** Logits of the last token of each row, `[rows, 1, vocabSize]`. */
+  readonly logits: tf.Tensor;
+  /** Tokens of each row that the cache holds, virtual ones included. */
+  readonly lengths: readonly number[];
+}
+
+function begin(groups: readonly PromptGroup[]): Begun {
+  const begun: Begun[] = [];
+  try {
+    for (const group of groups) begun.push(beginGroup(group));
+  } catch (error) {
+    for (const { cache, logits } of begun) {
+      cache.dispose();
+      logits.dispose();
+    }
+    throw error;
+  }
+  if (begun.length === 1) return begun[0]!;
+  const parts = begun.map(({ logits }) => logits);
+  const logits = tf.concat(parts);
+  tf.dispose(parts);
+  const cache = joinCaches(begun.map(part => part.cache)); // prettier-ignore
+  return { cache, logits, lengths: begun.flatMap(({ lengths }) => lengths) };
+}
+
+function beginGroup({ runnable, prompts }: PromptGroup): Begun {
+  const cache = keyValueCache();
+  try {
+    const time = promptLength(runnable, Math.max(...prompts.map(({ length }) => length)));
+    let virtual = 0;
+    const logits = tf.tidy(() => {
+      const tokens = new Int32Array(prompts.length * time);
+      prompts.forEach((prompt, row) => tokens.set(prompt, row * time));
+      const ids = tf.tensor2d(tokens, [prompts.length, time], 'int32');
+      const hidden = hiddenStates(runnable, ids, { cacheSlot: cache.slot });
+      virtual = hidden.shape[1]! - time;
+      return headLogits(runnable, lastStates(hidden, prompts.map(({ length }) => virtual + length - 1))); // prettier-ignore
+    });
+    const before = virtual + (runnable.virtualKeys ?? 0);
+    return { cache, logits, lengths: prompts.map(({ length }) => before + length) };
+  } catch (error) {
+    cache.dispose();
+    throw error;
+  }
+}
+
+/** The states at one position of each row, `[rows, 1, hiddenSize]`. */
+function lastStates(hidden: tf.Tensor, positions: readonly number[]): tf.Tensor {
+  const [rows, time, width] = hidden.shape as [number, number, number];
+  if (time === 1) return hidden;
+  const at = tf.tensor1d(positions.map((position, row) => row * time + position), 'int32'); // prettier-ignore
+  return tf.reshape(tf.gather(tf.reshape(hidden, [rows * time, width]), at), [rows, 1, width]);
+}
+
+function nextLogits(
+  runnable: Runnable,
+  cache: KeyValueCache,
+  tokens: readonly (number | undefined)[],
+  offset: readonly number[],
+): tf.Tensor {
+  cache.makeRoom(offset);
+  const options: HiddenStatesOptions = { offset, cacheCapacity: cache.capacity, cacheSlot: cache.slot };
+  return tf.tidy(() => {
+    // A row that has ended goes on with some token, whose logits nobody reads.
+    const ids = tf.tensor2d(tokens.map(token => token ?? 0), [tokens.length, 1], 'int32'); // prettier-ignore
+    return headLogits(runnable, hiddenStates(runnable, ids, options));
+  });
+}
+
+/**
+ * To how many tokens prompts are filled up: to the longest, and further, so that an engine compiles few lengths. What the added
+ * ones leave in the cache is hidden until the text's own tokens replace it.
+ */
+function promptLength({ model, virtualTokens = 0, virtualKeys = 0 }: Runnable, longest: number): number {
+  return activeEngine() === undefined
+    ? longest
+    : bucketLength(longest, model.maxPositions - virtualTokens - virtualKeys);
+}
+
+async function read(logits: tf.Tensor): Promise<Float32Array> {
+  try {
+    const values = (await logits.data()) as Float32Array;
+    if (!values.some(Number.isNaN)) return values;
+  } finally {
+    logits.dispose();
+  }
+  throw problem('models', { what: 'the logits are not numbers', fix: 'look for NaN in the weights or the adapter' });
+}
