@@ -3,8 +3,8 @@ import { problem } from '@dropbp/basics';
 import type { Batch } from '@dropbp/core';
 
 /** Frees a batch's tensors. */
-export function disposeBatch({ inputIds, labels, attentionMask }: Batch): void {
-  tf.dispose([inputIds, labels, ...(attentionMask === undefined ? [] : [attentionMask])]);
+export function disposeBatch(batch: Batch): void {
+  tf.dispose(Object.values(batch) as tf.Tensor[]);
 }
 
 /** @throws Problem for a batch that was consumed before */
