@@ -62,7 +62,7 @@ export {
 } from './run/hiddenStates.ts';
 export { runBranch, type BranchRun, type GradientNeeds, type GradientPath } from './run/runBranch.ts';
 export { prepared } from './run/prepared.ts';
-export { attachedRunnable, makeRunnable, plainRunnable, withTensors, type Runnable } from './run/runnable.ts';
+export { attachedRunnable, makeRunnable, plainRunnable, withTensors, type RowGroups, type Runnable } from './run/runnable.ts';
 export { runWhole } from './run/runWhole.ts';
 export { toInt32Rows, type TokenRows } from './run/toInt32Rows.ts';
 export { matchesTarget, type TargetRules } from './targets/matchesTarget.ts';

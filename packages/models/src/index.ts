@@ -1,7 +1,9 @@
 export { supportedModelTypes } from './architectures.ts';
 export { createModel, type CreateModelOptions } from './createModel.ts';
 export { findModelFolder } from './findModelFolder.ts';
-export { generate, type GenerateOptions } from './generate.ts';
+export { generate } from './generate.ts';
+export { generateBatch, type GenerateBatchOptions } from './generateBatch.ts';
+export type { GenerateOptions } from './generateOptions.ts';
 export { ggufConfig } from './gguf/ggufConfig.ts';
 export type { GgmlTypeName } from './gguf/ggmlTypes.ts';
 export { ggufTokenizer, type GgufTokenizer } from './gguf/ggufTokenizer.ts';

@@ -94,7 +94,7 @@ describe('generateBatch', () => {
 
   it('puts virtual tokens in front of each', async () => {
     const virtual = tf.randomNormal([1, 3, 8], 0, 1, 'float32', 3);
-    const hooks: Hooks = { embed: (_, x) => tf.concat([tf.tile(virtual, [x.shape[0]!, 1, 1]), x], 1) };
+    const hooks: Hooks = { embed: (_, x) => tf.concat([tf.tile(virtual, [x.shape[0], 1, 1]), x], 1) };
     const tuned: Runnable = { ...makeRunnable(gpt2, gpt2.parameters, hooks, new Set()), virtualTokens: 3 };
     const options = { maxNewTokens: 10, stopTokens: [] };
     expect(await batch(tuned, options)).toEqual(await alone(tuned, options));
