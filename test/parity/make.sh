@@ -11,3 +11,4 @@ python=../../.venv/bin/python
 "$python" reference.py --all
 "$python" method_cases.py
 "$python" tokenizer_cases.py
+"$python" chat_cases.py

@@ -11,10 +11,13 @@ const encoder = new TextEncoder();
  * Finds tokens in their text by what each is written as, with the offsets that Python's `tokenizers` gives: where it trims
  * them (`trim_offsets`), the spaces at both ends of a token are no part of it.
  */
-export function tokenLocator({ pre_tokenizer, post_processor, decoder, added_tokens }: TokenizerJson): TokenLocator {
+export function tokenLocator(json: TokenizerJson): TokenLocator {
+  const { pre_tokenizer, post_processor, decoder, added_tokens } = json;
   const isByteLevel = [pre_tokenizer, decoder].some(part => partsOf(part).some(({ type }) => type === 'ByteLevel'));
   const added = new Set(added_tokens.map(({ content }) => content));
   const bytesOf = isByteLevel ? byteLevelBytes : plainBytes;
+  const dropped = isByteLevel ? droppedBytes(json) : new Set<number>();
+  const isSkipped = (byte: number | undefined): boolean => byte === SPACE || dropped.has(byte!);
   const trims = partsOf(post_processor).some(part => part.type === 'ByteLevel' && part.trim_offsets !== false);
   return (text, tokens) => {
     const bytes = encoder.encode(text);
@@ -23,15 +26,18 @@ export function tokenLocator({ pre_tokenizer, post_processor, decoder, added_tok
     for (const [i, token] of tokens.entries()) {
       if (token === undefined) return undefined;
       let own = added.has(token) ? encoder.encode(token) : bytesOf(token);
-      // A tokenizer may put a space in front of the text; and some special tokens take the spaces beside them.
-      if (!startsWith(bytes, own, at) && own[0] === SPACE && startsWith(bytes, own.subarray(1), at))
+      // A tokenizer may put a space in front of a text and behind special tokens; and some of those take the spaces beside them.
+      let end = endOf(own, bytes, at, dropped);
+      if (end < 0 && own[0] === SPACE) {
         own = own.subarray(1);
-      while (!startsWith(bytes, own, at)) if (bytes[at++] !== SPACE) return undefined;
-      const [start, end] = [at, at + own.length];
+        end = endOf(own, bytes, at, dropped);
+      }
+      for (; end < 0; end = endOf(own, bytes, at, dropped)) if (!isSkipped(bytes[at++])) return undefined;
+      const start = at;
       at = end;
       ranges.set(trims ? trimmed(bytes, start, end) : [start, end], 2 * i);
     }
-    while (bytes[at] === SPACE) at++;
+    while (isSkipped(bytes[at])) at++;
     return at === bytes.length ? ranges : undefined;
   };
 }
@@ -39,6 +45,12 @@ export function tokenLocator({ pre_tokenizer, post_processor, decoder, added_tok
 function partsOf(component: Component | null): readonly Component[] {
   if (component === null) return [];
   return component.type === 'Sequence' ? sequenceParts(component).flatMap(partsOf) : [component];
+}
+
+/** The bytes for which the model has no token, and which it leaves out. */
+function droppedBytes({ model }: TokenizerJson): Set<number> {
+  if (typeof model.unk_token === 'string') return new Set();
+  return new Set(byteCharacters.flatMap((character, byte) => (Object.hasOwn(model.vocab, character) ? [] : [byte])));
 }
 
 const byteOf = new Map(byteCharacters.map((character, byte) => [character, byte]));
@@ -53,9 +65,14 @@ function plainBytes(token: string): Uint8Array {
   return byte === null ? encoder.encode(token.replaceAll('▁', ' ')) : Uint8Array.of(Number.parseInt(byte[1]!, 16));
 }
 
-function startsWith(bytes: Uint8Array, own: Uint8Array, at: number): boolean {
-  for (let i = 0; i < own.length; i++) if (bytes[at + i] !== own[i]) return false;
-  return true;
+/** Where a token ends that begins at a byte, or -1 where it does not. What was left out may lie within it. */
+function endOf(own: Uint8Array, bytes: Uint8Array, start: number, dropped: ReadonlySet<number>): number {
+  let at = start;
+  for (const [i, byte] of own.entries()) {
+    while (i > 0 && bytes[at] !== byte && dropped.has(bytes[at]!)) at++;
+    if (bytes[at++] !== byte) return -1;
+  }
+  return at;
 }
 
 function trimmed(bytes: Uint8Array, start: number, end: number): [number, number] {

@@ -1,4 +1,4 @@
-import type { TextSpan } from '../chat/chatTemplate.ts';
+import type { MarkedText, TextSpan } from '../chat/chatTemplate.ts';
 import type { Tokenizer } from '../tokenizer.ts';
 import { IGNORED, type Sequence } from './sequence.ts';
 
@@ -14,10 +14,28 @@ export function labelledTokens(tokenizer: Tokenizer, text: string, spans: readon
   if (isWhole) return { ids, labels: ids.slice() };
   const labels = new Int32Array(ids.length).fill(IGNORED);
   if (spans.length === 0) return { ids, labels };
-  const ranges = tokenizer.locate?.(text, ids);
-  if (ranges === undefined) markByPrefixes(tokenizer, text, spans, { ids, labels });
-  else markByRanges(ranges, bytesOf(text, spans), { ids, labels });
+  for (const same of [{ text, spans }, composed(text, spans)]) {
+    const ranges = tokenizer.locate?.(same.text, ids);
+    if (ranges === undefined) continue;
+    markByRanges(ranges, bytesOf(same.text, same.spans), { ids, labels });
+    return { ids, labels };
+  }
+  markByPrefixes(tokenizer, text, spans, { ids, labels });
   return { ids, labels };
+}
+
+/** The text in NFC, as some tokenizers take it, part by part so that the spans can be found again. */
+function composed(text: string, spans: readonly TextSpan[]): MarkedText {
+  let result = '';
+  let at = 0;
+  const until = (end: number): number => {
+    result += text.slice(at, end).normalize('NFC');
+    at = end;
+    return result.length;
+  };
+  const own = spans.map(({ start, end }) => ({ start: until(start), end: until(end) }));
+  until(text.length);
+  return { text: result, spans: own };
 }
 
 function markByRanges(ranges: Uint32Array, spans: readonly TextSpan[], { ids, labels }: Sequence): void {

@@ -117,7 +117,7 @@ function batchesFrom(rows: TokenizedRows, settled: Settled, start: DataPosition)
 export async function countBatches(
   rows: TokenizedRows,
   options: TrainingBatchesOptions,
-  most = Infinity,
+  most: number = Infinity,
 ): Promise<DataReport> {
   const settled = settle({ epochs: 1, ...options });
   let report = emptyReport;

@@ -1,4 +1,5 @@
 import * as jinja from '@huggingface/jinja';
+import { pythonStrip, withPythonStrip } from './pythonStrip.ts';
 
 // The package's types name their files without an extension, so that TypeScript does not find them for Node.
 const { tokenize, parse, Environment, Interpreter } = jinja as unknown as {
@@ -21,8 +22,18 @@ const MAX_RANGE = 1_000_000;
  * @throws Error where the template is none
  */
 export function jinjaTemplate(source: string, globals: Readonly<Record<string, unknown>>): JinjaTemplate {
-  const program = parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true }));
-  const all = { true: true, false: false, none: null, True: true, False: false, None: null, range, ...globals };
+  const program = withPythonStrip(parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true })));
+  const all = {
+    true: true,
+    false: false,
+    none: null,
+    True: true,
+    False: false,
+    None: null,
+    range,
+    ...pythonStrip,
+    ...globals,
+  };
   return variables => {
     const environment = new Environment();
     for (const [name, value] of Object.entries({ ...all, ...variables })) environment.set(name, value);

@@ -157,7 +157,13 @@ async function compressorsFor(codecs: readonly string[]): Promise<Compressors | 
   const { compressors, decompressZstd } = await import('hyparquet-compressors');
   // Into memory of the size that the page claims and that was checked, or a small file could fill all of it.
   const zstd = decompressZstd as (input: Uint8Array, output: Uint8Array) => Uint8Array;
-  return { ...compressors, ZSTD: (input, size) => zstd(input, new Uint8Array(size)) };
+  const all: Compressors = { ...compressors, ZSTD: (input, size) => zstd(input, new Uint8Array(size)) };
+  // Nothing, packed by LZ4, is more than its decoder takes.
+  const orNothing = Object.entries(all).map(([codec, unpack]): [string, typeof unpack] => [
+    codec,
+    (input, size) => (size === 0 ? new Uint8Array() : unpack(input, size)),
+  ]);
+  return Object.fromEntries(orNothing);
 }
 
 function bufferOf({ size }: ByteSource, reader: ByteReader): AsyncBuffer {

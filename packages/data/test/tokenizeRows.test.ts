@@ -1,0 +1,125 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  exampleText,
+  loadChatTemplate,
+  openDataset,
+  tokenizeRows,
+  type ChatTemplate,
+  type Tokenizer,
+  type TokenizedRow,
+  type TokenizeRowsOptions,
+} from '../src/index.ts';
+import { tinyTokenizer } from './tinyTokenizer.ts';
+
+const TURNS = `{% for message in messages %}{{ '<s>' + message.role + '\n' + message.content + '<|end|>\n' }}{% endfor %}
+{%- if add_generation_prompt %}{{ '<s>assistant\n' }}{% endif %}`;
+
+let tokenizer: Tokenizer;
+let chatTemplate: ChatTemplate;
+beforeAll(async () => {
+  tokenizer = await tinyTokenizer();
+  chatTemplate = (await loadChatTemplate({ template: TURNS }))!;
+});
+
+async function tokenized(row: object, options: Partial<TokenizeRowsOptions> = {}): Promise<TokenizedRow> {
+  const dataset = await openDataset([row]);
+  const rows = tokenizeRows(dataset, { tokenizer, chatTemplate, time: 64, ...options });
+  return rows.tokenize((await dataset.read([0]))[0]!);
+}
+
+/** What counts, in brackets. */
+async function shown(row: object, options: Partial<TokenizeRowsOptions> = {}): Promise<string> {
+  const { sequences } = await tokenized(row, options);
+  return sequences
+    .map(sequence => exampleText(options.tokenizer ?? tokenizer, sequence))
+    .map(parts => parts.map(({ text, counts }) => (counts ? `[${text}]` : text)).join(''))
+    .join(' | ');
+}
+
+const turn = (role: string, content: string, more: object = {}): object => ({ role, content, ...more });
+
+describe('tokenizeRows', () => {
+  it('ends texts and completions, and counts what is to be learnt', async () => {
+    expect(await shown({ text: 'Once upon' })).toBe('[Once upon<|end|>]');
+    expect(await shown({ text: 'Once<|end|>' })).toBe('[Once<|end|>]');
+    expect(await shown({ prompt: '1 + 1 =', completion: ' 2' })).toBe('1 + 1 =[ 2<|end|>]');
+    expect(await shown({ prompt: '1 + 1 =', completion: ' 2' }, { loss: 'all' })).toBe('[1 + 1 = 2<|end|>]');
+  });
+  it('puts the tokens around a text that the tokenizer puts there', async () => {
+    const llama = await tinyTokenizer('llama3');
+    expect(await shown({ text: 'Once upon' }, { tokenizer: llama })).toBe('<s>[Once upon<|end|>]');
+    expect(await shown({ prompt: 'a', completion: ' b' }, { tokenizer: llama })).toBe('<s>a[ b<|end|>]');
+  });
+  it('counts a token that holds the end of the prompt and the start of the completion', async () => {
+    const { sequences } = await tokenized({ prompt: 'This is the', completion: 're' });
+    const whole = tokenizer.encode('This is there');
+    expect([...sequences[0]!.ids].slice(0, -1)).toEqual(whole);
+    expect(sequences[0]!.labels[whole.length - 1]).toBe(whole.at(-1));
+  });
+  it('counts all answers of a conversation, the last one, or everything', async () => {
+    const messages = [turn('user', 'a'), turn('assistant', 'b c'), turn('user', 'd'), turn('assistant', 'é')];
+    expect(await shown({ messages })).toBe(
+      '<s>user\na<|end|>\n<s>assistant\n[b c<|end|>\n]<s>user\nd<|end|>\n<s>assistant\n[é<|end|>\n]',
+    );
+    expect(await shown({ messages }, { loss: 'lastAnswer' })).toBe(
+      '<s>user\na<|end|>\n<s>assistant\nb c<|end|>\n<s>user\nd<|end|>\n<s>assistant\n[é<|end|>\n]',
+    );
+    expect(await shown({ messages }, { loss: 'all' })).toMatch(/^\[<s>user.*\]$/s);
+    const weighed = [
+      turn('user', 'a'),
+      turn('assistant', 'b', { weight: 0 }),
+      turn('user', 'd'),
+      turn('assistant', 'e'),
+    ];
+    expect(await shown({ messages: weighed })).toBe(
+      '<s>user\na<|end|>\n<s>assistant\nb<|end|>\n<s>user\nd<|end|>\n<s>assistant\n[e<|end|>\n]',
+    );
+  });
+  it('cuts, splits or leaves out what is too long, and says so', async () => {
+    const long = { prompt: 'a', completion: ' b'.repeat(20) };
+    expect((await tokenized(long, { time: 10 })).sequences[0]!.ids).toHaveLength(10);
+    expect(await tokenized(long, { time: 10 })).toMatchObject({ cutTokens: 12, withoutLabels: 0 });
+    expect(await tokenized(long, { time: 10, tooLong: 'leaveOut' })).toEqual({
+      sequences: [],
+      cutTokens: 22,
+      withoutLabels: 0,
+    });
+    const { sequences } = await tokenized(long, { time: 10, tooLong: 'split' });
+    expect(sequences.map(({ ids }) => ids.length)).toEqual([10, 10, 2]);
+    const text = await tokenized({ text: ' b'.repeat(20) }, { time: 10 });
+    expect(text.sequences.map(({ ids }) => ids.length)).toEqual([10, 10]); // the end alone has nothing to be predicted from
+    expect(text).toMatchObject({ cutTokens: 0, withoutLabels: 1 });
+    const asked = { prompt: ' a'.repeat(20), completion: 'b' };
+    expect(await tokenized(asked, { time: 10 })).toEqual({ sequences: [], cutTokens: 12, withoutLabels: 1 });
+  });
+  it('names the place of a conversation that the template refuses', async () => {
+    const strict = await loadChatTemplate({
+      template: "{% if messages[0].role == 'system' %}{{ raise_exception('no system, please') }}{% endif %}",
+    });
+    await expect(tokenized({ messages: [turn('system', 'a')] }, { chatTemplate: strict })).rejects.toThrow(
+      '[@dropbp/data] the rows, row 1: the chat template refuses the conversation: no system, please; got [{"role":',
+    );
+  });
+  it('finds no answers in a template that rewrites what was said, and says what to do', async () => {
+    const forgetful = await loadChatTemplate({
+      template: `{% for message in messages %}{{ '<s>' + message.role + '\n' + (message.content if loop.last else '…') + '<|end|>' }}
+      {%- endfor %}{% if add_generation_prompt %}{{ '<s>assistant\n' }}{% endif %}`,
+    });
+    const messages = [turn('user', 'a'), turn('assistant', 'b'), turn('user', 'c'), turn('assistant', 'd')];
+    await expect(tokenized({ messages }, { chatTemplate: forgetful })).rejects.toThrow(
+      /writes a conversation otherwise once it goes on, so that answer 2 cannot be found.*loss: 'lastAnswer'/,
+    );
+    expect(await shown({ messages }, { chatTemplate: forgetful, loss: 'all' })).toContain('d<|end|>');
+  });
+  it('refuses options that are not usable', async () => {
+    const dataset = await openDataset([{ messages: [turn('user', 'a')] }]);
+    const make = (options: object): unknown => tokenizeRows(dataset, { tokenizer, chatTemplate, time: 8, ...options });
+    expect(() => make({ chatTemplate: undefined })).toThrow('there is no chat template to write them');
+    expect(() => make({ time: 1 })).toThrow('time is not usable; got 1; expected an integer ≥ 2');
+    expect(() => make({ loss: 'some' })).toThrow(
+      "loss is not usable; got \"some\"; expected 'answers', 'lastAnswer', 'all'",
+    );
+    expect(() => make({ tooLong: 'cut' })).toThrow('tooLong is not usable');
+    expect(() => make({ template: 1 })).toThrow("did you mean 'chatTemplate'");
+  });
+});
