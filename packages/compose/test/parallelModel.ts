@@ -81,7 +81,10 @@ function makeParallel(parameters: ReadonlyMap<string, tf.Tensor>): Model {
     head,
     shared: () => ({}),
     forward: (tokens, options) => forwardLogits(plainRunnable(model), tokens, options),
-    withParameters: replaced => makeParallel(new Map([...parameters, ...replaced])),
+    withParameters(replaced) {
+      const kept = [...parameters].filter(([name]) => !replaced.has(name));
+      return makeParallel(new Map([...kept.map(([name, tensor]) => [name, tensor.clone()] as const), ...replaced]));
+    },
     save: () => Promise.reject(new Error('not written')),
     dispose: () => tf.dispose([...parameters.values()]),
   };
