@@ -55,7 +55,7 @@ export function expectLosses(actual: number[], expected: number[]): void {
 /** Writes an adapter or checkpoint of ours with its logits, for check_ours.py to load and compare. */
 export async function leaveForPython(
   name: string,
-  reference: Reference,
+  reference: Pick<Reference, 'prompts'>,
   runnable: Pick<Model, 'forward'>,
   save: (folder: string) => Promise<void>,
   base: string,

@@ -119,6 +119,11 @@ LORA_CASES: dict[str, list[Case]] = {
     "tiny-pythia": [
         Case("query_key_value", ["query_key_value"]),
         Case("all-linear", ["query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"]),
+        variant("dora", ["query_key_value", "dense_4h_to_h"], use_dora=True),
+        variant("bias-all", ["query_key_value"], bias="all", lora_bias=True),
+        variant("embedding", ["embed_in", "dense"]),
+        variant("tokens-and-module", ["query_key_value"], trainable_token_indices=[3, 5], modules_to_save=["layers.1.mlp"]),
+        variant("pissa", ["dense"], init_lora_weights="pissa"),
     ],
     "tiny-gpt2": [
         Case("c_attn", ["c_attn"], fan_in_fan_out=True),
