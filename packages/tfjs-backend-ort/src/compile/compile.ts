@@ -117,16 +117,32 @@ export function compileOn<R extends Results>(
   ): GradientPlan =>
     (plans.gradient ??= gradientPlan(backend, name, traceGradient(backend, fn, shapes, names), recompute));
 
+  /** Plans by their inputs, whichever of these take a gradient: what has a backward pass runs forward for all. */
+  const byInputs = new Map<string, Set<Plans>>();
+  const forwardOf = (backend: OrtBackend, plans: Plans, shapes: InputShapes): Plan => {
+    const gradient = [...byInputs.get(inputsKey(shapes))!].find(each => each.gradient)?.gradient;
+    if (gradient === undefined) {
+      return (plans.forward ??= forwardPlan(backend, name, traceForward(backend, fn, shapes)));
+    }
+    if (plans.forward) unload({ forward: plans.forward });
+    delete plans.forward;
+    return gradient;
+  };
+
   const planned = (
     backend: OrtBackend,
     differentiable: Tensors,
     frozen: Tensors,
   ): { plans: Plans; shapes: InputShapes } => {
     const [taking, others] = [shapesOf(backend, differentiable), shapesOf(backend, frozen)];
-    return {
-      plans: cache.get(signatureOf(name, taking, others), () => ({})),
-      shapes: { ...taking, ...others },
-    };
+    const shapes = { ...taking, ...others };
+    const plans = cache.get(signatureOf(name, taking, others), () => {
+      const made: Plans = {};
+      const key = inputsKey(shapes);
+      byInputs.set(key, (byInputs.get(key) ?? new Set()).add(made));
+      return made;
+    });
+    return { plans, shapes };
   };
 
   const compiled = (differentiable: Tensors, frozen: Tensors = {}): Results => {
@@ -150,8 +166,8 @@ export function compileOn<R extends Results>(
     const differentiableNames = Object.keys(differentiable);
 
     if (!tf.engine().isTapeOn() || differentiableNames.length === 0) {
-      const plan = (plans.forward ??= plans.gradient ?? forwardPlan(backend, name, traceForward(backend, fn, shapes)));
-      return results(plan, plan.forward.run(feeds(plan, inputs)));
+      const plan = forwardOf(backend, plans, shapes);
+      return results(plan, plan.forward.run(feeds(plan, inputs), plan.outputs));
     }
     const plan = gradientPlanOf(backend, plans, shapes, differentiableNames);
     return runWithGradient(plan, Object.values(differentiable), feeds(plan, inputs), ownsGradient);
@@ -193,10 +209,6 @@ function shapesOf({ store }: OrtBackend, tensors: Tensors): InputShapes {
 
 /** @throws Problem when an input has a name twice or a type that does not fit */
 function signatureOf(name: string, differentiable: InputShapes, frozen: InputShapes): string {
-  const part = (tensors: InputShapes): string =>
-    Object.entries(tensors)
-      .map(([key, { dtype, shape, layout }]) => `${key}:${layout ? layoutKey(layout) : dtype}[${shape.join()}]`)
-      .join();
   for (const key of Object.keys(frozen)) {
     if (key in differentiable)
       throw problem('tfjs-backend-ort', {
@@ -225,7 +237,7 @@ function signatureOf(name: string, differentiable: InputShapes, frozen: InputSha
         expected: 'float32, int32 or bool',
       });
   }
-  return `${part(differentiable)}|${part(frozen)}`;
+  return `${describe(differentiable).join()}|${describe(frozen).join()}`;
 }
 
 function noGradient(name: string): Error {
@@ -247,23 +259,30 @@ function results({ outputs, isList }: Plan, made: ReadonlyMap<string, tf.Tensor>
   return isList ? tensors : tensors[0]!;
 }
 
-function unload({ forward, gradient, elementwise }: Plans): void {
-  const sessions = [
-    forward?.forward,
-    elementwise?.forward,
-    gradient?.forward,
-    gradient?.forwardSaving,
-    gradient?.backward,
-  ];
+/** The same for the same inputs, in whatever order. */
+function inputsKey(shapes: InputShapes): string {
+  return describe(shapes).sort().join();
+}
+
+function describe(shapes: InputShapes): string[] {
+  return Object.entries(shapes).map(
+    ([key, { dtype, shape, layout }]) => `${key}:${layout ? layoutKey(layout) : dtype}[${shape.join()}]`,
+  );
+}
+
+/** Frees plans that are needed no longer. */
+function unload(plans: Plans): void {
+  const { forward, gradient, elementwise } = plans;
+  const sessions = [forward?.forward, elementwise?.forward, gradient?.forward, gradient?.backward];
   for (const session of sessions) session?.unload();
   for (const plan of [forward, gradient, elementwise]) plan?.recording.dispose();
+  delete plans.gradient;
 }
 
 function reportOf(signature: string, { forward, gradient, elementwise }: Plans): SignatureReport {
   const nodes: Record<string, number> = {};
   if (forward) nodes.forward = forward.forward.nodes;
-  if (gradient)
-    Object.assign(nodes, { forwardSaving: gradient.forwardSaving.nodes, backward: gradient.backward.nodes });
+  if (gradient) Object.assign(nodes, { forward: gradient.forward.nodes, backward: gradient.backward.nodes });
   if (elementwise) nodes.elementwise = elementwise.forward.nodes;
   return { signature, nodes, savedBytes: gradient?.savedBytes ?? 0, recomputed: gradient?.recomputed ?? [] };
 }

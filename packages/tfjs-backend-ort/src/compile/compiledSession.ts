@@ -31,15 +31,21 @@ export class CompiledSession {
     return this.#model.nodes.map(node => node.op);
   }
 
-  /** Runs on the tensors of these names. @returns a new tensor for every output, by name; the active scope owns them */
-  run(tensors: ReadonlyMap<string, tf.TensorInfo>): Map<string, tf.Tensor> {
+  /**
+   * Runs on the tensors of these names.
+   *
+   * @param only - the outputs that are wanted. @defaultValue all
+   * @returns a new tensor for every one, by name; the active scope owns them
+   */
+  run(tensors: ReadonlyMap<string, tf.TensorInfo>, only?: readonly string[]): Map<string, tf.Tensor> {
     const feeds: Record<string, Feed> = {};
     for (const name of this.inputs) {
       const [tensor, part] = splitPartName(name);
       feeds[name] = this.#backend.store.feed(tensors.get(tensor)!, part);
     }
     const handles: Record<string, Handle> = {};
-    const results = this.#model.outputs.map(({ name, shape, dtype }) => {
+    const wanted = this.#model.outputs.filter(({ name }) => only?.includes(name) ?? true);
+    const results = wanted.map(({ name, shape, dtype }) => {
       const info = this.#backend.store.alloc(shape, dtype as TensorType);
       handles[name] = info.handle;
       return [name, tf.engine().makeTensorFromTensorInfo(info, this.#backend)] as const;

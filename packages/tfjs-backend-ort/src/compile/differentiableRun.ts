@@ -14,7 +14,7 @@ type Feeds = ReadonlyMap<string, tf.TensorInfo>;
  * @param ownsGradient - whether the gradient that arrives is freed after use
  */
 export function runWithGradient(plan: GradientPlan, inputs: tf.Tensor[], feeds: Feeds, ownsGradient: boolean): Results {
-  return differentiable(plan, inputs, plan.forwardSaving.run(feeds), made => {
+  return differentiable(plan, inputs, plan.forward.run(feeds), made => {
     const names = plan.backward.tensors.filter(name => name !== arrivingGradient);
     // Inputs and captured tensors too are kept by the tape, by reference: a tidy of the caller may dispose them before the
     // backward pass, and the plan may be given up.
@@ -52,7 +52,7 @@ export interface Pullback {
 /** Runs the forward pass and keeps what the backward pass needs, beside the inputs. */
 export function pullbackOf(plan: GradientPlan, feeds: Feeds): Pullback {
   const needed = new Set(plan.backward.inputs);
-  const kept = plan.forwardSaving.run(feeds);
+  const kept = plan.forward.run(feeds);
   for (const [name, tensor] of kept) {
     if (needed.has(name)) tf.keep(tensor);
     else tensor.dispose();

@@ -8,20 +8,21 @@ import type { Recording } from './recording.ts';
 import { chooseSaved, type Recompute } from './savedValues.ts';
 import type { Traced, TracedGradient } from './tracedFunction.ts';
 
-/** How a traced function runs: one session, or two where a backward pass follows. */
+/** How a traced function runs: one session, and another where a backward pass follows. */
 export interface Plan {
   readonly recording: Recording;
   readonly isList: boolean;
   /** Names of the function's results among the forward session's outputs. */
   readonly outputs: readonly string[];
-  /** Results only. */
   readonly forward: CompiledSession;
 }
 
+/**
+ * A plan whose forward session also gives what the backward pass needs. It runs for both: a second session for results alone
+ * would hold as much memory again.
+ */
 export interface GradientPlan extends Plan {
-  /** Results, and what the backward pass needs of the forward pass. */
-  readonly forwardSaving: CompiledSession;
-  /** Outputs of `forwardSaving` that `backward` reads, results among them. */
+  /** Outputs of `forward` that `backward` reads, results among them. */
   readonly saved: readonly string[];
   readonly savedBytes: number;
   /** Nodes of the forward pass that `backward` runs again, by operation. */
@@ -61,8 +62,10 @@ export function gradientPlan(
   const kept = [...outputs, ...saved.filter(value => !results.has(value.name))];
   const savingNodes = neededNodes(forwardNodes, names(kept));
   return {
-    ...forwardPlan(backend, name, traced),
-    forwardSaving: new CompiledSession(backend, sessionModel(`${name} forward and save`, graph, savingNodes, kept)),
+    recording,
+    isList: traced.isList,
+    outputs: names(outputs),
+    forward: new CompiledSession(backend, sessionModel(`${name} forward`, graph, savingNodes, kept)),
     saved: names(saved),
     savedBytes: saved.reduce((sum, value) => sum + bytesOf(value), 0),
     recomputed: recomputed.map(node => node.op),
