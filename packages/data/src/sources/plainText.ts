@@ -5,12 +5,12 @@ import { readRanges } from './scanRecords.ts';
 import { byteOrderMark, utf8Text } from './utf8.ts';
 
 const MAX_PIECE_BYTES = 2 ** 16;
-const MIN_PIECE_BYTES = 2 ** 12;
+const MIN_PIECE_BYTES = 2 ** 9;
 /** A text is cut into about this many pieces or more, so that there is something to shuffle and to hold out. */
 const MIN_PIECES = 64;
 
 /**
- * Plain text: one running text. It is cut at the ends of lines into pieces of 4 to 64 KiB, each of which is a row, so that
+ * Plain text: one running text. It is cut at the ends of lines into pieces of half a KiB to 64 KiB, each of which is a row, so that
  * a file of any size is read in pieces. Only the first one begins the text, and only the last one ends it.
  */
 export function textSource(source: ByteSource, kind: string): RowSource {
