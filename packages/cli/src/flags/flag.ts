@@ -8,6 +8,8 @@ export interface Flag<T> {
   /** Shown in the help where the default is not a value but a rule: `'the rank'`. */
   readonly defaultText?: string;
   readonly isRequired?: boolean;
+  /** Puts the values of a flag together that can be given several times; absent for one that cannot. */
+  join?(values: readonly T[]): T;
   /** The value where the flag is not given. */
   readonly fallback: T;
   /** What stands for it in a configuration file, for editors. */
@@ -53,6 +55,46 @@ export function requiredText(placeholder: string, help: string): Flag<string> {
   return { ...textValue, placeholder, help, fallback: '', isRequired: true };
 }
 
+/** Files, without which the command cannot run: one flag each on the command line, a text or a list of texts in a file. */
+export function paths(placeholder: string, help: string): Flag<readonly string[]> {
+  return {
+    placeholder,
+    help,
+    fallback: [],
+    isRequired: true,
+    join: values => values.flat(),
+    schema: listSchema,
+    read: (given, name) => [nonEmpty(given, name)],
+    take(value, name) {
+      if (typeof value === 'string') return [nonEmpty(value, name)];
+      return listOfTexts(value, name, 'a path, or a list of paths');
+    },
+  };
+}
+
+/** Columns by what they hold: `prompt=question,completion=answer` on the command line, a map in a file. */
+export function columns(help: string): Flag<Readonly<Record<string, string>> | undefined> {
+  const expected = "names such as 'prompt=question,completion=answer'";
+  return {
+    placeholder: '<name=column,…>',
+    help,
+    fallback: undefined,
+    schema: { type: 'object', additionalProperties: textValue.schema },
+    read(given, name) {
+      const pairs = given.split(',').map(pair => pair.split('=').map(part => part.trim()));
+      if (pairs.some(pair => pair.length !== 2 || pair.includes(''))) throw wrong(name, given, expected);
+      return Object.fromEntries(pairs) as Record<string, string>;
+    },
+    take(value, name) {
+      const isMap = typeof value === 'object' && value !== null && !Array.isArray(value);
+      if (isMap && Object.values(value).every(column => typeof column === 'string' && column !== '')) {
+        return value as Record<string, string>;
+      }
+      throw wrong(name, value, 'a column for each name');
+    },
+  };
+}
+
 /** Several names: 'a,b' on the command line, a list or the same text in a file. */
 export function names(placeholder: string, help: string, fallback: readonly string[]): Flag<readonly string[]> {
   const read = (given: string, name: string): string[] => list(given.split(','), given, name);
@@ -61,14 +103,11 @@ export function names(placeholder: string, help: string, fallback: readonly stri
     help,
     fallback,
     defaultText: fallback.join(','),
-    schema: { oneOf: [textValue.schema, { type: 'array', items: textValue.schema, minItems: 1 }] },
+    schema: listSchema,
     read,
     take(value, name) {
       if (typeof value === 'string') return read(value, name);
-      if (Array.isArray(value) && value.length > 0 && value.every(entry => typeof entry === 'string')) {
-        return list(value, value, name);
-      }
-      throw wrong(name, value, "names such as 'q_proj,v_proj', or a list of them");
+      return list(listOfTexts(value, name, "names such as 'q_proj,v_proj', or a list of them"), value, name);
     },
   };
 }
@@ -163,6 +202,17 @@ const textValue = {
     throw wrong(name, value, 'a text');
   },
 };
+
+const listSchema: JsonSchema = {
+  oneOf: [textValue.schema, { type: 'array', items: textValue.schema, minItems: 1 }],
+};
+
+function listOfTexts(value: unknown, name: string, expected: string): readonly string[] {
+  if (Array.isArray(value) && value.length > 0 && value.every(entry => typeof entry === 'string' && entry !== '')) {
+    return value as string[];
+  }
+  throw wrong(name, value, expected);
+}
 
 function nonEmpty(given: string, name: string): string {
   if (given === '') throw wrong(name, given, 'a text that is not empty');

@@ -38,8 +38,10 @@ export function parseFlags(command: string, flags: Flags, args: readonly string[
     const name = token.rawName;
     const key = byName.get(name);
     if (key === undefined) throw unknown(command, name, [...byName.keys()]);
-    if (values.has(key)) throw problem('cli', { what: `${name} is given twice`, fix: 'give it once' });
-    values.set(key, readValue(flags, key, token));
+    const value = readValue(flags, key, token);
+    const { join } = flags[key]!;
+    if (values.has(key) && !join) throw problem('cli', { what: `${name} is given twice`, fix: 'give it once' });
+    values.set(key, values.has(key) ? join!([values.get(key), value]) : value);
   }
   return { values, positionals };
 }

@@ -1,0 +1,143 @@
+import { problem } from '@dropbp/basics';
+import type { Batch, ResumableBatches } from '@dropbp/core';
+import {
+  countBatches,
+  exampleText,
+  splitDataset,
+  tokenizeRows,
+  trainingBatches,
+  type ChatTemplate,
+  type DataReport,
+  type Dataset,
+  type ExamplePart,
+  type TokenizedRows,
+  type Tokenizer,
+} from '@dropbp/data';
+import type { DataFlagValues } from './dataFlags.ts';
+
+/** What {@link prepareData} takes beside the data. */
+export interface PrepareDataOptions {
+  readonly flags: DataFlagValues;
+  readonly tokenizer: Tokenizer;
+  readonly chatTemplate: ChatTemplate | undefined;
+  /** Tokens in a sequence at most. */
+  readonly time: number;
+  /** Sequences in a batch. */
+  readonly batch: number;
+  readonly seed: number;
+  /** Batches that the run takes, or how often it goes through the data. */
+  readonly length: { readonly batches: number } | { readonly epochs: number };
+}
+
+/** Data as a run needs them. */
+export interface PreparedData {
+  readonly train: ResumableBatches;
+  /** Makes the batches to measure on, always the same; undefined where nothing is held out. */
+  readonly heldOut: (() => AsyncIterable<Batch>) | undefined;
+  readonly counts: DataCounts;
+  /** The first rows that are learned from, as the model sees them. */
+  examples(count: number): Promise<ExamplePart[][]>;
+}
+
+/** What a run has to do with its data. */
+export interface DataCounts {
+  /** Rows to learn from and to measure on; undefined for a stream. */
+  readonly trainRows: number | undefined;
+  readonly heldOutRows: number | undefined;
+  /** Of the batches that the run takes, at most those of one time through the data, unless it is counted in epochs. */
+  readonly counted: DataReport;
+  /** Batches in all. */
+  readonly batches: number;
+  /** Tokens to learn from: all of them, estimated where the run does not see them all. */
+  readonly trainTokens: number;
+  /** Tokens that count in a measurement. */
+  readonly heldOutTokens: number;
+}
+
+/** Enough for a loss that is stable in its third digit. */
+const measuredTokens = 16_384;
+/** Batches that tell how many tokens one has. */
+const sampledBatches = 64;
+/** Always the same rows are held out, so that runs of other seeds are measured alike. */
+const splitSeed = 0;
+
+/** Holds rows out, and makes batches of both parts. @throws Problem where there is too little of either */
+export async function prepareData(dataset: Dataset, options: PrepareDataOptions): Promise<PreparedData> {
+  const { flags, time, batch, seed, length } = options;
+  const split = flags.heldOut === 0 ? { train: dataset, heldOut: undefined } : splitData(dataset, flags.heldOut);
+  const rowsOf = (part: Dataset): TokenizedRows =>
+    tokenizeRows(part, {
+      ...{ tokenizer: options.tokenizer, chatTemplate: options.chatTemplate, time, loss: flags.loss },
+      ...(flags.tooLong !== 'auto' && { tooLong: flags.tooLong }),
+    });
+  const rows = rowsOf(split.train);
+  const batching = { batch, seed, arrangement: flags.arrangement };
+  const isInEpochs = 'epochs' in length;
+  const counted = await countBatches(
+    rows,
+    isInEpochs ? { ...batching, epochs: length.epochs } : batching,
+    isInEpochs ? Infinity : length.batches,
+  );
+  const heldOut =
+    split.heldOut && (await prepareHeldOut(rowsOf(split.heldOut), { batch, arrangement: flags.arrangement }));
+  return {
+    train: trainingBatches(rows, batching),
+    heldOut: heldOut?.batches,
+    counts: {
+      trainRows: split.train.length,
+      heldOutRows: split.heldOut?.length,
+      counted,
+      batches: isInEpochs ? counted.batches : length.batches,
+      trainTokens: allTokens(counted, split.train.length, isInEpochs ? length.epochs : 1),
+      heldOutTokens: heldOut?.tokens ?? 0,
+    },
+    async examples(count) {
+      const examples: ExamplePart[][] = [];
+      for await (const row of split.train.rows()) {
+        for (const sequence of rows.tokenize(row).sequences) {
+          if (examples.length < count) examples.push(exampleText(options.tokenizer, sequence));
+        }
+        if (examples.length === count) break;
+      }
+      return examples;
+    },
+  };
+}
+
+function splitData(dataset: Dataset, share: number): { readonly train: Dataset; readonly heldOut: Dataset } {
+  if (dataset.length !== undefined && dataset.length < 2) {
+    throw problem('cli', {
+      what: `${dataset.name} is too short to hold a part of it out`,
+      got: dataset.length === 1 ? 'one row' : 'no row',
+      fix: 'give more, or --held-out 0 to measure nothing',
+    });
+  }
+  return splitDataset(dataset, { share, seed: splitSeed });
+}
+
+async function prepareHeldOut(
+  rows: TokenizedRows,
+  batching: { readonly batch: number; readonly arrangement: DataFlagValues['arrangement'] },
+): Promise<{ batches: () => AsyncIterable<Batch>; tokens: number }> {
+  const options = { ...batching, shuffle: false, epochs: 1 };
+  const { batches, labels } = await countBatches(rows, options, sampledBatches);
+  const wanted = Math.max(1, Math.round(measuredTokens / (labels / batches)));
+  const count = batches < sampledBatches ? Math.min(batches, wanted) : wanted;
+  return {
+    batches: () => firstOf(trainingBatches(rows, options), count),
+    tokens: Math.round((labels / batches) * count),
+  };
+}
+
+async function* firstOf(batches: AsyncIterable<Batch>, count: number): AsyncGenerator<Batch, void, undefined> {
+  let given = 0;
+  for await (const batch of batches) {
+    yield batch;
+    if (++given === count) return;
+  }
+}
+
+function allTokens({ tokens, rows }: DataReport, all: number | undefined, epochs: number): number {
+  const isWhole = all === undefined || rows >= all;
+  return Math.round(isWhole ? tokens / epochs : (tokens / Math.max(1, rows)) * all);
+}
