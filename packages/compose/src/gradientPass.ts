@@ -7,6 +7,7 @@ import type { LossOfPass } from './lossOfPass.ts';
 export interface ReadyBatch {
   readonly inputIds: tf.Tensor;
   readonly attentionMask: Batch['attentionMask'];
+  readonly positions: Batch['positions'];
   readonly rows: LabelledRows;
   readonly lossOf: LossOfPass;
 }
@@ -21,8 +22,8 @@ export interface Pass {
 }
 
 /** The loss alone, with nothing recorded. */
-export function lossPass(runnable: Runnable, { inputIds, attentionMask, lossOf }: ReadyBatch): tf.Scalar {
-  return tf.tidy(() => lossOf(runnable, hiddenStates(runnable, inputIds, { attentionMask })) as tf.Scalar);
+export function lossPass(runnable: Runnable, { inputIds, attentionMask, positions, lossOf }: ReadyBatch): tf.Scalar {
+  return tf.tidy(() => lossOf(runnable, hiddenStates(runnable, inputIds, { attentionMask, positions })) as tf.Scalar);
 }
 
 /**
@@ -38,7 +39,7 @@ export function gradientPass(
   onGradient?: OnGradient,
 ): Pass {
   if (!receivesGradient(runnable, dropped)) return { value: lossPass(runnable, batch), gradients: new Map() };
-  const { inputIds, attentionMask, lossOf } = batch;
+  const { inputIds, attentionMask, positions, lossOf } = batch;
   const anchor = onGradient && tf.tidy(() => tf.variable(tf.scalar(0)));
   const early = onGradient && anchor && { anchor, take: onGradient };
   // Tensors, and only where they do something: an engine then compiles a branch once for all factors.
@@ -47,7 +48,10 @@ export function gradientPass(
     .engine()
     .gradients(
       () =>
-        lossOf(runnable, hiddenStates(runnable, inputIds, { attentionMask, dropped, gradientScales: scales, early })),
+        lossOf(
+          runnable,
+          hiddenStates(runnable, inputIds, { attentionMask, positions, dropped, gradientScales: scales, early }),
+        ),
       [...parameters.values(), ...(anchor ? [anchor] : [])],
       undefined,
       true,

@@ -10,11 +10,15 @@ export async function readyBatch(
   batch: Batch,
   loss?: LossFunction,
 ): Promise<ReadyBatch> {
-  checkOptions('compose', 'a batch', batch, ['inputIds', 'labels', 'attentionMask']);
+  checkOptions('compose', 'a batch', batch, ['inputIds', 'labels', 'attentionMask', 'positions']);
   const inputIds = toInt32Rows('inputIds', batch.inputIds, { below: model.vocabSize, longest: model.maxPositions });
   if (batch.attentionMask !== undefined) {
     toInt32Rows('attentionMask', batch.attentionMask, { below: 2, shape: inputIds.shape });
   }
+  if (batch.positions !== undefined) {
+    toInt32Rows('positions', batch.positions, { below: inputIds.shape[1]!, shape: inputIds.shape });
+  }
   const rows = await labelledRows(batch, model.vocabSize, virtualTokens);
-  return { inputIds, attentionMask: batch.attentionMask, rows, lossOf: lossOfPass(batch, rows, loss) };
+  const { attentionMask, positions } = batch;
+  return { inputIds, attentionMask, positions, rows, lossOf: lossOfPass(batch, rows, loss) };
 }

@@ -31,12 +31,12 @@ interface Attend extends Pick<AttentionParts, 'keyValue' | 'output'> {
  */
 export function attend(queries: tf.Tensor, own: KeyValue, of: Attend): tf.Tensor {
   const { name, p, hooks, context, scale, window, keyValue, output } = of;
-  const { keyBias, windowKeyBias } = context.shared;
+  const { keyBias, windowKeyBias, textStarts } = context.shared;
   const begun = context.isStart && hooks.keyValue !== undefined ? hooks.keyValue(name, own, p) : own;
   const { keys, values } = context.extendCache === undefined ? begun : context.extendCache(begun.keys, begun.values);
   // While decoding, the last key of the cache is not the newest, so a bias and not the distance hides what left the window.
   const seen = window !== undefined && windowKeyBias !== undefined ? { keyBias: windowKeyBias } : { keyBias, window };
-  const gathered = attention(queries, keys, values, { ...seen, ...(scale !== undefined && { scale }) });
+  const gathered = attention(queries, keys, values, { ...seen, textStarts, ...(scale !== undefined && { scale }) });
   if (hooks.attention === undefined) return output(gathered);
   return hooks.attention(name, { queries, gathered, keyValue, output }, p);
 }

@@ -21,7 +21,7 @@ import { configReader, type RawConfig } from './configReader.ts';
 import { keyBiases } from './keyBiases.ts';
 import { embeddingLayer } from './embeddingLayer.ts';
 import { linearLayer } from './linearLayer.ts';
-import { positionRows } from './positionRows.ts';
+import { placesOfTexts, positionRows } from './positionRows.ts';
 
 /**
  * GPT-2: learned positions, LayerNorm, and linear layers whose weights lie transposed (Conv1D).
@@ -96,6 +96,7 @@ function defineGpt2(raw: RawConfig): Definition {
     hiddenSize: c.hiddenSize,
     vocabSize: c.vocabSize,
     maxPositions: c.maxPositions,
+    takesPositions: true,
     modules: modulesOf(c),
     branches: branchesOf(c),
     embedding: TOKENS,
@@ -106,10 +107,10 @@ function defineGpt2(raw: RawConfig): Definition {
     initialDeviation: module => c.initialDeviation / (module.endsWith('.c_proj') ? Math.sqrt(2 * c.layers) : 1),
     isEmbeddingParameter: name => !isHeadOnly(name),
     isHeadParameter: name => isHeadOnly(name) || name === headWeight,
-    embed(tokens, p, hooks, { offset, isStart }) {
+    embed(tokens, p, hooks, place) {
       const x = embeddingLayer(TOKENS, tokens, p, hooks);
-      const hooked = isStart && hooks.embed !== undefined ? hooks.embed(TOKENS, x, p) : x;
-      return addPositions(hooked, p, hooks, offset, c.maxPositions);
+      const hooked = place.isStart && hooks.embed !== undefined ? hooks.embed(TOKENS, x, p) : x;
+      return addPositions(hooked, p, hooks, place, c.maxPositions);
     },
     head: {
       path: HEAD,
@@ -127,7 +128,7 @@ function addPositions(
   x: tf.Tensor,
   p: Scope,
   hooks: Hooks,
-  offset: SequencePlace['offset'],
+  { offset, positions }: SequencePlace,
   maxPositions: number,
 ): tf.Tensor {
   const rows = positionRows(offset, x.shape[1]!);
@@ -139,10 +140,9 @@ function addPositions(
       expected: `at most ${maxPositions}`,
     });
   }
-  return tf.add(
-    x,
-    embeddingLayer(POSITIONS, tf.tensor(rows.length === 1 ? rows[0]! : rows, undefined, 'int32'), p, hooks),
-  );
+  const own = tf.tensor(rows.length === 1 ? rows[0]! : rows, undefined, 'int32');
+  const places = positions === undefined ? own : tf.gather(own, placesOfTexts(positions, x.shape[1]!));
+  return tf.add(x, embeddingLayer(POSITIONS, places, p, hooks));
 }
 
 function normalize(name: string, x: tf.Tensor, p: Scope, epsilon: number): tf.Tensor {

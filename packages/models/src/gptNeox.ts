@@ -101,6 +101,7 @@ function defineGptNeox(raw: RawConfig): Definition {
     hiddenSize: c.hiddenSize,
     vocabSize: c.vocabSize,
     maxPositions: c.maxPositions,
+    takesPositions: true,
     modules: modulesOf(c),
     branches: branchesOf(c),
     embedding: TOKENS,

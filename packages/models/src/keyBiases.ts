@@ -6,23 +6,31 @@ import { HIDDEN, type PassShape, type Scope } from '@dropbp/core';
  * What hides keys in a pass, for {@link attend}. The caller owns the tensors.
  *
  * - with an attention mask: `keyBias` `[batch, time]` that hides padding
+ * - with positions: `textStarts` `[batch, time]`, where among the tokens each one's text begins
  * - decoding with a cache: `keyBias` `[batch, capacity]` that hides what is not there yet, and for models with a sliding
  *   window `windowKeyBias` of the same shape, which also hides what has left it
  *
  * @param window - the model's sliding window, in keys
  */
 export function keyBiases(pass: PassShape, window?: number): Scope {
-  const { batch, offset = 0, attentionMask, cacheCapacity } = pass;
+  const { batch, offset = 0, attentionMask, positions, cacheCapacity } = pass;
   if (cacheCapacity === undefined) {
-    if (attentionMask === undefined) return {};
-    return { keyBias: tf.tidy(() => tf.mul(tf.sub(1, tf.cast(attentionMask, 'float32')), HIDDEN)) };
+    return tf.tidy(() => ({
+      ...(attentionMask !== undefined && { keyBias: tf.mul(tf.sub(1, tf.cast(attentionMask, 'float32')), HIDDEN) }),
+      ...(positions !== undefined && { textStarts: startsOf(positions) }),
+    }));
   }
   const offsets = Array.from({ length: batch }, (_, row) => (typeof offset === 'number' ? offset : offset[row]!));
-  if (attentionMask !== undefined || pass.time !== 1 || Math.max(...offsets) >= cacheCapacity) {
+  if (
+    attentionMask !== undefined ||
+    positions !== undefined ||
+    pass.time !== 1 ||
+    Math.max(...offsets) >= cacheCapacity
+  ) {
     throw problem('models', {
       what: 'this pass cannot be decoded with a cache',
       got: { time: pass.time, offset, cacheCapacity, attentionMask: attentionMask?.shape },
-      expected: 'one token, at an offset below the capacity, without an attention mask',
+      expected: 'one token, at an offset below the capacity, without an attention mask or positions',
     });
   }
   /** Hides all but the last `seen` keys up to each sequence's own token. */
@@ -34,4 +42,9 @@ export function keyBiases(pass: PassShape, window?: number): Scope {
     return tf.tensor2d(rows, [batch, cacheCapacity]);
   };
   return { keyBias: bias(Infinity), ...(window !== undefined && { windowKeyBias: bias(window) }) };
+}
+
+/** A token at position p of its text stands p tokens behind the text's first. */
+function startsOf(positions: tf.Tensor): tf.Tensor {
+  return tf.sub(tf.range(0, positions.shape[1]!), tf.cast(positions, 'float32'));
 }

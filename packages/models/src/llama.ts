@@ -35,6 +35,7 @@ function defineLlama(raw: RawConfig): Definition {
     hiddenSize: c.hiddenSize,
     vocabSize: c.vocabSize,
     maxPositions: c.maxPositions,
+    takesPositions: true,
     modules: modulesOf(c),
     branches: branchesOf(c),
     embedding: EMBEDDING,

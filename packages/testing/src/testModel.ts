@@ -214,6 +214,32 @@ function testsOf(suite: ModelSuite): Record<string, () => Promise<void>> {
       tf.dispose([batch, ...rows.flat()]);
     }),
 
+    'keeps the texts of a row apart, or refuses such rows': withModel(async model => {
+      const [first, second] = tokens(model) as [number[], number[]];
+      const texts = [first.slice(0, 5), second.slice(0, 1), second];
+      const row = texts.flat().slice(0, TIME);
+      const positions = texts.flatMap(text => text.map((_, i) => i)).slice(0, TIME);
+      if (model.takesPositions !== true) {
+        expect(() => model.forward([row, row], { positions: [positions, positions] })).toThrow(
+          'which reads no positions',
+        );
+        return;
+      }
+      const packed = model.forward([row, first], { positions: [positions, first.map((_, i) => i)] });
+      let start = 0;
+      for (const text of [texts[0]!, texts[1]!, second.slice(0, TIME - 6)]) {
+        const alone = model.forward([text]);
+        const inRow = tf.slice(packed, [0, start, 0], [1, text.length, -1]);
+        await expectClose(inRow, alone, CLOSE);
+        tf.dispose([alone, inRow]);
+        start += text.length;
+      }
+      const whole = model.forward([first]);
+      const other = tf.slice(packed, [1, 0, 0], [1, -1, -1]);
+      await expectClose(other, whole, CLOSE);
+      tf.dispose([packed, whole, other]);
+    }),
+
     'lets no token see the padding in front of it': withModel(async model => {
       const rows = tokens(model);
       const attentionMask = rows.map(row => row.map((_, i) => Number(i >= 3)));

@@ -50,7 +50,8 @@ export function keptForward(runnable: Runnable, batch: ReadyBatch, isKept: reado
     const stream = run.stream === input ? undefined : keep(input);
     stage.branches.push({ index, run: { ...run, shared, stream } });
   };
-  const output = hiddenStates(runnable, batch.inputIds, { attentionMask: batch.attentionMask, onInput });
+  const { inputIds, attentionMask, positions } = batch;
+  const output = hiddenStates(runnable, inputIds, { attentionMask, positions, onInput });
   kept.push(output);
   return { stages, output, dispose: () => tf.dispose(kept) };
 }

@@ -34,11 +34,12 @@ async function rowsWithLabels({ labels: { shape }, labels }: Batch): Promise<num
   return Array.from({ length: count }, (_, row) => row).filter(counts);
 }
 
-function rowOf({ inputIds, labels, attentionMask }: Batch, row: number): Batch {
+function rowOf({ inputIds, labels, attentionMask, positions }: Batch, row: number): Batch {
   const only = (tensor: tf.Tensor): tf.Tensor => tf.slice(tensor, [row, 0], [1, tensor.shape[1]!]);
   return {
     inputIds: only(inputIds),
     labels: only(labels),
     ...(attentionMask !== undefined && { attentionMask: only(attentionMask) }),
+    ...(positions !== undefined && { positions: only(positions) }),
   };
 }

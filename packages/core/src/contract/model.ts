@@ -35,6 +35,11 @@ export interface PassShape extends BatchShape {
   /** int32 `[batch, time]`, 1 = token, 0 = padding. Shorter than `time`: for the last tokens. */
   readonly attentionMask?: tf.Tensor | undefined;
   /**
+   * int32 `[batch, time]`: where each token stands in its text, where rows hold several. Tokens see none of another text.
+   * Shorter than `time`: for the last tokens; those in front are seen by all. @defaultValue every row is one text
+   */
+  readonly positions?: tf.Tensor | undefined;
+  /**
    * Decoding one token with a cache of this capacity (in tokens): keys at positions above `offset` do not exist yet.
    */
   readonly cacheCapacity?: number;
@@ -46,6 +51,8 @@ export interface SequencePlace {
   readonly offset: number | readonly number[];
   /** Whether the sequence begins here. Virtual tokens may come first, so the offset does not tell. */
   readonly isStart: boolean;
+  /** int32 `[batch, time]`: see {@link PassShape.positions}. */
+  readonly positions?: tf.Tensor | undefined;
 }
 
 /**
@@ -63,6 +70,11 @@ export interface Model {
   readonly vocabSize: number;
   /** The longest sequence, in tokens, that the positions allow. */
   readonly maxPositions: number;
+  /**
+   * Whether `embed` and `shared` read positions, so that a row may hold several texts that do not see each other.
+   * @defaultValue false
+   */
+  readonly takesPositions?: boolean;
   /** Every weight by name. The model owns them. */
   readonly parameters: ReadonlyMap<string, tf.Tensor>;
   /** Every leaf module by path. */
@@ -104,6 +116,8 @@ export interface Model {
 export interface ForwardOptions {
   /** int32 `[batch, time]`, 1 = token, 0 = padding. @defaultValue all ones */
   readonly attentionMask?: tf.Tensor | readonly (readonly number[])[];
+  /** int32 `[batch, time]`: where each token stands in its text. @defaultValue every row is one text */
+  readonly positions?: tf.Tensor | readonly (readonly number[])[];
 }
 
 /** Options of {@link Model.save}. */

@@ -8,6 +8,11 @@ export interface AttentionOptions {
   readonly scale?: number;
   /** `[batch, keys]`, added to the scores of each key: a large negative number hides it. Shorter: for the last keys. */
   readonly keyBias?: tf.Tensor | undefined;
+  /**
+   * `[batch, n]`: for each of the last n queries, the first of the last n keys that it sees. Those in front of the last n are
+   * seen by all. For rows that hold several texts. @defaultValue all are seen
+   */
+  readonly textStarts?: tf.Tensor | undefined;
   /** A query sees this many keys, itself included. @defaultValue all */
   readonly window?: number | undefined;
   /** Queries that are handled at a time. @defaultValue 128 */
@@ -33,20 +38,24 @@ export const HIDDEN = -1e9;
  * @returns `[batch, heads, queries, size]`
  */
 export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, options: AttentionOptions = {}): tf.Tensor {
-  const { keyBias } = options;
+  const biases = { keyBias: options.keyBias, textStarts: options.textStarts };
   const layout = attentionLayout(q.shape, k.shape, options);
   return withGradient(
     [q, k, v],
     save => {
       const parts = layout.chunks.map(chunk => {
-        const probabilities = chunk.probabilities(chunk.queries(q), k, keyBias);
+        const probabilities = chunk.probabilities(chunk.queries(q), k, biases);
         return chunk.ungroup(tf.matMul(probabilities, chunk.keys(v)));
       });
       const out = joined(parts);
-      save([q, k, v, out, ...(keyBias === undefined ? [] : [keyBias])]);
+      save([q, k, v, out, ...Object.values(biases).filter(bias => bias !== undefined)]);
       return out;
     },
-    (dOut, [q, k, v, out, keyBias], [isQueryWanted, isKeyWanted, isValueWanted]) => {
+    (dOut, [q, k, v, out, ...saved], [isQueryWanted, isKeyWanted, isValueWanted]) => {
+      const own = {
+        keyBias: biases.keyBias && saved[0],
+        textStarts: biases.textStarts && saved.at(-1),
+      };
       const rowSum = tf.sum(tf.mul(dOut, out!), -1, true);
       const dq: tf.Tensor[] = [];
       let dk: tf.Tensor | undefined;
@@ -54,7 +63,7 @@ export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, options: Att
       for (const chunk of layout.chunks) {
         // One chunk after the other: an engine that is free to order them could hold all probabilities at once.
         const rows = after(chunk.queries(q!), dq.at(-1), dk, dv);
-        const p = chunk.probabilities(rows, k!, keyBias);
+        const p = chunk.probabilities(rows, k!, own);
         const dRows = chunk.queries(dOut);
         const added = (sum: tf.Tensor | undefined, x: tf.Tensor): tf.Tensor => {
           const part = chunk.padKeys(x);
@@ -85,8 +94,11 @@ interface QueryChunk {
   /** Gradients of the keys that were seen to those of all keys: `[batch, kvHeads, keys, size]`. */
   padKeys(x: tf.Tensor): tf.Tensor;
   /** `[batch · kvHeads, group · queries, seen]` */
-  probabilities(rows: tf.Tensor, k: tf.Tensor, keyBias: tf.Tensor | undefined): tf.Tensor;
+  probabilities(rows: tf.Tensor, k: tf.Tensor, biases: KeyBiases): tf.Tensor;
 }
+
+/** What hides keys besides their order. */
+type KeyBiases = Readonly<Record<'keyBias' | 'textStarts', tf.Tensor | undefined>>;
 
 function attentionLayout(
   qShape: readonly number[],
@@ -118,12 +130,15 @@ function attentionLayout(
         const full = tf.reshape(x, [batch, groups, seen, size]);
         return seen === keys ? full : tf.pad(full, [[0, 0], [0, 0], [first, keys - end], [0, 0]]); // prettier-ignore
       },
-      probabilities: (rows, k, keyBias) => {
+      probabilities: (rows, k, { keyBias, textStarts }) => {
         const kSeen = seen === keys ? k : tf.slice(k, [0, 0, first, 0], [-1, -1, seen, -1]);
         const product = tf.matMul(rows, tf.reshape(kSeen, [batch * groups, seen, size]), false, true);
         let scores = tf.mul(tf.reshape(product, [batch, heads, count, seen]), scale);
         if (mask !== undefined) scores = tf.add(scores, tf.tensor2d(mask, [count, seen]));
         if (keyBias !== undefined) scores = tf.add(scores, seenBias(keyBias, keys, first, seen));
+        if (textStarts !== undefined) {
+          scores = tf.add(scores, textBias(textStarts, { queries, start, count, keys, first, seen }));
+        }
         return tf.reshape(tf.softmax(scores), [batch * groups, group * count, seen]);
       },
     };
@@ -152,4 +167,21 @@ function seenBias(keyBias: tf.Tensor, keys: number, first: number, seen: number)
   const [batch, biased] = keyBias.shape as [number, number];
   const full = biased === keys ? keyBias : tf.pad(keyBias, [[0, 0], [keys - biased, 0]]); // prettier-ignore
   return tf.reshape(tf.slice(full, [0, first], [batch, seen]), [batch, 1, 1, seen]);
+}
+
+/** `[batch, 1, count, seen]` of 0 and {@link HIDDEN}: hides the keys in front of each query's text. */
+function textBias(
+  textStarts: tf.Tensor,
+  at: Readonly<Record<'queries' | 'start' | 'count' | 'keys' | 'first' | 'seen', number>>,
+): tf.Tensor {
+  const { queries, start, count, keys, first, seen } = at;
+  const [batch, n] = textStarts.shape as [number, number];
+  const full = n === queries ? textStarts : tf.pad(textStarts, [[0, 0], [queries - n, 0]]); // prettier-ignore
+  const starts = tf.reshape(tf.slice(full, [0, start], [batch, count]), [batch, 1, count, 1]);
+  // Numbers of the keys among the last n; those in front of them come behind all starts.
+  const numbers = Float32Array.from({ length: seen }, (_, j) => {
+    const number = first + j - (keys - n);
+    return number < 0 ? keys : number;
+  });
+  return tf.mul(tf.cast(tf.less(tf.tensor(numbers, [1, 1, 1, seen]), starts), 'float32'), HIDDEN);
 }

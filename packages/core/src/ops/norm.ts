@@ -55,7 +55,11 @@ export function layerNorm(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor, epsi
         const parallel = tf.mul(normal, tf.mean(tf.mul(dNormal, normal), -1, true));
         return tf.mul(scale!, tf.sub(tf.sub(dNormal, tf.mean(dNormal, -1, true)), parallel));
       };
-      return [isInputWanted ? dx() : undefined, ...(trainsWeight ? [sumRows(tf.mul(dy, normal))] : []), ...(trainsBias ? [sumRows(dy)] : [])];
+      return [
+        isInputWanted ? dx() : undefined,
+        ...(trainsWeight ? [sumRows(tf.mul(dy, normal))] : []),
+        ...(trainsBias ? [sumRows(dy)] : []),
+      ];
     },
   );
 }

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { problem } from '@dropbp/basics';
 import type { CacheSlot } from '../contract/cacheSlot.ts';
 import { withGradient } from '../ops/withGradient.ts';
 import { hasTrainable } from '../trainable.ts';
@@ -11,6 +12,8 @@ import type { Runnable } from './runnable.ts';
 export interface HiddenStatesOptions {
   /** int32 `[batch, time]`, 1 = token, 0 = padding. */
   readonly attentionMask?: tf.Tensor | undefined;
+  /** int32 `[batch, time]`: where each token stands in its text, where rows hold several. */
+  readonly positions?: tf.Tensor | undefined;
   /** True for each branch whose backward is dropped. @defaultValue none */
   readonly dropped?: readonly boolean[] | undefined;
   /** For each branch a scalar that the gradients through it are multiplied with. @defaultValue they stay as they are */
@@ -35,9 +38,11 @@ export interface HiddenStatesOptions {
  * Records for the backward pass only what leads to a trainable parameter. The caller owns the result.
  *
  * @param tokens - int32 `[batch, time]`
+ * @throws Problem for positions where the model does not read them
  */
 export function hiddenStates(runnable: Runnable, tokens: tf.Tensor, options: HiddenStatesOptions = {}): tf.Tensor {
-  const { attentionMask, dropped, gradientScales, cacheCapacity, cacheSlot, early, onInput } = options;
+  const { attentionMask, positions, dropped, gradientScales, cacheCapacity, cacheSlot, early, onInput } = options;
+  if (positions !== undefined && runnable.model.takesPositions !== true) throw noPositions(runnable);
   const isStart = options.offset === undefined;
   const offset = options.offset ?? runnable.virtualKeys ?? 0;
   return tf.tidy(() => {
@@ -45,7 +50,7 @@ export function hiddenStates(runnable: Runnable, tokens: tf.Tensor, options: Hid
     const { model, hooks, branchScopes, outerScope } = ready;
     const isEmbeddingTrained = hasTrainable(embeddingScope(ready));
     // What the branch reads, and what its result is added to: not the same within a parallel block.
-    let input = model.embed(tokens, outerScope, hooks, { offset, isStart });
+    let input = model.embed(tokens, outerScope, hooks, { offset, isStart, positions });
     let stream = input;
     const needs = { input: isEmbeddingTrained, stream: isEmbeddingTrained };
     const earlyNames = early && earlyParameters(ready);
@@ -55,6 +60,7 @@ export function hiddenStates(runnable: Runnable, tokens: tf.Tensor, options: Hid
       time,
       offset,
       attentionMask,
+      positions,
       ...(cacheCapacity !== undefined && { cacheCapacity }),
     });
     model.branches.forEach((branch, i) => {
@@ -86,6 +92,13 @@ export function hiddenStates(runnable: Runnable, tokens: tf.Tensor, options: Hid
           dy => [dy.clone()],
         )
       : stream;
+  });
+}
+
+function noPositions({ model: { architecture } }: Runnable): Error {
+  return problem('core', {
+    what: `rows of several texts are not possible with '${architecture}', which reads no positions`,
+    fix: 'give each text a row of its own; a model of your own says takesPositions where its embed and shared read them',
   });
 }
 
