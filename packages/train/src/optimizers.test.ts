@@ -113,6 +113,19 @@ describe('adamW', () => {
     expect((await parameters.get('a.weight')!.data())[0]).toBeCloseTo(0.95, 6);
     expect(await parameters.get('a.bias')!.array()).toEqual([1]);
   });
+  it('gives each parameter the learning rate that its factor says, decay included', async () => {
+    const start = (name: string): Map<string, tf.Variable> => named(name, [1, -2]);
+    const parameters = new Map([...start('a'), ...start('b'), ...named('c', [3])]);
+    const gradients = new Map([...gradient('a', [2, 3]), ...gradient('b', [2, 3]), ...gradient('c', [1])]);
+    const learningRateFactor = (name: string, shape: readonly number[]): number =>
+      shape[0] === 1 ? 0 : name === 'b' ? 16 : 1;
+    const alone = start('b');
+    adamW({ learningRate: 0.01, learningRateFactor }).apply(parameters, gradients, 0.02);
+    adamW({ learningRate: 0.32 }).apply(alone, gradient('b', [2, 3]));
+    expect(await parameters.get('b')!.data()).toEqual(await alone.get('b')!.data());
+    expect((await parameters.get('a')!.data())[0]).toBeCloseTo(1 - 0.02 - 0.0002, 5);
+    expect(await parameters.get('c')!.array()).toEqual([3]);
+  });
   it('refuses options that it cannot use', () => {
     const make = (options: object): Optimizer => adamW({ learningRate: 0.1, ...options });
     expect(() => make({ learningRate: undefined })).toThrow(
