@@ -2,5 +2,15 @@ export { compose } from './compose.ts';
 export type { ComposeOptions, LossFunction } from './composeOptions.ts';
 export { loadAdapter, readAdapter, type AdapterFiles, type LoadAdapterOptions } from './loadAdapter.ts';
 export { planStep, type Planned, type StepPlan } from './plan/planStep.ts';
+export { solveBudget, type SolvedBudget } from './plan/solveBudget.ts';
 export { unmerge } from './unmerge.ts';
-export type { CalibrateOptions, Loss, StepOptions, Tuned, ValueAndGradients } from './tuned.ts';
+export type {
+  CalibrateOptions,
+  Loss,
+  ManyAdapters,
+  SaveAdaptersOptions,
+  StepOptions,
+  Tuned,
+  TunedAdapter,
+  ValueAndGradients,
+} from './tuned.ts';

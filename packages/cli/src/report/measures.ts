@@ -20,6 +20,7 @@ const measures: readonly Measure[] = [
   { title: 'Peak memory', value: run => run.peakMemoryBytes, show: formatBytes, isCompared: true, isMain: true },
   { title: 'Tokens per second', value: tokensPerSecond, show: formatCount, isCompared: true, isMain: true },
   { title: 'Backward pass dropped', value: droppedShare, show: formatShare, isMain: true },
+  { title: 'Measuring sensitivities', value: calibrationSteps, show: showSteps, isMain: true },
   { title: 'Trained parameters', value: run => run.model.trainable, show: formatLarge, isMain: true },
   { title: 'Parameters in all', value: run => run.model.parameters, show: formatLarge },
   { title: 'Steps', value: run => run.steps.length, show: formatCount },
@@ -51,6 +52,16 @@ function tokensPerSecond(run: RunRecord): number | undefined {
 /** Mean over the steps. */
 function droppedShare(run: RunRecord): number {
   return run.steps.reduce((sum, step) => sum + step.dropped, 0) / Math.max(1, run.steps.length);
+}
+
+/** How long DropBP's sensitivities took to measure, in steps of the run. */
+function calibrationSteps({ steps, trainSeconds }: RunRecord): number | undefined {
+  const seconds = steps.reduce((sum, step) => sum + (step.calibrationSeconds ?? 0), 0);
+  return seconds > 0 ? (seconds * steps.length) / (trainSeconds - seconds) : undefined;
+}
+
+function showSteps(steps: number): string {
+  return `${steps.toFixed(1)} steps`;
 }
 
 function showLoss(loss: number): string {

@@ -1,11 +1,13 @@
 import type { Adapter } from '@dropbp/core';
-import { dropBP, type DropBP } from '@dropbp/dropbp';
 import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
+import { budgetOf, budgetText } from './chooseDropBP.ts';
 import type { TrainFlagValues } from './trainFlags.ts';
 
 /** The adapter that the flags describe. @throws Problem for flags that do not fit together */
-export function chooseAdapter(flags: TrainFlagValues): Adapter {
+export function chooseAdapter(
+  flags: Pick<TrainFlagValues, 'adapter' | 'rank' | 'alpha' | 'targets' | 'dropout' | 'rslora' | 'seed'>,
+): Adapter {
   const { adapter, rank, alpha, targets, dropout, rslora, seed } = flags;
   if (adapter === 'full') return fullFineTune();
   return lora({
@@ -18,14 +20,8 @@ export function chooseAdapter(flags: TrainFlagValues): Adapter {
   });
 }
 
-/** DropBP as the flags describe it; undefined at rate 0. */
-export function chooseDropBP({ rate, minRate, noCalibration, seed }: TrainFlagValues): DropBP | undefined {
-  if (rate === 0) return undefined;
-  return dropBP({ rate, seed, ...(minRate > 0 && { minRate }), ...(noCalibration && { calibration: false }) });
-}
-
 /** How tables and charts call a run that has no name: `'LoRA + DropBP 0.5'`. */
-export function nameOfRun({ name, adapter, rate }: TrainFlagValues): string {
-  const method = adapter === 'lora' ? 'LoRA' : 'Full fine-tuning';
-  return name ?? (rate === 0 ? method : `${method} + DropBP ${rate}`);
+export function nameOfRun(flags: TrainFlagValues): string {
+  const method = flags.adapter === 'lora' ? 'LoRA' : 'Full fine-tuning';
+  return flags.name ?? (budgetOf(flags).rate === 0 ? method : `${method} + DropBP ${budgetText(flags)}`);
 }

@@ -1,7 +1,8 @@
 import { compose, type Tuned } from '@dropbp/compose';
 import type { Tokenizer } from '@dropbp/data';
 import type { StatusLine } from '../terminal/statusLine.ts';
-import { chooseAdapter, chooseDropBP } from './chooseMethod.ts';
+import { chooseDropBP } from './chooseDropBP.ts';
+import { chooseAdapter } from './chooseMethod.ts';
 import { openModel } from './openModel.ts';
 import { prepareText, type PreparedText } from './prepareText.ts';
 import { settleRun, type RunSettings } from './runSettings.ts';
@@ -23,7 +24,7 @@ export async function prepareRun(flags: TrainFlagValues, status: StatusLine): Pr
   const { model, tokenizer } = await openModel(flags.model, status);
   const settings = settleRun(flags, model);
   // Before the text is read: a wrong target shows at once.
-  const tuned = compose(model, chooseAdapter(flags), chooseDropBP(flags));
+  const tuned = compose(model, chooseAdapter(flags), await chooseDropBP(flags, model));
   status.show(`Reading ${flags.data}`);
   const { batch, time, seed, heldOut, steps, accumulation } = settings;
   const text = await prepareText(flags.data, tokenizer, { batch, time, seed, heldOut, batches: steps * accumulation });

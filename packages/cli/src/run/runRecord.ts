@@ -12,6 +12,8 @@ export interface StepRecord {
   /** Tokens that passed through the model. */
   readonly tokens: number;
   readonly seconds: number;
+  /** How much of that went into measuring DropBP's sensitivities, in steps that measured them. */
+  readonly calibrationSeconds?: number;
   /** What the process holds in memory after the step. */
   readonly memoryBytes: number;
 }

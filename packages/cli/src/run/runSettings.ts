@@ -1,5 +1,6 @@
 import { problem } from '@dropbp/basics';
 import type { Model } from '@dropbp/core';
+import { budgetOf } from './chooseDropBP.ts';
 import type { TrainFlagValues } from './trainFlags.ts';
 
 /** The flags of a run with everything filled in that follows from the model and from other flags. */
@@ -23,6 +24,7 @@ export function settleRun(flags: TrainFlagValues, model: Pick<Model, 'maxPositio
   }
   return {
     ...flags,
+    ...budgetOf(flags),
     time,
     learningRate: flags.learningRate ?? (flags.adapter === 'lora' ? 1e-3 : 1e-4),
     saveEvery: flags.saveEvery ?? Math.min(100, Math.ceil(steps / 10)),

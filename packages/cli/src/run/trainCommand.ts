@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { command } from '../flags/command.ts';
 import { flagName } from '../flags/flagName.ts';
 import { readConfigFile, takeValues } from '../flags/configFile.ts';
+import { branchTable } from '../report/branchTable.ts';
 import { comparisonTable } from '../report/comparisonTable.ts';
 import { listenForInterruption } from '../terminal/interruption.ts';
 import { paint } from '../terminal/paint.ts';
@@ -102,6 +103,8 @@ function showResult(record: RunRecord, flags: TrainFlagValues, terminal: Termina
     );
   }
   terminal.out(comparisonTable([record], terminal.outHasColor));
+  const rates = branchTable(record.branches, terminal.outHasColor);
+  if (rates !== '') terminal.out(`\n${rates}\n`);
   for (const [what, path] of Object.entries(written)) {
     terminal.out(`${paint('dim', what.padEnd(7), terminal.outHasColor)}  ${path}\n`);
   }

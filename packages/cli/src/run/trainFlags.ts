@@ -13,6 +13,7 @@ import {
   toggle,
   type FlagValues,
 } from '../flags/flag.ts';
+import { dropFlags } from './dropFlags.ts';
 import { backendFlag } from './startBackend.ts';
 
 /** The flags of `dropbp train`. */
@@ -31,9 +32,7 @@ export const trainFlags = {
   dropout: number(share, 'share of inputs that LoRA drops', 0),
   rslora: toggle('scale by alpha / √rank'),
 
-  rate: number(share, 'share of the backward pass that DropBP drops; 0 is without DropBP', 0.5),
-  minRate: number(share, 'no branch is dropped less often than this', 0),
-  noCalibration: toggle('drop all branches equally often, without measuring their sensitivities'),
+  ...dropFlags,
 
   steps: number(positiveInteger, 'optimiser steps', 300),
   batch: number(positiveInteger, 'sequences in a batch', 8),

@@ -74,10 +74,13 @@ export async function trainSteps(
 }
 
 function toRecord(step: TrainStep): StepRecord {
-  const { loss, learningRate, gradientNorm, dropped, tokens, seconds, updated } = step;
+  const { loss, learningRate, gradientNorm, dropped, tokens, seconds, calibrationSeconds, updated } = step;
   const norm = updated ? gradientNorm : null;
   const memoryBytes = process.memoryUsage.rss();
-  return { step: step.step, loss, learningRate, gradientNorm: norm, dropped, tokens, seconds, memoryBytes };
+  return {
+    ...{ step: step.step, loss, learningRate, gradientNorm: norm, dropped, tokens, seconds, memoryBytes },
+    ...(calibrationSeconds !== undefined && { calibrationSeconds }),
+  };
 }
 
 function scheduleOf({ schedule, warmup, steps }: RunSettings): Schedule {

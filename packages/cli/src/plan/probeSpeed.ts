@@ -1,0 +1,47 @@
+import * as tf from '@tensorflow/tfjs';
+import { planStep, type Tuned } from '@dropbp/compose';
+import type { BatchShape } from '@dropbp/core';
+
+/** FLOPs a second that this machine reaches on this model. */
+export interface Speed {
+  readonly forward: number;
+  readonly backward: number;
+}
+
+/** Enough for the products of a pass to be as fast as in a longer one. */
+const PROBE_TIME = 128;
+
+/**
+ * Times passes over one short sequence, forward alone and with everything kept, after one of each that compiles. Nothing is
+ * trained.
+ *
+ * @param shape - that of the batches that are planned for: the probe is no longer than they are
+ */
+export async function probeSpeed(tuned: Tuned, { time }: BatchShape): Promise<Speed> {
+  const shape = { batch: 1, time: Math.min(PROBE_TIME, time) };
+  const plan = planStep(tuned, shape);
+  const ids = Int32Array.from({ length: shape.time }, (_, i) => (i * 7919 + 3) % tuned.model.vocabSize);
+  const inputIds = tf.tensor2d(ids, [1, shape.time], 'int32');
+  const seconds = async (pass: () => Promise<tf.Tensor[]>): Promise<number> => {
+    const times: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      const startedMs = performance.now();
+      const [value, ...gradients] = await pass();
+      await value!.data();
+      times.push((performance.now() - startedMs) / 1000);
+      tf.dispose([value!, ...gradients]);
+    }
+    return Math.min(...times.slice(1));
+  };
+  const batch = { inputIds, labels: inputIds };
+  const dropped = tuned.model.branches.map(() => false);
+  const forward = await seconds(async () => [(await tuned.loss(batch)).value]);
+  const whole = await seconds(async () => {
+    const { value, gradients } = await tuned.valueAndGradients(batch, { step: 0, dropped });
+    return [value, ...gradients.values()];
+  });
+  inputIds.dispose();
+  const backwardFlops = plan.flops(0) - plan.forwardFlops;
+  // A machine that is busy elsewhere can make the longer pass the faster one.
+  return { forward: plan.forwardFlops / forward, backward: backwardFlops / Math.max(whole - forward, whole / 10) };
+}

@@ -1,0 +1,25 @@
+import { table } from '../terminal/table.ts';
+import type { BranchRecord } from '../run/runRecord.ts';
+
+const kinds = ['attention', 'mlp'] as const;
+
+/** The drop rate and sensitivity of each branch as a table for a terminal, a row per block; `''` where nothing is dropped. */
+export function branchTable(branches: readonly BranchRecord[], hasColor = false): string {
+  if (branches.every(({ dropRate }) => dropRate === 0)) return '';
+  const isMeasured = branches.some(({ sensitivity }) => sensitivity !== undefined);
+  const blocks = new Map<string, BranchRecord[]>();
+  for (const branch of branches) {
+    const block = branch.path.slice(0, branch.path.lastIndexOf('.'));
+    blocks.set(block, [...(blocks.get(block) ?? []), branch]);
+  }
+  const cells = (branch: BranchRecord | undefined): string[] => [
+    branch === undefined ? '–' : branch.dropRate.toFixed(2),
+    ...(isMeasured ? [branch?.sensitivity?.toExponential(1) ?? '–'] : []),
+  ];
+  const rows = [...blocks].map(([block, own]) => [
+    block,
+    ...kinds.flatMap(kind => cells(own.find(branch => branch.kind === kind))),
+  ]);
+  const header = ['drop rate', ...kinds.flatMap(kind => [kind, ...(isMeasured ? ['sensitivity'] : [])])];
+  return table({ header, rows, hasColor });
+}

@@ -1,0 +1,94 @@
+import { problem } from '@dropbp/basics';
+import type { Model } from '@dropbp/core';
+import { dropBP, type DropBP, type DropBPOptions } from '@dropbp/dropbp';
+import { flagName } from '../flags/flagName.ts';
+import { readRun } from '../report/readRun.ts';
+import type { DropFlagValues } from './dropFlags.ts';
+
+type Flags = DropFlagValues & { readonly seed: number };
+
+/**
+ * DropBP as the flags describe it; undefined at rate 0.
+ *
+ * @throws Problem for flags without effect, and for sensitivities of another model
+ */
+export async function chooseDropBP(flags: Flags, model: Pick<Model, 'branches'>): Promise<DropBP | undefined> {
+  const budget = budgetOf(flags);
+  if (budget.rate === 0) return undefined;
+  const { minRate, maxRate, allocation, sampling, only, rescale, rescaleMax, sensitivities, seed } = flags;
+  if (rescaleMax !== undefined && !rescale) throw withoutEffect('rescaleMax', 'rescale');
+  return dropBP({
+    ...budget,
+    seed,
+    ...(minRate > 0 && { minRate }),
+    ...(maxRate !== undefined && { maxRate }),
+    ...(allocation !== 'reference' && { allocation }),
+    ...(sampling !== undefined && { sampling }),
+    ...(only !== undefined && { only }),
+    ...(rescale && { rescale: rescaleMax === undefined ? true : { max: rescaleMax } }),
+    ...scheduleOf(flags),
+    ...calibrationOf(flags),
+    ...(sensitivities !== undefined && { sensitivities: await sensitivitiesOf(sensitivities, model) }),
+  });
+}
+
+/** One of the three, unless the flags give several. */
+interface DropBudget {
+  readonly rate?: number;
+  readonly timeSaved?: number;
+  readonly memory?: string;
+}
+
+/** What the flags aim at. */
+export function budgetOf({ rate, timeSaved, memory }: DropFlagValues): DropBudget {
+  const isAimed = timeSaved !== undefined || memory !== undefined;
+  return {
+    ...((rate !== undefined || !isAimed) && { rate: rate ?? 0.5 }),
+    ...(timeSaved !== undefined && { timeSaved }),
+    ...(memory !== undefined && { memory }),
+  };
+}
+
+/** The same in a word: `'0.5'`, `'4GiB'`. */
+export function budgetText(flags: DropFlagValues): string {
+  const { rate, timeSaved, memory } = budgetOf(flags);
+  if (timeSaved !== undefined) return `−${timeSaved} time`;
+  return String(memory ?? rate);
+}
+
+function scheduleOf({ dropWarmup, dropRamp, dropFrom }: Flags): Pick<DropBPOptions, 'schedule'> {
+  if (dropFrom !== undefined && dropRamp === 0) throw withoutEffect('dropFrom', 'dropRamp');
+  if (dropWarmup === 0 && dropRamp === 0) return {};
+  return { schedule: { warmup: dropWarmup, ramp: dropRamp, ...(dropFrom !== undefined && { from: dropFrom }) } };
+}
+
+function calibrationOf(flags: Flags): Pick<DropBPOptions, 'calibration'> {
+  const { noCalibration, calibrateAt, calibrateEvery, calibrateOn, sensitivities } = flags;
+  if (noCalibration) return { calibration: false };
+  // Those of an earlier run are not measured again unless that is asked for.
+  if (sensitivities !== undefined && calibrateEvery === undefined) return {};
+  return {
+    calibration: {
+      at: calibrateAt,
+      ...(calibrateEvery !== undefined && { every: calibrateEvery }),
+      ...(calibrateOn > 1 && { samples: calibrateOn }),
+    },
+  };
+}
+
+async function sensitivitiesOf(run: string, { branches }: Pick<Model, 'branches'>): Promise<number[]> {
+  const record = await readRun(run);
+  const fits =
+    record.branches.length === branches.length && branches.every(({ path }, i) => path === record.branches[i]!.path);
+  const measured = record.branches.flatMap(({ sensitivity }) => (sensitivity === undefined ? [] : [sensitivity]));
+  if (fits && measured.length === branches.length) return measured;
+  throw problem('cli', {
+    what: `${flagName('sensitivities')}: ${run} holds none for this model`,
+    got: fits ? 'a run that measured none' : `a run of ${record.model.source} with ${record.branches.length} branches`,
+    expected: 'a run of dropbp train on a model of the same branches, with calibration',
+  });
+}
+
+function withoutEffect(flag: string, needed: string): Error {
+  return problem('cli', { what: `${flagName(flag)} has no effect without ${flagName(needed)}` });
+}

@@ -1,0 +1,59 @@
+import { choice, number, positiveInteger, share, text, toggle, type Flag, type FlagValues } from '../flags/flag.ts';
+
+const timeShare = { ...share, accepts: (v: number): boolean => v > 0 && v < 1, expected: 'a number in (0, 1)' };
+const factor = {
+  accepts: (v: number): boolean => v >= 1 && v < Infinity,
+  expected: 'a number ≥ 1',
+  schema: { type: 'number', minimum: 1 },
+};
+
+/** A choice that is none where the flag is not given. */
+function optional<T extends string>(words: readonly T[], help: string, defaultText: string): Flag<T | undefined> {
+  const given: Flag<T | undefined> = choice(words, help, words[0]!);
+  return { ...given, fallback: undefined, defaultText };
+}
+
+/** The flags that say what DropBP does. */
+export const dropFlags = {
+  rate: {
+    ...number(share, 'share of the backward pass that DropBP drops; 0 is without DropBP'),
+    defaultText: '0.5, unless --time-saved or --memory is given',
+  },
+  timeSaved: {
+    ...number(timeShare, "share of a step's FLOPs to save, in place of --rate"),
+    defaultText: 'not aimed at',
+  },
+  memory: { ...text('<size>', "what a step may use, in place of --rate: '4GiB'"), defaultText: 'not aimed at' },
+  minRate: number(share, 'no branch is dropped less often than this', 0),
+  maxRate: { ...number(share, 'no branch is dropped more often than this, with --allocation'), defaultText: '0.9' },
+  allocation: choice(
+    ['reference', 'minimax', 'quadratic', 'linear'],
+    "how rates follow from sensitivities; 'reference' is the authors' way",
+    'reference',
+  ),
+  sampling: optional(
+    ['reference', 'bernoulli', 'pivotal'],
+    "how a step's branches are drawn",
+    'reference; pivotal with --memory',
+  ),
+  only: optional(['attention', 'mlp'], 'drop branches of this kind alone', 'both'),
+  rescale: toggle('scale the gradients of kept branches up'),
+  rescaleMax: { ...number(factor, 'by no more than this'), defaultText: '4' },
+  dropWarmup: number(share, 'share of the steps, at the beginning, that drops nothing', 0),
+  dropRamp: number(share, 'share of the steps after it in which the rate rises', 0),
+  dropFrom: { ...number(share, 'the rate at which it begins to'), defaultText: '0' },
+  noCalibration: toggle('drop all branches equally often, without measuring their sensitivities'),
+  calibrateAt: number(share, 'share of the steps after which sensitivities are measured', 0.1),
+  calibrateEvery: {
+    ...number(positiveInteger, 'batches from one measuring to the next'),
+    defaultText: 'measured once',
+  },
+  calibrateOn: number(positiveInteger, 'sequences that are measured on', 1),
+  sensitivities: {
+    ...text('<run folder>', 'takes those that an earlier run measured, in place of measuring'),
+    defaultText: 'measured',
+  },
+};
+
+/** The values of {@link dropFlags}. */
+export type DropFlagValues = FlagValues<typeof dropFlags>;
