@@ -1,11 +1,25 @@
 import type * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import type { Adapter, Attachment, Model } from '@dropbp/core';
+import { weightForm, type Adapter, type Attachment, type Model } from '@dropbp/core';
+
+/** A merged weight is a float32 one: within a packed base it would carry what packing lost, and nobody would know. */
+function refusePacked({ parameters }: Model, { name: method }: Adapter, { adaptedModules }: Attachment): void {
+  for (const module of adaptedModules) {
+    const weight = parameters.get(`${module}.weight`);
+    const form = weight === undefined ? 'f32' : weightForm(weight);
+    if (form === 'f32') continue;
+    throw problem('compose', {
+      what: `'${method}' is not merged into '${module}', whose weight is kept as ${form}`,
+      fix: "save the adapter, load the model with weights: 'f32' and the adapter onto it, and merge there",
+    });
+  }
+}
 
 type Weights = ReadonlyMap<string, tf.Tensor>;
 
 /** The model with the adapter worked in. @throws Problem if the adapter cannot be merged */
 export function mergeInto(model: Model, adapter: Adapter, attachment: Attachment): Model {
+  refusePacked(model, adapter, attachment);
   const weights = mergedWeights(adapter, attachment);
   const merged = model.withParameters(weights);
   // merge() is synchronous and must not wait for the device; what a diverged run leaves is found before it is kept.
@@ -19,6 +33,7 @@ export function mergeInto(model: Model, adapter: Adapter, attachment: Attachment
 
 /** The same, after a look at every weight. @throws Problem, with the model as it was, if one holds NaN or infinity */
 export async function mergeSafely(model: Model, adapter: Adapter, attachment: Attachment): Promise<Model> {
+  refusePacked(model, adapter, attachment);
   const weights = mergedWeights(adapter, attachment);
   try {
     await checkFinite(weights, 'used');

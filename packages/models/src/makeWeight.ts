@@ -50,6 +50,7 @@ let hasWarned = false;
 function warnOnce(form: PackedForm): void {
   if (hasWarned) return;
   hasWarned = true;
+  // eslint-disable-next-line no-console -- the one thing that reaches a user in Node and in browsers; the model works all the same
   console.warn(
     `[@dropbp/models] the backend '${tf.getBackend()}' cannot keep weights as ${form}: they are kept as f32. Use @dropbp/tfjs-backend-ort on a CPU for less memory.`,
   );

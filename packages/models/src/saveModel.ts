@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import { checkOptions, nodeModule, problem } from '@dropbp/basics';
-import type { SaveOptions } from '@dropbp/core';
+import { weightForm, type SaveOptions } from '@dropbp/core';
 import { fromFloat32, saveCheckpoint, type Dtype, type TensorToWrite } from '@dropbp/safetensors';
 import type { RawConfig } from './configReader.ts';
 import type { Origin } from './makeModel.ts';
@@ -41,6 +41,13 @@ export async function saveModel(
   checkOptions('models', 'save()', options, ['dtype']);
   if (options.dtype !== undefined && !Object.hasOwn(torchNames, options.dtype)) {
     throw problem('models', { what: 'save(): dtype is not usable', got: options.dtype, expected: 'F32, F16 or BF16' });
+  }
+  const packed = [...parameters].find(([, tensor]) => weightForm(tensor) !== 'f32');
+  if (packed) {
+    throw problem('models', {
+      what: `save(): '${packed[0]}' is kept as ${weightForm(packed[1])}: a checkpoint would hold what is left of it`,
+      fix: "load the model with weights: 'f32' to save it",
+    });
   }
   const dtypeOf = (name: string): StoredDtype => options.dtype ?? dtypes.get(name) ?? 'F32';
   const fs = nodeModule('models', 'node:fs/promises');

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { checkOptions, problem } from '@dropbp/basics';
-import type { Adapter, Attachment, Model } from '@dropbp/core';
+import { weightForm, type Adapter, type Attachment, type Model } from '@dropbp/core';
 import { checkFilter, checkUsed, covers, type Filter } from './filter.ts';
 import { checkParts, checkPartsPresent, isOfParts, type Part } from './parts.ts';
 
@@ -69,6 +69,13 @@ function attachFull(model: Model, names: readonly string[], takeOver: boolean): 
       what: `the model no longer has '${names[taken]!}'`,
       expected: 'a model whose weights were neither disposed nor taken over',
       fix: 'load the model again',
+    });
+  }
+  const packed = weights.findIndex(weight => weightForm(weight) !== 'f32');
+  if (packed >= 0) {
+    throw problem('peft-full', {
+      what: `'${names[packed]!}' is kept as ${weightForm(weights[packed]!)} and cannot be trained`,
+      fix: "load the model with weights: 'f32', or leave the weight out",
     });
   }
   const parameters = new Map(names.map((name, i) => [name, tf.variable(weights[i]!)]));

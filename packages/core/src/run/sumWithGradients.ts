@@ -21,9 +21,9 @@ export function sumWithGradients(
   own: string,
 ): tf.Tensor {
   if (!isRecording()) return sum(parts.map(part => run([value, ...keys], () => fn, part)));
-  const { [own]: _, ...shared } = parts[0]!.differentiable;
+  const shared = Object.entries(parts[0]!.differentiable).flatMap(([name, tensor]) => (name === own ? [] : [tensor]));
   return withGradient(
-    [...parts.map(part => part.differentiable[own]!), ...Object.values(shared)],
+    [...parts.map(part => part.differentiable[own]!), ...shared],
     save => {
       const values: tf.Tensor[] = [];
       const ofOwn: tf.Tensor[] = [];

@@ -25,6 +25,7 @@ export function packedMatMul(
   const weight = b.packed.parts as unknown as Weight;
   if (b.packed.layout.isTransposed !== transposeB) return inputGradient(graph, a, weight, shape);
   const [inputs, outputs] = weight.values.shape as [number, number];
+  if (inputs < 2 * LARGE) return undefined; // not worth it
   return inputs > outputs ? inTwoSteps(graph, a, weight, shape) : withLargeApart(graph, a, weight, shape);
 }
 

@@ -1,0 +1,183 @@
+import * as tf from '@tensorflow/tfjs';
+import fc from 'fast-check';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { compile, ortBackend } from '../src/index.ts';
+import { halfBits } from '../src/packed/halfBits.ts';
+import { nf4Values } from '../src/packed/nf4.ts';
+
+const FORMS = ['f16', 'int8', 'int4'] as const;
+
+beforeEach(() => tf.setBackend('ort'));
+afterAll(() => tf.setBackend('cpu'));
+
+/** Numbers of a normal distribution, the same each time. */
+function normal(count: number, seed: number): Float32Array {
+  let state = seed;
+  const uniform = (): number => (state = (state * 16807) % 2147483647) / 2147483647;
+  return Float32Array.from(
+    { length: count },
+    () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()),
+  );
+}
+
+function relativeError(actual: tf.Tensor, expected: tf.Tensor): number {
+  return tf.tidy(() => tf.div(tf.norm(tf.sub(actual, expected)), tf.norm(expected)).dataSync()[0]!);
+}
+
+function pack(
+  values: Float32Array,
+  shape: [number, number],
+  form: (typeof FORMS)[number],
+  inputAxis: 0 | 1 = 1,
+): tf.Tensor2D {
+  return ortBackend().pack(values, shape, form, inputAxis)!;
+}
+
+describe('halfBits', () => {
+  it('rounds to the nearest, ties to even, and keeps what half precision can hold', () => {
+    // Source: IEEE 754-2008, binary16.
+    const known: [number, number][] = [
+      [0, 0],
+      [-0, 0x8000],
+      [1, 0x3c00],
+      [-2, 0xc000],
+      [65504, 0x7bff],
+      [2 ** -14, 0x0400],
+      [2 ** -24, 0x0001],
+      [2 ** -25, 0x0000],
+      [3 * 2 ** -25, 0x0002],
+      [2 ** -26, 0x0000],
+      [1 + 2 ** -11, 0x3c00],
+      [1 + 3 * 2 ** -11, 0x3c02],
+      [1 + 2 ** -11 + 2 ** -20, 0x3c01],
+      [0.1, 0x2e66],
+    ];
+    expect([...halfBits(Float32Array.from(known, ([value]) => value))]).toEqual(known.map(([, bits]) => bits));
+  });
+  it.each([65520, Infinity, NaN])('refuses %f', value => {
+    expect(() => halfBits(Float32Array.of(1, value))).toThrow(/too large for f16, or not finite/);
+  });
+});
+
+describe('a packed weight', () => {
+  it.each(FORMS)('%s is a float32 tensor of nearly the same numbers', async form => {
+    const [rows, columns] = [48, 80];
+    const values = normal(rows * columns, 3);
+    const weight = pack(values, [rows, columns], form);
+    expect([weight.shape, weight.dtype, ortBackend().formOf(weight)]).toEqual([[rows, columns], 'float32', form]);
+    const read = await weight.data();
+    const worst = values.reduce((most, value, i) => Math.max(most, Math.abs(value - read[i]!)), 0);
+    expect(worst).toBeLessThan({ f16: 2e-3, int8: 0.02, int4: 0.6 }[form]);
+    const plain = tf.tensor2d(values, [rows, columns]);
+    // Kernels that know nothing of it unpack it.
+    expect(relativeError(tf.add(weight, 0), plain)).toBeLessThan({ f16: 5e-4, int8: 0.01, int4: 0.12 }[form]);
+    expect(ortBackend().formOf(plain)).toBeUndefined();
+  });
+
+  it.each([
+    [[64, 96], 1],
+    [[96, 64], 1],
+    [[64, 96], 0],
+    [[96, 64], 0],
+  ] as const)(
+    'of shape %o with inputs along axis %i multiplies as the plain one does, both ways',
+    (shape, inputAxis) => {
+      const [rows, columns] = shape;
+      const values = normal(rows * columns, 5);
+      const plain = tf.tensor2d(values, [rows, columns]);
+      for (const form of FORMS) {
+        const weight = pack(values, [rows, columns], form, inputAxis);
+        for (const transpose of [false, true]) {
+          const inner = transpose ? columns : rows;
+          // One feature far larger than the others, and one row: what real activations and gradients look like.
+          const x = tf.tidy(() => {
+            const features = tf.tensor1d(Float32Array.from({ length: inner }, (_, i) => (i === 7 ? 60 : 1)));
+            const sizes = tf.tensor2d(
+              Float32Array.from({ length: 20 }, (_, i) => (i === 3 ? 1e-3 : 1)),
+              [20, 1],
+            );
+            return tf.mul<tf.Tensor2D>(tf.mul(tf.tensor2d(normal(20 * inner, 11), [20, inner]), features), sizes);
+          });
+          const product = (w: tf.Tensor2D): tf.Tensor2D => tf.matMul(x, w, false, transpose);
+          const unpacked = tf.add<tf.Tensor2D>(weight, 0);
+          expect(relativeError(product(weight), product(unpacked)), `${form} as it is kept`).toBeLessThan(
+            form === 'int8' ? 0.03 : 1e-5,
+          );
+          expect(relativeError(product(weight), product(plain)), form).toBeLessThan(
+            { f16: 1e-3, int8: 0.035, int4: 0.2 }[form],
+          );
+        }
+      }
+    },
+  );
+
+  it.each(FORMS)('%s runs in compiled functions, and the gradient flows past it', async form => {
+    const values = normal(96 * 64, 7);
+    const plain = tf.tensor2d(values, [96, 64]);
+    const weight = pack(values, [96, 64], form);
+    const unpacked = tf.add(weight, 0);
+    const layer = compile(({ x, w }) => tf.relu(tf.matMul(x as tf.Tensor2D, w as tf.Tensor2D, false, true)));
+    const x = tf.tensor2d(normal(30 * 64, 9), [30, 64]);
+    const run = (w: tf.Tensor): tf.Tensor[] => {
+      const { value, grads } = tf.valueAndGrads((t: tf.Tensor) => tf.sum(tf.square(layer({ x: t }, { w }))))([x]);
+      return [value, grads[0]!, layer({}, { x, w })];
+    };
+    const [packedResults, plainResults] = [run(weight), run(unpacked)];
+    packedResults.forEach((tensor, i) => {
+      expect(relativeError(tensor, plainResults[i]!)).toBeLessThan(form === 'int8' ? 0.03 : 1e-5);
+    });
+    // One signature with the packed weight's own form in it, and one without: for gradients and for none each.
+    expect(layer.signatures).toBe(4);
+    expect(layer.report().filter(({ signature }) => signature.includes(`w:${form}`))).toHaveLength(2);
+    expect(() => tf.grad(w => tf.sum(layer({ w }, { x })))(weight)).toThrow(
+      `the differentiable input 'w' of function is kept as ${form}, which takes no gradient`,
+    );
+    layer.dispose();
+    await plain.data();
+  });
+
+  it.each(FORMS)('%s is held once however often it is cloned, and freed', form => {
+    const before = tf.memory();
+    const weight = pack(normal(64 * 64, 1), [64, 64], form);
+    const clones = [weight.clone(), tf.keep(weight.clone())];
+    for (const clone of clones) expect(ortBackend().formOf(clone)).toBe(form);
+    weight.dispose();
+    expect(relativeError(clones[0]!, clones[1]!)).toBe(0);
+    tf.dispose(clones);
+    expect(tf.memory().numTensors).toBe(before.numTensors);
+    expect(ortBackend().numDataIds()).toBe(before.numDataBuffers);
+  });
+
+  it.each(['int8', 'int4'] as const)('%s of zeros, of one number and of odd sizes comes back', async form => {
+    for (const value of [0, -3]) {
+      const weight = pack(new Float32Array(5 * 7).fill(value), [5, 7], form);
+      for (const read of await weight.data()) expect(read).toBeCloseTo(value, 1);
+      const sums = tf.matMul(tf.ones([2, 7]), weight, false, true);
+      for (const sum of await sums.data()) expect(sum).toBeCloseTo(7 * value, 1);
+    }
+  });
+
+  it.each(FORMS)('%s refuses what is not finite', form => {
+    expect(() => pack(Float32Array.of(1, NaN, 1, 1), [2, 2], form)).toThrow(/finite/);
+  });
+
+  it('in NF4 takes the nearest of sixteen values', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.float({ min: -1, max: 1, noNaN: true }), { minLength: 63, maxLength: 63 }),
+        async list => {
+          const weight = pack(Float32Array.from([...list, 1]), [1, 64], 'int4');
+          const read = await weight.data();
+          list.forEach((value, i) => {
+            const nearest = nf4Values.reduce((best, each) =>
+              Math.abs(each - value) < Math.abs(best - value) ? each : best,
+            );
+            expect(Math.abs(read[i]! - value)).toBeLessThanOrEqual(Math.abs(nearest - value) + 1e-6);
+          });
+          weight.dispose();
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+});
