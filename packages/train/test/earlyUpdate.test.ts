@@ -79,7 +79,7 @@ describe('early updates', () => {
       ...tuned,
       async valueAndGradients(batch, options) {
         const pass = await tuned.valueAndGradients(batch, options);
-        const value = tf.mul(pass.value, NaN);
+        const value = tf.mul<tf.Scalar>(pass.value, NaN);
         pass.value.dispose();
         return { ...pass, value };
       },
