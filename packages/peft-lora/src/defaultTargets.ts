@@ -5,7 +5,6 @@ import type { Model } from '@dropbp/core';
 const chosen: Readonly<Record<string, readonly string[]>> = {
   gpt2: ['c_attn'],
   gpt_neox: ['query_key_value'],
-  gpt_neox: ['query_key_value'],
   llama: ['q_proj', 'v_proj'],
   mistral: ['q_proj', 'v_proj'],
   qwen2: ['q_proj', 'v_proj'],
