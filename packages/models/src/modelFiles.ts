@@ -58,10 +58,13 @@ export function blobFiles(blobs: ReadonlyMap<string, Blob>): ModelFiles {
  * @throws Problem if there is no such file, or something else is in it
  */
 export async function readJsonObject(files: ModelFiles, name: string): Promise<Record<string, unknown>> {
-  if (!(await files.list()).includes(name)) {
+  const names = await files.list();
+  if (!names.includes(name)) {
+    const gguf = names.find(other => other.endsWith('.gguf'));
     throw problem('models', {
       what: `${files.name}: there is no ${name}`,
       expected: 'the files of a Hugging Face model',
+      ...(gguf !== undefined && { fix: `a GGUF file is loaded by its own path: '${gguf}'` }),
     });
   }
   const text = new TextDecoder().decode(await files.read(name));

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gguf, GGMLQuantizationType } from '@huggingface/gguf';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Model } from '@dropbp/core';
@@ -9,6 +10,7 @@ import { decodeSafetensors, openSafetensors, toFloat32, type TensorData } from '
 import { ggmlTypes } from '../src/gguf/ggmlTypes.ts';
 import { ggufConfig, loadModel, readGguf } from '../src/index.ts';
 import { fixtureBlobs, fixtureFolder } from './fixture.ts';
+import { ggufBytes } from './ggufBytes.ts';
 
 const folder = fixtureFolder('gguf');
 
@@ -51,6 +53,30 @@ describe.each([...ggmlTypes.values()])('$name', ({ name, dequantize }) => {
     if (dequantize === undefined) values.set(toFloat32(name as 'F32', bytes));
     else dequantize(bytes, values);
     expect(values).toEqual(toFloat32('F32', expected.data));
+  });
+});
+
+describe('the header', () => {
+  it.each(['llama3', 'gpt2', 'quantised', 'types/Q4_K'])('of %s says what @huggingface/gguf says', async name => {
+    const path = `${folder}/${name}.gguf`;
+    const other = await gguf(path, { allowLocalFile: true });
+    const header = await readGguf(path);
+    const counts = { version: 3, tensor_count: BigInt(header.tensors.size), kv_count: BigInt(header.metadata.size) };
+    expect({ ...counts, ...Object.fromEntries(header.metadata) }).toEqual(other.metadata);
+    for (const { name: tensor, shape, dtype, offset } of other.tensorInfos) {
+      expect(header.tensors.get(tensor)).toMatchObject({
+        type: GGMLQuantizationType[dtype],
+        shape: shape.map(Number).reverse(),
+        offsetBytes: Number(other.tensorDataOffset + offset),
+      });
+    }
+  });
+
+  it('may hold any key, strings of any length, and a byte order mark', async () => {
+    const tokens = ['\ufeffmark', 'x'.repeat(3_000_000), 'last'];
+    const bytes = ggufBytes({ metadata: [['__proto__', 'key'], ['tokens', tokens], ['large', { u64: 2n ** 60n + 1n }]] }); // prettier-ignore
+    const { metadata } = await readGguf(new Blob([bytes]));
+    expect([...metadata]).toEqual([['__proto__', 'key'], ['tokens', tokens], ['large', 2n ** 60n + 1n]]); // prettier-ignore
   });
 });
 
@@ -116,6 +142,7 @@ describe('a GGUF file', () => {
       mlp_bias: false,
       bos_token_id: 1,
       eos_token_id: 2,
+      pad_token_id: null,
     });
   });
 

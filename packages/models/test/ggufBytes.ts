@@ -1,6 +1,13 @@
-/** A value of the metadata with its type. */
+/** A value of the metadata with its type; `raw`: the bytes of both. */
 export type Value =
-  string | boolean | { u32: number } | { u64: bigint } | { f32: number } | string[] | { i32s: number[] };
+  | string
+  | boolean
+  | { u32: number }
+  | { u64: bigint }
+  | { f32: number }
+  | string[]
+  | { i32s: number[] }
+  | { raw: number[] };
 
 /** What goes into a file. Everything may be wrong. */
 export interface GgufContent {
@@ -49,6 +56,8 @@ export function ggufBytes(content: GgufContent): Uint8Array<ArrayBuffer> {
       number(4, 8);
       number(8, value.length);
       value.forEach(text);
+    } else if ('raw' in value) {
+      bytes.push(...value.raw);
     } else if ('i32s' in value) {
       number(4, 9);
       number(4, 5);

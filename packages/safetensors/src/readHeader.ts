@@ -9,7 +9,7 @@ export const maxHeaderBytes = 100_000_000;
 const strangers: readonly { start: string; fix: string }[] = [
   { start: 'version ', fix: "this is a Git LFS pointer, not the file: run 'git lfs pull'" },
   { start: 'PK\x03\x04', fix: 'this is a zip archive, as PyTorch pickles are: convert it with Python' },
-  { start: 'GGUF', fix: 'this is a GGUF file: convert it with Python' },
+  { start: 'GGUF', fix: 'this is a GGUF file: loadModel() of @dropbp/models reads it' },
   { start: '<', fix: 'this looks like a web page: the download went wrong' },
   { start: '{', fix: 'this looks like JSON' },
 ];

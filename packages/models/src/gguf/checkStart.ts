@@ -1,6 +1,5 @@
 import { problem } from '@dropbp/basics';
 import type { ByteSource } from '@dropbp/safetensors';
-import { endsInHeader } from './rangeFetch.ts';
 
 /** Magic number, version, and the counts of tensors and of metadata keys. */
 export const startBytes = 24;
@@ -58,4 +57,13 @@ export async function checkStart(source: ByteSource): Promise<void> {
       fix: 'the file is cut short or damaged: fetch it again',
     });
   }
+}
+
+/** What is said of a file that is shorter than its own header. */
+export function endsInHeader({ name, sizeBytes }: ByteSource): Error {
+  return problem('models', {
+    what: `${name} ends inside its header`,
+    got: `${sizeBytes} bytes`,
+    fix: 'the file is cut short: fetch it again',
+  });
 }

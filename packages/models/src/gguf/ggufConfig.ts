@@ -2,7 +2,8 @@ import { problem } from '@dropbp/basics';
 import { defineModel } from '../architectures.ts';
 import { configReader, type RawConfig } from '../configReader.ts';
 import { architectureOf } from './ggufArchitecture.ts';
-import type { GgufHeader, GgufValue } from './readGguf.ts';
+import type { GgufValue } from './parseHeader.ts';
+import type { GgufHeader } from './readGguf.ts';
 
 /** The special tokens of a `config.json`, by their keys in the metadata. */
 const tokenKeys: Readonly<Record<string, string>> = {
@@ -35,9 +36,9 @@ export function ggufConfig(header: GgufHeader): RawConfig {
   const reader = configReader(Object.fromEntries(entries), { file: header.name, prefix, architecture: id });
   const config = architecture.config(reader, header);
   reader.finish(inert);
-  const tokens = Object.entries(tokenKeys).filter(([, key]) => header.metadata.has(key));
-  const ids = Object.fromEntries(tokens.map(([key, from]) => [key, header.metadata.get(from)]));
-  return { architectures: [defineModel(config).className], ...config, ...ids };
+  // null where there is none: transformers has numbers of its own for keys that are missing.
+  const ids = Object.entries(tokenKeys).map(([key, from]) => [key, header.metadata.get(from) ?? null] as const);
+  return { architectures: [defineModel(config).className], ...config, ...Object.fromEntries(ids) };
 }
 
 /** @throws Problem for a file that is no whole model */

@@ -1,7 +1,7 @@
 import { problem } from '@dropbp/basics';
 import type { ByteSource } from '@dropbp/safetensors';
-import type { GGUFTensorInfo } from '@huggingface/gguf';
-import { ggmlTypes, type GgmlTypeName } from './ggmlTypes.ts';
+import { ggmlTypes, unreadTypes, type GgmlTypeName } from './ggmlTypes.ts';
+import type { TensorEntry } from './parseHeader.ts';
 
 /** What a header says of one tensor. */
 export interface GgufTensor {
@@ -20,13 +20,13 @@ export interface GgufTensor {
  * @param alignment - of tensors, as the metadata has it
  * @throws Problem for a type that is not read, by its name, and for what does not lie in the file, whole and by itself
  */
-export async function placeTensors(
+export function placeTensors(
   source: ByteSource,
-  infos: readonly GGUFTensorInfo[],
+  entries: readonly TensorEntry[],
   headerEnd: number,
   alignment: unknown = 32,
-): Promise<ReadonlyMap<string, GgufTensor>> {
-  await checkTypes(source, infos);
+): ReadonlyMap<string, GgufTensor> {
+  checkTypes(source, entries);
   if (!isAlignment(alignment)) {
     throw problem('models', {
       what: `${source.name}: general.alignment is not usable`,
@@ -36,32 +36,31 @@ export async function placeTensors(
   }
   const dataStart = Math.ceil(headerEnd / alignment) * alignment;
   const tensors = new Map<string, GgufTensor>();
-  for (const info of infos) {
+  for (const entry of entries) {
     const wrong = (what: string, got: unknown, expected: string): Error =>
-      problem('models', { what: `${source.name}: tensor '${info.name}' ${what}`, got, expected });
-    if (tensors.has(info.name)) throw wrong('is there twice', info.name, 'every name once');
-    const type = ggmlTypes.get(info.dtype)!;
-    const shape = info.shape.map(Number).reverse();
-    const count = info.shape.reduce((product, size) => product * size, 1n);
-    if (shape.length === 0 || shape.length > 4 || count === 0n)
-      throw wrong('has no usable shape', shape, '1 to 4 sizes ≥ 1');
+      problem('models', { what: `${source.name}: tensor '${entry.name}' ${what}`, got, expected });
+    if (tensors.has(entry.name)) throw wrong('is there twice', entry.name, 'every name once');
+    const type = ggmlTypes.get(entry.type)!;
+    const shape = entry.shape.map(Number).reverse();
+    const count = entry.shape.reduce((product, size) => product * size, 1n);
+    if (count === 0n) throw wrong('has no usable shape', shape, 'sizes ≥ 1');
     if (shape.at(-1)! % type.blockSize !== 0) {
       throw wrong(`of type ${type.name} is not made of whole blocks`, shape, `rows of a multiple of ${type.blockSize}`);
     }
-    if (info.offset % BigInt(alignment) !== 0n)
-      throw wrong('is not aligned', info.offset.toString(), `a multiple of ${alignment}`);
+    if (entry.offset % BigInt(alignment) !== 0n)
+      throw wrong('is not aligned', entry.offset.toString(), `a multiple of ${alignment}`);
     const sizeBytes = (count / BigInt(type.blockSize)) * BigInt(type.blockBytes);
-    const end = BigInt(dataStart) + info.offset + sizeBytes;
+    const end = BigInt(dataStart) + entry.offset + sizeBytes;
     if (end > BigInt(source.sizeBytes)) {
       throw problem('models', {
-        what: `${source.name} ends inside tensor '${info.name}'`,
+        what: `${source.name} ends inside tensor '${entry.name}'`,
         got: `${source.sizeBytes} bytes`,
         expected: `at least ${end.toString()} bytes`,
         fix: 'the file is cut short: fetch it again',
       });
     }
-    const offsetBytes = dataStart + Number(info.offset);
-    tensors.set(info.name, { type: type.name, shape, offsetBytes, sizeBytes: Number(sizeBytes) });
+    const offsetBytes = dataStart + Number(entry.offset);
+    tensors.set(entry.name, { type: type.name, shape, offsetBytes, sizeBytes: Number(sizeBytes) });
   }
   checkOverlap(source, tensors);
   return tensors;
@@ -71,14 +70,13 @@ function isAlignment(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(Math.log2(value)) && value <= 2 ** 30;
 }
 
-async function checkTypes({ name }: ByteSource, infos: readonly GGUFTensorInfo[]): Promise<void> {
-  const unread = infos.filter(({ dtype }) => !ggmlTypes.has(dtype));
+function checkTypes({ name }: ByteSource, entries: readonly TensorEntry[]): void {
+  const unread = entries.filter(({ type }) => !ggmlTypes.has(type));
   if (unread.length === 0) return;
-  const { GGMLQuantizationType: names } = await import('@huggingface/gguf');
-  const nameOf = (type: number): string => (names as Readonly<Record<number, string>>)[type] ?? `number ${type}`;
+  const names = unread.map(({ type }) => unreadTypes[type] ?? `number ${type}`);
   throw problem('models', {
     what: `${name} holds tensors of a type that is not read`,
-    got: [...new Set(unread.map(({ dtype }) => nameOf(dtype)))].join(', '),
+    got: [...new Set(names)].join(', '),
     expected: `types ${[...ggmlTypes.values()].map(type => type.name).join(', ')}`,
     fix: `take the model in another quantisation, such as Q8_0 or Q4_K_M (the first of these tensors is '${unread[0]!.name}')`,
   });

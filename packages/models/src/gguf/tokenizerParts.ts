@@ -1,6 +1,7 @@
 import { problem, type Problem } from '@dropbp/basics';
 import { preTokenizers, type PreTokenizer } from './preTokenizers.ts';
-import type { GgufHeader, GgufValue } from './readGguf.ts';
+import type { GgufValue } from './parseHeader.ts';
+import type { GgufHeader } from './readGguf.ts';
 
 /** What a file says of its tokenizer, checked. */
 export interface TokenizerParts {
@@ -47,8 +48,6 @@ export function tokenizerParts(header: GgufHeader): TokenizerParts | Problem {
   }
   const preTokenizer = preTokenizers[pre]!;
   if (get('add_space_prefix') === true) return fault('puts a space in front (add_space_prefix)', true, 'false');
-  if (!header.hasExactStrings)
-    return fault('cannot be read as it stands', 'other bytes', 'strings of UTF-8 without a byte order mark');
 
   const [tokens, types, merges] = [get('tokens'), get('token_type') ?? [], get('merges')];
   if (!isListOf('string', tokens) || new Set(tokens).size !== tokens.length)
