@@ -232,6 +232,39 @@ describe('attention', () => {
   }
 });
 
+describe('attention of rows that hold several texts', () => {
+  const size = 4;
+  const [q, k, v] = [variable([1, 2, 7, size]), variable([1, 1, 9, size]), variable([1, 1, 9, size])];
+  // Two keys in front of the queries, one query without a text, and texts of 3 and 3.
+  const textStarts = tf.tensor2d([[0, 0, 0, 3, 3, 3]]);
+  const part = (x: tf.Tensor, start: number, count: number): tf.Tensor =>
+    tf.slice(x, [0, 0, start, 0], [-1, -1, count, -1]);
+  const plain = (): tf.Tensor => {
+    const seen = (x: tf.Tensor, own: number): tf.Tensor => tf.concat([part(x, 0, 3), part(x, own, 3)], 2);
+    return tf.concat(
+      [
+        attention(part(q, 0, 1), part(k, 0, 3), part(v, 0, 3)),
+        ...[3, 6].map(own => attention(part(q, own - 2, 3), seen(k, own), seen(v, own))),
+      ],
+      2,
+    );
+  };
+  it.each([2, 3, 128])('lets each see itself and what is in front of all, in chunks of %i', async chunk => {
+    const ours = (): tf.Tensor => attention(q, k, v, { textStarts, chunk });
+    await expectClose(ours(), plain(), 1e-5);
+    const gradients = (run: () => tf.Tensor): tf.Tensor[] =>
+      tf.engine().gradients(() => weighed(run()), [q, k, v]).grads;
+    const wanted = gradients(plain);
+    for (const [i, gradient] of gradients(ours).entries()) await expectClose(gradient, wanted[i]!, 1e-5);
+  });
+  it('is refused where a window would hide what is in front', () => {
+    expect(() => attention(q, k, v, { textStarts, window: 8 })).toThrow(
+      'do not fit into the sliding window; got "a window of 8',
+    );
+    expect(attention(q, k, v, { textStarts, window: 9 }).shape).toEqual([1, 2, 7, size]);
+  });
+});
+
 describe('rows', () => {
   const indices = tf.tensor2d([[0, 2], [2, 2]], [2, 2], 'int32'); // prettier-ignore
   it('embedding sums the gradients of a row that is looked up several times', async () => {

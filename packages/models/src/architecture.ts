@@ -11,6 +11,7 @@ export interface Definition extends Pick<
   | 'hiddenSize'
   | 'vocabSize'
   | 'maxPositions'
+  | 'takesPositions'
   | 'modules'
   | 'branches'
   | 'embedding'

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { problem } from '@dropbp/basics';
 import { after } from '../engine.ts';
 import { withGradient } from './withGradient.ts';
 
@@ -108,6 +109,8 @@ function attentionLayout(
   const [batch, heads, queries, size] = qShape as [number, number, number, number];
   const [, groups, keys] = kShape as [number, number, number];
   const { scale = 1 / Math.sqrt(size), window = Infinity, chunk = 128 } = options;
+  const front = keys - (options.textStarts?.shape[1] ?? keys);
+  if (front > 0 && window < keys) throw tooSmallWindow(window, keys);
   const group = heads / groups;
   const offset = keys - queries; // position of the first query among the keys
 
@@ -184,4 +187,13 @@ function textBias(
     return number < 0 ? keys : number;
   });
   return tf.mul(tf.cast(tf.less(tf.tensor(numbers, [1, 1, 1, seen]), starts), 'float32'), HIDDEN);
+}
+
+/** By their distance, keys in front of the first text would leave the window of the later ones, and not of the first. */
+function tooSmallWindow(window: number, keys: number): Error {
+  return problem('core', {
+    what: 'rows of several texts behind virtual tokens do not fit into the sliding window',
+    got: `a window of ${window} for ${keys} keys`,
+    fix: 'take shorter rows, or give each text a row of its own',
+  });
 }
