@@ -56,7 +56,7 @@ describe('dropbp train, inspect, generate', () => {
     const record = JSON.parse(readFileSync(at('run/run.json'), 'utf8')) as RunRecord;
     expect(record).toMatchObject({
       ...{ format: 2, name: 'LoRA + DropBP 0.5' },
-      options: { rank: 8, rate: 0.5, time: 16, learningRate: 0.02, seed: 1 },
+      options: { rank: 8, time: 16, learningRate: 0.02, seed: 1 },
       model: { architecture: 'llama', parameters: 26_816, trainable: 8192 },
     });
     expect(record.steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
@@ -184,7 +184,7 @@ describe('what is refused', () => {
     ['a text that is too short', async () => {
       writeFileSync(at('short.txt'), 'too short');
       return dropbp('train', '--model', model, '--data', at('short.txt'), '--out', at('x'));
-    }, 1, /short\.txt is too short to train on; got "9 tokens"; expected at least 128, two sequences/],
+    }, 1, /short\.txt is too short to hold a part of it out; got "one row"; give more, or --held-out 0/],
     ['a target that matches nothing', () => train('x', '--targets', 'q_prj'), 1, /^dropbp train: .*q_prj.*q_proj/m],
     ['targets with a gap', () => train('x', '--targets', 'q_proj,,v_proj'), 2, /--targets is not usable; got "q_proj,,v_proj"/],
     ['a time beyond the positions', () => train('x', '--time', '100'), 1, /100.*64/],
@@ -197,7 +197,7 @@ describe('what is refused', () => {
     ['a file of something else', () => dropbp('inspect', data), 1, /this is no file that dropbp knows/],
     ['a run that is none', () => dropbp('report', model, '--out', at('x.html')), 1, /run\.json/],
     ['a misspelt flag', () => train('x', '--rnak', '4'), 2, /^dropbp train: there is no flag --rnak; did you mean --rank/],
-    ['a missing flag', () => dropbp('train', '--model', model), 2, /--data <file> is missing; expected the text/],
+    ['a missing flag', () => dropbp('train', '--model', model), 2, /--out <folder> is missing; expected where/],
     ['a value out of range', () => train('x', '--rate', '1'), 2, /--rate is not usable; got "1"; expected a number in \[0, 1\)/],
   ]; // prettier-ignore
   it.each(refusals)('%s', async (_what, attempt, code, message) => {

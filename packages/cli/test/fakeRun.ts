@@ -18,7 +18,13 @@ export function fakeRun(changes: Partial<RunRecord> = {}): RunRecord {
     startedAt: '2026-01-02T03:04:05.678Z',
     options: { rank: 8, rate: 0.5 },
     model: { source: 'models/austen-base', architecture: 'llama', parameters: 3_064_320, trainable: 98_304 },
-    data: { source: 'texts/kjv.txt.gz', trainTokens: 400_000, heldOutTokens: 16_384 },
+    data: {
+      source: 'texts/kjv.txt.gz',
+      explanation: 'Plain text.',
+      rows: 64,
+      trainTokens: 400_000,
+      heldOutTokens: 16_384,
+    },
     steps,
     heldOut: [
       { step: 0, loss: 5.2 },

@@ -39,9 +39,10 @@ export function parseFlags(command: string, flags: Flags, args: readonly string[
     const key = byName.get(name);
     if (key === undefined) throw unknown(command, name, [...byName.keys()]);
     const value = readValue(flags, key, token);
-    const { join } = flags[key]!;
-    if (values.has(key) && !join) throw problem('cli', { what: `${name} is given twice`, fix: 'give it once' });
-    values.set(key, values.has(key) ? join!([values.get(key), value]) : value);
+    const flag = flags[key]!;
+    if (!values.has(key)) values.set(key, value);
+    else if (flag.join !== undefined) values.set(key, flag.join([values.get(key), value]));
+    else throw problem('cli', { what: `${name} is given twice`, fix: 'give it once' });
   }
   return { values, positionals };
 }

@@ -1,11 +1,14 @@
 import { compose, type Tuned } from '@dropbp/compose';
-import type { Tokenizer } from '@dropbp/data';
+import { prepared } from '@dropbp/core';
+import { loadChatTemplate, type Dataset, type Tokenizer } from '@dropbp/data';
+import { asChat, defaultPrompt } from '../data/defaultPrompt.ts';
+import { openData } from '../data/openData.ts';
+import { prepareData, type PreparedData } from '../data/prepareData.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
 import { chooseDropBP } from './chooseDropBP.ts';
 import { chooseAdapter } from './chooseMethod.ts';
 import { openModel } from './openModel.ts';
-import { prepareText, type PreparedText } from './prepareText.ts';
-import { settleRun, type RunSettings } from './runSettings.ts';
+import { runLength, sequenceTime, settleRun, type RunSettings } from './runSettings.ts';
 import type { TrainFlagValues } from './trainFlags.ts';
 
 /** All that a run needs, in memory. */
@@ -13,23 +16,42 @@ export interface PreparedRun {
   readonly settings: RunSettings;
   readonly tuned: Tuned;
   readonly tokenizer: Tokenizer;
-  readonly text: PreparedText;
+  readonly dataset: Dataset;
+  readonly data: PreparedData;
   /** What the text samples begin with, and how long they are: 0 where there are none. */
   readonly prompt: string;
   readonly sampleTokens: number;
 }
 
-/** Loads model and data, and puts together what is trained. Writes nothing. */
-export async function prepareRun(flags: TrainFlagValues, status: StatusLine): Promise<PreparedRun> {
-  const { model, tokenizer } = await openModel(flags.model, status);
-  const settings = settleRun(flags, model);
-  // Before the text is read: a wrong target shows at once.
-  const tuned = compose(model, chooseAdapter(flags), await chooseDropBP(flags, model));
-  status.show(`Reading ${flags.data}`);
-  const { batch, time, seed, heldOut, steps, accumulation } = settings;
-  const text = await prepareText(flags.data, tokenizer, { batch, time, seed, heldOut, batches: steps * accumulation });
-  const prompt = flags.prompt ?? text.beginning;
-  const room = model.maxPositions - tokenizer.encode(prompt).length;
+/**
+ * Loads model and data, and puts together what is trained. Writes nothing.
+ *
+ * @param startedAt - when the run began: chat templates may write the date
+ */
+export async function prepareRun(flags: TrainFlagValues, startedAt: string, status: StatusLine): Promise<PreparedRun> {
+  const length = runLength(flags);
+  const { model, tokenizer, folder } = await openModel(flags.model, status);
+  // Before the data are read: a wrong target shows at once.
+  const tuned = compose(model, await prepared(chooseAdapter(flags), model), await chooseDropBP(flags, model));
+  status.show(`Reading ${flags.data.join(', ')}`);
+  const dataset = await openData(flags);
+  const time = sequenceTime(flags, model, dataset.format.name);
+  const isChat = dataset.format.name === 'chat';
+  const chatTemplate = isChat ? await loadChatTemplate(folder, { date: new Date(startedAt) }) : undefined;
+  const { batch, seed } = flags;
+  const data = await prepareData(dataset, { flags, tokenizer, chatTemplate, time, batch, seed, length });
+  const settings = settleRun(flags, { time, batches: data.counts.batches });
+  const prompt = await promptOf(flags.prompt, dataset, chatTemplate);
+  const room = model.maxPositions - tokenizer.encode(prompt, { addSpecialTokens: !isChat }).length;
+  const sampleTokens = prompt === '' ? 0 : Math.max(0, Math.min(flags.sampleTokens, room));
   status.clear();
-  return { settings, tuned, tokenizer, text, prompt, sampleTokens: Math.max(0, Math.min(flags.sampleTokens, room)) };
+  return { settings, tuned, tokenizer, dataset, data, prompt, sampleTokens };
+}
+
+type Template = Awaited<ReturnType<typeof loadChatTemplate>>;
+
+function promptOf(given: string | undefined, dataset: Dataset, chatTemplate: Template): Promise<string> {
+  if (given === undefined) return defaultPrompt(dataset, chatTemplate);
+  const isQuestion = chatTemplate !== undefined;
+  return Promise.resolve(isQuestion ? asChat([{ role: 'user', content: given }], chatTemplate) : given);
 }

@@ -6,7 +6,7 @@ import { versions } from './versions.ts';
 
 /** A run as its report shows it, at any moment. */
 export function recordOfRun(
-  { settings, tuned, text, prompt, sampleTokens }: PreparedRun,
+  { settings, tuned, dataset, data, prompt, sampleTokens }: PreparedRun,
   events: readonly RunEvent[],
   rest: Pick<RunRecord, 'startedAt' | 'ended' | 'backend'>,
 ): RunRecord {
@@ -23,7 +23,13 @@ export function recordOfRun(
       parameters: [...model.parameters.values()].reduce((sum, weight) => sum + weight.size, 0),
       trainable: tuned.trainableCount,
     },
-    data: { source: settings.data, trainTokens: text.trainTokens, heldOutTokens: text.heldOutTokens },
+    data: {
+      source: dataset.name,
+      explanation: dataset.explanation,
+      rows: data.counts.trainRows ?? null,
+      trainTokens: data.counts.trainTokens,
+      heldOutTokens: data.counts.heldOutTokens,
+    },
     steps,
     heldOut: recordsOf(events, 'heldOut'),
     branches: branchRecords(tuned),

@@ -55,7 +55,15 @@ export interface RunRecord {
     readonly parameters: number;
     readonly trainable: number;
   };
-  readonly data: { readonly source: string; readonly trainTokens: number; readonly heldOutTokens: number };
+  readonly data: {
+    readonly source: string;
+    /** What was found, and why. */
+    readonly explanation: string;
+    /** Rows to learn from; null for a stream. */
+    readonly rows: number | null;
+    readonly trainTokens: number;
+    readonly heldOutTokens: number;
+  };
   readonly steps: readonly StepRecord[];
   /** Held-out loss: before, as training went, after. Empty where no text was held out. */
   readonly heldOut: readonly HeldOutRecord[];

@@ -1,33 +1,55 @@
 import { problem } from '@dropbp/basics';
 import type { Model } from '@dropbp/core';
+import type { RowFormatName } from '@dropbp/data';
 import { budgetOf } from './chooseDropBP.ts';
 import type { TrainFlagValues } from './trainFlags.ts';
 
-/** The flags of a run with everything filled in that follows from the model and from other flags. */
+/** The flags of a run with everything filled in that follows from the model, the data and other flags. */
 export interface RunSettings extends TrainFlagValues {
   readonly time: number;
+  readonly steps: number;
   readonly learningRate: number;
   readonly saveEvery: number;
   /** Steps from one evaluation to the next. */
   readonly evaluateEvery: number;
 }
 
-/** Fills in what was not given. @throws Problem for what the model cannot do */
-export function settleRun(flags: TrainFlagValues, model: Pick<Model, 'maxPositions'>): RunSettings {
-  const { steps, evaluations, time = Math.min(128, model.maxPositions) } = flags;
-  if (time > model.maxPositions) {
-    throw problem('cli', {
-      what: '--time is longer than the model has positions for',
-      got: time,
-      expected: `at most ${model.maxPositions}`,
-    });
-  }
+/** Tokens in a sequence at most. @throws Problem for more than the model has positions for */
+export function sequenceTime(
+  { time }: Pick<TrainFlagValues, 'time'>,
+  { maxPositions }: Pick<Model, 'maxPositions'>,
+  format: RowFormatName,
+): number {
+  if (time === undefined) return Math.min(format === 'text' ? 128 : 512, maxPositions);
+  if (time <= maxPositions) return time;
+  throw problem('cli', {
+    what: '--time is longer than the model has positions for',
+    got: time,
+    expected: `at most ${maxPositions}`,
+  });
+}
+
+/** How long a run is. @throws Problem for flags that say it twice */
+export function runLength({
+  steps,
+  epochs,
+  accumulation,
+}: Pick<TrainFlagValues, 'steps' | 'epochs' | 'accumulation'>): { batches: number } | { epochs: number } {
+  if (epochs === undefined) return { batches: (steps ?? 300) * accumulation };
+  if (steps === undefined) return { epochs };
+  throw problem('cli', { what: '--steps and --epochs both say how long the run is', fix: 'give one of them' });
+}
+
+/** Fills in what was not given. @param batches - that the run takes */
+export function settleRun(flags: TrainFlagValues, { time, batches }: { time: number; batches: number }): RunSettings {
+  const steps = Math.max(1, Math.floor(batches / flags.accumulation));
   return {
     ...flags,
     ...budgetOf(flags),
     time,
+    steps,
     learningRate: flags.learningRate ?? (flags.adapter === 'lora' ? 1e-3 : 1e-4),
     saveEvery: flags.saveEvery ?? Math.min(100, Math.ceil(steps / 10)),
-    evaluateEvery: Math.ceil(steps / evaluations),
+    evaluateEvery: Math.ceil(steps / flags.evaluations),
   };
 }

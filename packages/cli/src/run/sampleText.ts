@@ -5,10 +5,12 @@ import { generate } from '@dropbp/models';
 export async function sampleText(
   subject: Parameters<typeof generate>[0],
   tokenizer: Tokenizer,
-  options: { readonly prompt: string; readonly maxNewTokens: number; readonly seed: number },
+  options: { readonly prompt: string; readonly isChat: boolean; readonly maxNewTokens: number; readonly seed: number },
 ): Promise<string> {
-  const { prompt, maxNewTokens, seed } = options;
-  const tokens = generate(subject, tokenizer.encode(prompt), { maxNewTokens, temperature: 0.8, topK: 40, seed });
+  const { prompt, isChat, maxNewTokens, seed } = options;
+  // A chat template has written all special tokens.
+  const given = tokenizer.encode(prompt, { addSpecialTokens: !isChat });
+  const tokens = generate(subject, given, { maxNewTokens, temperature: 0.8, topK: 40, seed });
   let text = '';
   for await (const piece of streamText(tokenizer, tokens, { skipSpecialTokens: true })) text += piece;
   return text;

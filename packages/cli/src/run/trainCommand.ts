@@ -41,7 +41,7 @@ export const trainCommand = command({
     const stored = flags.resume ? await readRunOptions(flags.out) : undefined;
     const startedAt = typeof stored?.startedAt === 'string' ? stored.startedAt : new Date().toISOString();
     const backend = await startBackend(flags.backend, terminal);
-    const run = await prepareRun(flags, statusLine(terminal));
+    const run = await prepareRun(flags, startedAt, statusLine(terminal));
     const options = { startedAt, flags: flagsOfRun(flags) };
     await folder.begin(options);
     if (folder.stepsDone > 0) terminal.notes(`Going on after step ${folder.stepsDone}\n`);

@@ -13,17 +13,19 @@ import {
   toggle,
   type FlagValues,
 } from '../flags/flag.ts';
+import { dataFlags } from '../data/dataFlags.ts';
 import { dropFlags } from './dropFlags.ts';
 import { backendFlag } from './startBackend.ts';
 
 /** The flags of `dropbp train`. */
 export const trainFlags = {
   model: requiredText('<folder|hub id>', 'the model to fine-tune'),
-  data: requiredText('<file>', 'the text to learn from: UTF-8, also as .gz'),
   out: requiredText('<folder>', 'where the adapter and the report go'),
   config: text('<file>', 'flags from a file, YAML or JSON, as learningRate: 0.001; those given here win'),
   resume: toggle('go on with the run in that folder, with its flags; begins where there is none'),
   overwrite: toggle('replace an earlier run in that folder'),
+
+  ...dataFlags,
 
   adapter: choice(['lora', 'full'], 'what is trained: a LoRA adapter, or all weights', 'lora'),
   rank: number(positiveInteger, 'rank of LoRA', 8),
@@ -34,9 +36,13 @@ export const trainFlags = {
 
   ...dropFlags,
 
-  steps: number(positiveInteger, 'optimiser steps', 300),
+  steps: { ...number(positiveInteger, 'optimiser steps'), defaultText: '300, or what --epochs makes' },
+  epochs: number(positiveInteger, 'how often all data are gone through, in place of --steps'),
   batch: number(positiveInteger, 'sequences in a batch', 8),
-  time: { ...number(positiveInteger, 'tokens in a sequence'), defaultText: '128, or as many as the model can' },
+  time: {
+    ...number(positiveInteger, 'tokens in a sequence at most'),
+    defaultText: '128 for texts, 512 else, or as many as the model can',
+  },
   accumulation: number(positiveInteger, 'batches in a step', 1),
   learningRate: { ...number(positive, 'at its highest'), defaultText: '0.001 for lora, 0.0001 for full' },
   schedule: choice(['cosine', 'linear', 'constant'], 'how the learning rate falls', 'cosine'),
@@ -44,9 +50,8 @@ export const trainFlags = {
   weightDecay: number(notNegative, "AdamW's", 0),
   maxGradientNorm: number(positive, 'gradients are clipped to this norm', 1),
 
-  heldOut: number(share, 'share of the text to measure on instead of learning from it', 0.05),
   evaluations: number(positiveInteger, 'how often the held-out loss is measured, after the first time', 4),
-  prompt: { ...text('<text>', 'what the text samples begin with'), defaultText: "the text's first words" },
+  prompt: { ...text('<text>', 'what the text samples begin with'), defaultText: 'how the data begin' },
   sampleTokens: number(index, 'tokens in a text sample; 0 writes none', 60),
   patience: {
     ...number(positiveInteger, 'end when so many evaluations in a row have not lowered the held-out loss'),
@@ -68,10 +73,11 @@ export const trainFlags = {
 
 /** Titles in the help. */
 export const trainSections = {
+  data: 'What is learned from',
   adapter: 'What is trained',
   rate: 'DropBP',
   steps: 'Training',
-  heldOut: 'What is measured',
+  evaluations: 'What is measured',
   saveEvery: 'Checkpoints',
   seed: 'Other',
 };

@@ -25,33 +25,32 @@ export interface TrainStepsOptions {
  * @returns why it ended: undefined where there was nothing left to do
  */
 export async function trainSteps(
-  { settings, tuned, text, tokenizer, prompt, sampleTokens }: PreparedRun,
+  { settings, tuned, data, dataset, tokenizer, prompt, sampleTokens }: PreparedRun,
   { folder, observer, stop, onUnderWay, onEvaluated }: TrainStepsOptions,
 ): Promise<TrainStep['ended']> {
   const { steps, learningRate, weightDecay, accumulation, maxGradientNorm, seed, patience } = settings;
   const { saveEvery, keepCheckpoints, evaluateEvery } = settings;
+  const { heldOut } = data;
+  const isChat = dataset.format.name === 'chat';
   const sample = async (step: number): Promise<void> => {
     if (sampleTokens === 0) return;
-    const written = await sampleText(tuned, tokenizer, { prompt, maxNewTokens: sampleTokens, seed });
+    const written = await sampleText(tuned, tokenizer, { prompt, isChat, maxNewTokens: sampleTokens, seed });
     observer.observe({ type: 'sample', step, text: written });
   };
   if (folder.stepsDone === 0) {
-    if (text.heldOutBatches !== undefined) {
-      observer.observe({ type: 'heldOut', step: 0, loss: await evaluateLoss(tuned, text.heldOutBatches) });
-    }
+    if (heldOut) observer.observe({ type: 'heldOut', step: 0, loss: await evaluateLoss(tuned, heldOut()) });
     await sample(0);
   }
 
   const optimizer = adamW({ learningRate, weightDecay });
-  const heldOut = text.heldOutBatches;
   const evaluate = heldOut && {
-    batches: () => heldOut,
+    batches: heldOut,
     every: evaluateEvery,
     ...(patience !== undefined && { patience }),
   };
   let ended: TrainStep['ended'];
   try {
-    for await (const step of train(tuned, text.trainBatches, {
+    for await (const step of train(tuned, data.train, {
       ...{ steps, optimizer, accumulation, maxGradientNorm, seed, stop },
       schedule: scheduleOf(settings),
       checkpoints: { directory: folder.checkpoints, every: saveEvery, keep: keepCheckpoints, resume: true },
