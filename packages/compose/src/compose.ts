@@ -13,6 +13,7 @@ import {
 import type { DropBP } from '@dropbp/dropbp';
 import { startDropping, type Drops } from './dropping.ts';
 import { gradientPass, lossPass } from './gradientPass.ts';
+import { manyAdapters } from './many/manyAdapters.ts';
 import { mergeInto, mergeSafely } from './mergeInto.ts';
 import { readyBatch } from './readyBatch.ts';
 import { saveTuned } from './saveTuned.ts';
@@ -20,7 +21,7 @@ import { measureSensitivities } from './sensitivity/measureSensitivities.ts';
 import { meanOverSamples } from './sensitivity/meanOverSamples.ts';
 import { serialized } from './serialized.ts';
 import { checkpointedBranches, type ComposeOptions } from './composeOptions.ts';
-import type { StepOptions, Tuned, ValueAndGradients } from './tuned.ts';
+import type { StepOptions, Tuned, TunedAdapter, ValueAndGradients } from './tuned.ts';
 
 /** The step whose dropout masks calibration uses: none of training's. */
 const CALIBRATION_STEP = -1;
@@ -41,7 +42,12 @@ const MASKS = 1;
  * ```
  */
 export function compose(model: Model, adapter: Adapter, dropBP?: DropBP, options: ComposeOptions = {}): Tuned {
-  checkOptions('compose', 'compose()', options, ['checkpointing', 'loss']);
+  checkOptions('compose', 'compose()', options, ['adapterName', 'checkpointing', 'loss']);
+  return manyAdapters(model, adapter, options, each => bind(model, each, dropBP, options));
+}
+
+/** One adapter and DropBP, bound to a model. */
+function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, options: ComposeOptions): TunedAdapter {
   const { loss } = options;
   const attachment = adapter.attach(model);
   const { parameters } = attachment;

@@ -4,6 +4,8 @@ import type { Batch, Branch, Model } from '@dropbp/core';
 
 /** Options of {@link compose}. */
 export interface ComposeOptions {
+  /** The adapter's name, where there will be several: see `tuned.addAdapter`. @defaultValue 'default' */
+  readonly adapterName?: string;
   /**
    * Gradient checkpointing: the branches whose backward pass runs them once more instead of keeping what it needs of them; all
    * with `true`, or those for which the function says so: `branch => branch.kind === 'mlp'`. A branch then costs a third more

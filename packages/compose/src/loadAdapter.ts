@@ -1,4 +1,4 @@
-import { checkOptions, problem } from '@dropbp/basics';
+import { checkOptions, nodeModule, problem } from '@dropbp/basics';
 import type { Adapter, AdapterFormat, PeftFiles } from '@dropbp/core';
 import { findFormat } from './findFormat.ts';
 import { readAdapterFolder, type AdapterFolder } from './readAdapterFolder.ts';
@@ -16,6 +16,8 @@ export interface AdapterFiles {
 export interface LoadAdapterOptions {
   /** Formats to look through first: the `peftFormat` of adapter packages, or your own. @defaultValue none */
   readonly formats?: readonly AdapterFormat[];
+  /** The adapter's name, where the folder holds several: each but that called `default` is in a folder of its name. */
+  readonly subfolder?: string;
 }
 
 /**
@@ -30,8 +32,8 @@ export interface LoadAdapterOptions {
  * ```
  */
 export async function loadAdapter(source: string | AdapterFiles, options: LoadAdapterOptions = {}): Promise<Adapter> {
-  checkOptions('compose', 'loadAdapter()', options, ['formats']);
-  const { config, weights } = await openAdapter(source);
+  checkOptions('compose', 'loadAdapter()', options, ['formats', 'subfolder']);
+  const { config, weights } = await openAdapter(source, options.subfolder);
   const peftType = config.peft_type;
   if (typeof peftType !== 'string') {
     throw problem('compose', {
@@ -55,6 +57,16 @@ export async function readAdapter(source: string | AdapterFiles): Promise<PeftFi
   return { config, tensors: await readArrays(weights) };
 }
 
-async function openAdapter(source: string | AdapterFiles): Promise<AdapterFolder | AdapterFiles> {
-  return typeof source === 'string' ? readAdapterFolder(source) : source;
+async function openAdapter(source: string | AdapterFiles, subfolder?: string): Promise<AdapterFolder | AdapterFiles> {
+  if (typeof source === 'string') {
+    return readAdapterFolder(
+      subfolder === undefined ? source : nodeModule('compose', 'node:path').join(source, subfolder),
+    );
+  }
+  if (subfolder === undefined) return source;
+  throw problem('compose', {
+    what: 'subfolder has no effect on files',
+    got: subfolder,
+    fix: 'give the files of that folder',
+  });
 }

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { Adapter, Batch, ForwardOptions, Model, Runnable, TokenRows } from '@dropbp/core';
+import type { Adapter, Batch, ForwardOptions, Model, RowGroups, Runnable, TokenRows } from '@dropbp/core';
 import type { DropSchedule } from '@dropbp/dropbp';
 
 /** Options of {@link Tuned.valueAndGradients}. */
@@ -42,8 +42,61 @@ export interface ValueAndGradients extends Loss {
   readonly dropped: readonly boolean[];
 }
 
-/** A model bound to an adapter, with DropBP where it was given. */
-export interface Tuned extends Runnable {
+/** Several adapters on one model, which is held once. One of them is in use. */
+export interface ManyAdapters {
+  /** By name, in the order in which they came. */
+  readonly adapters: ReadonlyMap<string, Adapter>;
+  /** The name of the one in use; undefined within {@link ManyAdapters.withoutAdapter}. */
+  readonly activeAdapter: string | undefined;
+  /**
+   * Binds another adapter to the model, with the same DropBP and options. It is not in use yet. One whose first values follow from
+   * the model must be `prepared()` before.
+   *
+   * @throws Problem if the name is taken or not usable, or the adapter does not fit the model; nothing is changed then
+   */
+  addAdapter(name: string, adapter: Adapter): void;
+  /**
+   * From now on the model is used with this adapter: forward passes, training, merging. Adapters of one kind and shape share what
+   * an engine has compiled. Calls that are under way go on with the one that they began with.
+   *
+   * @throws Problem if there is none of this name
+   */
+  useAdapter(name: string): void;
+  /** Frees an adapter that is not in use. @throws Problem if it is in use, or there is none of this name */
+  removeAdapter(name: string): void;
+  /**
+   * Runs something with the plain model in the place of the one with an adapter, and afterwards goes on as before, after an error
+   * too. Of a function that returns a promise, until that is settled: other calls in the meantime see the plain model too.
+   */
+  withoutAdapter<T>(run: () => T): T;
+  /** For `generateBatch` of `@dropbp/models`: rows of a batch with an adapter each. */
+  forRows(adapters: readonly (string | undefined)[]): RowGroups;
+  /**
+   * Writes the adapters as PEFT does: `adapter_config.json` and `adapter_model.safetensors`, that called `default` in the folder
+   * itself, others in folders of their names. Where the trained weights are the model's own, a checkpoint folder.
+   *
+   * @throws Problem if a parameter is NaN or infinite, or a folder cannot be written
+   */
+  save(directory: string, options?: SaveAdaptersOptions): Promise<void>;
+  /** Frees the parameters of all adapters, not the model's. A second call does nothing. */
+  dispose(): void;
+}
+
+/** Options of {@link ManyAdapters.save}. */
+export interface SaveAdaptersOptions {
+  /** Names of those to save. @defaultValue all */
+  readonly adapters?: readonly string[];
+}
+
+/** A model bound to an adapter or several, with DropBP where it was given. */
+export interface Tuned extends TunedAdapter, ManyAdapters {
+  save(directory: string, options?: SaveAdaptersOptions): Promise<void>;
+  forRows(adapters: readonly (string | undefined)[]): RowGroups;
+  dispose(): void;
+}
+
+/** A model bound to one adapter, with DropBP where it was given. */
+export interface TunedAdapter extends Omit<Runnable, 'forRows'> {
   readonly adapter: Adapter;
   /** What is trained, by name, in a stable order. */
   readonly parameters: ReadonlyMap<string, tf.Variable>;

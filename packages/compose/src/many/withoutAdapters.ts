@@ -1,0 +1,40 @@
+import { problem } from '@dropbp/basics';
+import { forwardLogits, plainRunnable, type Model } from '@dropbp/core';
+import type { ComposeOptions } from '../composeOptions.ts';
+import { lossPass } from '../gradientPass.ts';
+import { readyBatch } from '../readyBatch.ts';
+import type { TunedAdapter } from '../tuned.ts';
+
+/** The plain model in the place of one with an adapter: what needs none works, and the rest says that there is none. */
+export function withoutAdapters(model: Model, { loss }: ComposeOptions): TunedAdapter {
+  const runnable = plainRunnable(model);
+  const refused = (what: string) => (): never => {
+    throw problem('compose', {
+      what: `${what} needs an adapter, and none is in use here`,
+      fix: 'call it outside withoutAdapter()',
+    });
+  };
+  return {
+    ...runnable,
+    adapter: { name: 'none', attach: refused('attach()') },
+    parameters: new Map(),
+    dropSchedule: undefined,
+    trainableCount: 0,
+    forward: (tokens, options) => forwardLogits(runnable, tokens, options),
+    async loss(batch) {
+      const ready = await readyBatch(runnable, batch, loss);
+      return { value: lossPass(runnable, ready), tokens: ready.rows.labels.length };
+    },
+    valueAndGradients: later(refused('valueAndGradients()')),
+    calibrate: later(refused('calibrate()')),
+    save: later(refused('save()')),
+    merge: refused('merge()'),
+    safeMerge: later(refused('safeMerge()')),
+    dispose: () => undefined,
+  };
+}
+
+/** The same error, as a promise that fails. */
+function later(refused: () => never): () => Promise<never> {
+  return () => Promise.resolve().then(refused);
+}
