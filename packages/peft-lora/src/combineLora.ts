@@ -155,17 +155,11 @@ function resultRank(type: CombinationType, ranks: readonly number[], svdRank: nu
 /** The first adapter's configuration with the modules of all. */
 function combinedConfig(adapters: readonly PeftFiles[], rank: number, modules: readonly string[]): PeftFiles['config'] {
   const configs = adapters.map(({ config }) => config);
-  const targets = ['target_modules', 'exclude_modules', 'layers_to_transform', 'layers_pattern'] as const;
-  const rulesOf = (config: PeftFiles['config']): string =>
-    JSON.stringify(
-      targets.map(key => (Array.isArray(config[key]) ? [...(config[key] as unknown[])].sort() : config[key])),
-    );
-  const isAlike = new Set(configs.map(rulesOf)).size === 1;
   const saved = [...new Set(configs.flatMap(({ modules_to_save }) => (modules_to_save as string[] | null | undefined) ?? []))]; // prettier-ignore
   const one = (key: string, none: unknown): unknown => configs.map(config => config[key] ?? none).find(value => value !== none) ?? none; // prettier-ignore
   return {
     ...configs[0],
-    ...(!isAlike && { target_modules: [...modules].sort(), exclude_modules: null, layers_to_transform: null, layers_pattern: null }), // prettier-ignore
+    ...combinedTargets(configs, modules),
     r: rank,
     lora_alpha: rank,
     rank_pattern: {},
@@ -176,6 +170,21 @@ function combinedConfig(adapters: readonly PeftFiles[], rank: number, modules: r
     bias: one('bias', 'none'),
     trainable_token_indices: one('trainable_token_indices', null),
   };
+}
+
+/** The adapters' rules where they are alike, all names of plain lists, and otherwise every module by its whole name. */
+function combinedTargets(configs: readonly PeftFiles['config'][], modules: readonly string[]): PeftFiles['config'] {
+  const filters = ['exclude_modules', 'layers_to_transform', 'layers_pattern'] as const;
+  const sorted = (value: unknown): unknown => (Array.isArray(value) ? [...(value as unknown[])].sort() : value);
+  const rulesOf = (config: PeftFiles['config']): string =>
+    JSON.stringify([config.target_modules, ...filters.map(key => config[key])].map(sorted));
+  if (new Set(configs.map(rulesOf)).size === 1) return {};
+  const lists = configs.map(({ target_modules }) => target_modules);
+  const isFiltered = configs.some(config => filters.some(key => (config[key] ?? null) !== null));
+  if (!isFiltered && lists.every(list => Array.isArray(list)))
+    return { target_modules: [...new Set(lists.flat())].sort() };
+  const unset = Object.fromEntries(filters.map(key => [key, null]));
+  return { target_modules: [...modules].sort(), ...unset };
 }
 
 function checkCombinable({ settings, initialization }: ReadConfig): void {
