@@ -15,6 +15,7 @@ import { HIDDEN, type PassShape, type Scope } from '@dropbp/core';
 export function keyBiases(pass: PassShape, window?: number): Scope {
   const { batch, offset = 0, attentionMask, positions, cacheCapacity } = pass;
   if (cacheCapacity === undefined) {
+    if (positions !== undefined && window !== undefined) checkNothingInFront(pass, positions);
     return tf.tidy(() => ({
       ...(attentionMask !== undefined && { keyBias: tf.mul(tf.sub(1, tf.cast(attentionMask, 'float32')), HIDDEN) }),
       ...(positions !== undefined && { textStarts: startsOf(positions) }),
@@ -42,6 +43,17 @@ export function keyBiases(pass: PassShape, window?: number): Scope {
     return tf.tensor2d(rows, [batch, cacheCapacity]);
   };
   return { keyBias: bias(Infinity), ...(window !== undefined && { windowKeyBias: bias(window) }) };
+}
+
+/** @throws Problem for what is in front of all texts of a row: from a later one it is farther than from the first, past the window */
+function checkNothingInFront({ time, offset = 0 }: PassShape, positions: tf.Tensor): void {
+  const virtual = time - positions.shape[1]! + Math.max(...[offset].flat());
+  if (virtual === 0) return;
+  throw problem('models', {
+    what: 'rows of several texts behind virtual tokens are not possible with a sliding window',
+    got: `${virtual} virtual tokens`,
+    fix: 'train on rows of one text each, without packing',
+  });
 }
 
 /** A token at position p of its text stands p tokens behind the text's first. */

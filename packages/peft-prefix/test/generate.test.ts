@@ -114,6 +114,26 @@ describe.each(Object.entries(models))('%s', (_, create) => {
         const padded = await logits([[5, 6, 7, 8, 9]], left);
         expectSame(padded.slice(2 * size), (await logits([[1, 2, 7, 8, 9]], left)).slice(2 * size));
       }));
+
+    it('comes in front of each text of a row that holds several', () =>
+      using(make)(async runnable => {
+        const texts = [[7, 8, 9], prompt];
+        const positions = [texts.flatMap(text => text.map((_, i) => i))];
+        const isInFront = (runnable.virtualKeys ?? runnable.virtualTokens) !== undefined;
+        if (model.architecture === 'mistral' && isInFront) {
+          // From the second text, what is in front is farther than from the first, and would leave the window too early.
+          expect(() => forwardLogits(runnable, [texts.flat()], { positions })).toThrow(
+            'rows of several texts behind virtual tokens are not possible with a sliding window; got "4 virtual tokens"',
+          );
+          return;
+        }
+        const packed = forwardLogits(runnable, [texts.flat()], { positions });
+        const rows = texts.map(text => forwardLogits(runnable, [text]));
+        const alone = tf.concat(rows, 1);
+        const difference = tf.tidy(() => tf.max(tf.abs(tf.sub(packed, alone))));
+        expect((await difference.data())[0]).toBeLessThan(1e-4);
+        tf.dispose([packed, alone, difference, ...rows]);
+      }));
   });
 
   it('places a text behind the prefix', () =>
