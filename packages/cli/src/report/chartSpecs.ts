@@ -44,6 +44,7 @@ export function chartSpecs(runs: readonly RunRecord[]): ChartSpec[] {
       isShown: run => run.steps.some(step => step.dropped > 0),
     }),
     rateChart(runs),
+    sensitivityChart(runs),
     stepChart(runs, {
       title: 'Seconds per step',
       note: 'Forward, backward and update, averaged over about 10 steps.',
@@ -142,6 +143,24 @@ function rateChart(runs: readonly RunRecord[]): ChartSpec {
     fromZero: true,
   };
   return { ...fromCurves(spec, curves), xNames: longest.map(branch => branch.path) };
+}
+
+function sensitivityChart(runs: readonly RunRecord[]): ChartSpec {
+  const measured = runs.flatMap((run, index) =>
+    run.branches.some(({ sensitivity }) => sensitivity !== undefined) ? [{ run, index }] : [],
+  );
+  const curves = measured.map(({ run, index }): Curve & SeriesSpec => {
+    const y = run.branches.map(({ sensitivity }) => sensitivity ?? NaN);
+    return { label: run.name, run: index, style: measured.length === 1 ? 'bars' : 'dots', x: y.map((_, i) => i), y };
+  });
+  const spec = {
+    title: 'Sensitivity of each branch',
+    note: 'How much the norms of all gradients change when the branch is dropped: Σ (‖g‖ − ‖g without it‖)².',
+    format: 'scientific' as const,
+    xLabel: 'branch',
+    fromZero: true,
+  };
+  return { ...fromCurves(spec, curves), xNames: (measured[0]?.run.branches ?? []).map(branch => branch.path) };
 }
 
 function fromCurves(spec: Omit<ChartSpec, 'series' | 'data'>, curves: readonly (Curve & SeriesSpec)[]): ChartSpec {

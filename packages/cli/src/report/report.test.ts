@@ -83,6 +83,7 @@ describe('renderReport', () => {
     expect(charts).toHaveLength(specs.length);
     expect(specs.map(spec => spec.title)).toEqual([
       ...['Training loss', 'Held-out loss', 'Dropped backward pass', 'Drop rate of each branch'],
+      ...['Sensitivity of each branch'],
       ...['Seconds per step', 'Memory', 'Gradient norm', 'Learning rate'],
     ]);
     for (const { data, series } of specs) {

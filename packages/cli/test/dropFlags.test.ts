@@ -1,0 +1,99 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commands } from '../src/commands.ts';
+import { runCommandLine } from '../src/flags/runCommandLine.ts';
+import { branchTable } from '../src/report/branchTable.ts';
+import { chooseDropBP } from '../src/run/chooseDropBP.ts';
+import { dropFlags, type DropFlagValues } from '../src/run/dropFlags.ts';
+import type { RunRecord } from '../src/run/runRecord.ts';
+import { fakeRun } from './fakeRun.ts';
+import { fakeTerminal } from './fakeTerminal.ts';
+import { writeTinyModel } from './tinyModelFolder.ts';
+
+let folder: string;
+const at = (name: string): string => join(folder, name);
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'dropbp-flags-'));
+  await writeTinyModel(at('model'));
+  writeFileSync(at('text.txt'), 'The quick brown fox jumps over the lazy dog. '.repeat(60));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function train(out: string, ...flags: string[]): Promise<{ code: number; out: string; notes: string }> {
+  const terminal = fakeTerminal();
+  const shape = ['--steps', '10', '--batch', '2', '--time', '16', '--sample-tokens', '0', '--held-out', '0'];
+  const args = ['train', '--model', at('model'), '--data', at('text.txt'), '--out', at(out), ...shape, ...flags];
+  return { code: await runCommandLine({ commands, version: '0.0.0', args, terminal }), ...terminal.written };
+}
+const recordOf = (out: string): RunRecord => JSON.parse(readFileSync(at(`${out}/run.json`), 'utf8')) as RunRecord;
+
+describe('the flags of DropBP', () => {
+  const defaults = Object.fromEntries(Object.entries(dropFlags).map(([key, { fallback }]) => [key, fallback]));
+  const optionsOf = async (flags: Partial<DropFlagValues>): Promise<unknown> =>
+    (await chooseDropBP({ ...(defaults as DropFlagValues), ...flags, seed: 3 }, { branches: [] }))?.options;
+
+  it.each<[Partial<DropFlagValues>, object]>([
+    [{}, { rate: 0.5, calibration: { at: 0.1 }, sampling: 'reference', allocation: 'reference', seed: 3 }],
+    [{ timeSaved: 0.3 }, { timeSaved: 0.3 }],
+    [{ memory: '2GiB', noCalibration: true }, { memory: 2 ** 31, sampling: 'pivotal', calibration: false }],
+    [{ allocation: 'linear', maxRate: 1, minRate: 0.1 }, { allocation: 'linear', maxRate: 1, minRate: 0.1 }],
+    [{ rate: 0.7, dropWarmup: 0.1, dropRamp: 0.2, dropFrom: 0.3 }, { rate: 0.7, schedule: { warmup: 0.1, ramp: 0.2, from: 0.3 } }],
+    [{ rescale: true, rescaleMax: 8, only: 'mlp', rate: 0.2 }, { rescale: { max: 8 }, only: 'mlp' }],
+    [{ calibrateAt: 0, calibrateEvery: 50, calibrateOn: 4 }, { calibration: { at: 0, every: 50, samples: 4 } }],
+  ])('%j', async (flags, options) => {
+    expect(await optionsOf(flags)).toMatchObject(options);
+  }); // prettier-ignore
+
+  it('are refused where they contradict each other or do nothing', async () => {
+    await expect(optionsOf({ rate: 0.5, memory: '1GiB' })).rejects.toThrow('rate and memory are given');
+    await expect(optionsOf({ rescaleMax: 2 })).rejects.toThrow('--rescale-max has no effect without --rescale');
+    await expect(optionsOf({ dropFrom: 0.2 })).rejects.toThrow('--drop-from has no effect without --drop-ramp');
+    expect(await optionsOf({ rate: 0 })).toBeUndefined();
+  });
+});
+
+describe('sensitivities', () => {
+  it('are kept with a run, for a later one to use from its first step', { timeout: 30_000 }, async () => {
+    const first = await train('first');
+    expect(first).toMatchObject({ code: 0 });
+    expect(first.out).toMatch(
+      /\ndrop rate +attention +sensitivity +mlp +sensitivity\n─+\nmodel\.layers\.0 +0\.\d\d +\d\.\de[+-]\d/,
+    );
+    expect(first.out).toMatch(/\nMeasuring sensitivities +[\d.]+ steps\n/);
+    const measured = recordOf('first').branches.map(({ sensitivity }) => sensitivity!);
+    expect(measured.every(value => value > 0)).toBe(true);
+
+    expect(await train('second', '--sensitivities', at('first'))).toMatchObject({ code: 0 });
+    const second = recordOf('second');
+    expect(second.branches.map(({ sensitivity }) => sensitivity)).toEqual(measured);
+    expect(second.branches.map(({ dropRate }) => dropRate)).toEqual(recordOf('first').branches.map(({ dropRate }) => dropRate)); // prettier-ignore
+    expect(second.steps.some(({ calibrationSeconds }) => calibrationSeconds !== undefined)).toBe(false);
+    expect(second.name).toBe('LoRA + DropBP 0.5');
+    expect(readFileSync(at('second/report.html'), 'utf8')).toContain('Sensitivity of each branch');
+
+    // A run that measured none, and one of another model.
+    expect(await train('third', '--no-calibration', '--rate', '0.25')).toMatchObject({ code: 0 });
+    expect((await train('x', '--sensitivities', at('third'))).notes).toContain('got "a run that measured none"');
+    writeFileSync(at('other.json'), JSON.stringify(fakeRun()));
+    expect((await train('x', '--sensitivities', at('other.json'))).notes).toContain('a run of models/austen-base with 2 branches'); // prettier-ignore
+  });
+});
+
+describe('branchTable', () => {
+  it('shows a row per block', () => {
+    expect(branchTable(fakeRun().branches).split('\n').slice(2)).toEqual([
+      'model.layers.0        0.30             –   0.70        1.0e-2',
+      '',
+    ]);
+  });
+  it('is nothing where nothing is dropped', () => {
+    expect(branchTable([{ path: 'a.b', kind: 'mlp', dropRate: 0 }])).toBe('');
+  });
+  it('leaves sensitivities out where none were measured', () => {
+    const [header] = branchTable([{ path: 'a.b', kind: 'mlp', dropRate: 0.5 }]).split('\n');
+    expect(header).toBe('drop rate   attention    mlp');
+  });
+});
