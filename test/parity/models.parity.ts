@@ -159,7 +159,7 @@ for (const name of referenceModels()) {
         const place = join(values, 'combined');
         const { weights } = reference.combined!;
         const files = [await readAdapter(join(place, 'a')), await readAdapter(join(place, 'b'))];
-        const tuned = compose(model, combineLora(files, { weights, ...camelCased(options) } as CombineLoraOptions));
+        const tuned = compose(model, combineLora(files, { weights, ...camelCased(options) }));
         const expected = await readTensors(place, 'logits.safetensors');
         await expectLogits(tuned, reference, expected, `${combination}.`, LOADED);
         await leaveForPython(`${name}.combined-${combination}`, reference, tuned, path => tuned.save(path), folder);

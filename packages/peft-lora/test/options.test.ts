@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 
 const options = { targetModules: ['q'] };
-const made = (changed: object): ReturnType<typeof lora> => lora({ ...options, ...changed } as LoraOptions);
+const made = (changed: object): ReturnType<typeof lora> => lora({ ...options, ...changed });
 
 it("takes PEFT's names for options that have another here", async () => {
   const model = toyModel();

@@ -72,7 +72,7 @@ it('PiSSA takes the best approximation of its rank out of the weight', async () 
   // No other product of such matrices is nearer.
   const random = seededRandom(4);
   for (let i = 0; i < 5; i++) {
-    const other = [b, a].map(matrix => tf.add(matrix, noise(matrix.shape[0]!, matrix.shape[1]!, random)));
+    const other = [b, a].map(matrix => tf.add(matrix, noise(matrix.shape[0], matrix.shape[1]!, random)));
     expect(await distance(other[0]!, other[1]!)).toBeGreaterThan(best);
   }
 });
@@ -118,7 +118,7 @@ async function difference(a: tf.Tensor, b: tf.Tensor): Promise<number> {
 
 function move({ parameters }: Attachment): void {
   const random = seededRandom(6);
-  for (const variable of parameters.values()) variable.assign(tf.add(variable, noise(variable.shape[0]!, variable.shape[1] ?? 0, random))); // prettier-ignore
+  for (const variable of parameters.values()) variable.assign(tf.add(variable, noise(variable.shape[0], variable.shape[1] ?? 0, random))); // prettier-ignore
 }
 
 function noise(rows: number, columns: number, random: ReturnType<typeof seededRandom>): tf.Tensor {
