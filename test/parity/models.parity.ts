@@ -7,7 +7,7 @@ import { compose, loadAdapter, readAdapter, type Tuned } from '@dropbp/compose';
 import { prepared, type Adapter, type Model } from '@dropbp/core';
 import { generate, loadModel } from '@dropbp/models';
 import { fullFineTune } from '@dropbp/peft-full';
-import { combineLora, lora, loraPlus, type CombineLoraOptions, type LoraPlusOptions } from '@dropbp/peft-lora';
+import { combineLora, lora, loraPlus, type LoraPlusOptions } from '@dropbp/peft-lora';
 import { expectLosses, leaveForPython, logits, trainingLosses } from './compare.ts';
 import {
   camelCased,

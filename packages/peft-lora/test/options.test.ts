@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { toyModel } from '@dropbp/testing';
-import { lora, type LoraOptions } from '../src/index.ts';
+import { lora } from '../src/index.ts';
 
 beforeAll(async () => {
   await tf.setBackend('cpu');
