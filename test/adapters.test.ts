@@ -14,6 +14,7 @@ import {
   pTuningFormat,
 } from '@dropbp/peft-prefix';
 import { testAdapter, type AdapterSuite } from '@dropbp/testing';
+import { ssf, ssfFormat } from '../examples/ownAdapter/ssf.ts';
 
 // Every adapter on every architecture, through the same tests. A new adapter is a line here, a new architecture too.
 
@@ -57,28 +58,28 @@ const adapters: Readonly<Record<string, Suite>> = {
     isMergeable: false,
     format: llamaAdapterFormat,
   },
+  'SSF, the adapter of the guide': { create: () => ssf(allLinear), format: ssfFormat, isMergeable: false },
   'full fine-tuning': { create: () => fullFineTune() },
   'the norms': { create: () => fullFineTune({ parts: ['norms'] }) },
 };
 
-const llama = {
+const ungrouped = {
   vocab_size: 20,
   hidden_size: 8,
   intermediate_size: 12,
   num_hidden_layers: 2,
   num_attention_heads: 4,
-  num_key_value_heads: 2,
   max_position_embeddings: 16,
   initializer_range: 0.4,
 };
-const { num_key_value_heads: _, ...withoutGroups } = llama;
+const llama = { ...ungrouped, num_key_value_heads: 2 };
 const architectures: Readonly<Record<string, object>> = {
   llama,
   mistral: { ...llama, sliding_window: 5 },
   qwen2: llama,
   qwen3: { ...llama, head_dim: 4, tie_word_embeddings: true },
   smollm3: { ...llama, no_rope_layers: [1, 0] },
-  gpt_neox: { ...withoutGroups, num_attention_heads: 2, rotary_pct: 0.5, initializer_range: 0.6 },
+  gpt_neox: { ...ungrouped, num_attention_heads: 2, rotary_pct: 0.5, initializer_range: 0.6 },
   gpt2: { vocab_size: 20, n_embd: 8, n_layer: 2, n_head: 2, n_positions: 16, initializer_range: 0.4 },
 };
 
