@@ -101,6 +101,7 @@ describe('refuses a model', () => {
     ['of no architecture', llama({ 'general.architecture': undefined }), 'is not supported; got undefined'],
     ['that is an adapter', llama({ 'general.type': 'adapter' }), "x.gguf holds no model (general.type); got \"adapter\"; expected 'model'"],
     ['in parts', llama({ 'split.count': { u32: 3 } }), 'x.gguf is one of several parts (split.count); got 3; expected a model in one file; put the parts together: llama-gguf-split --merge'],
+    ['that is a later part', ggufBytes({ metadata: [['split.no', { u32: 1 }], ['split.count', { u32: 3 }]] }), 'x.gguf is one of several parts (split.count); got 3'],
     ['of another way of quantising', llama({ 'general.quantization_version': { u32: 3 } }), 'x.gguf is quantised in another way (general.quantization_version); got 3; expected 2'],
     ['with a key that nobody knows', llama({ 'llama.attention.clamp_kqv': { f32: 8 } }), 'x.gguf asks for what the \'llama\' model does not do; got {"llama.attention.clamp_kqv":8}'],
     ['with a misspelt key', llama({ 'llama.rope.freq_bas': { f32: 8 } }), "if it is misspelt, 'llama.rope.freq_base' is the nearest"],
@@ -120,7 +121,7 @@ describe('refuses a model', () => {
     ['of another vocabulary than its tensors', llama({ 'llama.vocab_size': { u32: 32000 } }), 'misshapen: model.embed_tokens.weight [10,8] in place of [32000,8]'],
     ['without queries', tensors({ 'blk.0.attn_q.weight': undefined }), "x.gguf has no tensor 'blk.0.attn_q.weight'; expected the weights of a whole model"],
     ['that lacks a tensor', tensors({ 'blk.0.ffn_up.weight': undefined }), 'x.gguf does not fit its config.json; got "missing: model.layers.0.mlp.up_proj.weight"'],
-    ['with a tensor that nobody knows', tensors({ 'blk.0.ffn_gate_inp.weight': { offset: 32 * 104 }, 'model.norm.weight': { offset: 32 * 105 } }), 'x.gguf holds tensors that are not known; got ["blk.0.ffn_gate_inp.weight","model.norm.weight"]; expected the weights of a \'llama\' model'],
+    ['with a tensor that nobody knows', tensors({ 'blk.0.ffn_gate_inp.weight': { offset: 32 * 104 }, 'model.norm.weight': { offset: 32 * 105 }, output: { offset: 32 * 106 } }), 'x.gguf holds tensors that are not known; got ["blk.0.ffn_gate_inp.weight","model.norm.weight","output"]; expected the weights of a \'llama\' model'],
   ]; // prettier-ignore
   it.each(cases)('%s', async (_, bytes, message) => {
     const before = tf.memory().numTensors;

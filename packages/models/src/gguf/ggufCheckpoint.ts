@@ -1,6 +1,7 @@
 import { problem } from '@dropbp/basics';
 import type { ByteSource, Checkpoint, CheckpointTensor } from '@dropbp/safetensors';
 import type { RawConfig } from '../configReader.ts';
+import type { StoredDtype } from '../saveModel.ts';
 import { architectureOf, type Layout } from './ggufArchitecture.ts';
 import { ggmlType } from './ggmlTypes.ts';
 import type { GgufTensor } from './placeTensors.ts';
@@ -13,6 +14,7 @@ export interface NamedTensor {
   readonly layout: Layout;
   /** Of queries or keys. */
   readonly heads: number;
+  /** What is handed out. */
   readonly info: CheckpointTensor;
 }
 
@@ -50,21 +52,27 @@ export function nameTensors(header: GgufHeader, config: RawConfig): ReadonlyMap<
   const unknown: string[] = [];
   for (const [tensor, stored] of header.tensors) {
     if (tensor === ropeFactorsTensor) continue;
-    const [, module, kind] = /^(.+)\.(weight|bias)$/.exec(tensor) ?? [];
-    const block = /^blk\.(\d+)\./.exec(tensor)?.[1] ?? '';
-    const pattern = (module ?? tensor).replace(/^blk\.\d+\./, 'blk.*.');
-    if (!Object.hasOwn(modules, pattern)) {
+    const [, block, number = '', module, kind] = /^(blk\.(\d+)\.)?(.+)\.(weight|bias)$/.exec(tensor) ?? [];
+    const pattern = `${block === undefined ? '' : 'blk.*.'}${module}`;
+    if (kind === undefined || !Object.hasOwn(modules, pattern)) {
       unknown.push(tensor);
       continue;
     }
-    const how = layout(`${pattern}.${kind!}`);
+    const how = layout(`${pattern}.${kind}`);
     const shape = how === 'transposed' ? [...stored.shape].reverse() : stored.shape;
-    const name = `${modules[pattern]!.replace('*', block)}.${kind!}`;
+    const { dtype } = ggmlType(stored.type);
+    const name = `${modules[pattern]!.replace('*', number)}.${kind}`;
     entries.set(name, {
       stored,
       layout: how,
       heads: Number(pattern.endsWith('attn_k') ? config.num_key_value_heads : config.num_attention_heads),
-      info: { ...stored, shape, dtype: ggmlType(stored.type).dtype, file: header.name },
+      info: {
+        dtype,
+        shape,
+        offsetBytes: stored.offsetBytes,
+        sizeBytes: elements(shape) * bytesPerElement[dtype],
+        file: header.name,
+      },
     });
   }
   if (unknown.length === 0) return entries;
@@ -73,6 +81,12 @@ export function nameTensors(header: GgufHeader, config: RawConfig): ReadonlyMap<
     got: unknown,
     expected: `the weights of a '${id}' model`,
   });
+}
+
+const bytesPerElement: Readonly<Record<StoredDtype, number>> = { F32: 4, F16: 2, BF16: 2 };
+
+function elements(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
 }
 
 async function readTensor(
@@ -85,7 +99,7 @@ async function readTensor(
   if (layout === 'paired') bytes = unpairRows(bytes, rows, heads);
   const { dequantize } = ggmlType(type);
   if (dequantize !== undefined) {
-    const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
+    const values = new Float32Array(elements(shape));
     dequantize(bytes, values);
     bytes = new Uint8Array(values.buffer);
   }

@@ -18,8 +18,7 @@ const inert = ['tensor_data_layout', 'expert_used_count', 'rope.scaling.finetune
 /**
  * The `config.json` of the model in a GGUF file, as transformers would have it.
  *
- * @throws Problem for an architecture that is not supported, for a key of its that asks for something else than what the
- * code does, and for what is missing or does not fit the file's tensors
+ * @throws Problem for an architecture that is not supported, for a key that asks for something else than what the code does, and for what is missing or does not fit the file's tensors
  *
  * @example
  * ```ts
@@ -28,8 +27,8 @@ const inert = ['tensor_data_layout', 'expert_used_count', 'rope.scaling.finetune
  * ```
  */
 export function ggufConfig(header: GgufHeader): RawConfig {
-  const [id, architecture] = architectureOf(header);
   checkContent(header);
+  const [id, architecture] = architectureOf(header);
   const prefix = `${id}.`;
   const own = [...header.metadata].filter(([key]) => key.startsWith(prefix));
   const entries = own.map(([key, value]) => [key.slice(prefix.length), shortFloat(value)] as const);

@@ -68,12 +68,14 @@ export function readShards(text: string, id: string): string[] {
 
 function noSafetensors(available: ReadonlySet<string>, id: string): Error {
   const isAdapter = available.has('adapter_config.json');
-  const other = [...available].some(file => /\.(bin|gguf|onnx|h5|msgpack|pth?)$/.test(file));
+  const other = [...available].some(file => /\.(bin|onnx|h5|msgpack|pth?)$/.test(file));
+  const isGguf = [...available].some(file => file.endsWith('.gguf'));
   return problem('models', {
     what: `the model '${id}' has no weights as safetensors`,
     got: names(available),
     expected: `${singleFile}, or ${indexFile} and its shards`,
     ...(other && { fix: 'convert it: in Python, from_pretrained() and save_pretrained() write safetensors' }),
+    ...(isGguf && { fix: 'download one of its GGUF files and load it by its path' }),
     ...(isAdapter && { fix: 'it is an adapter: load the base model that its adapter_config.json names' }),
   });
 }
