@@ -153,7 +153,7 @@ function calibrates(dropBP: DropBP | undefined): boolean {
 
 function samplesOf(dropBP: DropBP | undefined): number {
   const calibration = dropBP?.options.calibration;
-  return (calibration && calibration.samples) || 1;
+  return (calibration === undefined || calibration === false ? undefined : calibration.samples) ?? 1;
 }
 
 function checkDropped(dropped: readonly boolean[], { branches }: Model): void {

@@ -43,7 +43,13 @@ export {
   type PeftConfigRules,
   type Provenance,
 } from './peft/peftConfig.ts';
-export { checkPeftTensors, matchPeftTensors, PEFT_PREFIX, toNamedArrays, type MatchOptions } from './peft/peftTensors.ts';
+export {
+  checkPeftTensors,
+  matchPeftTensors,
+  PEFT_PREFIX,
+  toNamedArrays,
+  type MatchOptions,
+} from './peft/peftTensors.ts';
 export { peftValues } from './peft/peftValues.ts';
 export { savedWeights } from './peft/savedWeights.ts';
 export { attachedTensors } from './run/attachedTensors.ts';
@@ -62,7 +68,14 @@ export {
 } from './run/hiddenStates.ts';
 export { runBranch, type BranchRun, type GradientNeeds, type GradientPath } from './run/runBranch.ts';
 export { prepared } from './run/prepared.ts';
-export { attachedRunnable, makeRunnable, plainRunnable, withTensors, type RowGroups, type Runnable } from './run/runnable.ts';
+export {
+  attachedRunnable,
+  makeRunnable,
+  plainRunnable,
+  withTensors,
+  type RowGroups,
+  type Runnable,
+} from './run/runnable.ts';
 export { runWhole } from './run/runWhole.ts';
 export { toInt32Rows, type TokenRows } from './run/toInt32Rows.ts';
 export { matchesTarget, type TargetRules } from './targets/matchesTarget.ts';

@@ -88,7 +88,7 @@ function show({ parameters, trainable, batch, time, solved, steps, flopsPerSecon
   const lines = table({
     header: ['drop rate', 'GFLOPs a step', ...(isTimed ? ['time a step', 'time saved'] : ['FLOPs saved']), 'memory'],
     rows: steps.map(({ rate, flops, seconds, saved, memoryBytes }) => [
-      Number(rate.toFixed(3)) + (rate === solved ? ' ←' : ''),
+      `${Number(rate.toFixed(3))}${rate === solved ? ' ←' : ''}`,
       gigas(flops),
       ...(seconds === undefined ? [] : [formatSeconds(seconds)]),
       formatShare(saved),
