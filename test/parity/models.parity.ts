@@ -13,7 +13,9 @@ import {
   camelCased,
   makeBatch,
   modelsFolder,
+  oursFolder,
   peftOptions,
+  readConfig,
   readReference,
   readTensors,
   referenceFolder,
@@ -148,7 +150,13 @@ for (const name of referenceModels()) {
           const options = peftOptions(join(place, 'adapter_start'));
           const tuned = compose(model, await prepared(lora(options), model));
           expect(shapesOf(tuned)).toEqual(case_.trainable);
-          await leaveForPython(`${name}.${case_.name}.fresh`, reference, tuned, path => tuned.save(path), folder);
+          const fresh = `${name}.${case_.name}.fresh`;
+          await leaveForPython(fresh, reference, tuned, path => tuned.save(path), folder);
+          // An adapter that took A and B out of the base is saved as another one.
+          const own = readConfig(join(oursFolder, fresh, 'saved'));
+          const theirs = readConfig(join(place, 'adapter_start'));
+          if (case_.takesFromBase) expect(Object.keys(own)).toEqual(Object.keys(theirs));
+          else expect(own).toEqual(theirs);
           tuned.dispose();
         });
       });

@@ -75,6 +75,17 @@ export async function readTensors(...path: string[]): Promise<Map<string, Float3
   return result;
 }
 
+/**
+ * An adapter's configuration, but for what depends on the place and the release. What is a set in PEFT is in order, and so are
+ * the keys of a file.
+ */
+export function readConfig(folder: string): Record<string, unknown> {
+  const config = JSON.parse(readFileSync(join(folder, 'adapter_config.json'), 'utf8')) as Record<string, unknown>;
+  const sorted = (value: unknown): unknown => (Array.isArray(value) ? [...(value as unknown[])].sort() : value);
+  const sets = ['target_modules', 'exclude_modules'].map(key => [key, sorted(config[key])] as const);
+  return { ...config, ...Object.fromEntries(sets), base_model_name_or_path: null, peft_version: null };
+}
+
 /** Written by PEFT with every adapter, and no option of ours. */
 const bookkeeping = ['autoMapping', 'baseModelNameOrPath', 'fanInFanOut', 'inferenceMode', 'megatronCore', 'peftType', 'peftVersion', 'qaloraGroupSize', 'revision']; // prettier-ignore
 

@@ -149,7 +149,8 @@ function savedModules(model: Model, { rules, ensureWeightTying }: LoraSettings):
   const { embedding, head } = model;
   const isPair = (entry: string): boolean => embedding.endsWith(entry) || head.path.endsWith(entry);
   if (!ensureWeightTying || tiedNames(model) === undefined || !modulesToSave.some(isPair)) return modulesToSave;
-  return [...modulesToSave.filter(entry => !isPair(entry)), embedding];
+  const kept = modulesToSave.filter(entry => !head.path.endsWith(entry));
+  return kept.includes(embedding) ? kept : [...kept, embedding];
 }
 
 function sorted(names: string | readonly string[] | undefined): string | readonly string[] | null {

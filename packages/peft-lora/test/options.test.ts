@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { toyModel } from '@dropbp/testing';
 import { lora } from '../src/index.ts';
+import { configRules } from '../src/loraConfig.ts';
 
 beforeAll(async () => {
   await tf.setBackend('cpu');
@@ -52,6 +53,17 @@ it.each([
   ['veloraConfig', 'training stores activations in another way'],
 ])('refuses %s with the reason', (name, reason) => {
   expect(() => made({ [name]: true })).toThrow(`lora(): ${name} is not supported: ${reason}; got true; leave it out`);
+});
+
+it('knows every option of PEFT, to take it or to refuse it', () => {
+  const bookkeeping = ['auto_mapping', 'base_model_name_or_path', 'inference_mode', 'peft_type', 'peft_version', 'revision', 'task_type', 'runtime_config']; // prettier-ignore
+  const keys = [...Object.keys(configRules.defaults), ...bookkeeping];
+  expect(keys.length).toBe(42); // the 41 of the file, and one that PEFT does not write
+  for (const key of keys) {
+    const name = key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+    // Of the wrong type whatever it is.
+    expect(() => made({ [name]: Symbol('none') }), name).toThrow(/is not usable|is not supported/);
+  }
 });
 
 it.each([
