@@ -1,7 +1,7 @@
 /**
  * Makes the shipped base model: trains a small Llama from random weights on Jane Austen's six novels.
  *
- *     npx tsx examples/pretrain.ts [--steps 6000] [--out models/austen-base]
+ *     npx tsx examples/pretrain.ts [--steps 3600] [--out models/austen-base]
  *
  * The tokenizer in the output folder is used as it is (examples/data/train_tokenizer.py makes it). QUICK=1 trains a
  * few steps into out/pretrain, to show that the example runs.
@@ -21,7 +21,7 @@ const isQuick = process.env.QUICK !== undefined;
 const base = 'models/austen-base';
 const { values } = parseArgs({
   options: {
-    steps: { type: 'string', default: isQuick ? '20' : '6000' },
+    steps: { type: 'string', default: isQuick ? '20' : '3600' },
     out: { type: 'string', default: isQuick ? 'out/pretrain' : base },
   },
 });
