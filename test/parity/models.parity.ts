@@ -51,8 +51,11 @@ async function expectLogits(
   tolerance = LOGITS,
 ): Promise<void> {
   for (const [i, prompt] of reference.prompts.entries()) {
-    const worst = worstDifference(await logits(runnable, prompt), expected.get(`${prefix}prompt.${i}`)!);
-    expect(worst, `${prefix}prompt.${i}`).toBeLessThan(tolerance);
+    const wanted = expected.get(`${prefix}prompt.${i}`)!;
+    const worst = worstDifference(await logits(runnable, prompt), wanted);
+    // Numbers of float32 lie further apart the larger they are: logits of the real model exceed 16, those of the tiny ones do not.
+    const largest = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    expect(worst, `${prefix}prompt.${i}`).toBeLessThan(tolerance * Math.max(1, largest / 16));
   }
 }
 
