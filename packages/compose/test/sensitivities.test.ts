@@ -2,10 +2,11 @@ import * as tf from '@tensorflow/tfjs';
 import '@dropbp/tfjs-backend-ort';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Adapter, Batch, Model } from '@dropbp/core';
+import { createModel } from '@dropbp/models';
 import { fullFineTune } from '@dropbp/peft-full';
 import { lora, type LoraOptions } from '@dropbp/peft-lora';
 import { countKernels, toyModel } from '@dropbp/testing';
-import { compose, type Tuned } from '../src/index.ts';
+import { compose, type ComposeOptions, type LossFunction, type Tuned } from '../src/index.ts';
 import { readyBatch } from '../src/readyBatch.ts';
 import { measureSensitivities } from '../src/sensitivity/measureSensitivities.ts';
 import { oracleSensitivities } from './oracleSensitivities.ts';
@@ -68,6 +69,7 @@ async function withTuned(
   create: () => Model,
   adapter: () => Adapter,
   run: (tuned: Tuned, batch: Batch) => Promise<void>,
+  options?: ComposeOptions,
 ) {
   const model = create();
   const tokens = [
@@ -75,7 +77,7 @@ async function withTuned(
     [5, 5, 1, 10, 8, 2, 6],
   ];
   const inputIds = tf.tensor2d(tokens, undefined, 'int32');
-  const tuned = compose(model, adapter());
+  const tuned = compose(model, adapter(), undefined, options);
   const before = tf.memory().numTensors;
   await run(tuned, { inputIds, labels: inputIds });
   expect(tf.memory().numTensors).toBe(before);
@@ -86,6 +88,13 @@ async function withTuned(
 
 async function measured(tuned: Tuned, batch: Batch): Promise<number[]> {
   return measureSensitivities(tuned, tuned.parameters, await readyBatch(tuned, batch));
+}
+
+/** From 2L + 1 passes over the first row. */
+async function ofFirst(tuned: Tuned, batch: Batch, loss: LossFunction): Promise<number[]> {
+  const inputIds = tf.slice(batch.inputIds, [0, 0], [1, -1]);
+  const ready = await readyBatch(tuned, { inputIds, labels: inputIds }, loss);
+  return oracleSensitivities(tuned, tuned.parameters, ready).finally(() => inputIds.dispose());
 }
 
 function expectEqual(actual: readonly number[], expected: readonly number[]): void {
@@ -121,6 +130,70 @@ describe.each(Object.entries(models))('%s', (_, create) => {
     }),
   );
 });
+
+describe('options of compose', () => {
+  it.each(['cpu', 'ort'])('checkpointed branches have the same sensitivities: %s', async backend => {
+    let expected: number[] = [];
+    await withTuned(toyModel, adapters['all weights']!, async (tuned, batch) => {
+      expected = await measured(tuned, batch);
+    });
+    await tf.setBackend(backend);
+    await withTuned(
+      toyModel,
+      adapters['all weights']!,
+      async (tuned, batch) => {
+        expectEqual(await measured(tuned, batch), expected);
+      },
+      { checkpointing: true },
+    );
+  });
+
+  it('a loss of one's own is what is measured', () => {
+    const loss = (logits: tf.Tensor): tf.Tensor => tf.mean(tf.square(logits));
+    return withTuned(
+      toyModel,
+      adapters['LoRA everywhere']!,
+      async (tuned, batch) => {
+        const own = await measureSensitivities(tuned, tuned.parameters, await readyBatch(tuned, batch, loss));
+        expectEqual(await tuned.calibrate(batch, { samples: 1 }), await ofFirst(tuned, batch, loss));
+        expect(own).not.toEqual(await measured(tuned, batch));
+      },
+      { loss },
+    );
+  });
+});
+
+it('are those of rows of several texts', async () => {
+  const sizes = { vocab_size: 12, n_embd: 8, n_layer: 2, n_head: 2, n_positions: 16, initializer_range: 0.4 };
+  const create = (): Model => createModel({ model_type: 'gpt2', ...sizes }, { seed: 1 });
+  await withTuned(create, adapters['all weights']!, async (tuned, batch) => {
+    const rows = [
+      [0, 1, 2, 0, 1, 2, 3],
+      [0, 0, 1, 2, 3, 4, 5],
+    ];
+    const positions = tf.tensor2d(rows, undefined, 'int32');
+    const packed = { ...batch, positions };
+    const expected = await oracleSensitivities(tuned, tuned.parameters, await readyBatch(tuned, packed));
+    expectEqual(await measured(tuned, packed), expected);
+    expect(await measured(tuned, batch)).not.toEqual(expected);
+    positions.dispose();
+  });
+});
+
+it('are averaged over several samples, as many as there are', () =>
+  withTuned(toyModel, adapters['LoRA everywhere']!, async (tuned, batch) => {
+    const rows = [0, 1].map(row => {
+      const inputIds = tf.slice(batch.inputIds, [row, 0], [1, -1]);
+      return { inputIds, labels: inputIds };
+    });
+    const [first, second] = [await measured(tuned, rows[0]!), await measured(tuned, rows[1]!)];
+    expectEqual(await tuned.calibrate(batch), first);
+    const mean = first.map((value, i) => (value + second[i]!) / 2);
+    expectEqual(await tuned.calibrate(batch, { samples: 2 }), mean);
+    expectEqual(await tuned.calibrate(batch, { samples: 9 }), mean);
+    await expect(tuned.calibrate(batch, { samples: 0 })).rejects.toThrow('samples is not usable; got 0');
+    tf.dispose(rows.map(({ inputIds }) => inputIds));
+  }));
 
 describe('what it costs', () => {
   /** Each branch runs Sinh forward, and Cosh backward. */
