@@ -1,7 +1,9 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openSafetensors } from '@dropbp/safetensors';
 import { readJsonFile } from '../files/readJsonFile.ts';
 import { formatCount } from '../terminal/formatNumber.ts';
+import { describeMethod, type MethodDescription } from './describeMethod.ts';
 import { fieldLines } from './fieldLines.ts';
 import { groupTable } from './groupTable.ts';
 import { countElements, listTensors, totalLine, type ListedTensor } from './tensorList.ts';
@@ -18,6 +20,10 @@ export interface AdapterSummary {
   readonly usesRslora: boolean;
   /** Layer names, or a regular expression. */
   readonly targets: readonly string[] | string | null;
+  /** What the method does, and what was chosen, in words. */
+  readonly description: MethodDescription;
+  /** Adapters in folders below this one, by name, as PEFT saves several. */
+  readonly others: readonly { readonly name: string; readonly method: string }[];
   readonly parameters: number;
   readonly madeBy: string | null;
   readonly tensors: readonly ListedTensor[];
@@ -45,6 +51,8 @@ export async function inspectAdapter(folder: string): Promise<AdapterSummary> {
     dropout: number('lora_dropout'),
     usesRslora: config.use_rslora === true,
     targets: Array.isArray(targets) ? targets.map(String).sort() : typeof targets === 'string' ? targets : null,
+    description: describeMethod(config),
+    others: await othersBelow(folder),
     parameters: tensors.reduce((sum, tensor) => sum + countElements(tensor.shape), 0),
     madeBy: string('peft_version'),
     tensors,
@@ -53,21 +61,33 @@ export async function inspectAdapter(folder: string): Promise<AdapterSummary> {
 
 /** The summary as text. */
 export function showAdapter(summary: AdapterSummary, hasColor: boolean): string {
-  const { method, base, rank, alpha, dropout, usesRslora, targets, parameters, madeBy, tensors } = summary;
+  const { base, description, others, parameters, madeBy, tensors } = summary;
   const fields = fieldLines(
     [
-      ['method', method],
+      ['method', description.title],
       ['base model', base ?? 'not named'],
-      ['rank', rank?.toString()],
-      ['alpha', alpha?.toString()],
-      ['dropout', dropout?.toString()],
-      ['rsLoRA', usesRslora ? 'yes' : undefined],
-      ['targets', typeof targets === 'string' ? targets : targets?.join(', ')],
+      ...description.settings,
       ['parameters', formatCount(parameters)],
       ['file', totalLine(tensors)],
       ['PEFT version', madeBy ?? undefined],
+      [
+        'more adapters',
+        others.length === 0 ? undefined : others.map(({ name, method }) => `${name} (${method})`).join(', '),
+      ],
     ],
     hasColor,
   );
   return `${fields}\n${groupTable(tensors, hasColor)}`;
+}
+
+async function othersBelow(folder: string): Promise<AdapterSummary['others']> {
+  const others: { name: string; method: string }[] = [];
+  for (const entry of (await readdir(folder, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (!entry.isDirectory()) continue;
+    const files = await readdir(join(folder, entry.name));
+    if (!files.includes('adapter_config.json')) continue;
+    const { peft_type } = await readJsonFile(join(folder, entry.name, 'adapter_config.json'));
+    others.push({ name: entry.name, method: typeof peft_type === 'string' ? peft_type : 'unknown' });
+  }
+  return others;
 }

@@ -1,0 +1,114 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { compose } from '@dropbp/compose';
+import type { Adapter } from '@dropbp/core';
+import { ia3 } from '@dropbp/peft-ia3';
+import { lora } from '@dropbp/peft-lora';
+import { llamaAdapter, prefixTuning, promptTuning, pTuning } from '@dropbp/peft-prefix';
+import { toyModel } from '@dropbp/testing';
+import { inspectAdapter, showAdapter } from './inspectAdapter.ts';
+
+const text = { text: 'Go on', tokenizer: { encode: () => [1, 2] } };
+const adapters: Readonly<Record<string, Adapter>> = {
+  default: lora({
+    rank: 4,
+    alpha: 8,
+    targetModules: ['q', 'v'],
+    rankPattern: { 'blocks.1.attn.q': 2 },
+    useRslora: true,
+    useDora: true,
+    trainableTokenIndices: [3, 5],
+  }),
+  factors: ia3({ targetModules: ['v', 'down'], feedforwardModules: ['down'] }),
+  gated: llamaAdapter({ adapterLen: 3, adapterLayers: 2 }),
+  keys: prefixTuning({ numVirtualTokens: 3, prefixProjection: true, encoderHiddenSize: 5 }),
+  network: pTuning({ numVirtualTokens: 4, encoderReparameterizationType: 'LSTM', encoderHiddenSize: 6 }),
+  tokens: promptTuning({ numVirtualTokens: 2, initialization: text }),
+};
+
+let folder: string;
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+  folder = await mkdtemp(join(tmpdir(), 'inspect-'));
+  const model = toyModel();
+  const tuned = compose(model, adapters.default!);
+  for (const [name, adapter] of Object.entries(adapters)) if (name !== 'default') tuned.addAdapter(name, adapter);
+  await tuned.save(folder);
+  tuned.dispose();
+  model.dispose();
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+});
+
+/** The lines above the table, without the spaces that put them in line. */
+async function linesOf(name: string): Promise<string[]> {
+  const shown = showAdapter(await inspectAdapter(name === 'default' ? folder : join(folder, name)), false);
+  return shown.split('\n\n')[0]!.split('\n').map(line => line.replaceAll(/ {2,}/g, ': ')); // prettier-ignore
+}
+
+it.each<[string, string[]]>([
+  [
+    'default',
+    [
+      'method: LoRA: low-rank changes of layers',
+      ...['rank: 4', 'other ranks: blocks.1.attn.q: 2', 'alpha: 8', 'scaling: 4 = alpha / √rank (rsLoRA)'],
+      ...['DoRA: each output has a magnitude of its own', 'targets: q, v', 'tokens trained: 2 rows of the embedding'],
+      'more adapters: factors (IA3), gated (ADAPTION_PROMPT), keys (PREFIX_TUNING), network (P_TUNING), tokens (PROMPT_TUNING)',
+    ],
+  ],
+  [
+    'factors',
+    [
+      'method: IA³: a factor for each output of layers, or for each input',
+      'targets: down, v',
+      'inputs scaled of: down',
+    ],
+  ],
+  [
+    'keys',
+    [
+      'method: prefix tuning: keys and values in front of every sequence, in every attention branch',
+      ...['virtual tokens: 3', 'made for: 3 layers, 2 heads, tokens of width 8'],
+      'made by: a network of width 5, which the file does not hold',
+    ],
+  ],
+  [
+    'tokens',
+    [
+      'method: prompt tuning: virtual tokens in front of every sequence',
+      ...['virtual tokens: 2', 'made for: 3 layers, 2 heads, tokens of width 8', 'started from: the text "Go on"'],
+    ],
+  ],
+  [
+    'network',
+    [
+      'method: P-tuning: virtual tokens in front of every sequence, made by a network',
+      ...['virtual tokens: 4', 'made by: an LSTM of width 6, which the file does not hold'],
+    ],
+  ],
+  [
+    'gated',
+    [
+      'method: LLaMA-Adapter: tokens that upper attention branches look at, behind a gate',
+      ...['virtual tokens: 3', 'layers, from the top: 2', 'targets: attn'],
+    ],
+  ],
+])('explains the folder of %s', async (name, expected) => {
+  const lines = await linesOf(name);
+  for (const line of [...expected, 'base model: toy', 'PEFT version: 0.21.2']) expect(lines).toContain(line);
+});
+
+it('says of a method that is not known what is set', async () => {
+  const other = join(folder, 'factors');
+  const file = join(other, 'adapter_config.json');
+  const config = JSON.parse(await readFile(file, 'utf8')) as object;
+  await writeFile(file, JSON.stringify({ ...config, peft_type: 'VERA', r: 256, nothing: null, empty: [] }));
+  const lines = await linesOf('factors');
+  expect(lines).toContain('method: VERA (dropbp cannot load it)');
+  expect(lines).toContain('r: 256');
+  expect(lines.join('\n')).not.toMatch(/nothing|empty/);
+});
