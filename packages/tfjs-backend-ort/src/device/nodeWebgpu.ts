@@ -13,6 +13,8 @@ const anyLength = -1;
 /** A session whose outputs lie on the GPU, in memory that is the session's: it may go only after they have. */
 interface GpuSession {
   readonly native: ReturningSession;
+  /** Of all its outputs. */
+  readonly names: readonly string[];
   /** Its outputs that nobody has freed. */
   outputs: number;
   isUnloaded: boolean;
@@ -48,7 +50,7 @@ export function nodeWebgpu(threads: number, binding: OrtBinding = ortBinding()):
       executionProviders: [{ name: 'webgpu', ...(forceCpuNodeNames.length > 0 && { forceCpuNodeNames }) }],
       preferredOutputLocation: Object.fromEntries(model.outputs.map(({ name }) => [name, location])),
     });
-    return { native, outputs: 0, isUnloaded: false };
+    return { native, names: model.outputs.map(({ name }) => name), outputs: 0, isUnloaded: false };
   }
 
   /** A session that copies any tensor of a type to the GPU or back. */
@@ -157,7 +159,9 @@ function run(
   feeds: Record<string, BindingTensor | GpuTensor>,
   outputs: Readonly<Record<string, GpuHandle>>,
 ): void {
-  const made = session.native.run(feeds, Object.keys(outputs));
+  // With a place for outputs the binding gives all of them or none.
+  const made = session.native.run(feeds, session.names);
+  for (const name of session.names) if (!(name in outputs)) (made[name] as MadeGpuTensor).dispose();
   for (const name in outputs) {
     outputs[name]!.tensor = made[name] as MadeGpuTensor;
     outputs[name]!.maker = session;
