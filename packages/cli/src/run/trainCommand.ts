@@ -1,28 +1,26 @@
 import { join } from 'node:path';
 import { command } from '../flags/command.ts';
-import { flagName } from '../flags/flagName.ts';
+import { noteData } from '../data/noteData.ts';
 import { readConfigFile, takeValues } from '../flags/configFile.ts';
-import { branchTable } from '../report/branchTable.ts';
-import { comparisonTable } from '../report/comparisonTable.ts';
 import { listenForInterruption } from '../terminal/interruption.ts';
-import { paint } from '../terminal/paint.ts';
 import { statusLine } from '../terminal/statusLine.ts';
-import type { Terminal } from '../terminal/terminal.ts';
+import { dryRun, showDryRun } from './dryRun.ts';
 import { prepareRun } from './preparedRun.ts';
 import { openRunFolder, readRunOptions } from './runFolder.ts';
-import type { RunRecord } from './runRecord.ts';
+import { showResult } from './showResult.ts';
 import { startBackend } from './startBackend.ts';
 import { notOfTheRun, trainFlags, trainSections, type TrainFlagValues } from './trainFlags.ts';
-import { partOf, trainRun } from './trainRun.ts';
+import { trainRun } from './trainRun.ts';
 
 /** `dropbp train`. */
 export const trainCommand = command({
   name: 'train',
-  summary: 'Fine-tunes a model on a text, with LoRA or all weights, and with DropBP.',
+  summary: 'Fine-tunes a model on texts, questions with answers, or chats; with LoRA or all weights, and with DropBP.',
   flags: trainFlags,
   sections: trainSections,
   examples: [
-    'dropbp train --model models/austen-base --data examples/data/kjv.txt.gz --out out/kjv',
+    'dropbp train --model models/austen-base --data examples/data/kjv.txt.gz --out out/kjv --dry-run',
+    'dropbp train --model HuggingFaceTB/SmolLM2-135M-Instruct --data chats.jsonl --epochs 2 --out out/chats',
     'dropbp train --config run.yaml --steps 100 --out out/notes',
     'dropbp train --resume --out out/notes',
   ],
@@ -42,6 +40,12 @@ export const trainCommand = command({
     const startedAt = typeof stored?.startedAt === 'string' ? stored.startedAt : new Date().toISOString();
     const backend = await startBackend(flags.backend, terminal);
     const run = await prepareRun(flags, startedAt, statusLine(terminal));
+    if (flags.dryRun) {
+      const plan = await dryRun(run);
+      terminal.out(flags.json ? `${JSON.stringify(plan, undefined, 2)}\n` : showDryRun(plan, terminal.outHasColor));
+      return undefined;
+    }
+    noteData(run.dataset, run.data, terminal);
     const options = { startedAt, flags: flagsOfRun(flags) };
     await folder.begin(options);
     if (folder.stepsDone > 0) terminal.notes(`Going on after step ${folder.stepsDone}\n`);
@@ -78,42 +82,6 @@ async function storedFlags(out: string): Promise<ReadonlyMap<string, unknown> | 
 /** What a run goes on with: not how this command was asked for it. */
 function flagsOfRun(flags: TrainFlagValues): object {
   return Object.fromEntries(Object.entries(flags).filter(([key]) => !notOfTheRun.includes(key)));
-}
-
-function showResult(record: RunRecord, flags: TrainFlagValues, terminal: Terminal): void {
-  const part = partOf(flags.adapter);
-  const written = {
-    [part]: join(flags.out, part),
-    report: join(flags.out, 'report.html'),
-    run: join(flags.out, 'run.json'),
-  };
-  if (flags.json) {
-    terminal.out(`${JSON.stringify({ written, ...summaryOf(record) }, undefined, 2)}\n`);
-    return;
-  }
-  const { why, keptStep } = record.ended!;
-  if (why === 'patience') {
-    terminal.notes(
-      `Ended after step ${record.steps.length}: the held-out loss has not fallen for ${flags.patience!} evaluations\n`,
-    );
-  }
-  if (keptStep !== record.steps.at(-1)?.step) {
-    terminal.notes(
-      `The ${part} is that of step ${keptStep}, of the best held-out loss; ${flagName('keep')} last takes the last\n`,
-    );
-  }
-  terminal.out(comparisonTable([record], terminal.outHasColor));
-  const rates = branchTable(record.branches, terminal.outHasColor);
-  if (rates !== '') terminal.out(`\n${rates}\n`);
-  for (const [what, path] of Object.entries(written)) {
-    terminal.out(`${paint('dim', what.padEnd(7), terminal.outHasColor)}  ${path}\n`);
-  }
-}
-
-/** All of a record but what is long. */
-function summaryOf(record: RunRecord): object {
-  const { name, model, data, steps, heldOut, trainSeconds, peakMemoryBytes, samples, ended, backend } = record;
-  return { name, model, data, steps: steps.length, heldOut, trainSeconds, peakMemoryBytes, samples, ended, backend };
 }
 
 /** A path as a shell takes it. */

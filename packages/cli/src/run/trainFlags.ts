@@ -21,6 +21,7 @@ import { backendFlag } from './startBackend.ts';
 export const trainFlags = {
   model: requiredText('<folder|hub id>', 'the model to fine-tune'),
   out: requiredText('<folder>', 'where the adapter and the report go'),
+  dryRun: toggle('show what the run would do and what the model would see, and train nothing'),
   config: text('<file>', 'flags from a file, YAML or JSON, as learningRate: 0.001; those given here win'),
   resume: toggle('go on with the run in that folder, with its flags; begins where there is none'),
   overwrite: toggle('replace an earlier run in that folder'),
@@ -83,7 +84,7 @@ export const trainSections = {
 };
 
 /** Flags that say how a command is run, and are not kept with the run. */
-export const notOfTheRun: readonly string[] = ['out', 'config', 'resume', 'overwrite', 'json'];
+export const notOfTheRun: readonly string[] = ['out', 'dryRun', 'config', 'resume', 'overwrite', 'json'];
 
 /** The values of {@link trainFlags}. */
 export type TrainFlagValues = FlagValues<typeof trainFlags>;

@@ -1,0 +1,21 @@
+import type { Dataset } from '@dropbp/data';
+import { formatCount } from '../terminal/formatNumber.ts';
+import { paint } from '../terminal/paint.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import type { PreparedData } from './prepareData.ts';
+
+/** Says what was found, what is left out and what is cut. */
+export function noteData(dataset: Dataset, { counts }: PreparedData, terminal: Terminal): void {
+  const warn = (text: string): void => terminal.notes(`${paint('yellow', text, terminal.notesHaveColor)}\n`);
+  terminal.notes(`${paint('dim', dataset.explanation, terminal.notesHaveColor)}\n`);
+  const { count, first } = dataset.skipped;
+  if (count > 0) {
+    const reason = first[0]!.message.replace(/^\[@dropbp\/data\] /, '');
+    warn(`${formatCount(count)} ${count === 1 ? 'row is' : 'rows are'} left out, the first: ${reason}`);
+  }
+  const { tooLongRows, cutTokens } = counts.counted;
+  if (cutTokens > 0) {
+    const rows = `${formatCount(tooLongRows)} ${tooLongRows === 1 ? 'row is' : 'rows are'} longer than a sequence`;
+    warn(`${rows}: ${formatCount(cutTokens)} tokens are cut off; --time makes sequences longer`);
+  }
+}

@@ -1,0 +1,162 @@
+import { planStep } from '@dropbp/compose';
+import { evaluateLoss } from '@dropbp/train';
+import type { ExamplePart } from '@dropbp/data';
+import { fieldLines } from '../inspect/fieldLines.ts';
+import { probeSpeed } from '../plan/probeSpeed.ts';
+import { forecastStep } from '../plan/stepForecast.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatLarge,
+  formatSeconds,
+  formatShare,
+} from '../terminal/formatNumber.ts';
+import { paint } from '../terminal/paint.ts';
+import type { PreparedRun } from './preparedRun.ts';
+
+/** What a run would do: what `dropbp train --dry-run --json` prints. */
+export interface DryRun {
+  readonly model: { readonly source: string; readonly parameters: number; readonly trainable: number };
+  readonly data: {
+    readonly explanation: string;
+    readonly trainRows: number | null;
+    readonly heldOutRows: number | null;
+    /** Rows that cannot be used and are left out. */
+    readonly skippedRows: number;
+    /** Of the rows that the run takes, or of one time through the data. */
+    readonly tooLongRows: number;
+    readonly cutTokens: number;
+    readonly trainTokens: number;
+    /** Shares of the batches. */
+    readonly learnedShare: number;
+    readonly paddingShare: number;
+  };
+  readonly training: {
+    readonly steps: number;
+    readonly batches: number;
+    /** Tokens in all batches, without padding. */
+    readonly tokens: number;
+    /** How often the data are gone through. */
+    readonly epochs: number;
+    readonly batch: number;
+    /** Mean length of a row of a batch, padding included. */
+    readonly meanTime: number;
+    readonly dropRate: number;
+  };
+  /** Estimated. */
+  readonly memoryBytes: number;
+  readonly secondsPerStep: number;
+  readonly seconds: number;
+  readonly examples: readonly (readonly ExamplePart[])[];
+}
+
+/** Finds out what a run would cost and what the model would see, without a step. */
+export async function dryRun({ settings, tuned, dataset, data }: PreparedRun): Promise<DryRun> {
+  const { steps, batch, accumulation, evaluateEvery } = settings;
+  const { counts } = data;
+  const { counted } = counts;
+  const filled = counted.tokens + counted.padding;
+  const meanTime = Math.max(2, Math.round(filled / Math.max(1, counted.batches) / batch));
+  const shape = { batch, time: meanTime };
+  const plan = planStep(tuned, shape);
+  const rates = tuned.dropSchedule?.rates ?? [0];
+  const dropRate = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
+  const forecast = forecastStep(plan, dropRate, await probeSpeed(tuned, shape));
+  const secondsPerStep = forecast.seconds! * accumulation;
+  const batches = steps * accumulation;
+  const evaluations = data.heldOut === undefined ? 0 : 1 + Math.ceil(steps / evaluateEvery);
+  const { model } = tuned;
+  return {
+    model: {
+      source: model.source,
+      parameters: [...model.parameters.values()].reduce((sum, { size }) => sum + size, 0),
+      trainable: tuned.trainableCount,
+    },
+    data: {
+      explanation: dataset.explanation,
+      trainRows: counts.trainRows ?? null,
+      heldOutRows: counts.heldOutRows ?? null,
+      skippedRows: dataset.skipped.count,
+      tooLongRows: counted.tooLongRows,
+      cutTokens: counted.cutTokens,
+      trainTokens: counts.trainTokens,
+      learnedShare: counted.labels / counted.tokens,
+      paddingShare: counted.padding / filled,
+    },
+    training: {
+      steps,
+      batches,
+      tokens: Math.round((counted.tokens / counted.batches) * batches),
+      epochs: ((counted.tokens / counted.batches) * batches) / counts.trainTokens,
+      ...{ batch, meanTime, dropRate },
+    },
+    memoryBytes: forecast.memoryBytes,
+    secondsPerStep,
+    seconds:
+      steps * secondsPerStep +
+      evaluations * (data.heldOut === undefined ? 0 : await timeOf(() => evaluateLoss(tuned, data.heldOut!()))),
+    examples: await data.examples(3),
+  };
+}
+
+async function timeOf(work: () => Promise<unknown>): Promise<number> {
+  const startedMs = performance.now();
+  await work();
+  return (performance.now() - startedMs) / 1000;
+}
+
+/** The same for people. */
+export function showDryRun(plan: DryRun, hasColor: boolean): string {
+  const { model, data, training } = plan;
+  const rows = data.trainRows === null ? 'a stream' : `${formatCount(data.trainRows)} to learn from`;
+  const heldOut = data.heldOutRows === null ? '' : `, ${formatCount(data.heldOutRows)} held out`;
+  const skipped = data.skippedRows === 0 ? '' : `, ${formatCount(data.skippedRows)} left out`;
+  const cut =
+    data.tooLongRows === 0
+      ? undefined
+      : `${formatCount(data.tooLongRows)} rows are longer than a sequence: ${formatCount(data.cutTokens)} tokens are cut off`;
+  const fields = fieldLines(
+    [
+      [
+        'model',
+        `${model.source}, ${formatLarge(model.trainable)} of ${formatLarge(model.parameters)} parameters trained`,
+      ],
+      ['data', data.explanation],
+      ['rows', `${rows}${heldOut}${skipped}`],
+      [
+        'tokens',
+        `${formatLarge(data.trainTokens)}, ${formatShare(data.learnedShare)} of them learned; ${formatShare(data.paddingShare)} of the batches is padding`,
+      ],
+      ['cut', cut],
+      [
+        'steps',
+        `${formatCount(training.steps)} of ${formatCount((training.batch * training.batches) / training.steps)} sequences, ${training.meanTime} tokens long on average`,
+      ],
+      [
+        'in all',
+        `${formatLarge(training.tokens)} tokens, ${Number(training.epochs.toPrecision(2))} times through the data`,
+      ],
+      ['DropBP', training.dropRate === 0 ? 'off' : `${formatShare(training.dropRate)} of the backward pass dropped`],
+      ['memory', `about ${formatBytes(plan.memoryBytes)}`],
+      ['time', `about ${formatDuration(plan.seconds)}, ${formatSeconds(plan.secondsPerStep)} a step, as probed here`],
+    ],
+    hasColor,
+  );
+  const examples = plan.examples.map((parts, i) => showExample(parts, i + 1, hasColor));
+  return [fields, ...examples].join('\n');
+}
+
+function showExample(parts: readonly ExamplePart[], number: number, hasColor: boolean): string {
+  const title = paint('bold', `Example ${number}, as the model sees it`, hasColor);
+  const lines = parts.flatMap(({ text, counts }) =>
+    text
+      .replace(/\n$/, '')
+      .split('\n')
+      .map(
+        (line, i) =>
+          `  ${i > 0 ? '       ' : counts ? 'learned' : 'given  '}  ${paint(counts ? 'green' : 'dim', line, hasColor)}\n`,
+      ),
+  );
+  return `${title}\n${lines.join('')}`;
+}

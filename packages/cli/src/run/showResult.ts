@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+import { flagName } from '../flags/flagName.ts';
+import { branchTable } from '../report/branchTable.ts';
+import { comparisonTable } from '../report/comparisonTable.ts';
+import { paint } from '../terminal/paint.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import type { RunRecord } from './runRecord.ts';
+import type { TrainFlagValues } from './trainFlags.ts';
+import { partOf } from './trainRun.ts';
+
+/** Prints what a run that is over came to. */
+export function showResult(record: RunRecord, flags: TrainFlagValues, terminal: Terminal): void {
+  const part = partOf(flags.adapter);
+  const written = {
+    [part]: join(flags.out, part),
+    report: join(flags.out, 'report.html'),
+    run: join(flags.out, 'run.json'),
+  };
+  if (flags.json) {
+    terminal.out(`${JSON.stringify({ written, ...summaryOf(record) }, undefined, 2)}\n`);
+    return;
+  }
+  const { why, keptStep } = record.ended!;
+  if (why === 'patience') {
+    const { length } = record.steps;
+    terminal.notes(`Ended after step ${length}: the held-out loss has not fallen for ${flags.patience!} evaluations\n`);
+  }
+  if (keptStep !== record.steps.at(-1)?.step) {
+    const other = `${flagName('keep')} last takes the last`;
+    terminal.notes(`The ${part} is that of step ${keptStep}, of the best held-out loss; ${other}\n`);
+  }
+  terminal.out(comparisonTable([record], terminal.outHasColor));
+  const rates = branchTable(record.branches, terminal.outHasColor);
+  if (rates !== '') terminal.out(`\n${rates}\n`);
+  for (const [what, path] of Object.entries(written)) {
+    terminal.out(`${paint('dim', what.padEnd(7), terminal.outHasColor)}  ${path}\n`);
+  }
+}
+
+/** All of a record but what is long. */
+function summaryOf(record: RunRecord): object {
+  const { name, model, data, steps, heldOut, trainSeconds, peakMemoryBytes, samples, ended, backend } = record;
+  return { name, model, data, steps: steps.length, heldOut, trainSeconds, peakMemoryBytes, samples, ended, backend };
+}
