@@ -6,7 +6,7 @@ Prints a line of JSON. It is as strong as PyTorch from PyPI can be made without 
 - all cores, float32, attention by scaled_dot_product_attention, the fused AdamW;
 - frozen weights take no gradient;
 - a dropped branch runs under torch.no_grad, norm included. The authors' library runs it recorded and cuts its output, which
-  gives the same gradients for more time and memory.
+  gives the same gradients for more time and memory; `--authors` does that, with their layer.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import json
 import os
 import resource
 import statistics
+import sys
 import time as clock
 from contextlib import nullcontext
 
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--method", choices=["lora", "full"], default="lora")
     parser.add_argument("--dropped", type=json.loads, default=None, help="for each step, the first included: '1' = dropped")
+    parser.add_argument("--authors", default=None, help="a clone of WooSunghyeon/dropbp: drop as its layer does")
     parser.add_argument("--time", type=int, default=512)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--steps", type=int, default=5)
@@ -51,7 +53,7 @@ def token_rows(model, options) -> torch.Tensor:
 
 
 def measure_steps(model, options) -> dict:
-    dropping = make_droppable(model)
+    dropping = make_droppable(model) if options.authors is None else with_authors_layer(model, options.authors)
     if options.method == "lora":
         config = LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, target_modules=["q_proj", "v_proj"])
         model = get_peft_model(model, config)
@@ -108,6 +110,43 @@ def make_droppable(model) -> Dropping:
         if type(layer) is not LlamaDecoderLayer:
             raise TypeError(f"only Llama's layers are known here, not {type(layer).__name__}")
         layer.forward = forward.__get__(layer)
+    return dropping
+
+
+class AuthorsDropping:
+    """The authors' layers behind the branches, each told to drop or to keep."""
+
+    def __init__(self) -> None:
+        self.layers = []
+
+    @property
+    def dropped(self) -> str:
+        return "".join(str(int(layer.p)) for layer in self.layers)
+
+    @dropped.setter
+    def dropped(self, pattern: str) -> None:
+        for i, layer in enumerate(self.layers):
+            layer.p = 1 if pattern[i : i + 1] == "1" else 0
+
+
+def with_authors_layer(model, clone: str) -> AuthorsDropping:
+    """As the authors wire their layer into Llama: around what is added to the residual stream."""
+    sys.path.insert(0, clone)
+    from dropbp.layer import DropBP  # noqa: PLC0415
+
+    dropping = AuthorsDropping()
+
+    def forward(self, hidden_states, **kwargs):
+        attention, _ = self.self_attn(hidden_states=self.input_layernorm(hidden_states), **kwargs)
+        hidden_states = hidden_states + self.drop_attention(attention)
+        return hidden_states + self.drop_mlp(self.mlp(self.post_attention_layernorm(hidden_states)))
+
+    for layer in model.model.layers:
+        if type(layer) is not LlamaDecoderLayer:
+            raise TypeError(f"only Llama's layers are known here, not {type(layer).__name__}")
+        layer.drop_attention, layer.drop_mlp = DropBP(flops=0), DropBP(flops=0)
+        layer.forward = forward.__get__(layer)
+        dropping.layers += [layer.drop_attention, layer.drop_mlp]
     return dropping
 
 

@@ -148,7 +148,7 @@ describe('options of compose', () => {
     );
   });
 
-  it('a loss of one's own is what is measured', () => {
+  it('a loss of the user is what is measured', () => {
     const loss = (logits: tf.Tensor): tf.Tensor => tf.mean(tf.square(logits));
     return withTuned(
       toyModel,

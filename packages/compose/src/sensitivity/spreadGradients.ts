@@ -19,7 +19,7 @@ export interface SpreadGradients {
 export function spreadGradients(
   encoded: EncodedOnce,
   parameters: ReadonlyMap<string, tf.Variable>,
-  { inputIds }: ReadyBatch,
+  { inputIds, positions }: ReadyBatch,
   changes: GradientChanges,
 ): SpreadGradients {
   const { model, hooks, outerScope, virtualKeys = 0 } = encoded.runnable;
@@ -43,7 +43,8 @@ export function spreadGradients(
     async settle(arriving) {
       const adjoints = arriving.take();
       const embedded = [...new Set(Object.values(outerScope).filter(isTrainable))];
-      const embed = (): tf.Tensor => model.embed(inputIds, outerScope, hooks, { offset: virtualKeys, isStart: true });
+      const place = { offset: virtualKeys, isStart: true, positions };
+      const embed = (): tf.Tensor => model.embed(inputIds, outerScope, hooks, place);
       const pullback = adjoints.size > 0 ? tapePullback(embed, embedded) : undefined;
       const pullThroughEmbedding = (key: number): void => {
         const adjoint = adjoints.get(key);

@@ -1,0 +1,80 @@
+/**
+ * Trains once, as the plan on standard input says, in a process of its own, so that its memory is its own, and prints a line of
+ * JSON: a {@link RunResult}. The convergence benchmark starts it.
+ */
+import { fileURLToPath } from 'node:url';
+import { text } from 'node:stream/consumers';
+import * as tf from '@tensorflow/tfjs';
+import '@dropbp/tfjs-backend-ort';
+import { compose } from '@dropbp/compose';
+import { loadTokenizer, readText, splitHeldOut, textBatches } from '@dropbp/data';
+import { dropBP } from '@dropbp/dropbp';
+import { loadModel } from '@dropbp/models';
+import { fullFineTune } from '@dropbp/peft-full';
+import { lora } from '@dropbp/peft-lora';
+import { adamW, cosine, evaluateLoss, train } from '@dropbp/train';
+import type { RunPlan, RunResult } from './runPlan.ts';
+
+const plan = JSON.parse(await text(process.stdin)) as RunPlan;
+const root = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+await tf.setBackend('ort');
+console.log(JSON.stringify(await trainOnce()));
+
+async function trainOnce(): Promise<RunResult> {
+  const { steps, batch, time, accumulation, learningRate, seed, evaluations, heldOutRows } = plan;
+  const tokenizer = await loadTokenizer(root(plan.model));
+  const tokens = Int32Array.from(tokenizer.encode(await readText(root(plan.data))));
+  // Windows all over the text, the same for every seed.
+  const every = Math.max(2, Math.floor(tokens.length / time / heldOutRows));
+  const parts = splitHeldOut(tokens, { time, every });
+  const batches = textBatches(parts.train, { batch, time, seed, steps: steps * accumulation });
+  const perBatch = Math.min(batch, heldOutRows);
+  const heldOut = textBatches(parts.heldOut, {
+    batch: perBatch,
+    time,
+    seed: 0,
+    steps: Math.floor(heldOutRows / perBatch),
+  });
+
+  const model = await loadModel(root(plan.model));
+  const tuned = compose(model, adapter(), plan.dropBP && dropBP({ ...plan.dropBP, seed }));
+  const optimizer = adamW({ learningRate, weightDecay: 0.01 });
+  const options = { steps, optimizer, accumulation, seed, schedule: cosine({ warmupSteps: Math.ceil(steps / 10) }) };
+  const measured = [{ step: 0, seconds: 0, loss: await evaluateLoss(tuned, heldOut) }];
+  const evaluateEvery = Math.max(1, Math.floor(steps / evaluations));
+  const [seconds, dropped]: [number[], number[]] = [[], []];
+  let [sum, calibrationSeconds, skippedSteps] = [0, 0, 0];
+  for await (const step of train(tuned, batches, options)) {
+    seconds.push(step.seconds);
+    dropped.push(step.dropped);
+    sum += step.seconds;
+    calibrationSeconds += step.calibrationSeconds ?? 0;
+    if (!step.updated) skippedSteps++;
+    if (step.step % evaluateEvery === 0 || step.step === steps) {
+      measured.push({ step: step.step, seconds: sum, loss: await evaluateLoss(tuned, heldOut) });
+    }
+  }
+  return {
+    plan,
+    seconds,
+    dropped,
+    heldOut: measured,
+    calibrationSeconds,
+    rates: [...(tuned.dropSchedule?.rates ?? [])],
+    sensitivities: [...(tuned.dropSchedule?.sensitivities ?? [])],
+    skippedSteps,
+    peakMB: process.resourceUsage().maxRSS / 1024,
+  };
+}
+
+function adapter(): ReturnType<typeof lora> {
+  const { method, rank, layers, seed } = plan;
+  if (method === 'full') return fullFineTune();
+  return lora({
+    rank,
+    alpha: 2 * rank,
+    targetModules: 'all-linear',
+    seed,
+    ...(layers !== undefined && { layersToTransform: [...layers] }),
+  });
+}
