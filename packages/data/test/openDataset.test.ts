@@ -95,6 +95,9 @@ describe('JSON Lines', () => {
     expect(await problemOf(openDataset(await written('u.jsonl', Buffer.from('\ufeff{}', 'utf16le'))))).toContain(
       'u.jsonl is UTF-16',
     );
+    expect(await problemOf(openDataset(await written('y.jsonl', '{"a":"b"}\n')))).toContain(
+      'y.jsonl: no format that is known fits these columns; got ["a"]',
+    );
     expect(await problemOf(openDataset('none.jsonl'))).toBe('[@dropbp/data] there is no file none.jsonl.');
     expect(await problemOf(openDataset(await written('x.dat', 'a')))).toContain('does not say what kind of file it is');
     expect(await problemOf(openDataset(await written('x.constructor', 'a')))).toContain(
@@ -317,7 +320,7 @@ describe('formats', () => {
   });
   it('that are not known are refused with the columns that there are', async () => {
     expect(await problemOf(openDataset([{ question: 'a', answer: 'b' }]))).toBe(
-      '[@dropbp/data] the rows have no format that is known; got ["question","answer"]; expected messages (chat), or prompt and ' +
+      '[@dropbp/data] the list: no format that is known fits these columns; got ["question","answer"]; expected messages (chat), or prompt and ' +
         'completion (completion), or instruction and output (alpaca), or text (text); say which columns to read, such as columns: ' +
         "{ prompt: 'question', completion: 'answer' }.",
     );

@@ -68,7 +68,7 @@ describe('recognizeFormat', () => {
           expect(explanation).toMatch(/^Each row is .*\.$/s);
           expect(Object.keys(columns).length).toBeGreaterThan(0);
         } catch (error) {
-          expect((error as Error).message).toContain('the rows have no format that is known');
+          expect((error as Error).message).toContain('no format that is known fits these columns');
         }
       }),
     );

@@ -97,7 +97,7 @@ describe('tokenizeRows', () => {
       template: "{% if messages[0].role == 'system' %}{{ raise_exception('no system, please') }}{% endif %}",
     });
     await expect(tokenized({ messages: [turn('system', 'a')] }, { chatTemplate: strict })).rejects.toThrow(
-      '[@dropbp/data] the rows, row 1: the chat template refuses the conversation: no system, please; got [{"role":',
+      '[@dropbp/data] the list, row 1: the chat template refuses the conversation: no system, please; got [{"role":',
     );
   });
   it('finds no answers in a template that rewrites what was said, and says what to do', async () => {

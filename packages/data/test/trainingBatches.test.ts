@@ -181,7 +181,7 @@ describe('trainingBatches', () => {
   it('ends where no row gives anything to learn', async () => {
     const rows = await tokenized([{ prompt: ' a'.repeat(80), completion: ' b' }]);
     await expect(taken(trainingBatches(rows, { batch: 1 }))).rejects.toThrow(
-      'no row of the rows gives a token that counts; got {"rows":1,"badRows":0,"withoutLabels":1,"tooLongRows":1}',
+      'no row of the list gives a token that counts; got {"rows":1,"badRows":0,"withoutLabels":1,"tooLongRows":1}',
     );
     let calls = 0;
     const once = await openDataset(() => streamed(++calls > 2 ? 0 : 5));
@@ -197,6 +197,8 @@ describe('trainingBatches', () => {
     expect(() => trainingBatches(rows, { batch: 2, seed: 2 }).from(position)).toThrow(
       'the position in the data is of a run with another seed; got 1; expected 2; go on with the data and options',
     );
+    const gone = { ...(position as object), waiting: [[999, 0]] };
+    await expect(taken(batches.from(gone))).rejects.toThrow('the list is not what it was when the position was stored');
     expect(() => batches.from({})).toThrow('the position in the data is not usable');
     expect(() => batches.from(7)).toThrow('the position in the data is not usable');
     expect(() => trainingBatches(rows, { batch: 0 })).toThrow('batch is not usable');

@@ -1,7 +1,7 @@
 import { problem } from '@dropbp/basics';
-import type { DataReport } from './dataReport.ts';
+import type { Settled } from './batchPlans.ts';
+import { emptyReport, type DataReport } from './dataReport.ts';
 import type { TokenizedRows } from './tokenizeRows.ts';
-import type { TrainingBatchesOptions } from './trainingBatches.ts';
 
 /** A place between two batches: JSON-safe, for checkpoints. What it holds is of no meaning elsewhere. */
 export interface DataPosition {
@@ -21,16 +21,16 @@ export interface DataPosition {
   readonly given: DataReport;
 }
 
-/** What a position depends on. */
-export function positionSettings(
-  { dataset, time }: TokenizedRows,
-  { batch, arrangement, shuffle, seed, shuffleBuffer }: Required<Omit<TrainingBatchesOptions, 'epochs'>>,
-): DataPosition['settings'] {
-  return { rows: dataset.length ?? null, time, batch, arrangement, shuffle, seed, shuffleBuffer };
+/** The place before the first batch. */
+export function startPosition({ dataset, time }: TokenizedRows, settled: Settled): DataPosition {
+  const { batch, arrangement, shuffle, seed, shuffleBuffer } = settled;
+  const { length = null, bytes = null } = dataset;
+  const settings = { rows: length, bytes, time, batch, arrangement, shuffle, seed, shuffleBuffer };
+  return { version: 1, settings, epoch: 0, row: 0, batch: 0, waiting: [], read: emptyReport, given: emptyReport };
 }
 
-/** A position that was stored. @throws Problem if it is none, or of other data or options */
-export function checkedPosition(value: unknown, settings: DataPosition['settings']): DataPosition {
+/** A position that was stored. @throws Problem if it is none, or of other data or options than `start` */
+export function checkedPosition(value: unknown, { settings }: DataPosition): DataPosition {
   if (!isPosition(value)) {
     const expected = 'the position of an iteration over these batches';
     throw problem('data', { what: 'the position in the data is not usable', got: value, expected });

@@ -1,4 +1,4 @@
-import { Problem } from '@dropbp/basics';
+import { Problem, problem } from '@dropbp/basics';
 import { addedReports, emptyReport, type DataReport } from './dataReport.ts';
 import type { RowOrder } from './rowOrder.ts';
 import type { Sequence } from './sequence.ts';
@@ -56,11 +56,20 @@ export async function sequencesAt(
   places: readonly (readonly [row: number, part: number])[],
 ): Promise<PlacedSequence[]> {
   const indices = [...new Set(places.map(([row]) => row))];
+  const { length = Infinity } = rows.dataset;
   const found = new Map<string, PlacedSequence>();
-  for (const row of await order.byIndex(indices)) {
+  for (const row of await order.byIndex(indices.filter(index => index < length))) {
     for (const sequence of sequencesOf(rows, row).found) found.set(`${row.index} ${sequence.part}`, sequence);
   }
-  return places.map(([row, part]) => found.get(`${row} ${part}`)!);
+  return places.map(([row, part]) => {
+    const sequence = found.get(`${row} ${part}`);
+    if (sequence !== undefined) return sequence;
+    throw problem('data', {
+      what: `${rows.dataset.name} is not what it was when the position was stored`,
+      got: { row, part },
+      fix: 'go on with the data, tokenizer and options that the run began with, or begin anew',
+    });
+  });
 }
 
 function sequencesOf(

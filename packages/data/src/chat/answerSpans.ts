@@ -1,4 +1,5 @@
 import { Problem } from '@dropbp/basics';
+import { problemText } from '../rows/problemText.ts';
 import { RowFault } from '../rows/rowFault.ts';
 import type { ChatMessage, ChatSample } from '../rows/sample.ts';
 import type { ChatTemplate, MarkedText, RenderOptions, TextSpan } from './chatTemplate.ts';
@@ -80,6 +81,6 @@ function attempt<T>(render: () => T): T {
     return render();
   } catch (cause) {
     if (!(cause instanceof Problem)) throw cause;
-    throw new RowFault({ what: cause.message.replace(/^\[@dropbp\/data\] /, '').replace(/\.$/, ''), cause });
+    throw new RowFault({ what: problemText(cause), cause });
   }
 }

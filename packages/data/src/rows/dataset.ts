@@ -30,6 +30,8 @@ export interface Dataset {
   readonly explanation: string;
   /** How many rows there are; undefined where that shows only at their end. */
   readonly length: number | undefined;
+  /** Size of the files; undefined for rows from code. */
+  readonly bytes: number | undefined;
   readonly badRows: BadRows;
   /** Those that were left out when the data set was opened; of a stream, so far. */
   readonly skipped: SkippedRows;

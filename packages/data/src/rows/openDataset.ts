@@ -60,7 +60,7 @@ async function rowSourceOf(
 ): Promise<RowSource> {
   if (typeof source === 'string' || source instanceof Blob) return opened(source, fileType, recognizing);
   const files = source.filter(item => typeof item === 'string' || item instanceof Blob);
-  if (files.length === 0 && source.every(isRow)) return listSource('the rows', source, { kind: 'rows in memory' });
+  if (files.length === 0 && source.every(isRow)) return listSource('the list', source, { kind: 'rows in memory' });
   if (files.length !== source.length) {
     throw problem('data', { what: 'the data are files and rows', expected: 'either files or rows' });
   }

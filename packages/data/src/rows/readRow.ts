@@ -1,6 +1,7 @@
 import { problem, type Problem } from '@dropbp/basics';
 import { badRow, type SourceRow } from '../sources/rowSource.ts';
 import type { Row, SkippedRows } from './dataset.ts';
+import { problemText } from './problemText.ts';
 import { sampleOf, type RecognizedFormat } from './recognizeFormat.ts';
 import { RowFault } from './rowFault.ts';
 
@@ -19,9 +20,8 @@ export function readRow(format: RecognizedFormat, row: SourceRow, index: number)
 
 /** A problem with what can be done about it where rows are not left out. */
 export function withSkipHint(error: Problem): Problem {
-  const message = error.message.replace(/^\[@dropbp\/data\] /, '').replace(/\.$/, '');
   return problem('data', {
-    what: message,
+    what: problemText(error),
     fix: "mend the row, or leave such rows out with badRows: 'skip'",
     ...(error.cause !== undefined && { cause: error.cause }),
   });

@@ -44,7 +44,10 @@ export function recognizeFormat(row: RowValue, options: RecognizeFormatOptions =
     return { name: format.name, columns, explanation: explanationOf(format, columns, row, asked !== undefined) };
   }
   throw problem('data', {
-    what: asked === undefined ? 'the rows have no format that is known' : `the rows are not of the format '${asked}'`,
+    what:
+      asked === undefined
+        ? 'no format that is known fits these columns'
+        : `these columns are not those of the format '${asked}'`,
     got: Object.keys(row),
     expected: candidates.map(({ name, required }) => `${required.join(' and ')} (${name})`).join(', or '),
     fix: "say which columns to read, such as columns: { prompt: 'question', completion: 'answer' }",

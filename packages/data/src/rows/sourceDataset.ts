@@ -1,6 +1,7 @@
 import { Problem, problem } from '@dropbp/basics';
 import type { RowSource, SourceRow } from '../sources/rowSource.ts';
 import type { BadRows, Dataset, Row } from './dataset.ts';
+import { problemText } from './problemText.ts';
 import { readRow, skipCounter, withSkipHint, type SkipCounter } from './readRow.ts';
 import { rowsInOrder } from './rowsInOrder.ts';
 import { recognizeFormat, type RecognizedFormat, type RecognizeFormatOptions } from './recognizeFormat.ts';
@@ -36,6 +37,7 @@ export async function sourceDataset(source: RowSource, { badRows, recognizing }:
     format,
     explanation: `${name}: ${kind}; ${good.length} rows${left}. ${format.explanation}`,
     length: good.length,
+    bytes: source.bytes,
     badRows,
     skipped,
     ...(source.blocks !== undefined && { blocks: good.renumbered(source.blocks) }),
@@ -68,7 +70,7 @@ async function scanned(
 
 /** The format of the first row that has one; undefined where no row could be read. */
 function firstFormat(
-  { columns = [] }: RowSource,
+  { name, columns = [] }: RowSource,
   rows: readonly SourceRow[],
   recognizing: RecognizeFormatOptions,
 ): RecognizedFormat | undefined {
@@ -83,8 +85,8 @@ function firstFormat(
       first ??= error;
     }
   }
-  if (first !== undefined) throw first as Problem;
-  return undefined;
+  if (!(first instanceof Problem)) return undefined;
+  throw problem('data', { what: `${name}: ${problemText(first)}`, cause: first });
 }
 
 /** Which rows of a source are good ones. */

@@ -36,6 +36,7 @@ export async function streamDataset(stream: RowStream, { badRows, recognizing }:
     format,
     explanation: `${NAME}: rows that come one at a time. ${format.explanation}`,
     length: undefined,
+    bytes: undefined,
     badRows,
     skipped,
     rows,

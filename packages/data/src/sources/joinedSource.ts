@@ -4,7 +4,9 @@ import type { RowSource, SourceRow } from './rowSource.ts';
 export function joinedSource(sources: readonly RowSource[]): RowSource {
   const starts: number[] = [];
   let count = 0;
+  const bytes = sources.reduce((sum, source) => sum + (source.bytes ?? 0), 0);
   return {
+    bytes,
     name: sources.map(({ name }) => name).join(', '),
     kind: [...new Set(sources.map(({ kind }) => kind))].join('; '),
     get blocks() {

@@ -24,7 +24,7 @@ export async function jsonSource(source: ByteSource, kind: string): Promise<RowS
   }
   const bytes = await withReader(source, reader => reader.read(0, size));
   const { rows, where } = listOf(name, parse(name, bytes));
-  return listSource(name, rows, { kind: `${kind}${where}` });
+  return { ...listSource(name, rows, { kind: `${kind}${where}` }), bytes: size };
 }
 
 /** Rows in memory. */

@@ -42,6 +42,7 @@ export async function parquetSource(source: ByteSource, kind: string): Promise<R
   const placed = (value: RowValue, row: number): SourceRow => ({ place: `${source.name}, row ${row + 1}`, value });
   return {
     name: source.name,
+    bytes: source.size,
     kind,
     columns,
     blocks: groups.map(({ start }) => start),

@@ -25,6 +25,7 @@ export function textSource(source: ByteSource, kind: string): RowSource {
   };
   return {
     name: source.name,
+    bytes: source.size,
     kind,
     async *scan() {
       const reader = await source.open();

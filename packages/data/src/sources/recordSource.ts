@@ -20,6 +20,7 @@ export function recordSource(source: ByteSource, format: RecordFormat): RowSourc
   const ranges = recordRanges();
   return {
     name: source.name,
+    bytes: source.size,
     kind,
     ...(columns !== undefined && { columns }),
     async *scan() {

@@ -26,6 +26,8 @@ export interface RowSource {
   readonly name: string;
   /** What kind of file it is, and how that was found out. */
   readonly kind: string;
+  /** Size in bytes, of a file. */
+  readonly bytes?: number;
   /** Names of the columns, where the file has them apart from its rows. */
   readonly columns?: readonly string[];
   /** Reads all rows, in groups: to be done to the end before {@link RowSource.read}. */
