@@ -1,4 +1,5 @@
 import { parquetSchema, type ColumnMetaData, type Compressors, type FileMetaData, type PageHeader } from 'hyparquet';
+// hyparquet exports its modules, for those who read pages themselves.
 import { parquetHeader } from 'hyparquet/src/column.js';
 import { decompressPage } from 'hyparquet/src/datapage.js';
 import { getMaxDefinitionLevel, getMaxRepetitionLevel, getTreePath, isFlatColumn } from 'hyparquet/src/schema.js';
