@@ -27,6 +27,7 @@ from peft import (
     PromptTuningConfig,
     get_peft_model,
 )
+from dropped import gradients_with_dropped, num_branches
 from safetensors.torch import save_file
 from tasks import Task, adam_w, task_for
 from transformers import AutoModelForCausalLM
@@ -88,10 +89,20 @@ MODELS_WITH_METHODS: dict[str, list[Case]] = {
 }
 
 
+# Full fine-tuning of some weights: biases alone (BitFit), norms alone. Llama 3 has no biases.
+PARTS: dict[str, list[str]] = {
+    "tiny-llama3": ["norms"],
+    "tiny-mistral": [],
+    "tiny-qwen2": ["biases", "norms"],
+    "tiny-qwen3": [],
+    "tiny-gpt2": ["biases", "norms"],
+}
+
+
 def main() -> None:
     for name, cases in MODELS_WITH_METHODS.items():
         folder, out = MODELS / name, METHODS / name
-        scripts = [HERE / "method_cases.py", HERE / "tasks.py"]
+        scripts = [HERE / "method_cases.py", HERE / "tasks.py", HERE / "dropped.py"]
         wanted = stamp(*scripts, folder / "config.json", *sorted(folder.glob("*.safetensors")))
         if is_current(out, wanted):
             print(f"methods of {name}: up to date")
@@ -106,6 +117,7 @@ def main() -> None:
             "padded": dict(zip(("inputIds", "attentionMask"), task.padded, strict=True)),
             "batches": [{"inputIds": ids, "labels": labels} for ids, labels in task.batches],
             "cases": [run(folder, task, case, out / case.name) for case in cases],
+            "parts": [run_part(folder, task, part, out / part) for part in PARTS[name]],
         }
         (out / "reference.json").write_text(json.dumps(report, indent=1) + "\n")
         mark_current(out, wanted)
@@ -120,6 +132,7 @@ def run(folder: Path, task: Task, case: Case, out: Path) -> dict:
     shapes = {plain_name(name): list(p.shape) for name, p in adapted.named_parameters() if p.requires_grad}
     tensors = {f"start.{name}": value for name, value in logits(adapted, task).items()}
     continuation = greedy(adapted, task)
+    dropped = dropbp_cases(adapted, task, out)
     losses = train(adapted, task, case.learning_rate)
     adapted.save_pretrained(out / "adapter_end")
     tensors |= {f"end.{name}": value for name, value in logits(adapted, task).items()}
@@ -137,7 +150,40 @@ def run(folder: Path, task: Task, case: Case, out: Path) -> dict:
         "greedy": continuation,
         "optimizer": adam_w() | {"learningRate": case.learning_rate},
         "losses": losses,
+        "dropbp": dropped,
     }
+
+
+def dropbp_cases(adapted, task: Task, out: Path) -> list[dict]:
+    branches = num_branches(adapted)
+    patterns = {
+        "attention": [branch % 2 == 0 for branch in range(branches)],
+        "mixed": [branch % 3 != 1 for branch in range(branches)],
+        "lower-half": [branch < branches // 2 for branch in range(branches)],
+        "all": [True] * branches,
+    }
+    reports = []
+    for pattern, dropped in patterns.items():
+        adapted.zero_grad(set_to_none=True)
+        loss, gradients = gradients_with_dropped(adapted, task, dropped)
+        file = f"dropbp.{pattern}.safetensors"
+        save_file({plain_name(name): value for name, value in gradients.items()}, out / file)
+        reports.append({"pattern": pattern, "dropped": dropped, "loss": loss, "gradients": file})
+    adapted.zero_grad(set_to_none=True)
+    return reports
+
+
+def run_part(folder: Path, task: Task, part: str, out: Path) -> dict:
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    norms = ("layernorm", "norm", "ln_1", "ln_2", "ln_f")
+    for name, parameter in model.named_parameters():
+        in_norm = name.rsplit(".", 2)[-2].endswith(norms)
+        parameter.requires_grad_(name.endswith(".bias") if part == "biases" else in_norm)
+    names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    losses = train(model, task, 1e-2)
+    out.mkdir()
+    save_file({f"end.{name}": value for name, value in logits(model, task).items()}, out / "logits.safetensors")
+    return {"part": part, "parameters": names, "optimizer": adam_w() | {"learningRate": 1e-2}, "losses": losses}
 
 
 def tokenizer_of(folder: Path, case: Case) -> dict:

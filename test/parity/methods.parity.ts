@@ -7,10 +7,19 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compose, loadAdapter, type Tuned } from '@dropbp/compose';
 import type { Adapter, Model } from '@dropbp/core';
 import { generate, loadModel } from '@dropbp/models';
+import { fullFineTune, type Part } from '@dropbp/peft-full';
 import { ia3 } from '@dropbp/peft-ia3';
 import { llamaAdapter, prefixTuning, promptTuning, pTuning } from '@dropbp/peft-prefix';
 import { expectLosses, leaveForPython, logits, trainingLosses } from './compare.ts';
-import { modelsFolder, readTensors, worstDifference, type OptimizerReference, type Reference } from './reference.ts';
+import {
+  makeBatch,
+  modelsFolder,
+  readTensors,
+  relativeError,
+  worstDifference,
+  type OptimizerReference,
+  type Reference,
+} from './reference.ts';
 
 /** What method_cases.py wrote of one case. */
 interface MethodReference {
@@ -23,6 +32,15 @@ interface MethodReference {
   readonly greedy: { readonly prompt: number[]; readonly tokens: number[] };
   readonly optimizer: OptimizerReference;
   readonly losses: number[];
+  readonly dropbp: readonly { pattern: string; dropped: boolean[]; loss: number; gradients: string }[];
+}
+
+/** Full fine-tuning of some weights. */
+interface PartReference {
+  readonly part: Part;
+  readonly parameters: string[];
+  readonly optimizer: OptimizerReference;
+  readonly losses: number[];
 }
 
 const methodsFolder = fileURLToPath(new URL('../.cache/methods', import.meta.url));
@@ -32,6 +50,8 @@ const models = existsSync(methodsFolder) ? readdirSync(methodsFolder) : [];
 const LOADED = 1e-4;
 /** Logits after training, in which Adam moves a value whose gradient is all rounding by the full rate, either way. */
 const TRAINED = 5e-3;
+/** Gradients: relative, each tensor by its norm. */
+const GRADIENT = 1e-4;
 
 beforeAll(async () => {
   await tf.setBackend('ort');
@@ -79,6 +99,32 @@ function made({ method, options }: MethodReference): Adapter {
   return factories[method]!(camel as never);
 }
 
+/**
+ * Gradients by torch's names. A prefix is one table there, in which the branches that were dropped have zeros, and none where
+ * all were.
+ */
+async function gradientsAsInTorch(
+  { adapter, parameters }: Tuned,
+  gradients: ReadonlyMap<string, tf.Tensor>,
+): Promise<Map<string, ArrayLike<number>>> {
+  const isPrefix = adapter.name === 'prefix tuning' && ![...parameters.keys()].some(name => name.startsWith('prompt_'));
+  if (isPrefix) {
+    if (gradients.size === 0) return new Map();
+    const table = tf.tidy(() => tf.concat([...parameters].map(([name, of]) => gradients.get(name) ?? tf.zerosLike(of)), 1)); // prettier-ignore
+    const values = await table.data();
+    table.dispose();
+    return new Map([['prompt_encoder.embedding.weight', values]]);
+  }
+  const entries = [...gradients].map(async ([name, gradient]) => [torchName(name), await gradient.data()] as const);
+  return new Map(await Promise.all(entries));
+}
+
+function torchName(name: string): string {
+  if (name.endsWith('.prompt_embeddings')) return 'prompt_encoder.embedding.weight';
+  const at = name.indexOf('prompt_encoder.');
+  return at < 0 ? name : name.slice(at);
+}
+
 /** Our name of a network's parameter: PEFT's, below the embedding for what makes tokens. */
 function assignEncoder(tuned: Tuned, weights: ReadonlyMap<string, Float32Array>): void {
   const left = new Set(weights.keys());
@@ -96,6 +142,7 @@ for (const name of models) {
   const place = join(methodsFolder, name);
   const reference = JSON.parse(readFileSync(join(place, 'reference.json'), 'utf8')) as Reference & {
     readonly cases: readonly MethodReference[];
+    readonly parts: readonly PartReference[];
   };
 
   describe(name, () => {
@@ -153,6 +200,20 @@ for (const name of models) {
         tuned.dispose();
       });
 
+      it.each(of.dropbp)('drops branches as torch detaches them: $pattern', async ({ dropped, loss, gradients }) => {
+        const tuned = await start();
+        const result = await tuned.valueAndGradients(makeBatch(reference.batches![0]!), { dropped });
+        expect(Math.abs((await result.value.data())[0]! - loss) / loss).toBeLessThan(1e-5);
+        const theirs = await readTensors(files, gradients);
+        const ours = await gradientsAsInTorch(tuned, result.gradients);
+        expect([...ours.keys()].sort()).toEqual([...theirs.keys()].sort());
+        for (const [name, gradient] of ours) {
+          expect(relativeError(gradient, theirs.get(name)!), name).toBeLessThan(GRADIENT);
+        }
+        tf.dispose([result.value, ...result.gradients.values()]);
+        tuned.dispose();
+      });
+
       it('trains with the losses of PEFT and torch, and leaves its adapter for Python to check', async () => {
         const tuned = await start();
         const schedule = { kind: 'constant', warmupSteps: 0, maxGradNorm: null };
@@ -163,6 +224,16 @@ for (const name of models) {
         await leaveForPython(`${name}.${of.name}.adapter`, reference, tuned, path => tuned.save(path), folder);
         tuned.dispose();
       });
+    });
+
+    it.each(reference.parts)('fine-tunes the $part alone with the losses of torch', async of => {
+      const tuned = compose(model, fullFineTune({ parts: [of.part] }));
+      expect([...tuned.parameters.keys()].sort()).toEqual([...of.parameters].sort());
+      const schedule = { kind: 'constant', warmupSteps: 0, maxGradNorm: null };
+      expectLosses(await trainingLosses(tuned, reference, of.losses.length, of.optimizer, schedule), of.losses);
+      await expectLogits(tuned, reference, await readTensors(place, of.part, 'logits.safetensors'), 'end.', TRAINED);
+      await leaveForPython(`${name}.${of.part}`, reference, tuned, path => tuned.save(path), folder);
+      tuned.dispose();
     });
   });
 }
