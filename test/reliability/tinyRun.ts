@@ -19,10 +19,10 @@ export async function writeTinyRun(folder: string): Promise<{ model: string; dat
   return { model, data };
 }
 
-/** Starts `dropbp train` of the built package, without its output. */
-export function startTraining(args: readonly string[]): ChildProcess {
+/** Starts `dropbp train` of the built package, without its output. @param nodeFlags - how Node itself is to run */
+export function startTraining(args: readonly string[], nodeFlags: readonly string[] = []): ChildProcess {
   const command = fileURLToPath(new URL('../../packages/cli/bin/dropbp.js', import.meta.url));
-  return spawn(process.execPath, [command, 'train', ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  return spawn(process.execPath, [...nodeFlags, command, 'train', ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
 }
 
 /** How a process ended: its exit status, or null where a signal ended it, and what it said. */

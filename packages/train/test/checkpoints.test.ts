@@ -407,7 +407,7 @@ describe('a run that cannot go on', () => {
     });
     await expect(collect(run)).rejects.toThrow(
       new RegExp(
-        `state\\.json cannot be written; got "ENOSPC"; the disk is full: make room\\. The last good state is in ${directory}/step-000003\\.`,
+        `${directory}/step-000006 cannot be written; got "ENOSPC"; the disk is full: make room\\. The last good state is in ${directory}/step-000003\\.`,
       ),
     );
     await end();

@@ -1,12 +1,14 @@
 import {
+  errorCode,
   nodeModule,
   problem,
+  Problem,
   removeFolder,
   removeLeftovers,
   writeAtomically,
   writeFolderAtomically,
+  writeProblem,
 } from '@dropbp/basics';
-import { writeProblem } from '@dropbp/basics';
 import type { Tuned } from '@dropbp/compose';
 import type { TrainPlan } from '../trainOptions.ts';
 import type { CheckpointPlan } from './checkpointOptions.ts';
@@ -95,7 +97,11 @@ export async function openCheckpoints(
     isDue: ({ step, best }, isLast) => isLast || step % every === 0 || best?.step === step,
     async save(course) {
       const path = nodeModule('train', 'node:path').join(directory, checkpointName(course.step));
-      await writeFolderAtomically('train', path, folder => fill(folder, course));
+      await writeFolderAtomically('train', path, folder => fill(folder, course)).catch((error: unknown) => {
+        // The path of a temporary file says nothing to whoever reads of it.
+        const cause = error instanceof Problem ? error.cause : error;
+        throw errorCode(cause) === undefined ? error : writeProblem('train', path, cause);
+      });
       newest = path;
       await prune(course.best);
       return path;
