@@ -47,7 +47,7 @@ const gradients = await compareGradients(authors);
 console.table(gradients);
 const sideBySide = values.gradients ? [] : await compareSteps(authors);
 if (sideBySide.length > 0) console.table(sideBySide);
-const command = `npx tsx bench/authors.bench.ts --authors <clone> --small ${values.small} --model ${values.model} --time ${time} --rounds ${values.rounds} --steps ${steps}`;
+const command = `npx tsx bench/authors.bench.ts --authors <clone> --small ${values.small} --model ${values.model} --time ${time} --rounds ${values.rounds} --steps ${steps}${values.gradients ? ' --gradients' : ''}`;
 writeFileSync(
   new URL('results/authors.json', import.meta.url),
   `${JSON.stringify({ command, ...where, authors: '7170a63', gradients, sideBySide }, undefined, 2)}\n`,

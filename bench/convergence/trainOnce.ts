@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers';
 import * as tf from '@tensorflow/tfjs';
 import '@dropbp/tfjs-backend-ort';
 import { compose } from '@dropbp/compose';
+import type { Adapter, Model } from '@dropbp/core';
 import { loadTokenizer, readText, splitHeldOut, textBatches } from '@dropbp/data';
 import { dropBP } from '@dropbp/dropbp';
 import { loadModel } from '@dropbp/models';
@@ -37,7 +38,7 @@ async function trainOnce(): Promise<RunResult> {
   });
 
   const model = await loadModel(root(plan.model));
-  const tuned = compose(model, adapter(), plan.dropBP && dropBP({ ...plan.dropBP, seed }));
+  const tuned = compose(model, adapter(model), plan.dropBP && dropBP({ ...plan.dropBP, seed }));
   const optimizer = adamW({ learningRate, weightDecay: 0.01 });
   const options = { steps, optimizer, accumulation, seed, schedule: cosine({ warmupSteps: Math.ceil(steps / 10) }) };
   const measured = [{ step: 0, seconds: 0, loss: await evaluateLoss(tuned, heldOut) }];
@@ -67,13 +68,14 @@ async function trainOnce(): Promise<RunResult> {
   };
 }
 
-function adapter(): ReturnType<typeof lora> {
+function adapter({ modules }: Model): Adapter {
   const { method, rank, layers, seed } = plan;
   if (method === 'full') return fullFineTune();
+  const linears = [...modules].filter(([, { kind, isOutput }]) => kind !== 'embedding' && kind !== 'norm' && !isOutput);
   return lora({
     rank,
     alpha: 2 * rank,
-    targetModules: 'all-linear',
+    targetModules: [...new Set(linears.map(([name]) => name.slice(name.lastIndexOf('.') + 1)))],
     seed,
     ...(layers !== undefined && { layersToTransform: [...layers] }),
   });
