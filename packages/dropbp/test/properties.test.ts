@@ -271,6 +271,11 @@ const policy = fc.record({
   rate: fc.double({ min: 0.01, max: 0.89, noNaN: true }),
   allocation: fc.constantFrom<AllocationMethod>(...allMethods),
   sampling: fc.constantFrom('reference' as const, 'bernoulli' as const, 'pivotal' as const),
+  schedule: fc.record({
+    warmup: fc.double({ min: 0, max: 0.5, noNaN: true }),
+    ramp: fc.double({ min: 0.01, max: 0.5, noNaN: true }),
+    from: fc.double({ min: 0, max: 0.89, noNaN: true }),
+  }),
   seed,
 });
 
@@ -284,6 +289,7 @@ describe('dropBP', () => {
         (options, model, steps) => {
           const start = () => dropBP(options).start(model.flops.map(flops => ({ flops })));
           const [first, second, resumed] = [start(), start(), start()];
+          for (const schedule of [first, second]) schedule.plan(2 ** 31);
           expect(drawAll(first, steps)).toEqual(drawAll(second, [...steps].reverse()).reverse());
           first.calibrate(model.sensitivities);
           resumed.restore(JSON.parse(JSON.stringify(first.state)));

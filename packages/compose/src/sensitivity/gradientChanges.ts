@@ -39,7 +39,8 @@ export function gradientChanges(): GradientChanges {
       if (gradients.size === 0) return;
       const take = (squares: ArrayLike<number>): void =>
         [...gradients.keys()].forEach((name, i) => norms.set(name, Math.sqrt(squares[i]!)));
-      unread.push({ sums: runWhole(squareSums, Object.fromEntries(gradients)), take });
+      const inputs = [...gradients.values()].map((gradient, i) => [WHOLE_OF + i, gradient]);
+      unread.push({ sums: runWhole(squareSums, Object.fromEntries(inputs) as Record<string, tf.Tensor>), take });
     },
     missing(branch, whole, missing) {
       const names = [...missing.keys()];
@@ -51,9 +52,9 @@ export function gradientChanges(): GradientChanges {
         });
         return;
       }
-      const inputs = names.flatMap(name => [
-        [WHOLE_OF + name, whole.get(name)!],
-        [MISSING_OF + name, missing.get(name)!],
+      const inputs = names.flatMap((name, i) => [
+        [WHOLE_OF + i, whole.get(name)!],
+        [MISSING_OF + i, missing.get(name)!],
       ]);
       unread.push({
         sums: runWhole(changeSums, Object.fromEntries(inputs) as Record<string, tf.Tensor>),
@@ -82,6 +83,7 @@ export function gradientChanges(): GradientChanges {
   };
 }
 
+// Followed by numbers, not names: what an engine compiles for the branch of one layer is then that of all.
 const WHOLE_OF = 'whole:';
 const MISSING_OF = 'missing:';
 
@@ -94,10 +96,10 @@ const squareSums: TracedFunction = gradients =>
  * ‖g‖ − ‖g − δ‖, with no digit lost where the two are nearly the same.
  */
 const changeSums: TracedFunction = inputs => {
-  const names = Object.keys(inputs).flatMap(name => (name.startsWith(WHOLE_OF) ? [name.slice(WHOLE_OF.length)] : []));
+  const pairs = Object.keys(inputs).length / 2;
   return tf.stack(
-    names.flatMap(name => {
-      const [whole, missing] = [inputs[WHOLE_OF + name]!, inputs[MISSING_OF + name]!];
+    Array.from({ length: pairs }).flatMap((_, i) => {
+      const [whole, missing] = [inputs[WHOLE_OF + i]!, inputs[MISSING_OF + i]!];
       const rest = tf.sub(whole, missing);
       return [tf.sum(tf.mul(missing, tf.add(whole, rest))), tf.sum(tf.square(rest))];
     }),
