@@ -2,7 +2,7 @@
  * Does DropBP reach a held-out loss sooner than training without it, and than the simple alternatives that take as long?
  *
  *     npx tsx bench/convergence.bench.ts --experiment rates [--model test/.models/smollm2-135m] [--data examples/data/kjv.txt.gz]
- *       [--method lora|full] [--seeds 1,2,3] [--learning-rates 1e-4,3e-4,1e-3] [--steps 200] [--batch 1] [--time 512]
+ *       [--method lora|full|…] [--seeds 1,2,3] [--learning-rates 1e-4,3e-4,1e-3] [--steps 200] [--batch 1] [--time 512]
  *       [--accumulation 1] [--rank 8] [--evaluations 10] [--held-out 32] [--name <results>] [--minutes 60] [--table]
  *
  * Every run is a process of its own. Each result is written when it is there, to bench/results/convergence.<name>.json, and a
@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { experiments, type CommonPlan } from './convergence/experiments.ts';
 import { keyOf, type RunPlan, type RunResult } from './convergence/runPlan.ts';
-import { caseRows, learningRateRows } from './convergence/tables.ts';
+import { adapterRows, caseRows, learningRateRows } from './convergence/tables.ts';
 import { machine } from './machine.ts';
 
 const { values } = parseArgs({
@@ -54,7 +54,7 @@ const results: Results = existsSync(file)
 
 if (!values.table) makeRuns();
 const made = Object.values(results.runs);
-console.table(caseRows(made));
+console.table(values.experiment === 'adapters' ? adapterRows(made) : caseRows(made));
 console.table(learningRateRows(made));
 
 function makeRuns(): void {

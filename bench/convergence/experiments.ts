@@ -1,4 +1,5 @@
-import type { RunPlan } from './runPlan.ts';
+import { methods } from './adapters.ts';
+import type { MethodName, RunPlan } from './runPlan.ts';
 
 /** What all runs of an experiment have in common. */
 export type CommonPlan = Omit<RunPlan, 'name' | 'learningRate' | 'seed' | 'dropBP' | 'layers'>;
@@ -6,6 +7,7 @@ export type CommonPlan = Omit<RunPlan, 'name' | 'learningRate' | 'seed' | 'dropB
 /** A case of an experiment: what sets it apart. Steps are a share of the common ones. */
 export interface Case extends Pick<RunPlan, 'dropBP' | 'layers'> {
   readonly name: string;
+  readonly method?: MethodName;
   readonly stepsShare?: number;
 }
 
@@ -69,4 +71,10 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
     at('mlp alone', 0.5, { ...ours, only: 'mlp', maxRate: 1 }),
     at('attention alone', 0.25, { ...ours, only: 'attention', maxRate: 1 }),
   ],
+  /** Every adapter, with DropBP as it is by default and without. */
+  adapters: () =>
+    (Object.keys(methods) as MethodName[]).flatMap(method => [
+      { name: method, method },
+      { name: `${method} ${RATES[0]}`, method, dropBP: { rate: RATES[0]! } },
+    ]),
 };

@@ -1,5 +1,19 @@
 import type { DropBPOptions } from '@dropbp/dropbp';
 
+/** What a run trains. */
+export type MethodName =
+  | 'lora'
+  | 'dora'
+  | 'ia3'
+  | 'prefix tuning'
+  | 'prefix tuning, projected'
+  | 'prompt tuning'
+  | 'p-tuning, MLP'
+  | 'p-tuning, LSTM'
+  | 'LLaMA-Adapter'
+  | 'norms'
+  | 'full';
+
 /** One training run: JSON-safe, and all that decides what it gives. */
 export interface RunPlan {
   /** What it is a case of: runs of one case differ in seed and learning rate alone. */
@@ -8,7 +22,7 @@ export interface RunPlan {
   readonly model: string;
   /** UTF-8 text, also as .gz, from the root of the repository. */
   readonly data: string;
-  readonly method: 'lora' | 'full';
+  readonly method: MethodName;
   /** LoRA: layers that are adapted, counted from 0. @defaultValue all */
   readonly layers?: readonly number[];
   readonly rank: number;
@@ -39,6 +53,8 @@ export interface RunResult {
   readonly sensitivities: readonly number[];
   readonly skippedSteps: number;
   readonly peakMB: number;
+  /** Numbers that were trained. */
+  readonly trainable?: number;
 }
 
 /** What tells runs apart in the results. */

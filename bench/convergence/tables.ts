@@ -45,6 +45,32 @@ export function learningRateRows(results: readonly RunResult[]): object[] {
   }));
 }
 
+/** A row for each method that was trained with DropBP and without, each at its own best learning rate. */
+export function adapterRows(results: readonly RunResult[]): object[] {
+  const cases = bestOfEachCase(results);
+  return [...cases].flatMap(([method, without]) => {
+    const dropped = [...cases].find(([, [run]]) => run!.plan.method === method && run!.plan.dropBP)?.[1];
+    if (dropped === undefined || without[0]!.plan.dropBP) return [];
+    const ms = [without, dropped].map(runs => 1000 * median(runs.flatMap(run => run.seconds)));
+    const MB = [without, dropped].map(runs => Math.round(Math.max(...runs.map(run => run.peakMB))));
+    return [
+      {
+        method,
+        trainable: without[0]!.trainable,
+        before: round(mean(without.map(run => run.heldOut[0]!.loss))),
+        loss: round(mean(without.map(finalLoss))),
+        lossDropped: round(mean(dropped.map(finalLoss))),
+        learningRates: [without, dropped].map(runs => runs[0]!.plan.learningRate).join(' '),
+        ms: round(ms[0]!),
+        msDropped: round(ms[1]!),
+        timeRatio: round(ms[1]! / ms[0]!),
+        MB: MB[0],
+        MBDropped: MB[1],
+      },
+    ];
+  });
+}
+
 /** Of each case the runs of that learning rate whose mean loss is the lowest. */
 function bestOfEachCase(results: readonly RunResult[]): Map<string, RunResult[]> {
   const best = new Map<string, RunResult[]>();

@@ -7,13 +7,11 @@ import { text } from 'node:stream/consumers';
 import * as tf from '@tensorflow/tfjs';
 import '@dropbp/tfjs-backend-ort';
 import { compose } from '@dropbp/compose';
-import type { Adapter, Model } from '@dropbp/core';
 import { loadTokenizer, readText, splitHeldOut, textBatches } from '@dropbp/data';
 import { dropBP } from '@dropbp/dropbp';
 import { loadModel } from '@dropbp/models';
-import { fullFineTune } from '@dropbp/peft-full';
-import { lora } from '@dropbp/peft-lora';
 import { adamW, cosine, evaluateLoss, train } from '@dropbp/train';
+import { methods } from './adapters.ts';
 import type { RunPlan, RunResult } from './runPlan.ts';
 
 const plan = JSON.parse(await text(process.stdin)) as RunPlan;
@@ -38,7 +36,7 @@ async function trainOnce(): Promise<RunResult> {
   });
 
   const model = await loadModel(root(plan.model));
-  const tuned = compose(model, adapter(model), plan.dropBP && dropBP({ ...plan.dropBP, seed }));
+  const tuned = compose(model, methods[plan.method](plan, model), plan.dropBP && dropBP({ ...plan.dropBP, seed }));
   const optimizer = adamW({ learningRate, weightDecay: 0.01 });
   const options = { steps, optimizer, accumulation, seed, schedule: cosine({ warmupSteps: Math.ceil(steps / 10) }) };
   const measured = [{ step: 0, seconds: 0, loss: await evaluateLoss(tuned, heldOut) }];
@@ -64,19 +62,7 @@ async function trainOnce(): Promise<RunResult> {
     rates: [...(tuned.dropSchedule?.rates ?? [])],
     sensitivities: [...(tuned.dropSchedule?.sensitivities ?? [])],
     skippedSteps,
+    trainable: tuned.trainableCount,
     peakMB: process.resourceUsage().maxRSS / 1024,
   };
-}
-
-function adapter({ modules }: Model): Adapter {
-  const { method, rank, layers, seed } = plan;
-  if (method === 'full') return fullFineTune();
-  const linears = [...modules].filter(([, { kind, isOutput }]) => kind !== 'embedding' && kind !== 'norm' && !isOutput);
-  return lora({
-    rank,
-    alpha: 2 * rank,
-    targetModules: [...new Set(linears.map(([name]) => name.slice(name.lastIndexOf('.') + 1)))],
-    seed,
-    ...(layers !== undefined && { layersToTransform: [...layers] }),
-  });
 }
