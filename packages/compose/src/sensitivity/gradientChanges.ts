@@ -39,7 +39,7 @@ export function gradientChanges(): GradientChanges {
       if (gradients.size === 0) return;
       const take = (squares: ArrayLike<number>): void =>
         [...gradients.keys()].forEach((name, i) => norms.set(name, Math.sqrt(squares[i]!)));
-      const inputs = [...gradients.values()].map((gradient, i) => [WHOLE_OF + i, gradient]);
+      const inputs = [...gradients.values()].map((gradient, i) => [`${WHOLE_OF}${i}`, gradient]);
       unread.push({ sums: runWhole(squareSums, Object.fromEntries(inputs) as Record<string, tf.Tensor>), take });
     },
     missing(branch, whole, missing) {
@@ -53,8 +53,8 @@ export function gradientChanges(): GradientChanges {
         return;
       }
       const inputs = names.flatMap((name, i) => [
-        [WHOLE_OF + i, whole.get(name)!],
-        [MISSING_OF + i, missing.get(name)!],
+        [`${WHOLE_OF}${i}`, whole.get(name)!],
+        [`${MISSING_OF}${i}`, missing.get(name)!],
       ]);
       unread.push({
         sums: runWhole(changeSums, Object.fromEntries(inputs) as Record<string, tf.Tensor>),
@@ -99,7 +99,7 @@ const changeSums: TracedFunction = inputs => {
   const pairs = Object.keys(inputs).length / 2;
   return tf.stack(
     Array.from({ length: pairs }).flatMap((_, i) => {
-      const [whole, missing] = [inputs[WHOLE_OF + i]!, inputs[MISSING_OF + i]!];
+      const [whole, missing] = [inputs[`${WHOLE_OF}${i}`]!, inputs[`${MISSING_OF}${i}`]!];
       const rest = tf.sub(whole, missing);
       return [tf.sum(tf.mul(missing, tf.add(whole, rest))), tf.sum(tf.square(rest))];
     }),
