@@ -26,6 +26,7 @@ export { paddedBatch, type PaddedBatchOptions } from './paddedBatch.ts';
 export { readText } from './readText.ts';
 export type { BadRows, Dataset, Row, SkippedRows } from './rows/dataset.ts';
 export { openDataset, type DatasetSource, type OpenDatasetOptions, type RowStream } from './rows/openDataset.ts';
+export { readRows, type RawRow, type ReadRowsOptions } from './rows/readRows.ts';
 export { recognizeFormat, type RecognizedFormat, type RecognizeFormatOptions } from './rows/recognizeFormat.ts';
 export type { RowFormatName } from './rows/rowFormat.ts';
 export type { ChatMessage, ChatSample, CompletionSample, Sample, TextSample } from './rows/sample.ts';

@@ -4,6 +4,7 @@ export type { CheckpointOptions } from './checkpoints/checkpointOptions.ts';
 export { restoreCheckpoint } from './checkpoints/restoreCheckpoint.ts';
 export { clipByGlobalNorm, globalNorm, type ClippedGradients } from './clipByGlobalNorm.ts';
 export { evaluateLoss } from './evaluateLoss.ts';
+export { logLikelihoods, type ScoredSequence } from './logLikelihoods.ts';
 export type { Optimizer, OptimizerState } from './optimizer.ts';
 export { optimizerFrom, type UpdateInputs, type UpdateRule } from './optimizerFrom.ts';
 export { constant, cosine, linear, type DecayOptions, type Schedule, type WarmupOptions } from './schedule.ts';

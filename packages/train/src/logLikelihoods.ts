@@ -1,0 +1,100 @@
+import * as tf from '@tensorflow/tfjs';
+import { bucketLength, problem } from '@dropbp/basics';
+import {
+  headLogits,
+  hiddenStates,
+  IGNORED_LABEL,
+  plainRunnable,
+  takeRows,
+  type Model,
+  type Runnable,
+} from '@dropbp/core';
+
+/** A sequence of which some tokens are scored. */
+export interface ScoredSequence {
+  readonly ids: ArrayLike<number>;
+  /** The token itself where it counts, -100 where it does not. The first never does: nothing predicts it. */
+  readonly labels: ArrayLike<number>;
+}
+
+/** Rows that go through the head at a time, so that few logits exist at once; always as many, so that an engine compiles once. */
+const CHUNK = 64;
+
+/**
+ * How probable a model finds the tokens that count: for each sequence the sum of the logarithms of their probabilities, each
+ * given all tokens before it. All sequences go through the model at once, without dropout.
+ *
+ * @param subject - a model, or what `compose` returns
+ * @throws Problem for a sequence that is empty or longer than the model has positions for
+ *
+ * @example
+ * ```ts
+ * const [a, b] = await logLikelihoods(tuned, [{ ids: [5, 7, 9], labels: [-100, -100, 9] }, { ids: [5, 7, 8], labels: [-100, -100, 8] }]);
+ * ```
+ */
+export async function logLikelihoods(
+  subject: Model | Runnable,
+  sequences: readonly ScoredSequence[],
+): Promise<number[]> {
+  const runnable = 'branchScopes' in subject ? subject : plainRunnable(subject);
+  const rows = scoredRows(runnable.model, sequences);
+  const scores = tf.tidy(() => tf.concat(scoresOf(runnable, sequences, rows)));
+  const values = await scores.data().finally(() => scores.dispose());
+  const sums = sequences.map(() => 0);
+  rows.forEach(({ sequence }, i) => (sums[sequence]! += values[i]!));
+  return sums;
+}
+
+/** A token that counts, and where the state stands that predicts it. */
+interface ScoredRow {
+  readonly sequence: number;
+  readonly at: number;
+  readonly label: number;
+}
+
+function scoredRows({ maxPositions }: Model, sequences: readonly ScoredSequence[]): ScoredRow[] {
+  return sequences.flatMap(({ ids, labels }, sequence) => {
+    if (ids.length === 0 || ids.length > maxPositions || labels.length !== ids.length) {
+      throw problem('train', {
+        what: `sequence ${sequence} cannot be scored`,
+        got: `${ids.length} tokens and ${labels.length} labels`,
+        expected: `as many of both, 1 to ${maxPositions}`,
+      });
+    }
+    const rows: ScoredRow[] = [];
+    for (let t = 1; t < labels.length; t++) {
+      if (labels[t] !== IGNORED_LABEL) rows.push({ sequence, at: t - 1, label: labels[t]! });
+    }
+    return rows;
+  });
+}
+
+/** The logarithm of each label's probability, chunk by chunk; behind the last one a chunk is filled up. */
+function scoresOf(runnable: Runnable, sequences: readonly ScoredSequence[], rows: readonly ScoredRow[]): tf.Tensor1D[] {
+  if (rows.length === 0) return [tf.tensor1d([])];
+  const longest = Math.max(...sequences.map(({ ids }) => ids.length));
+  const time = bucketLength(longest, runnable.model.maxPositions);
+  // What fills a row up stands behind its own tokens, which do not see it.
+  const values = new Int32Array(sequences.length * time);
+  sequences.forEach(({ ids }, i) => values.set(ids, i * time));
+  const hidden = hiddenStates(runnable, tf.tensor2d(values, [sequences.length, time], 'int32'));
+  const [batch, whole, width] = hidden.shape as [number, number, number];
+  const flat = tf.reshape(hidden, [batch * whole, width]);
+  const chunks: tf.Tensor1D[] = [];
+  for (let start = 0; start < rows.length; start += CHUNK) {
+    const at = new Int32Array(CHUNK).fill(-1);
+    const labels = new Int32Array(CHUNK);
+    rows.slice(start, start + CHUNK).forEach((row, i) => {
+      at[i] = row.sequence * whole + (whole - time) + row.at;
+      labels[i] = row.label;
+    });
+    chunks.push(tf.tidy(() => labelScores(headLogits(runnable, takeRows(flat, at)), labels)));
+  }
+  return chunks;
+}
+
+function labelScores(logits: tf.Tensor, labels: Int32Array): tf.Tensor1D {
+  const [rows, vocabSize] = logits.shape as [number, number];
+  const at = Int32Array.from({ length: rows }, (_, i) => i * vocabSize + labels[i]!);
+  return tf.gather(tf.reshape(tf.logSoftmax(logits), [-1]), tf.tensor1d(at, 'int32'));
+}

@@ -1,0 +1,60 @@
+import * as tf from '@tensorflow/tfjs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Model } from '@dropbp/core';
+import { createModel } from '@dropbp/models';
+import '@dropbp/tfjs-backend-ort';
+import { logLikelihoods } from '@dropbp/train';
+
+const sizes = { vocab_size: 40, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 2, num_attention_heads: 2 };
+let model: Model;
+beforeEach(async () => {
+  await tf.setBackend('cpu');
+  model = createModel(
+    { model_type: 'llama', initializer_range: 0.5, max_position_embeddings: 90, ...sizes },
+    { seed: 3 },
+  );
+});
+afterEach(() => model.dispose());
+
+const ids = (length: number, seed: number): number[] => Array.from({ length }, (_, i) => (i * i * 7 + seed) % 40);
+/** From a place on. */
+const counted = (given: readonly number[], from: number): number[] => given.map((id, i) => (i < from ? -100 : id));
+
+describe('logLikelihoods', () => {
+  it.each(['cpu', 'ort'])('adds up what the logits say, on %s', async backend => {
+    await tf.setBackend(backend);
+    // Another backend, another model: tensors do not move by themselves.
+    const own = createModel(
+      { model_type: 'llama', initializer_range: 0.5, max_position_embeddings: 90, ...sizes },
+      { seed: 3 },
+    );
+    const sequences = [
+      { ids: ids(5, 1), labels: counted(ids(5, 1), 3) },
+      { ids: ids(90, 2), labels: counted(ids(90, 2), 0) },
+      { ids: ids(1, 3), labels: ids(1, 3) },
+      { ids: ids(40, 4), labels: ids(40, 4).map((id, i) => (i % 3 === 0 ? id : -100)) },
+    ];
+    const scores = await logLikelihoods(own, sequences);
+    for (const [i, { ids, labels }] of sequences.entries()) {
+      const logits = tf.tidy(() => tf.logSoftmax(own.forward([ids])));
+      const [values] = (await logits.array()) as number[][][];
+      let expected = 0;
+      for (let t = 1; t < ids.length; t++) if (labels[t] !== -100) expected += values![t - 1]![ids[t]!]!;
+      expect(scores[i]!).toBeCloseTo(expected, 3);
+      logits.dispose();
+    }
+    own.dispose();
+  });
+  it('leaves no tensor behind, and needs nothing to count', async () => {
+    const before = tf.memory().numTensors;
+    expect(await logLikelihoods(model, [{ ids: [1, 2], labels: [-100, -100] }])).toEqual([0]);
+    await logLikelihoods(model, [{ ids: [1, 2], labels: [1, 2] }]);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+  it('refuses what has no place', async () => {
+    const score = (ids: number[], labels: number[]) => logLikelihoods(model, [{ ids, labels }]);
+    await expect(score([], [])).rejects.toThrow('sequence 0 cannot be scored; got "0 tokens and 0 labels"');
+    await expect(score(ids(91, 0), ids(91, 0))).rejects.toThrow('expected as many of both, 1 to 90');
+    await expect(score([1, 2], [1])).rejects.toThrow('got "2 tokens and 1 labels"');
+  });
+});
