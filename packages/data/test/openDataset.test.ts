@@ -301,6 +301,11 @@ describe('formats', () => {
       prompt: 'a',
       completion: 'b',
     });
+    expect(await first({ prompt: '[INST] a', completion: '[{' })).toEqual({
+      kind: 'completion',
+      prompt: '[INST] a',
+      completion: '[{',
+    });
     expect(await first({ prompt: 'a', completion: 'b', text: 'c' }, { format: 'text' })).toEqual(text('c'));
   });
   it('of ShareGPT and of TRL become conversations', async () => {

@@ -3,9 +3,15 @@ import { isWellFormed } from './isWellFormed.ts';
 import { RowFault } from './rowFault.ts';
 import type { ChatMessage, ChatSample } from './sample.ts';
 
-/** Whether a value is a list, or the JSON of one: columns of CSV and Parquet hold text alone. */
+/** Whether a value is a list, or the JSON of one with objects: columns of CSV and Parquet hold text alone, and text may begin with '['. */
 export function isMessageList(value: unknown): boolean {
-  return Array.isArray(value) || (typeof value === 'string' && value.trimStart().startsWith('['));
+  if (Array.isArray(value)) return true;
+  if (typeof value !== 'string' || !/^\s*\[\s*\{/.test(value)) return false;
+  try {
+    return (JSON.parse(value) as readonly unknown[]).every(message => typeof message === 'object' && message !== null);
+  } catch {
+    return false;
+  }
 }
 
 /** @throws RowFault where the columns hold no conversation */
