@@ -1,4 +1,4 @@
-import { isMessageList, messagesOf } from './messagesOf.ts';
+import { looksLikeList, messagesOf } from './messagesOf.ts';
 import type { RowFormat } from './rowFormat.ts';
 
 /** Rows of a conversation: `messages` of role and content, or the older `conversations` of from and value (ShareGPT). */
@@ -8,6 +8,6 @@ export const chatFormat: RowFormat = {
   optional: ['tools'],
   aliases: { messages: ['conversations', 'conversation'] },
   meaning: 'a conversation: a list of messages with role and content',
-  fits: row => isMessageList(row.messages),
+  fits: row => looksLikeList(row.messages),
   toSample: row => messagesOf(row),
 };

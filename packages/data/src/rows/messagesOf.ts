@@ -3,12 +3,17 @@ import { isWellFormed } from './isWellFormed.ts';
 import { RowFault } from './rowFault.ts';
 import type { ChatMessage, ChatSample } from './sample.ts';
 
-/** Whether a value is a list, or the JSON of one with objects: columns of CSV and Parquet hold text alone, and text may begin with '['. */
+/** Whether a value is a list, or text that begins like the JSON of one: columns of CSV and Parquet hold text alone. */
+export function looksLikeList(value: unknown): boolean {
+  return Array.isArray(value) || (typeof value === 'string' && value.trimStart().startsWith('['));
+}
+
+/** Whether a value is a list, or the JSON of one with objects in it: a prompt may begin with '[' too. */
 export function isMessageList(value: unknown): boolean {
-  if (Array.isArray(value)) return true;
-  if (typeof value !== 'string' || !/^\s*\[\s*\{/.test(value)) return false;
+  if (!looksLikeList(value) || Array.isArray(value)) return Array.isArray(value);
   try {
-    return (JSON.parse(value) as readonly unknown[]).every(message => typeof message === 'object' && message !== null);
+    const messages = JSON.parse(value as string) as readonly unknown[];
+    return messages.length > 0 && messages.every(message => typeof message === 'object' && message !== null);
   } catch {
     return false;
   }
