@@ -3,6 +3,8 @@ export { listCheckpoints, type CheckpointFolder } from './checkpoints/checkpoint
 export type { CheckpointOptions } from './checkpoints/checkpointOptions.ts';
 export { restoreCheckpoint } from './checkpoints/restoreCheckpoint.ts';
 export { clipByGlobalNorm, globalNorm, type ClippedGradients } from './clipByGlobalNorm.ts';
+export type { Comm } from './comm/comm.ts';
+export { soloComm } from './comm/soloComm.ts';
 export { evaluateLoss } from './evaluateLoss.ts';
 export { logLikelihoods, type ScoredSequence } from './logLikelihoods.ts';
 export type { Optimizer, OptimizerState } from './optimizer.ts';
