@@ -54,7 +54,7 @@ describe('logLikelihoods', () => {
   it('refuses what has no place', async () => {
     const score = (ids: number[], labels: number[]) => logLikelihoods(model, [{ ids, labels }]);
     await expect(score([], [])).rejects.toThrow('sequence 0 cannot be scored; got "0 tokens and 0 labels"');
-    await expect(score(ids(91, 0), ids(91, 0))).rejects.toThrow('expected as many of both, 1 to 90');
+    await expect(score(ids(92, 0), ids(92, 0))).rejects.toThrow('expected as many of both, 1 to 91');
     await expect(score([1, 2], [1])).rejects.toThrow('got "2 tokens and 1 labels"');
   });
 });

@@ -22,7 +22,8 @@ const CHUNK = 64;
 
 /**
  * How probable a model finds the tokens that count: for each sequence the sum of the logarithms of their probabilities, each
- * given all tokens before it. All sequences go through the model at once, without dropout.
+ * given all tokens before it. All sequences go through the model at once, without dropout; their last tokens do not, so that
+ * a sequence may have one token more than the model has positions.
  *
  * @param subject - a model, or what `compose` returns
  * @throws Problem for a sequence that is empty or longer than the model has positions for
@@ -37,7 +38,7 @@ export async function logLikelihoods(
   sequences: readonly ScoredSequence[],
 ): Promise<number[]> {
   const runnable = 'branchScopes' in subject ? subject : plainRunnable(subject);
-  const rows = scoredRows(runnable.model, sequences);
+  const rows = scoredRows(runnable, sequences);
   const scores = tf.tidy(() => tf.concat(scoresOf(runnable, sequences, rows)));
   const values = await scores.data().finally(() => scores.dispose());
   const sums = sequences.map(() => 0);
@@ -52,13 +53,14 @@ interface ScoredRow {
   readonly label: number;
 }
 
-function scoredRows({ maxPositions }: Model, sequences: readonly ScoredSequence[]): ScoredRow[] {
+function scoredRows({ model, virtualTokens }: Runnable, sequences: readonly ScoredSequence[]): ScoredRow[] {
+  const longest = model.maxPositions - (virtualTokens ?? 0) + 1;
   return sequences.flatMap(({ ids, labels }, sequence) => {
-    if (ids.length === 0 || ids.length > maxPositions || labels.length !== ids.length) {
+    if (ids.length === 0 || ids.length > longest || labels.length !== ids.length) {
       throw problem('train', {
         what: `sequence ${sequence} cannot be scored`,
         got: `${ids.length} tokens and ${labels.length} labels`,
-        expected: `as many of both, 1 to ${maxPositions}`,
+        expected: `as many of both, 1 to ${longest}`,
       });
     }
     const rows: ScoredRow[] = [];
@@ -72,11 +74,12 @@ function scoredRows({ maxPositions }: Model, sequences: readonly ScoredSequence[
 /** The logarithm of each label's probability, chunk by chunk; behind the last one a chunk is filled up. */
 function scoresOf(runnable: Runnable, sequences: readonly ScoredSequence[], rows: readonly ScoredRow[]): tf.Tensor1D[] {
   if (rows.length === 0) return [tf.tensor1d([])];
-  const longest = Math.max(...sequences.map(({ ids }) => ids.length));
-  const time = bucketLength(longest, runnable.model.maxPositions);
+  const inputs = sequences.map(({ ids }) => Array.from(ids).slice(0, -1));
+  const longest = Math.max(...inputs.map(({ length }) => length));
+  const time = bucketLength(longest, runnable.model.maxPositions - (runnable.virtualTokens ?? 0));
   // What fills a row up stands behind its own tokens, which do not see it.
   const values = new Int32Array(sequences.length * time);
-  sequences.forEach(({ ids }, i) => values.set(ids, i * time));
+  inputs.forEach((ids, i) => values.set(ids, i * time));
   const hidden = hiddenStates(runnable, tf.tensor2d(values, [sequences.length, time], 'int32'));
   const [batch, whole, width] = hidden.shape as [number, number, number];
   const flat = tf.reshape(hidden, [batch * whole, width]);

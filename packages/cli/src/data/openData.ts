@@ -2,7 +2,13 @@ import { openDataset, type Dataset } from '@dropbp/data';
 import type { DataFlagValues } from './dataFlags.ts';
 
 /** Opens what the flags name. @throws Problem if it cannot be read, or no format fits */
-export function openData({ data, fileType, format, columns, skipBadRows }: DataFlagValues): Promise<Dataset> {
+export function openData({
+  data,
+  fileType,
+  format,
+  columns,
+  skipBadRows,
+}: Pick<DataFlagValues, 'data' | 'fileType' | 'format' | 'columns' | 'skipBadRows'>): Promise<Dataset> {
   return openDataset(data, {
     badRows: skipBadRows ? 'skip' : 'throw',
     ...(fileType !== 'auto' && { fileType }),

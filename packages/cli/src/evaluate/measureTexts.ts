@@ -1,0 +1,50 @@
+import { IGNORED_LABEL, type Model, type Runnable } from '@dropbp/core';
+import { tokenizeRows, type Dataset, type Sequence, type TokenizeRowsOptions } from '@dropbp/data';
+import { logLikelihoods } from '@dropbp/train';
+
+/** How well a model expects texts. */
+export interface TextScores {
+  readonly rows: number;
+  /** Tokens that count. */
+  readonly tokens: number;
+  /** Mean over them, in nats. */
+  readonly loss: number;
+  /** `exp(loss)`. */
+  readonly perplexity: number;
+}
+
+/** What {@link measureTexts} takes. */
+export interface MeasureTextsOptions extends TokenizeRowsOptions {
+  /** Sequences that go through the model at a time. */
+  readonly batch: number;
+  /** Rows at most. */
+  readonly limit: number;
+  /** Hears of the rows that are done. */
+  readonly onRow: (rows: number) => void;
+}
+
+/** The loss of the tokens that count in all rows: those of sequences that begin anew wherever one is full. */
+export async function measureTexts(
+  subject: Model | Runnable,
+  dataset: Dataset,
+  { batch, limit, onRow, ...options }: MeasureTextsOptions,
+): Promise<TextScores> {
+  const tokenized = tokenizeRows(dataset, { tooLong: 'split', ...options });
+  let [rows, tokens, sum] = [0, 0, 0];
+  let waiting: Sequence[] = [];
+  const score = async (count: number): Promise<void> => {
+    const next = waiting.slice(0, count);
+    waiting = waiting.slice(count);
+    for (const value of await logLikelihoods(subject, next)) sum -= value;
+    for (const { labels } of next) tokens += labels.filter((label, i) => i > 0 && label !== IGNORED_LABEL).length;
+  };
+  for await (const row of dataset.rows()) {
+    waiting.push(...tokenized.tokenize(row).sequences);
+    while (waiting.length >= batch) await score(batch);
+    onRow(++rows);
+    if (rows === limit) break;
+  }
+  if (waiting.length > 0) await score(waiting.length);
+  const loss = sum / tokens;
+  return { rows, tokens, loss, perplexity: Math.exp(loss) };
+}

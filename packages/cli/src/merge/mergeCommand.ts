@@ -1,0 +1,52 @@
+import { access } from 'node:fs/promises';
+import { problem } from '@dropbp/basics';
+import { compose, loadAdapter } from '@dropbp/compose';
+import { prepared } from '@dropbp/core';
+import { command } from '../flags/command.ts';
+import { choice, requiredText, text, toggle } from '../flags/flag.ts';
+import { openModel } from '../run/openModel.ts';
+import { baseOf } from '../run/openSubject.ts';
+import { backendFlag, startBackend } from '../run/startBackend.ts';
+import { formatLarge } from '../terminal/formatNumber.ts';
+import { statusLine } from '../terminal/statusLine.ts';
+
+const mergeFlags = {
+  adapter: requiredText('<folder>', 'the adapter, in the format of PEFT'),
+  out: requiredText('<folder>', 'where the model goes; there must be none'),
+  model: { ...text('<folder|hub id>', 'the base'), defaultText: 'that which the adapter names' },
+  dtype: choice(['auto', 'F32', 'F16', 'BF16'], 'type of the weights; auto: as in the base', 'auto'),
+  backend: backendFlag(),
+  json: toggle('print the result as one JSON object'),
+};
+
+/** `dropbp merge`. */
+export const mergeCommand = command({
+  name: 'merge',
+  summary: 'Works an adapter into the weights of its base: a model folder that needs no adapter, for transformers too.',
+  flags: mergeFlags,
+  examples: ['dropbp merge --adapter out/kjv/adapter --out out/kjv-merged'],
+  async run({ adapter, out, dtype, json, ...flags }, _positionals, terminal) {
+    await refuseExisting(out);
+    const source = flags.model ?? (await baseOf(adapter));
+    await startBackend(flags.backend, terminal);
+    const status = statusLine(terminal);
+    const { model } = await openModel(source, status);
+    const tuned = compose(model, await prepared(await loadAdapter(adapter), model));
+    status.show('Merging');
+    const merged = tuned.merge();
+    await merged.save(out, dtype === 'auto' ? {} : { dtype });
+    status.clear();
+    const parameters = [...merged.parameters.values()].reduce((sum, { size }) => sum + size, 0);
+    for (const each of [merged, tuned, model]) each.dispose();
+    if (json) terminal.out(`${JSON.stringify({ written: out, base: source, parameters }, undefined, 2)}\n`);
+    else terminal.out(`${out}: ${source} with ${adapter}, ${formatLarge(parameters)} parameters\n`);
+  },
+});
+
+async function refuseExisting(out: string): Promise<void> {
+  const isThere = await access(out).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) throw problem('cli', { what: `--out ${out} exists`, fix: 'choose another folder' });
+}
