@@ -1,98 +1,144 @@
 /**
  * Does DropBP reach a held-out loss sooner than training without it, and than the simple alternatives that take as long?
  *
- *     npx tsx bench/convergence.bench.ts --experiment rates [--model test/.models/smollm2-135m] [--data examples/data/kjv.txt.gz]
- *       [--method lora|full|…] [--seeds 1,2,3] [--learning-rates 1e-4,3e-4,1e-3] [--steps 200] [--batch 1] [--time 512]
- *       [--accumulation 1] [--rank 8] [--evaluations 10] [--held-out 32] [--name <results>] [--minutes 60] [--table]
+ *     npx tsx bench/convergence.bench.ts --experiments rates,rescaled [--model test/.models/smollm2-135m]
+ *       [--data examples/data/kjv.txt.gz] [--method lora|full|…] [--seeds 1,2,3] [--learning-rates 1e-3,2e-3,4e-3] [--steps 100]
+ *       [--batch 1] [--time 512] [--accumulation 1] [--rank 8] [--evaluations 5] [--held-out 12] [--name <results>]
+ *       [--minutes 60] [--step-times] [--table]
  *
  * Every run is a process of its own. Each result is written when it is there, to bench/results/convergence.<name>.json, and a
- * run that has one is not made again: what was stopped goes on, and more seeds or learning rates are added. Runs come seed by
- * seed, so that what is there can be compared at any time; `--minutes` begins no further run after that time, `--table` prints
- * what is there. Times mean something where nothing else runs.
+ * run that has one is not made again: what was stopped goes on. The first seed is trained at every learning rate, the others
+ * at the best of them. `--minutes` begins no further run after that time.
+ *
+ * Losses do not depend on what else the machine does, times do: `--step-times` measures the step of every case, alone and
+ * side by side, and the tables count with these. `--table` prints what is there.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { experiments, type CommonPlan } from './convergence/experiments.ts';
-import { keyOf, type RunPlan, type RunResult } from './convergence/runPlan.ts';
-import { adapterRows, caseRows, learningRateRows } from './convergence/tables.ts';
+import { experiments, type Case, type CommonPlan } from './convergence/experiments.ts';
+import { keyOf, type Results, type RunPlan, type RunResult } from './convergence/runPlan.ts';
+import { adapterRows, bestLearningRate, caseRows, learningRateRows } from './convergence/tables.ts';
 import { machine } from './machine.ts';
+
+/** Steps of a run that measures a step's time: its sensitivities are measured at the second. */
+const TIMED_STEPS = 20;
 
 const { values } = parseArgs({
   options: {
-    experiment: { type: 'string', default: 'rates' },
+    experiments: { type: 'string', default: 'rates' },
     model: { type: 'string', default: 'test/.models/smollm2-135m' },
     data: { type: 'string', default: 'examples/data/kjv.txt.gz' },
     method: { type: 'string', default: 'lora' },
     rank: { type: 'string', default: '8' },
     seeds: { type: 'string', default: '1,2,3' },
-    'learning-rates': { type: 'string', default: '1e-4,3e-4,1e-3' },
-    steps: { type: 'string', default: '200' },
+    'learning-rates': { type: 'string', default: '1e-3,2e-3,4e-3' },
+    steps: { type: 'string', default: '100' },
     batch: { type: 'string', default: '1' },
     time: { type: 'string', default: '512' },
     accumulation: { type: 'string', default: '1' },
-    evaluations: { type: 'string', default: '10' },
-    'held-out': { type: 'string', default: '32' },
+    evaluations: { type: 'string', default: '5' },
+    'held-out': { type: 'string', default: '12' },
     name: { type: 'string' },
     minutes: { type: 'string', default: 'Infinity' },
+    'step-times': { type: 'boolean', default: false },
     table: { type: 'boolean', default: false },
   },
 });
 
-interface Results {
-  readonly command: string;
-  readonly runs: Record<string, RunResult>;
-}
-
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-const name = values.name ?? `${values.experiment}.${values.method}`;
+const name = values.name ?? `${values.method}.${values.experiments}`;
 const file = path(`results/convergence.${name}.json`);
-const results: Results = existsSync(file)
-  ? (JSON.parse(readFileSync(file, 'utf8')) as Results)
-  : { command: '', runs: {} };
+let results = read();
+const seeds = numbers(values.seeds);
+const startedMs = performance.now();
 
-if (!values.table) makeRuns();
-const made = Object.values(results.runs);
-console.table(values.experiment === 'adapters' ? adapterRows(made) : caseRows(made));
-console.table(learningRateRows(made));
+if (values['step-times']) measureStepTimes();
+else if (!values.table) makeRuns();
+console.table(values.experiments === 'adapters' ? adapterRows(results) : caseRows(results));
+console.table(learningRateRows(results));
 
+/** Every run, seed by seed. */
 function makeRuns(): void {
-  const startedMs = performance.now();
-  const flags = Object.entries(values).map(([flag, value]) => `--${flag} ${value}`);
-  const head = { command: `npx tsx bench/convergence.bench.ts ${flags.join(' ')}`, ...machine() };
-  const plans = plansOf();
-  for (const [i, plan] of plans.entries()) {
-    const known = results.runs[keyOf(plan)];
-    if (known !== undefined) {
-      // A case by the same name that is another one would be passed off as this one.
-      if (JSON.stringify(known.plan) !== JSON.stringify(plan)) {
-        throw new Error(`${file} holds another run as '${keyOf(plan)}': give another --name`);
+  for (const seed of seeds) {
+    for (const one of cases()) {
+      const isSearch = seed === seeds[0] && one.learningRateOf === undefined;
+      const best = isSearch ? undefined : bestLearningRate(results, one.learningRateOf ?? one.name);
+      for (const learningRate of best === undefined ? numbers(values['learning-rates']) : [best]) {
+        const plan = planOf(one, learningRate, seed);
+        const known = results.runs[keyOf(plan)];
+        // A case by the same name that is another one would be passed off as this one.
+        if (known !== undefined && JSON.stringify(known.plan) !== JSON.stringify(plan)) {
+          throw new Error(`${file} holds another run as '${keyOf(plan)}': give another --name`);
+        }
+        if (known !== undefined) continue;
+        if (performance.now() - startedMs > Number(values.minutes) * 60_000) return;
+        console.log(keyOf(plan));
+        const result = { ...trainOnce(plan), stepMs: undefined };
+        keep(({ runs }) => (runs[keyOf(plan)] = result));
       }
-      continue;
     }
-    if (performance.now() - startedMs > Number(values.minutes) * 60_000) return;
-    console.log(`${i + 1} of ${plans.length}: ${keyOf(plan)}`);
-    const output = execFileSync(process.execPath, ['--import', 'tsx', path('convergence/trainOnce.ts')], {
-      ...{ input: JSON.stringify(plan), encoding: 'utf8', maxBuffer: 2 ** 28 },
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    results.runs[keyOf(plan)] = JSON.parse(output.trim().split('\n').at(-1)!) as RunResult;
-    writeFileSync(`${file}.tmp`, `${JSON.stringify({ ...head, runs: results.runs }, undefined, 1)}\n`);
-    renameSync(`${file}.tmp`, file);
   }
 }
 
-/** Every run, seed by seed. */
-function plansOf(): RunPlan[] {
-  const cases = experiments[values.experiment];
-  if (cases === undefined)
-    throw new Error(`there is no such experiment; there are ${Object.keys(experiments).join(', ')}`);
-  const numbers = (list: string): number[] => list.split(',').map(Number);
+/** The time of a step of every case, in two rounds. */
+function measureStepTimes(): void {
+  for (let round = 0; round < 2; round++) {
+    for (const one of cases()) {
+      const known = results.stepTimes[one.name];
+      if ((known?.ms.length ?? 0) > round) continue;
+      if (performance.now() - startedMs > Number(values.minutes) * 60_000) return;
+      const learningRate = bestLearningRate(results, one.name) ?? numbers(values['learning-rates'])[0]!;
+      const plan = { ...planOf(one, learningRate, 1), steps: TIMED_STEPS, evaluations: 1, heldOutRows: 2 };
+      const { stepMs, calibrationSteps, peakMB } = trainOnce(plan);
+      console.log(`${one.name}: ${stepMs!.toFixed(1)} ms`);
+      const times = { ms: [...(known?.ms ?? []), stepMs!], calibrationSteps, peakMB };
+      keep(({ stepTimes }) => (stepTimes[one.name] = times));
+    }
+  }
+}
+
+function trainOnce(plan: RunPlan): RunResult {
+  const output = execFileSync(process.execPath, ['--import', 'tsx', path('convergence/trainOnce.ts')], {
+    ...{ input: JSON.stringify(plan), encoding: 'utf8', maxBuffer: 2 ** 28 },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  return JSON.parse(output.trim().split('\n').at(-1)!) as RunResult;
+}
+
+function read(): Results {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Results) : { runs: {}, stepTimes: {} };
+}
+
+/** Adds to what the file holds by now: runs and times may be made side by side. A line for each run. */
+function keep(add: (results: Results) => unknown): void {
+  results = read();
+  add(results);
+  const flags = Object.entries(values).map(([flag, value]) => (value === true ? `--${flag}` : `--${flag} ${value}`));
+  const head = { command: `npx tsx bench/convergence.bench.ts ${flags.join(' ')}`, ...machine() };
+  const lines = (entries: object): string =>
+    `{\n${Object.entries(entries).map(([key, value]) => `  ${JSON.stringify(key)}: ${JSON.stringify(value)}`).join(',\n')}\n }`; // prettier-ignore
+  const json = `{\n "head": ${JSON.stringify(head)},\n "stepTimes": ${lines(results.stepTimes)},\n "runs": ${lines(results.runs)}\n}\n`;
+  writeFileSync(`${file}.tmp`, json);
+  renameSync(`${file}.tmp`, file);
+}
+
+function cases(): Case[] {
+  return values.experiments.split(',').flatMap(experiment => {
+    const make = experiments[experiment];
+    if (make === undefined)
+      throw new Error(`no experiment '${experiment}'; there are ${Object.keys(experiments).join(', ')}`);
+    return make(layersOf(values.model));
+  });
+}
+
+function planOf(one: Case, learningRate: number, seed: number): RunPlan {
+  const { name, method = values.method as RunPlan['method'], dropBP, layers, stepsShare = 1 } = one;
   const common: CommonPlan = {
     model: values.model,
     data: values.data,
-    method: values.method as RunPlan['method'],
+    method,
     rank: Number(values.rank),
     steps: Number(values.steps),
     batch: Number(values.batch),
@@ -101,17 +147,20 @@ function plansOf(): RunPlan[] {
     evaluations: Number(values.evaluations),
     heldOutRows: Number(values['held-out']),
   };
-  return numbers(values.seeds).flatMap(seed =>
-    cases(layersOf(values.model)).flatMap(({ stepsShare = 1, ...own }) =>
-      numbers(values['learning-rates']).map(learningRate => ({
-        ...{ ...common, ...own, learningRate, seed },
-        steps: Math.round(common.steps * stepsShare),
-      })),
-    ),
-  );
+  return {
+    ...common,
+    name,
+    ...(dropBP && { dropBP }),
+    ...(layers && { layers }),
+    ...{ learningRate, seed, steps: Math.round(common.steps * stepsShare) },
+  };
 }
 
 function layersOf(model: string): number {
   const config = JSON.parse(readFileSync(path(`../${model}/config.json`), 'utf8')) as Record<string, number>;
   return (config.num_hidden_layers ?? config.n_layer)!;
+}
+
+function numbers(list: string): number[] {
+  return list.split(',').map(Number);
 }

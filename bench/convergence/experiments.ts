@@ -9,6 +9,8 @@ export interface Case extends Pick<RunPlan, 'dropBP' | 'layers'> {
   readonly name: string;
   readonly method?: MethodName;
   readonly stepsShare?: number;
+  /** The case whose best learning rate it takes. @defaultValue it has a search of its own */
+  readonly learningRateOf?: string;
 }
 
 type Drop = NonNullable<RunPlan['dropBP']>;
@@ -17,60 +19,61 @@ const RATES = [0.5, 0.75, 0.875];
 /** The best configuration that is not the authors': exact budget, even draws. */
 const ours: Omit<Drop, 'rate'> = { allocation: 'minimax', sampling: 'pivotal' };
 const noDrop: Case = { name: 'no drop' };
+const OURS = 'minimax pivotal';
 const at = (name: string, rate: number, options: Omit<Drop, 'rate'>, share?: number): Case => ({
   name: `${name} ${rate}${share === undefined ? '' : ` × ${share.toFixed(2)} steps`}`,
   dropBP: { rate, ...options },
   ...(share !== undefined && { stepsShare: share }),
 });
+const like = (of: string, cases: readonly Case[]): Case[] =>
+  cases.map(own => (own.name === of ? own : { ...own, learningRateOf: of }));
 
 /** The questions that the tables of docs/results.md answer. */
 export const experiments: Readonly<Record<string, (layers: number) => Case[]>> = {
-  /** The paper's: rates, sensitivity-based against uniform, rescaled or not. */
-  rates: () => [
-    noDrop,
-    ...RATES.flatMap(rate => [
-      at('reference', rate, {}),
-      at('uniform', rate, { calibration: false }),
-      at('minimax pivotal', rate, ours),
-      at('minimax pivotal rescaled', rate, { ...ours, rescale: true }),
-    ]),
-  ],
-  /** Our allocations and draw against the reference's, one at a time. */
+  /** The paper's: held-out loss against time at each rate. */
+  rates: () => [noDrop, ...RATES.map(rate => at(OURS, rate, ours))],
+  /** The backward of what is kept, scaled up. */
+  rescaled: () => RATES.map(rate => at('minimax pivotal rescaled', rate, { ...ours, rescale: true })),
+  /** Rates by sensitivity against equal ones; our allocations and draw against the reference's, one at a time. */
   allocations: () =>
-    RATES.flatMap(rate => [
-      at('reference', rate, {}),
-      at('reference pivotal', rate, { sampling: 'pivotal' }),
-      ...(['minimax', 'quadratic', 'linear'] as const).flatMap(allocation => [
-        at(`${allocation} pivotal`, rate, { allocation, sampling: 'pivotal' }),
-        at(`${allocation} pivotal, maxRate 1`, rate, { allocation, sampling: 'pivotal', maxRate: 1 }),
-      ]),
+    like(`${OURS} 0.75`, [
+      at('reference', 0.75, {}),
+      at('uniform', 0.75, { calibration: false, sampling: 'pivotal' }),
+      at('reference pivotal', 0.75, { sampling: 'pivotal' }),
+      ...(['minimax', 'quadratic', 'linear'] as const).map(allocation =>
+        at(`${allocation} pivotal`, 0.75, { allocation, sampling: 'pivotal' }),
+      ),
+      at('linear pivotal, maxRate 1', 0.75, { allocation: 'linear', sampling: 'pivotal', maxRate: 1 }),
     ]),
   /** The strongest simple alternatives, for equal time: fewer steps, fewer adapted layers. */
   alternatives: layers => [
     noDrop,
-    ...[0.75, 0.625, 0.5625].map(share => ({ name: `no drop × ${share} steps`, stepsShare: share })),
-    ...[0.5, 0.75, 0.875].map(share => ({
+    ...like(
+      'no drop',
+      [0.8, 0.7, 0.6].map(share => ({ name: `no drop × ${share} steps`, stepsShare: share })),
+    ),
+    ...[0.5, 0.75].map(share => ({
       name: `upper ${Math.round((1 - share) * 1000) / 10} % of the layers`,
       layers: Array.from({ length: Math.max(1, Math.round(layers * (1 - share))) }, (_, i) => layers - 1 - i).reverse(),
     })),
-    ...RATES.map(rate => at('minimax pivotal', rate, ours)),
     // As many steps as take the time of the run without drops, by FLOPs.
-    ...RATES.map(rate => at('minimax pivotal', rate, ours, 2 / (2 - rate))),
+    ...RATES.flatMap(rate => like(`${OURS} ${rate}`, [at(OURS, rate, ours, 2 / (2 - rate))])),
   ],
   /** What could decide it. */
-  variations: () => [
-    at('minimax pivotal', 0.75, ours),
-    at('warm-up', 0.75, { ...ours, schedule: { warmup: 0.2 } }),
-    at('more late', 0.75, { ...ours, maxRate: 0.95, schedule: { ramp: 1, from: 0.5 } }),
-    at('more early', 0.5, { ...ours, maxRate: 0.95, schedule: { ramp: 1, from: 0.875 } }),
-    at('measured again', 0.75, { ...ours, calibration: { at: 0.1, every: 50 } }),
-    at('four samples', 0.75, { ...ours, calibration: { at: 0.1, samples: 4 } }),
-    at('at the start', 0.75, { ...ours, calibration: { at: 0 } }),
-    at('maxRate 0.97', 0.75, { ...ours, maxRate: 0.97 }),
-    at('minRate 0.3', 0.75, { ...ours, minRate: 0.3 }),
-    at('mlp alone', 0.5, { ...ours, only: 'mlp', maxRate: 1 }),
-    at('attention alone', 0.25, { ...ours, only: 'attention', maxRate: 1 }),
-  ],
+  variations: () =>
+    like(`${OURS} 0.75`, [
+      at(OURS, 0.75, ours),
+      at('warm-up', 0.75, { ...ours, schedule: { warmup: 0.2 } }),
+      at('more late', 0.75, { ...ours, maxRate: 0.95, schedule: { ramp: 1, from: 0.5 } }),
+      at('more early', 0.5, { ...ours, maxRate: 0.95, schedule: { ramp: 1, from: 0.875 } }),
+      at('measured again', 0.75, { ...ours, calibration: { at: 0.1, every: 50 } }),
+      at('four samples', 0.75, { ...ours, calibration: { at: 0.1, samples: 4 } }),
+      at('at the start', 0.75, { ...ours, calibration: { at: 0 } }),
+      at('maxRate 0.97', 0.75, { ...ours, maxRate: 0.97 }),
+      at('minRate 0.3', 0.75, { ...ours, minRate: 0.3 }),
+      at('mlp alone', 0.5, { ...ours, only: 'mlp', maxRate: 1 }),
+      at('attention alone', 0.25, { ...ours, only: 'attention', maxRate: 1 }),
+    ]),
   /** Every adapter, with DropBP as it is by default and without. */
   adapters: () =>
     (Object.keys(methods) as MethodName[]).flatMap(method => [

@@ -43,18 +43,31 @@ export interface RunPlan {
 /** What a run gave. */
 export interface RunResult {
   readonly plan: RunPlan;
-  /** Of each step: seconds, measuring of sensitivities included; and the share of FLOPs that was dropped. */
-  readonly seconds: readonly number[];
-  readonly dropped: readonly number[];
-  /** Held-out loss, with the seconds of training up to then: evaluation itself not counted. */
-  readonly heldOut: readonly { readonly step: number; readonly seconds: number; readonly loss: number }[];
-  readonly calibrationSeconds: number;
+  /** Held-out loss before the first step and after others. */
+  readonly heldOut: readonly { readonly step: number; readonly loss: number }[];
+  /** Share of the branches' backward FLOPs that was dropped, on average. */
+  readonly dropped: number;
+  /** The step at which sensitivities were measured, if any. */
+  readonly calibrationStep?: number;
+  /** How long that took, in steps. */
+  readonly calibrationSteps: number;
   readonly rates: readonly number[];
   readonly sensitivities: readonly number[];
   readonly skippedSteps: number;
   readonly peakMB: number;
   /** Numbers that were trained. */
-  readonly trainable?: number;
+  readonly trainable: number;
+  /** Mean time of a step, without the first ones and without measuring: only where nothing else runs does it mean something. */
+  readonly stepMs?: number | undefined;
+}
+
+/** What a file of results holds, by case for the times and by {@link keyOf} for the runs. */
+export interface Results {
+  readonly runs: Record<string, RunResult>;
+  readonly stepTimes: Record<
+    string,
+    { readonly ms: readonly number[]; readonly calibrationSteps: number; readonly peakMB: number }
+  >;
 }
 
 /** What tells runs apart in the results. */

@@ -1,58 +1,58 @@
 import { median, round } from '../median.ts';
-import type { RunResult } from './runPlan.ts';
+import type { Results, RunResult } from './runPlan.ts';
 
-/** A row for each case: at its best learning rate, means over the seeds. */
-export function caseRows(results: readonly RunResult[], base = 'no drop'): object[] {
+/**
+ * A row for each case: at its best learning rate, means over the seeds. Times are steps times the measured time of a step of
+ * that case, with the measuring of sensitivities; they are ratios to the base's whole run.
+ */
+export function caseRows(results: Results, base = 'no drop'): object[] {
   const cases = bestOfEachCase(results);
-  const baseRuns = cases.get(base);
-  const baseLoss = baseRuns && mean(baseRuns.map(finalLoss));
-  const baseSeconds = baseRuns && mean(baseRuns.map(trainSeconds));
+  const clock = clockOf(results);
+  const baseRuns = cases.get(base) ?? [];
+  const baseLoss = mean(baseRuns.map(finalLoss));
+  const baseTime = mean(baseRuns.map(run => clock(run, run.plan.steps)));
   return [...cases].map(([name, runs]) => {
     const losses = runs.map(finalLoss);
-    const seconds = mean(runs.map(trainSeconds));
-    const atBase = baseSeconds && mean(runs.map(run => lossAt(run, baseSeconds)));
-    const reached = baseLoss === undefined ? [] : runs.map(run => secondsTo(run, baseLoss));
+    const reached = runs.map(run => timeTo(run, baseLoss, clock));
+    const times = results.stepTimes[name];
     return {
       case: name,
       learningRate: runs[0]!.plan.learningRate,
       seeds: runs.length,
+      steps: runs[0]!.plan.steps,
       loss: round(mean(losses)),
       spread: round(Math.max(...losses) - Math.min(...losses)),
-      seconds: round(seconds),
-      ...(baseSeconds && { time: round(seconds / baseSeconds), lossInBaseTime: round(atBase!) }),
-      ...(baseLoss !== undefined && {
-        // Time to the base's final loss, over the base's own; '–' where not every seed gets there.
-        timeToBaseLoss: reached.every(Number.isFinite) ? round(mean(reached) / baseSeconds!) : '–',
-      }),
-      stepMs: round(1000 * median(runs.flatMap(run => run.seconds))),
-      stepSdMs: round(1000 * mean(runs.map(stepDeviation))),
-      dropped: round(mean(runs.flatMap(run => run.dropped))),
-      calibrationSteps: round(mean(runs.map(run => run.calibrationSeconds / median(run.seconds)))),
+      dropped: round(mean(runs.map(run => run.dropped))),
+      calibrationSteps: round(times?.calibrationSteps ?? NaN),
+      stepMs: round(times ? median([...times.ms]) : NaN),
+      peakMB: times?.peakMB,
+      time: round(mean(runs.map(run => clock(run, run.plan.steps))) / baseTime),
+      // '–' where not every seed gets there.
+      timeToBaseLoss: reached.every(Number.isFinite) ? round(mean(reached) / baseTime) : '–',
       skippedSteps: round(mean(runs.map(run => run.skippedSteps))),
-      peakMB: Math.round(Math.max(...runs.map(run => run.peakMB))),
     };
   });
 }
 
 /** A row for each case and learning rate: final held-out loss of each seed. */
-export function learningRateRows(results: readonly RunResult[]): object[] {
-  const groups = groupBy(results, ({ plan }) => `${plan.name} | ${plan.learningRate}`);
-  return [...groups.values()].map(runs => ({
-    case: runs[0]!.plan.name,
-    learningRate: runs[0]!.plan.learningRate,
-    loss: round(mean(runs.map(finalLoss))),
-    seeds: runs.map(run => round(finalLoss(run))).join(' '),
+export function learningRateRows({ runs }: Results): object[] {
+  const groups = groupBy(Object.values(runs), ({ plan }) => `${plan.name} | ${plan.learningRate}`);
+  return [...groups.values()].map(own => ({
+    case: own[0]!.plan.name,
+    learningRate: own[0]!.plan.learningRate,
+    loss: round(mean(own.map(finalLoss))),
+    seeds: own.map(run => round(finalLoss(run))).join(' '),
   }));
 }
 
 /** A row for each method that was trained with DropBP and without, each at its own best learning rate. */
-export function adapterRows(results: readonly RunResult[]): object[] {
+export function adapterRows(results: Results): object[] {
   const cases = bestOfEachCase(results);
   return [...cases].flatMap(([method, without]) => {
     const dropped = [...cases].find(([, [run]]) => run!.plan.method === method && run!.plan.dropBP)?.[1];
     if (dropped === undefined || without[0]!.plan.dropBP) return [];
-    const ms = [without, dropped].map(runs => 1000 * median(runs.flatMap(run => run.seconds)));
-    const MB = [without, dropped].map(runs => Math.round(Math.max(...runs.map(run => run.peakMB))));
+    const times = [without, dropped].map(runs => results.stepTimes[runs[0]!.plan.name]);
+    const ms = times.map(own => (own ? median([...own.ms]) : NaN));
     return [
       {
         method,
@@ -64,21 +64,26 @@ export function adapterRows(results: readonly RunResult[]): object[] {
         ms: round(ms[0]!),
         msDropped: round(ms[1]!),
         timeRatio: round(ms[1]! / ms[0]!),
-        MB: MB[0],
-        MBDropped: MB[1],
+        MB: times[0]?.peakMB,
+        MBDropped: times[1]?.peakMB,
       },
     ];
   });
 }
 
-/** Of each case the runs of that learning rate whose mean loss is the lowest. */
-function bestOfEachCase(results: readonly RunResult[]): Map<string, RunResult[]> {
+/** The learning rate at which a case has the lowest mean of final losses; undefined before it was trained. */
+export function bestLearningRate(results: Results, name: string): number | undefined {
+  return bestOfEachCase(results).get(name)?.[0]!.plan.learningRate;
+}
+
+/** Of each case the runs of that learning rate which was the best for the first seed. */
+function bestOfEachCase({ runs }: Results): Map<string, RunResult[]> {
   const best = new Map<string, RunResult[]>();
-  for (const [name, runs] of groupBy(results, ({ plan }) => plan.name)) {
-    const byRate = [...groupBy(runs, ({ plan }) => plan.learningRate).values()];
+  for (const [name, own] of groupBy(Object.values(runs), ({ plan }) => plan.name)) {
+    const byRate = [...groupBy(own, ({ plan }) => plan.learningRate).values()];
     best.set(
       name,
-      byRate.reduce((a, b) => (mean(b.map(finalLoss)) < mean(a.map(finalLoss)) ? b : a)),
+      byRate.reduce((a, b) => (finalLoss(b[0]!) < finalLoss(a[0]!) ? b : a)),
     );
   }
   return best;
@@ -88,33 +93,25 @@ function finalLoss({ heldOut }: RunResult): number {
   return heldOut.at(-1)!.loss;
 }
 
-function trainSeconds({ heldOut }: RunResult): number {
-  return heldOut.at(-1)!.seconds;
+type Clock = (run: RunResult, step: number) => number;
+
+/** Milliseconds of training up to a step. */
+function clockOf({ stepTimes }: Results): Clock {
+  return ({ plan, calibrationStep }, step) => {
+    const times = stepTimes[plan.name];
+    if (times === undefined) return NaN;
+    const measured = calibrationStep !== undefined && step >= calibrationStep ? times.calibrationSteps : 0;
+    return (step + measured) * median([...times.ms]);
+  };
 }
 
-/** The held-out loss after so much training time: on the line between the evaluations around it, or the last. */
-function lossAt({ heldOut }: RunResult, seconds: number): number {
-  const after = heldOut.findIndex(point => point.seconds >= seconds);
-  if (after === -1) return heldOut.at(-1)!.loss;
-  if (after === 0) return heldOut[0]!.loss;
-  const [a, b] = [heldOut[after - 1]!, heldOut[after]!];
-  return a.loss + ((b.loss - a.loss) * (seconds - a.seconds)) / (b.seconds - a.seconds);
-}
-
-/** The training time at which the held-out loss first falls to this; Infinity if it does not. */
-function secondsTo({ heldOut }: RunResult, loss: number): number {
-  const at = heldOut.findIndex(point => point.loss <= loss);
-  if (at <= 0) return at === 0 ? 0 : Infinity;
-  const [a, b] = [heldOut[at - 1]!, heldOut[at]!];
-  return a.seconds + ((b.seconds - a.seconds) * (a.loss - loss)) / (a.loss - b.loss);
-}
-
-/** Of the steps behind the first five, which load and compile, and without the step that measured sensitivities. */
-function stepDeviation({ seconds }: RunResult): number {
-  const usual = median([...seconds]);
-  const later = seconds.slice(5).filter(value => value < 4 * usual);
-  const middle = mean(later);
-  return Math.sqrt(mean(later.map(value => (value - middle) ** 2)));
+/** When the held-out loss first falls to this, on the line between two evaluations; Infinity if it does not. */
+function timeTo(run: RunResult, loss: number, clock: Clock): number {
+  const after = run.heldOut.findIndex(point => point.loss <= loss);
+  if (after <= 0) return after === 0 ? 0 : Infinity;
+  const [a, b] = [run.heldOut[after - 1]!, run.heldOut[after]!];
+  const [from, to] = [clock(run, a.step), clock(run, b.step)];
+  return from + ((to - from) * (a.loss - loss)) / (a.loss - b.loss);
 }
 
 function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {

@@ -11,6 +11,7 @@ import { loadTokenizer, readText, splitHeldOut, textBatches } from '@dropbp/data
 import { dropBP } from '@dropbp/dropbp';
 import { loadModel } from '@dropbp/models';
 import { adamW, cosine, evaluateLoss, train } from '@dropbp/train';
+import { median } from '../median.ts';
 import { methods } from './adapters.ts';
 import type { RunPlan, RunResult } from './runPlan.ts';
 
@@ -39,30 +40,39 @@ async function trainOnce(): Promise<RunResult> {
   const tuned = compose(model, methods[plan.method](plan, model), plan.dropBP && dropBP({ ...plan.dropBP, seed }));
   const optimizer = adamW({ learningRate, weightDecay: 0.01 });
   const options = { steps, optimizer, accumulation, seed, schedule: cosine({ warmupSteps: Math.ceil(steps / 10) }) };
-  const measured = [{ step: 0, seconds: 0, loss: await evaluateLoss(tuned, heldOut) }];
+  const measured = [{ step: 0, loss: await evaluateLoss(tuned, heldOut) }];
   const evaluateEvery = Math.max(1, Math.floor(steps / evaluations));
   const [seconds, dropped]: [number[], number[]] = [[], []];
-  let [sum, calibrationSeconds, skippedSteps] = [0, 0, 0];
+  let calibration: { step: number; seconds: number } | undefined;
+  let skippedSteps = 0;
   for await (const step of train(tuned, batches, options)) {
-    seconds.push(step.seconds);
+    const { calibrationSeconds = 0 } = step;
+    seconds.push(step.seconds - calibrationSeconds);
     dropped.push(step.dropped);
-    sum += step.seconds;
-    calibrationSeconds += step.calibrationSeconds ?? 0;
+    if (calibrationSeconds > 0) calibration ??= { step: step.step, seconds: calibrationSeconds };
     if (!step.updated) skippedSteps++;
     if (step.step % evaluateEvery === 0 || step.step === steps) {
-      measured.push({ step: step.step, seconds: sum, loss: await evaluateLoss(tuned, heldOut) });
+      measured.push({ step: step.step, loss: await evaluateLoss(tuned, heldOut) });
     }
   }
+  // The first steps load and compile; what an evaluation left in the caches is not counted either.
+  const usual = seconds.slice(Math.min(6, Math.floor(steps / 3)));
+  const stepSeconds = mean(usual.filter(value => value < 3 * median(usual)));
   return {
     plan,
-    seconds,
-    dropped,
     heldOut: measured,
-    calibrationSeconds,
+    dropped: mean(dropped),
+    ...(calibration && { calibrationStep: calibration.step }),
+    calibrationSteps: (calibration?.seconds ?? 0) / stepSeconds,
     rates: [...(tuned.dropSchedule?.rates ?? [])],
     sensitivities: [...(tuned.dropSchedule?.sensitivities ?? [])],
     skippedSteps,
     trainable: tuned.trainableCount,
-    peakMB: process.resourceUsage().maxRSS / 1024,
+    peakMB: Math.round(process.resourceUsage().maxRSS / 1024),
+    stepMs: 1000 * stepSeconds,
   };
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
