@@ -42,6 +42,7 @@ const { values } = parseArgs({
     model: { type: 'string', default: '' },
     method: { type: 'string', default: 'lora' },
     rate: { type: 'string', default: '0' },
+    sampling: { type: 'string', default: 'pivotal' },
     time: { type: 'string', default: '512' },
     batch: { type: 'string', default: '1' },
     steps: { type: 'string', default: '5' },
@@ -79,8 +80,9 @@ function tokenRows(): Int32Array {
 
 async function measureSteps(model: Model): Promise<Measured> {
   const adapter = adapters[values.method]!();
-  // Uniform rates and an even draw: what is measured is the step, not the luck of a draw.
-  const drop = rate === 0 ? undefined : dropBP({ rate, calibration: false, sampling: 'pivotal', seed: 1 });
+  // Uniform rates and, unless told otherwise, an even draw: what is measured is the step, not the luck of a draw.
+  const sampling = values.sampling as 'pivotal' | 'reference';
+  const drop = rate === 0 ? undefined : dropBP({ rate, calibration: false, sampling, seed: 1 });
   const tuned = compose(model, adapter, drop, { checkpointing: values.checkpointing === 'true' });
   const optimizer = adamW({ learningRate: 1e-4 });
   // Full fine-tuning updates while the backward pass is on its way, as `train` does with earlyUpdate.

@@ -2,10 +2,10 @@
  * How long does one training step of the SmolLM2-135M shape take, and how much memory, at each drop rate?
  *
  *     npx tsx bench/step.bench.ts [--backend ort|wasm|cpu] [--method lora|full] [--time 512] [--batch 1]
- *       [--rates 0,0.5,0.875] [--rounds 3] [--steps 5] [--model folder]
+ *       [--rates 0,0.5,0.875] [--sampling pivotal|reference] [--rounds 3] [--steps 5] [--model folder]
  *
  * Every measurement is a process of its own; the rates take turns, so that a slow minute of the machine falls on all of
- * them. Without a model, weights are random. Writes bench/results/step.<backend>.<method>.<batch>x<time>.json.
+ * them. Without a model, weights are random. Writes bench/results/step.<backend>.<method>.<batch>x<time>[.reference].json.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -22,18 +22,19 @@ const { values } = parseArgs({
     time: { type: 'string', default: '512' },
     batch: { type: 'string', default: '1' },
     rates: { type: 'string', default: '0,0.5,0.875' },
+    sampling: { type: 'string', default: 'pivotal' },
     rounds: { type: 'string', default: '3' },
     steps: { type: 'string', default: '5' },
   },
 });
-const { backend, method, model, time, batch, steps } = values;
+const { backend, method, model, time, batch, steps, sampling } = values;
 const rates = values.rates.split(',').map(Number);
 const results = new Map(rates.map(rate => [rate, [] as Measured[]]));
 const where = machine();
 await prepareOurs();
 for (let i = 0; i < Number(values.rounds); i++) {
   for (const rate of rates) {
-    results.get(rate)!.push(measureOurs({ backend, method, model, time, batch, steps, rate }));
+    results.get(rate)!.push(measureOurs({ backend, method, model, time, batch, steps, sampling, rate }));
   }
 }
 
@@ -47,6 +48,7 @@ const table = rates.map(rate => {
     medianSeconds: round(median(seconds)),
     fastest: round(Math.min(...seconds)),
     slowest: round(Math.max(...seconds)),
+    deviation: round(deviation(seconds)),
     peakMB: Math.round(median(all.map(run => run.peakMB))),
     droppedShare: round(median(all.map(run => run.droppedShare))),
     probeGflops: median(all.flatMap(run => run.probe)),
@@ -62,5 +64,14 @@ const rows = table.map(row => ({
 console.table(rows);
 const flags = Object.entries(values).filter(([, value]) => value !== '').map(([name, value]) => `--${name} ${value}`); // prettier-ignore
 const command = `npx tsx bench/step.bench.ts ${flags.join(' ')}`;
-const file = new URL(`results/step.${backend}.${method}.${batch}x${time}.json`, import.meta.url);
+const file = new URL(
+  `results/step.${backend}.${method}.${batch}x${time}${sampling === 'pivotal' ? '' : `.${sampling}`}.json`,
+  import.meta.url,
+);
 writeFileSync(file, `${JSON.stringify({ command, ...where, rows }, undefined, 2)}\n`);
+
+/** Standard deviation. */
+function deviation(numbers: readonly number[]): number {
+  const mean = numbers.reduce((a, b) => a + b, 0) / numbers.length;
+  return Math.sqrt(numbers.reduce((sum, value) => sum + (value - mean) ** 2, 0) / numbers.length);
+}
