@@ -10,6 +10,12 @@ export interface ProblemDetails {
   fix?: string;
   /** The error that led to this one. */
   cause?: unknown;
+  /**
+   * Whether it is no fault of what was asked for: a full disk, a network that does not answer, a loss that diverged.
+   *
+   * @defaultValue false: what was handed in has to be mended
+   */
+  isFailure?: boolean;
 }
 
 /** An error that a user can act on. Everything that the packages refuse is refused with one of these. */
@@ -17,10 +23,13 @@ export class Problem extends Error {
   override readonly name = 'Problem';
   /** The package that speaks, without its scope: `'peft-lora'`. */
   readonly room: string;
+  /** Whether it is no fault of what was asked for: commands tell it by their exit status. */
+  readonly isFailure: boolean;
 
-  constructor(room: string, message: string, cause?: unknown) {
+  constructor(room: string, message: string, cause?: unknown, isFailure: boolean = false) {
     super(message, cause === undefined ? undefined : { cause });
     this.room = room;
+    this.isFailure = isFailure;
   }
 }
 
@@ -39,7 +48,7 @@ export function problem(room: string, details: ProblemDetails): Problem {
   if ('got' in details) parts.push(`got ${show(details.got)}`);
   if (details.expected !== undefined) parts.push(`expected ${details.expected}`);
   if (details.fix !== undefined) parts.push(details.fix);
-  return new Problem(room, `[@dropbp/${room}] ${parts.join('; ')}.`, details.cause);
+  return new Problem(room, `[@dropbp/${room}] ${parts.join('; ')}.`, details.cause, details.isFailure);
 }
 
 function show(value: unknown): string {

@@ -19,5 +19,7 @@ export function writeProblem(room: string, path: string, cause: unknown): Proble
     got: code ?? 'an error',
     ...(fix !== undefined && { fix }),
     cause,
+    // A folder that is not there, or not ours, was asked for.
+    isFailure: code !== 'ENOENT' && code !== 'EACCES' && code !== 'ENOTDIR' && code !== 'EROFS',
   });
 }

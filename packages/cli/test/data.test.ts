@@ -115,7 +115,7 @@ describe('training', () => {
   it('names a bad row with its place, or leaves it out on request', async () => {
     const columns = ['--columns', 'prompt=question,completion=answer'];
     const refused = await train('model', ['bad.jsonl'], '--out', at('bad'), ...quick, ...columns);
-    expect(refused.code).toBe(1);
+    expect(refused.code).toBe(2);
     expect(refused.notes).toMatch(/bad\.jsonl, line 5: .*; mend the row, or leave such rows out/);
     const skipped = await train('model', ['bad.jsonl'], '--out', at('bad'), ...quick, ...columns, '--skip-bad-rows');
     expect(skipped).toMatchObject({ code: 0 });

@@ -155,7 +155,7 @@ describe('what is refused', () => {
     mkdirSync(at('taken'));
     writeFileSync(at('taken/notes.txt'), 'mine');
     const refusal = await train('taken', ...quick, '--overwrite');
-    expect(refusal).toMatchObject({ code: 1, out: '' });
+    expect(refusal).toMatchObject({ code: 2, out: '' });
     expect(refusal.notes).toBe(
       `dropbp train: --out ${at('taken')} is not empty; got "notes.txt"; choose another folder.\n`,
     );
@@ -171,7 +171,7 @@ describe('what is refused', () => {
     const flags = ['--steps', '2', '--batch', '2', '--time', '16', '--sample-tokens', '0'];
     await train('twice', ...flags);
     const first = readFileSync(at('twice/run.json'), 'utf8');
-    expect(await train('twice', ...flags, '--overwrite', '--targets', 'nothing')).toMatchObject({ code: 1 });
+    expect(await train('twice', ...flags, '--overwrite', '--targets', 'nothing')).toMatchObject({ code: 2 });
     expect(readFileSync(at('twice/run.json'), 'utf8')).toBe(first);
     expect(await train('twice', ...flags, '--overwrite')).toMatchObject({ code: 0 });
     expect(readFileSync(at('twice/run.json'), 'utf8')).not.toBe(first);
@@ -179,23 +179,23 @@ describe('what is refused', () => {
   });
 
   const refusals: [string, () => Promise<{ code: number; notes: string }>, number, RegExp][] = [
-    ['a model that is not there', () => dropbp('generate', '--model', './nowhere/at all', '--prompt', 'a'), 1, /^dropbp generate: there is no such folder; got "\.\/nowhere\/at all"/m],
-    ['a text that is not there', () => dropbp('train', '--model', model, '--data', at('no.txt'), '--out', at('x')), 1, /^dropbp train: there is no file .*no\.txt\.$/m],
+    ['a model that is not there', () => dropbp('generate', '--model', './nowhere/at all', '--prompt', 'a'), 2, /^dropbp generate: there is no such folder; got "\.\/nowhere\/at all"/m],
+    ['a text that is not there', () => dropbp('train', '--model', model, '--data', at('no.txt'), '--out', at('x')), 2, /^dropbp train: there is no file .*no\.txt\.$/m],
     ['a text that is too short', async () => {
       writeFileSync(at('short.txt'), 'too short');
       return dropbp('train', '--model', model, '--data', at('short.txt'), '--out', at('x'));
-    }, 1, /short\.txt is too short to hold a part of it out; got "one row"; give more, or --held-out 0/],
-    ['a target that matches nothing', () => train('x', '--targets', 'q_prj'), 1, /^dropbp train: .*q_prj.*q_proj/m],
+    }, 2, /short\.txt is too short to hold a part of it out; got "one row"; give more, or --held-out 0/],
+    ['a target that matches nothing', () => train('x', '--targets', 'q_prj'), 2, /^dropbp train: .*q_prj.*q_proj/m],
     ['targets with a gap', () => train('x', '--targets', 'q_proj,,v_proj'), 2, /--targets is not usable; got "q_proj,,v_proj"/],
-    ['a time beyond the positions', () => train('x', '--time', '100'), 1, /100.*64/],
-    ['a minimum above the rate', () => train('x', '--rate', '0.2', '--min-rate', '0.4'), 1, /minRate is not usable; got 0\.4/],
-    ['a backend that is not there', () => train('x', '--backend', 'orc'), 1, /there is no backend 'orc'; expected tensorflow, ort, wasm, cpu; did you mean ort/],
-    ['an adapter that is none', () => dropbp('generate', '--adapter', model, '--prompt', 'a'), 1, /adapter_config\.json/],
-    ['no model', () => dropbp('generate', '--prompt', 'a'), 1, /there is no model to write with; give --model\./],
-    ['a path that is not there', () => dropbp('inspect', at('nothing')), 1, /there is no such file or folder/],
-    ['a folder of something else', () => dropbp('inspect', folder), 1, /holds neither a model nor an adapter/],
-    ['a file of something else', () => dropbp('inspect', data), 1, /this is no file that dropbp knows/],
-    ['a run that is none', () => dropbp('report', model, '--out', at('x.html')), 1, /run\.json/],
+    ['a time beyond the positions', () => train('x', '--time', '100'), 2, /100.*64/],
+    ['a minimum above the rate', () => train('x', '--rate', '0.2', '--min-rate', '0.4'), 2, /minRate is not usable; got 0\.4/],
+    ['a backend that is not there', () => train('x', '--backend', 'orc'), 2, /there is no backend 'orc'; expected tensorflow, ort, wasm, cpu; did you mean ort/],
+    ['an adapter that is none', () => dropbp('generate', '--adapter', model, '--prompt', 'a'), 2, /adapter_config\.json/],
+    ['no model', () => dropbp('generate', '--prompt', 'a'), 2, /there is no model to write with; give --model\./],
+    ['a path that is not there', () => dropbp('inspect', at('nothing')), 2, /there is no such file or folder/],
+    ['a folder of something else', () => dropbp('inspect', folder), 2, /holds neither a model nor an adapter/],
+    ['a file of something else', () => dropbp('inspect', data), 2, /this is no file that dropbp knows/],
+    ['a run that is none', () => dropbp('report', model, '--out', at('x.html')), 2, /run\.json/],
     ['a misspelt flag', () => train('x', '--rnak', '4'), 2, /^dropbp train: there is no flag --rnak; did you mean --rank/],
     ['a missing flag', () => dropbp('train', '--model', model), 2, /--out <folder> is missing; expected where/],
     ['a value out of range', () => train('x', '--rate', '1'), 2, /--rate is not usable; got "1"; expected a number in \[0, 1\)/],
@@ -236,7 +236,7 @@ describe('every command', () => {
         (error: unknown) => error as { code: number; stderr: string },
       );
     expect(await shell('inspect', at('nothing'))).toMatchObject({
-      code: 1,
+      code: 2,
       stderr: `dropbp inspect: there is no such file or folder; got ${JSON.stringify(at('nothing'))}.\n`,
     });
     expect(await shell('train', '--modle', 'x')).toMatchObject({

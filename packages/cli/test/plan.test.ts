@@ -58,7 +58,7 @@ describe('dropbp plan', () => {
     const { solved } = await planned('--no-probe', '--memory', '1GiB');
     expect(solved).toBe(0);
     const impossible = await plan('--no-probe', '--memory', '100MiB');
-    expect(impossible.code).toBe(1);
+    expect(impossible.code).toBe(2);
     expect(impossible.notes).toMatch(
       /no drop rate makes a step of 2 × 16 tokens so small; got "0\.10 GiB"; expected memory to be at least 0\.2\d GiB/,
     );

@@ -71,7 +71,7 @@ describe('a run that Ctrl-C stops', () => {
     expect(readFileSync(at('run/report.html'), 'utf8')).toContain('stopped after step 4');
 
     const again = await train('run', fast);
-    expect(again.code).toBe(1);
+    expect(again.code).toBe(2);
     expect(again.notes).toContain('the run there was stopped after step 4: give --resume to go on with it');
 
     const resumed = await dropbp(['train', '--resume', '--out', at('run'), '--json']);

@@ -128,5 +128,6 @@ async function heldOut(tuned: Tuned, { evaluate, steps }: TrainPlan, step: numbe
     what: `the held-out loss after step ${step} is not finite`,
     got: loss,
     fix: 'train with a lower learning rate or a longer warm-up',
+    isFailure: true,
   });
 }

@@ -48,5 +48,6 @@ function checkFinite(what: string, value: number, step: number, isUntouched: boo
     what: `the ${what} of step ${step} is not finite`,
     got: value,
     fix: `${isUntouched ? 'the parameters are those of the step before' : 'parameters have changed, because earlyUpdate is set'}; train with a lower learning rate or a longer warm-up`,
+    isFailure: true,
   });
 }

@@ -65,6 +65,7 @@ export async function chooseBackend(options: ChooseBackendOptions = {}): Promise
   throw problem('cli', {
     what: 'no backend works here',
     got: passedOver.map(({ name, reason }) => `${name}: ${reason}`).join('; '),
+    isFailure: true,
   });
 }
 

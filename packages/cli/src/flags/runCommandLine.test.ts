@@ -15,6 +15,7 @@ const failing = command({
   run(flags, [how], terminal) {
     if (how === 'fine') terminal.out(`${flags.times} times\n`);
     if (how === 'problem') throw problem('cli', { what: 'it went wrong', fix: 'try again' });
+    if (how === 'failure') throw problem('cli', { what: 'the disk is full', isFailure: true });
     if (how === 'system')
       throw Object.assign(new Error("ENOENT: no such file, open 'x'"), { code: 'ENOENT', syscall: 'open' });
     if (how === 'bug') throw new TypeError('undefined is not a function');
@@ -34,7 +35,8 @@ describe('runCommandLine', () => {
   });
   it('tells what the user can mend, in one line', async () => {
     const notes = 'dropbp fail: it went wrong; try again.\n';
-    expect(await run('fail', 'problem')).toEqual({ code: 1, out: '', notes });
+    expect(await run('fail', 'problem')).toEqual({ code: 2, out: '', notes });
+    expect(await run('fail', 'failure')).toMatchObject({ code: 1, notes: 'dropbp fail: the disk is full.\n' });
     expect(await run('fail', 'system')).toMatchObject({
       code: 1,
       notes: "dropbp fail: ENOENT: no such file, open 'x'\n",

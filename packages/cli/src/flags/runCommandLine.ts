@@ -29,7 +29,7 @@ export async function runCommandLine(options: CommandLineOptions): Promise<ExitC
     return 0;
   }
   const command = commands.find(candidate => candidate.name === name);
-  if (command === undefined) return report(unknownCommand(name, commands), 'dropbp', terminal, 2);
+  if (command === undefined) return report(unknownCommand(name, commands), 'dropbp', terminal);
 
   const subject = `dropbp ${name}`;
   let line: { flags: Record<string, unknown>; positionals: readonly string[] };
@@ -43,12 +43,12 @@ export async function runCommandLine(options: CommandLineOptions): Promise<ExitC
     const layers = (await command.layers?.(values)) ?? [];
     line = { flags: completeFlags(command.flags, values, ...layers), positionals };
   } catch (error) {
-    return report(error, subject, terminal, 2);
+    return report(error, subject, terminal);
   }
   try {
     return (await command.run(line.flags, line.positionals, terminal)) ?? 0;
   } catch (error) {
-    return report(error, subject, terminal, 1);
+    return report(error, subject, terminal);
   }
 }
 
@@ -95,11 +95,11 @@ function overview(commands: readonly Command[], { hasColor }: { hasColor: boolea
 }
 
 /** One message for what a user can mend; the stack as well where it is a fault of the program. */
-function report(error: unknown, subject: string, terminal: Terminal, code: 1 | 2): ExitCode {
+function report(error: unknown, subject: string, terminal: Terminal): ExitCode {
   const head = `${paint('red', `${subject}:`, terminal.notesHaveColor)} `;
   if (error instanceof Problem) {
     terminal.notes(`${head}${error.message.replace(/^\[@dropbp\/[^\]]+\] /, '').replace(/\?\.$/, '?')}\n`);
-    return code;
+    return error.isFailure ? 1 : 2;
   }
   // Errors of the operating system carry a code and a message that names the path.
   if (error instanceof Error && 'code' in error && 'syscall' in error) {

@@ -66,6 +66,7 @@ export function unreachableProblem(error: HubTransient, cached: string, settings
       : `the hub at ${settings.endpoint} does not answer as it should (${error.reason}), and ${cached}`,
     fix: `${error.isUnreachable ? `connect to the network${proxyHint()}` : 'try again later'}, or pass the path of a local folder with the model's files`,
     cause: error,
+    isFailure: true,
   });
 }
 
@@ -85,6 +86,7 @@ export function diskProblem(cause: unknown, path: string): Problem {
       what: `the disk is full: ${path} cannot grow`,
       fix: 'free room, or move the cache with HF_HUB_CACHE; what has arrived is kept and the next call goes on from there',
       cause,
+      isFailure: true,
     });
   }
   return problem('models', {
