@@ -17,10 +17,17 @@
   const formats = {
     number: value => (Math.abs(value) >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(4)))),
     percent: value => `${(value * 100).toFixed(0)} %`,
-    scientific: value => (value === 0 ? '0' : value.toExponential(1)),
+    scientific: value =>
+      value === 0 || (Math.abs(value) >= 1e-3 && Math.abs(value) < 1e4)
+        ? String(Number(value.toPrecision(3)))
+        : value.toExponential(1).replace('.0e', 'e').replace('e+', 'e'),
     bytes: value =>
       value >= 2 ** 30 ? `${Number((value / 2 ** 30).toPrecision(3))} GiB` : `${Math.round(value / 2 ** 20)} MiB`,
   };
+  const wholeSteps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6];
+  // Two branches make a block.
+  const evenSteps = wholeSteps.map(step => 2 * step);
+  const powersOf2 = Array.from({ length: 50 }, (_, i) => 2 ** i);
 
   for (const holder of document.querySelectorAll('[data-chart]')) {
     const spec = specs[Number(holder.dataset.chart)];
@@ -39,6 +46,11 @@
 
   function options(spec, width) {
     const format = formats[spec.format];
+    // Away from the pointer, the legend shows where the run got to.
+    const shown = (chart, value, i, index) => {
+      if (index === null || index === undefined) return spec.xNames ? null : lastOf(chart.data[i]);
+      return value;
+    };
     const show = value => (value === null || value === undefined ? '–' : format(value));
     const axis = {
       stroke: () => color('--quiet'),
@@ -55,16 +67,29 @@
       hooks: { setSeries: [withItsFaintLine(spec)] },
       scales: { x: { time: false, range: spec.xNames ? paddedRange : undefined }, y: { range: yRange(spec) } },
       axes: [
-        { ...axis, size: 30, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6] },
-        { ...axis, size: spec.format === 'bytes' ? 68 : 56, values: (chart, ticks) => ticks.map(tick => format(tick)) },
+        {
+          ...axis,
+          size: 30,
+          incrs: spec.xNames ? evenSteps : wholeSteps,
+          values: (chart, ticks) => ticks.map(tick => (spec.xNames ? blockOf(spec.xNames, tick) : tick)),
+        },
+        {
+          ...axis,
+          size: spec.format === 'bytes' ? 68 : 56,
+          ...(spec.format === 'bytes' && { incrs: powersOf2 }),
+          values: (chart, ticks) => ticks.map(tick => format(tick)),
+        },
       ],
       series: [
-        { label: spec.xLabel, value: (chart, x) => (x === null ? '–' : (spec.xNames?.[x] ?? x)) },
+        {
+          label: spec.xLabel,
+          value: (chart, x, i, index) => spec.xNames?.[x] ?? shown(chart, x, 0, index) ?? '–',
+        },
         ...spec.series.map(series => ({
           label: series.label,
           spanGaps: true,
           class: series.style,
-          value: (chart, value) => show(value),
+          value: (chart, value, i, index) => show(shown(chart, value, i, index)),
           ...look(series),
         })),
       ],
@@ -108,6 +133,15 @@
       const margin = (max - low || Math.abs(max) || 1) * 0.06;
       return [fromZero ? 0 : low - margin, max + margin];
     };
+  }
+
+  function lastOf(column) {
+    return column.findLast(value => value !== null && value !== undefined);
+  }
+
+  // The number of the block in which a branch lies: what its path has as its first number.
+  function blockOf(names, index) {
+    return names[index]?.split('.').find(part => /^\d+$/.test(part)) ?? '';
   }
 
   function paddedRange(chart, min, max) {

@@ -115,7 +115,9 @@ function heldOutChart(runs: readonly RunRecord[]): ChartSpec {
     const [x, y] = [run.heldOut.map(point => point.step), run.heldOut.map(point => point.loss)];
     return x.length === 0 ? [] : [{ label: run.name, run: index, style: 'points', x, y }];
   });
-  const note = 'On text that training never saw, in nats per token.';
+  const kept = runs.flatMap(({ heldOut, ended }) => heldOut.filter(({ step }) => step === ended?.keptStep));
+  const keptNote = kept.map(({ step, loss }) => `step ${step} with ${loss.toFixed(3)}`).join(' and ');
+  const note = `On text that training never saw, in nats per token.${keptNote === '' ? '' : ` Kept: ${keptNote}.`}`;
   return fromCurves({ title: 'Held-out loss', note, format: 'number', xLabel: 'step', fromZero: false }, curves);
 }
 
@@ -134,7 +136,7 @@ function rateChart(runs: readonly RunRecord[]): ChartSpec {
   const mean = (branches: RunRecord['branches']): number =>
     branches.reduce((sum, branch) => sum + branch.dropRate, 0) / branches.length;
   const means = dropping.map(({ run }) => formatShare(mean(run.branches))).join(' and ');
-  const note = `How often each branch skips its backward pass, at the end of the run; ${means} on average.`;
+  const note = `How often each branch skips its backward pass, at the end of the run; ${means} on average. Numbers name blocks.`;
   const spec = {
     title: 'Drop rate of each branch',
     note,
@@ -155,7 +157,7 @@ function sensitivityChart(runs: readonly RunRecord[]): ChartSpec {
   });
   const spec = {
     title: 'Sensitivity of each branch',
-    note: 'How much the norms of all gradients change when the branch is dropped: Σ (‖g‖ − ‖g without it‖)².',
+    note: 'How much the norms of all gradients change when the branch is dropped: Σ (‖g‖ − ‖g′‖)².',
     format: 'scientific' as const,
     xLabel: 'branch',
     fromZero: true,

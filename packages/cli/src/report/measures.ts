@@ -16,6 +16,7 @@ export interface Measure {
 const measures: readonly Measure[] = [
   { title: 'Held-out loss before', value: run => run.heldOut[0]?.loss, show: showLoss, isMain: true },
   { title: 'Held-out loss after', value: heldOutAfter, show: showLoss, isCompared: true, isMain: true },
+  { title: 'Best held-out loss', value: bestHeldOut, show: showLoss, isMain: true },
   { title: 'Training time', value: run => run.trainSeconds, show: formatSeconds, isCompared: true, isMain: true },
   { title: 'Peak memory', value: run => run.peakMemoryBytes, show: formatBytes, isCompared: true, isMain: true },
   { title: 'Tokens per second', value: tokensPerSecond, show: formatCount, isCompared: true, isMain: true },
@@ -24,6 +25,7 @@ const measures: readonly Measure[] = [
   { title: 'Trained parameters', value: run => run.model.trainable, show: formatLarge, isMain: true },
   { title: 'Parameters in all', value: run => run.model.parameters, show: formatLarge },
   { title: 'Steps', value: run => run.steps.length, show: formatCount },
+  { title: 'Step that was kept', value: run => run.ended?.keptStep, show: formatCount },
   { title: 'Tokens to train on', value: run => run.data.trainTokens, show: formatLarge },
 ];
 
@@ -42,6 +44,11 @@ export function difference({ value, isCompared }: Measure, run: RunRecord, base:
 
 function heldOutAfter(run: RunRecord): number | undefined {
   return run.heldOut.length > 1 ? run.heldOut.at(-1)!.loss : undefined;
+}
+
+/** The lowest of training; undefined where it was measured at the end alone. */
+function bestHeldOut({ heldOut }: RunRecord): number | undefined {
+  return heldOut.length > 2 ? Math.min(...heldOut.slice(1).map(point => point.loss)) : undefined;
 }
 
 function tokensPerSecond(run: RunRecord): number | undefined {

@@ -94,7 +94,7 @@ function stateOf({ ended, steps }: RunRecord): string[] {
   const step = steps.at(-1)?.step ?? 0;
   if (ended === null) return [`in training, after step ${step}`];
   if (ended.why === 'stop') return [`stopped after step ${step}`];
-  if (ended.why === 'patience') return [`ended early, after step ${step}`];
+  if (ended.why === 'patience') return [`ended early after step ${step}: the held-out loss no longer fell`];
   return [];
 }
 

@@ -75,6 +75,20 @@ describe('renderReport', () => {
       ...['And it came to be', 'And it came to be'],
     ]);
   });
+  it('shows the state that was kept, where it is not the last', () => {
+    const heldOut = [5.2, 3, 3.1].map((loss, i) => ({ step: 10 * i, loss }));
+    const early = renderReport([fakeRun({ heldOut, ended: { why: 'patience', keptStep: 10 } })]);
+    const elements = elementsOf(early);
+    const texts = (tag: string) => elements.filter(({ tagName }) => tagName === tag).map(textOf);
+    expect(texts('h3')).toContain('After step 10: LoRA + DropBP 0.5');
+    expect(texts('blockquote')).toEqual(['And it came to <b>pass</b>', 'And it came to be', 'And it came to pass']);
+    const figures = Object.fromEntries(texts('dt').map((title, i) => [title, texts('dd')[i]]));
+    expect(figures).toMatchObject({
+      ...{ 'Held-out loss after': '3.100', 'Best held-out loss': '3.000', 'Step that was kept': '10' },
+    });
+    expect(early).toContain('ended early after step 20: the held-out loss no longer fell');
+    expect(early).toContain('in nats per token. Kept: step 10 with 3.000.');
+  });
   it('has a place for each chart and its data', () => {
     const elements = elementsOf(page);
     const charts = elements.filter(element => attribute(element, 'data-chart') !== undefined);

@@ -9,20 +9,20 @@ interface Block {
   readonly run?: number;
 }
 
-/** Text that the models wrote before, as training went, and after; nothing where no run has any. */
+/** Text that the models wrote before, as training went, and with the state that was kept; nothing where no run has any. */
 export function samples(runs: readonly RunRecord[]): Markup | null {
   const ends: Block[] = [];
   const between: Block[] = [];
-  runs.forEach(({ name, samples }, run) => {
+  runs.forEach(({ name, samples, ended }, run) => {
     const { prompt = '', texts = [] } = samples ?? {};
-    texts.forEach(({ step, text }, i) => {
-      const isLast = i === texts.length - 1;
+    const end = texts.find(({ step }) => step === ended?.keptStep) ?? texts.at(-1);
+    texts.forEach(({ step, text }) => {
       if (step === 0) {
         // Runs from one base start with the same text.
         if (!ends.some(block => block.prompt === prompt && block.text === text && block.run === undefined)) {
           ends.push({ title: 'Before', prompt, text });
         }
-      } else if (isLast) ends.push({ title: `After step ${step}: ${name}`, prompt, text, run });
+      } else if (step === end?.step) ends.push({ title: `After step ${step}: ${name}`, prompt, text, run });
       else between.push({ title: `After step ${step}: ${name}`, prompt, text, run });
     });
   });

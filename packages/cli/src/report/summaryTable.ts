@@ -3,8 +3,9 @@ import { markup, type Markup } from './markup.ts';
 import { difference, measuresOf, type Measure } from './measures.ts';
 import { runHeadings } from './runHeadings.ts';
 
-/** The runs' figures, a column per run. */
+/** The runs' figures, a column per run; those of a single one as tiles. */
 export function summaryTable(runs: readonly RunRecord[]): Markup {
+  if (runs.length === 1) return tiles(runs[0]!);
   return markup`<div class="scroll">
     <table class="summary">
       ${runHeadings(runs)}
@@ -19,6 +20,15 @@ export function summaryTable(runs: readonly RunRecord[]): Markup {
       </tbody>
     </table>
   </div>`;
+}
+
+function tiles(run: RunRecord): Markup {
+  return markup`<p class="run-name"><span class="key run-0"></span>${run.name}</p>
+    <dl class="tiles">
+      ${measuresOf([run]).map(
+        ({ title, value, show }) => markup`<div><dt>${title}</dt><dd>${show(value(run)!)}</dd></div>`,
+      )}
+    </dl>`;
 }
 
 function cell(measure: Measure, run: RunRecord, first: RunRecord): Markup {
