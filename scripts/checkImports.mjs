@@ -19,6 +19,7 @@ const table = {
   compose: ['basics', 'core', 'dropbp', 'safetensors', ...adapters.map(name => `lazy:${name}`)],
   train: ['basics', 'core', 'compose', 'safetensors'],
   data: ['basics', 'types:core'],
+  mpi: ['basics', 'types:train'],
   'tfjs-backend-ort': ['basics'],
   cli: [
     'basics',
@@ -30,16 +31,17 @@ const table = {
     'compose',
     'train',
     'data',
+    'mpi',
     'tfjs-backend-ort',
   ],
   testing: ['basics', 'core'],
 };
 
 /** Packages that hold no tensors and so never import TensorFlow.js. */
-const withoutTensors = ['basics', 'safetensors', 'dropbp'];
+const withoutTensors = ['basics', 'safetensors', 'dropbp', 'mpi'];
 
 /** Packages that run in Node alone. The others ask for a module of Node by `nodeModule()`, so that bundles for browsers hold no import of one. */
-const nodeOnly = ['cli', 'testing', 'tfjs-backend-ort'];
+const nodeOnly = ['cli', 'mpi', 'testing', 'tfjs-backend-ort'];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const wrong = [];
