@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkNumber, checkOptions, problem, ranges, seededRandom } from '@dropbp/basics';
+import { checkNumber, checkOptions, problem, ranges, seededRandom, type SeededRandom } from '@dropbp/basics';
 import {
   attachedRunnable,
   forwardLogits,
@@ -21,7 +21,7 @@ import { measureSensitivities } from './sensitivity/measureSensitivities.ts';
 import { meanOverSamples } from './sensitivity/meanOverSamples.ts';
 import { serialized } from './serialized.ts';
 import { checkpointedBranches, type ComposeOptions } from './composeOptions.ts';
-import type { StepOptions, Tuned, TunedAdapter, ValueAndGradients } from './tuned.ts';
+import type { BatchShare, StepOptions, Tuned, TunedAdapter, ValueAndGradients } from './tuned.ts';
 
 /** The step whose dropout masks calibration uses: none of training's. */
 const CALIBRATION_STEP = -1;
@@ -60,9 +60,9 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
   const inTurn = serialized();
   let calls = 0;
 
-  const dropsOf = ({ step, dropped, training }: Plan, shape: BatchShape): Drops => {
+  const dropsOf = ({ step, dropped, training, share }: Plan, shape: BatchShape): Drops => {
     if (dropped !== undefined) return { dropped };
-    const drawn = training ? dropping?.drops(step, shape) : undefined;
+    const drawn = training ? dropping?.drops(step, shape, share) : undefined;
     return drawn ?? { dropped: model.branches.map(() => false) };
   };
   const step = async (batch: Batch, options: Plan): Promise<ValueAndGradients> => {
@@ -89,27 +89,33 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
       return { value: lossPass(runnable, ready), tokens: ready.rows.labels.length };
     },
     async valueAndGradients(batch, options = {}) {
-      checkOptions('compose', 'valueAndGradients()', options, ['step', 'dropped', 'training', 'seed', 'onGradient']);
-      const { training = true, seed = 0, onGradient } = options;
+      checkOptions('compose', 'valueAndGradients()', options, [
+        ...['step', 'dropped', 'training', 'seed', 'share', 'onGradient'],
+      ]);
+      const { training = true, seed = 0, share, onGradient } = options;
       const number = options.step ?? calls++;
       const { dropped } = options;
       if (dropped !== undefined) checkDropped(dropped, model);
-      return inTurn(() => step(batch, { step: number, dropped, training, seed, onGradient }));
+      return inTurn(() => step(batch, { step: number, dropped, training, seed, share, onGradient }));
     },
     calibrate: (batch, options = {}) =>
       inTurn(async () => {
-        checkOptions('compose', 'calibrate()', options, ['samples']);
-        const { samples = samplesOf(dropBP) } = options;
+        checkOptions('compose', 'calibrate()', options, ['samples', 'peers']);
+        const { samples = samplesOf(dropBP), peers } = options;
         checkNumber('compose', 'samples', samples, ranges.count);
-        const sensitivities = await meanOverSamples(batch, samples, async sample => {
-          const masks = stepTensors(attachment, shapeOf(sample), { seed: 0, step: CALIBRATION_STEP });
-          try {
-            const ready = await readyBatch(runnable, sample, loss);
-            return await measureSensitivities(withTensors(runnable, masks), parameters, ready);
-          } finally {
-            tf.dispose([...masks.values()]);
-          }
-        });
+        const sensitivities = await meanOverSamples(
+          batch,
+          { samples, peers, length: model.branches.length },
+          async sample => {
+            const masks = stepTensors(attachment, shapeOf(sample), { seed: 0, step: CALIBRATION_STEP });
+            try {
+              const ready = await readyBatch(runnable, sample, loss);
+              return await measureSensitivities(withTensors(runnable, masks), parameters, ready);
+            } finally {
+              tf.dispose([...masks.values()]);
+            }
+          },
+        );
         if (calibrates(dropBP)) dropping?.schedule.calibrate(sensitivities);
         return sensitivities;
       }),
@@ -121,9 +127,8 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
 }
 
 /** The options of a step with their defaults. */
-type Plan = Required<Omit<StepOptions, 'onGradient' | 'dropped'>> & {
-  readonly [K in 'onGradient' | 'dropped']: StepOptions[K] | undefined;
-};
+type Plan = Required<Omit<StepOptions, Open>> & { readonly [K in Open]: StepOptions[K] | undefined };
+type Open = 'onGradient' | 'dropped' | 'share';
 
 function disposedOnError<T>(attachment: Attachment, run: () => T): T {
   try {
@@ -137,9 +142,11 @@ function disposedOnError<T>(attachment: Attachment, run: () => T): T {
 function stepTensors(
   attachment: Attachment,
   { batch, time }: { readonly batch: number; readonly time: number },
-  { seed, step }: { readonly seed: number; readonly step: number },
+  { seed, step, share }: Pick<Plan, 'seed' | 'step'> & { readonly share?: BatchShare | undefined },
 ): ReadonlyMap<string, tf.Tensor> {
-  return attachment.stepTensors?.({ batch, time }, seededRandom(seed, step, MASKS)) ?? new Map<string, tf.Tensor>();
+  const ofRow = (row: number): SeededRandom => seededRandom(seed, step, MASKS, share?.rows[row] ?? row);
+  const made = attachment.stepTensors?.({ batch, time }, seededRandom(seed, step, MASKS), ofRow);
+  return made ?? new Map<string, tf.Tensor>();
 }
 
 function shapeOf({ inputIds }: Batch): { batch: number; time: number } {

@@ -2,6 +2,7 @@ import { leadsToTrainable, receivesGradient, type BatchShape } from '@dropbp/cor
 import type { DrawTerms, DropBP, DropSchedule } from '@dropbp/dropbp';
 import { planStep, type Planned } from './plan/planStep.ts';
 import { solveBudget } from './plan/solveBudget.ts';
+import type { BatchShare } from './tuned.ts';
 
 /** What a step drops. */
 export interface Drops {
@@ -14,8 +15,8 @@ export interface Drops {
 /** DropBP at work on a model with an adapter. */
 export interface Dropping {
   readonly schedule: DropSchedule;
-  /** What a step on a batch of this shape drops. */
-  drops(step: number, shape: BatchShape): Drops;
+  /** What a step on a batch of this shape drops, which is a share of a larger one where one is given. */
+  drops(step: number, shape: BatchShape, share?: BatchShare): Drops;
 }
 
 /** Sequences of this many tokens, as in the authors' code, set the branches' FLOPs against each other until a batch is there. */
@@ -50,8 +51,10 @@ export function startDropping(dropBP: DropBP, tuned: Planned): Dropping {
   };
   return {
     schedule,
-    drops(step, shape) {
-      const terms = termsOf(shape);
+    drops(step, { batch, time }, share) {
+      // A process holds its share alone; everything else is the whole's, so that the draw does not depend on how it is dealt.
+      const rows = dropBP.options.memory === undefined ? share?.wholeRows : share?.largestShare;
+      const terms = termsOf({ batch: rows ?? batch, time });
       return { dropped: schedule.draw(step, terms), gradientScales: schedule.gradientScales(step, terms) };
     },
   };

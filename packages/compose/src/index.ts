@@ -5,10 +5,12 @@ export { planStep, type Planned, type StepPlan } from './plan/planStep.ts';
 export { solveBudget, type SolvedBudget } from './plan/solveBudget.ts';
 export { unmerge } from './unmerge.ts';
 export type {
+  BatchShare,
   CalibrateOptions,
   Loss,
   ManyAdapters,
   SaveAdaptersOptions,
+  Peers,
   StepOptions,
   Tuned,
   TunedAdapter,

@@ -12,6 +12,8 @@ export interface StepOptions {
   readonly training?: boolean;
   /** Seed of the dropout masks, an integer. @defaultValue 0 */
   readonly seed?: number;
+  /** What the batch is of a larger one, of which other processes have the rest. @defaultValue it is whole */
+  readonly share?: BatchShare;
   /**
    * Takes each gradient that is final while the backward pass is still on its way: those of parameters that only one branch
    * reads, from the last branch to the first. It owns them, they are not among the result's, and it may change the parameter at
@@ -20,10 +22,31 @@ export interface StepOptions {
   readonly onGradient?: (name: string, gradient: tf.Tensor) => void;
 }
 
+/** A share of a batch whose rows several processes have dealt among themselves: each row has the dropout masks that it has in the whole. */
+export interface BatchShare {
+  /** For each row of the share, its number in the whole. */
+  readonly rows: readonly number[];
+  /** Rows of the whole: what DropBP goes by, so that all processes drop the same. */
+  readonly wholeRows: number;
+  /** Rows of the largest share: what DropBP goes by where its budget is memory. */
+  readonly largestShare: number;
+}
+
+/** Processes that measure together: a `Comm` of `@dropbp/train`, for one. */
+export interface Peers {
+  /** 0 … size − 1. */
+  readonly rank: number;
+  readonly size: number;
+  /** Adds up the values of all processes, in place. */
+  allReduceSum(values: Float32Array): Promise<void>;
+}
+
 /** Options of {@link Tuned.calibrate}. */
 export interface CalibrateOptions {
   /** How many samples to measure on; all, where the batch has fewer. @defaultValue what DropBP's options say, else 1 */
   readonly samples?: number;
+  /** Those that have the same batch and call this at the same time: each measures its part of the samples. @defaultValue none */
+  readonly peers?: Peers;
 }
 
 /** What {@link Tuned.loss} gives. */

@@ -148,7 +148,7 @@ describe('valueAndGradients', () => {
         const result = attachment.hooks.linear!('attn.q', x, input => tf.zerosLike(input), p);
         return tf.mean(result, [0, 1]);
       });
-    const masks = with_.stepTensors!({ batch: 1, time: 400 }, seededRandom(2));
+    const masks = with_.stepTensors!({ batch: 1, time: 400 }, seededRandom(2), () => seededRandom(2));
     const kept = await masks.get(`${module}.lora_dropout`)!.data();
     expect(Math.abs(kept.filter(value => value === 1).length / kept.length - (1 - dropout))).toBeLessThan(0.03);
     const [noisy, exact] = [delta(with_, new Map(masks)), delta(without, new Map())];

@@ -45,8 +45,12 @@ export function attachLora(model: Model, plan: LoraPlan, start: LoraStart): Atta
       ...tables.flatMap(({ module, sharedWith }) => (sharedWith === undefined ? [module] : [module, sharedWith])),
     ]),
     ...(dropout > 0 && {
-      stepTensors: (shape: BatchShape, random: SeededRandom) =>
-        new Map(thinned.map(layer => [`${layer.module}.${names.KEPT}`, keptEntries(layer, shape, dropout, random)])),
+      stepTensors: (shape: BatchShape, _random: SeededRandom, ofRow: (row: number) => SeededRandom) => {
+        const rows = Array.from({ length: shape.batch }, (_, row) => ofRow(row));
+        return new Map(
+          thinned.map(layer => [`${layer.module}.${names.KEPT}`, keptEntries(layer, shape, dropout, rows)]),
+        );
+      },
     }),
     mergedWeights: () => mergedWeights(model, plan, tensors),
     unmergedWeights: () => unmergedWeights(model, plan, tensors),
@@ -150,9 +154,17 @@ function rowsThrough(weight: tf.Tensor, kind: LoraLayer['kind'], rows: tf.Tensor
   return tf.matMul(rows, weight, false, kind === 'linear');
 }
 
-/** bool `[batch, time, inFeatures]`: true with probability 1 − dropout. */
-function keptEntries(layer: LoraLayer, { batch, time }: BatchShape, dropout: number, random: SeededRandom): tf.Tensor {
+/** bool `[batch, time, inFeatures]`: true with probability 1 − dropout. Each row is drawn by its own generator. */
+function keptEntries(
+  layer: LoraLayer,
+  { batch, time }: BatchShape,
+  dropout: number,
+  rows: readonly SeededRandom[],
+): tf.Tensor {
   const kept = new Uint8Array(batch * time * layer.inFeatures);
-  for (let i = 0; i < kept.length; i++) kept[i] = random() < dropout ? 0 : 1;
+  rows.forEach((random, row) => {
+    const end = (row + 1) * time * layer.inFeatures;
+    for (let i = row * time * layer.inFeatures; i < end; i++) kept[i] = random() < dropout ? 0 : 1;
+  });
   return tf.tensor3d(kept, [batch, time, layer.inFeatures], 'bool');
 }

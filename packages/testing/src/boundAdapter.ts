@@ -46,7 +46,10 @@ export function disturb({ parameters }: Attachment): void {
 
 /** Dropout masks and the like for one step, where the adapter has them. */
 export function stepOf(attachment: Attachment, seed = 37): ReadonlyMap<string, tf.Tensor> {
-  return attachment.stepTensors?.({ batch: 2, time: TIME }, seededRandom(seed)) ?? new Map<string, tf.Tensor>();
+  return (
+    attachment.stepTensors?.({ batch: 2, time: TIME }, seededRandom(seed), row => seededRandom(seed, row)) ??
+    new Map<string, tf.Tensor>()
+  );
 }
 
 export interface LossOf {

@@ -1,29 +1,51 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import { IGNORED_LABEL, type Batch } from '@dropbp/core';
+import type { Peers } from '../tuned.ts';
+
+/** What {@link meanOverSamples} takes beside the batch. */
+export interface SampleOptions {
+  /** How many; all, where there are fewer. */
+  readonly samples: number;
+  /** How many numbers are measured. */
+  readonly length: number;
+  /** Those that measure the rest of the samples. */
+  readonly peers: Peers | undefined;
+}
 
 /**
  * The mean of what is measured on the first sequences of a batch with a label that counts, each as a batch of one.
  *
- * @param samples - how many; all, where there are fewer
  * @throws Problem where no label counts
  */
 export async function meanOverSamples(
   batch: Batch,
-  samples: number,
+  { samples, length, peers }: SampleOptions,
   measure: (sample: Batch) => Promise<readonly number[]>,
 ): Promise<number[]> {
   const rows = (await rowsWithLabels(batch)).slice(0, samples);
   if (rows.length === 0) {
     throw problem('compose', { what: 'no label of the batch counts', fix: 'calibrate on a batch with labels' });
   }
-  let mean: number[] = [];
-  for (const row of rows) {
-    const sample = rowOf(batch, row);
-    const measured = await measure(sample).finally(() => tf.dispose(Object.values(sample) as tf.Tensor[]));
-    mean = measured.map((value, i) => (mean[i] ?? 0) + value / rows.length);
+  const { rank, size } = peers ?? { rank: 0, size: 1 };
+  const measured: ArrayLike<number>[] = rows.map(() => new Float32Array(length));
+  for (let i = rank; i < rows.length; i += size) {
+    const sample = rowOf(batch, rows[i]!);
+    measured[i] = await measure(sample).finally(() => tf.dispose(Object.values(sample) as tf.Tensor[]));
   }
-  return mean;
+  const all = size > 1 ? await sumOverPeers(measured, length, peers!) : measured;
+  return Array.from({ length }, (_, i) => all.reduce((mean, values) => mean + values[i]! / rows.length, 0));
+}
+
+/** What each process has measured, together: the others have zeros in its place. */
+async function sumOverPeers(
+  measured: readonly ArrayLike<number>[],
+  length: number,
+  peers: Peers,
+): Promise<Float32Array[]> {
+  const flat = Float32Array.from(measured.flatMap(values => Array.from(values)));
+  await peers.allReduceSum(flat);
+  return measured.map((_, i) => flat.subarray(i * length, (i + 1) * length));
 }
 
 async function rowsWithLabels({ labels: { shape }, labels }: Batch): Promise<number[]> {

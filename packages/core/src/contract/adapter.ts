@@ -62,9 +62,16 @@ export interface Attachment {
   /**
    * Tensors for one training step, by dotted name, such as dropout masks. The caller owns them. Of those that the head
    * reads, the loss hands it the rows of a few tokens at a time, `[rows, …]` float32, where they are `[batch, time, …]`.
-   * `random` follows from the run's seed and the step.
+   *
+   * @param random - follows from the run's seed and the step
+   * @param ofRow - makes the generator of a row, which follows from these and from the row alone: what is drawn for a row from it
+   * stays the same where the rows of a batch are dealt to several processes
    */
-  stepTensors?(shape: BatchShape, random: SeededRandom): ReadonlyMap<string, tf.Tensor>;
+  stepTensors?(
+    shape: BatchShape,
+    random: SeededRandom,
+    ofRow: (row: number) => SeededRandom,
+  ): ReadonlyMap<string, tf.Tensor>;
   /** Base weights with the adapter worked in, by name. Absent where the method cannot be merged. The caller owns them. */
   mergedWeights?(): ReadonlyMap<string, tf.Tensor>;
   /**
