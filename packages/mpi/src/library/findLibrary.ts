@@ -2,6 +2,7 @@ import { basename, join } from 'node:path';
 import { problem } from '@dropbp/basics';
 import type { LibraryHandle } from 'koffi';
 import type { Environment } from '../environment/launchedByMpi.ts';
+import { howToInstall } from './howToInstall.ts';
 import type { Koffi } from './loadKoffi.ts';
 import type { MpiAbi } from './mpiAbi.ts';
 import { mpich } from './mpich.ts';
@@ -56,7 +57,7 @@ export function findLibrary(koffi: Pick<Koffi, 'load'>, search: LibrarySearch): 
     what: library === undefined ? 'no library of MPI was found' : 'the library of MPI cannot be used',
     ...(reasons.length > 0 && { got: reasons.join('; ') }),
     expected: 'Open MPI 5 or later, MPICH, or a library of the MPI 5 ABI',
-    fix: howToInstall(platform),
+    fix: `${howToInstall(platform)}, or name a library in DROPBP_MPI_LIBRARY`,
   });
 }
 
@@ -88,16 +89,4 @@ function inOrder(environment: Environment): readonly MpiAbi[] {
 function filesOf({ files, folders }: MpiAbi, platform: NodeJS.Platform): string[] {
   const names = files[platform] ?? [];
   return [...names, ...(folders[platform] ?? []).flatMap(folder => names.map(name => join(folder, name)))];
-}
-
-function howToInstall(platform: NodeJS.Platform): string {
-  const named = 'or name a library in DROPBP_MPI_LIBRARY';
-  if (platform === 'darwin') return `install it with \`brew install open-mpi\`, ${named}`;
-  if (platform === 'linux') {
-    return (
-      'install it with `apt-get install openmpi-bin` (Debian 13, Ubuntu 25.04 or later), or `dnf install openmpi` and ' +
-      `\`module load mpi/openmpi-x86_64\` (Fedora), ${named}`
-    );
-  }
-  return `ranks on ${platform} are not supported: use Linux or macOS`;
 }

@@ -1,0 +1,78 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { constants } from 'node:os';
+import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
+import { cleanEnvironment } from '../environment/cleanEnvironment.ts';
+import { launchedByMpi, type Environment } from '../environment/launchedByMpi.ts';
+import { howToInstall } from '../library/howToInstall.ts';
+import { ranksCommand } from './ranksCommand.ts';
+
+/** Options of {@link startRanks}. */
+export interface StartRanksOptions {
+  /** How many ranks, on this machine. */
+  readonly ranks: number;
+  /** The program of each rank and its arguments: `[process.execPath, 'train.js']`. */
+  readonly command: readonly string[];
+  /** Of the ranks, without what a launcher put there. @defaultValue `process.env` */
+  readonly environment?: Environment;
+  /** The launcher. @defaultValue `DROPBP_MPIRUN`, or `mpirun` */
+  readonly launcher?: string;
+}
+
+/**
+ * Starts ranks on this machine by `mpirun` and waits for their end. They share stdin, stdout and stderr with this process.
+ *
+ * The first SIGINT or SIGTERM that this process receives reaches every rank as SIGUSR2 (Open MPI), so that ranks that listen to
+ * it can finish what they are at; the next ends all. With other launchers the first ends all.
+ *
+ * @returns the exit code of `mpirun`: that of a rank that failed. 128 + the signal's number where one has ended it
+ * @throws Problem where there is no `mpirun`, or this process is a rank itself
+ *
+ * @example
+ * ```ts
+ * process.exitCode = await startRanks({ ranks: 2, command: [process.execPath, 'train.js'] });
+ * ```
+ */
+export async function startRanks(options: StartRanksOptions): Promise<number> {
+  checkOptions('mpi', 'startRanks()', options, ['ranks', 'command', 'environment', 'launcher']);
+  const { ranks, command, environment = process.env } = options;
+  const launcher = options.launcher ?? process.env.DROPBP_MPIRUN ?? 'mpirun';
+  checkNumber('mpi', 'ranks', ranks, ranges.count);
+  if (launchedByMpi()) {
+    throw problem('mpi', {
+      what: 'this process is a rank, and cannot start ranks of its own',
+      fix: 'start ranks once',
+    });
+  }
+  const env = cleanEnvironment(environment);
+  const version = versionOf(launcher, env);
+  const isRoot = process.getuid?.() === 0;
+  const { line, stopSignal } = ranksCommand({ ranks, command, launcher, version, isRoot });
+  const [program, ...args] = line;
+  // In a group of its own, so that Ctrl-C in a terminal comes through this process alone.
+  return exitOf(spawn(program!, args, { env, stdio: 'inherit', detached: true }), stopSignal);
+}
+
+function versionOf(launcher: string, env: NodeJS.ProcessEnv): string {
+  const { stdout, error } = spawnSync(launcher, ['--version'], { env, encoding: 'utf8' });
+  if (error === undefined) return stdout;
+  throw problem('mpi', {
+    what: `the launcher '${launcher}' cannot be started`,
+    got: error.message,
+    fix: `${howToInstall(process.platform)}, or name a launcher in DROPBP_MPIRUN`,
+    cause: error,
+  });
+}
+
+async function exitOf(ranks: ChildProcess, stopSignal: NodeJS.Signals): Promise<number> {
+  let signals = 0;
+  const pass = (): void => void ranks.kill(signals++ === 0 ? stopSignal : 'SIGTERM');
+  process.on('SIGINT', pass).on('SIGTERM', pass);
+  try {
+    return await new Promise((resolve, reject) => {
+      ranks.once('error', reject);
+      ranks.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal!]));
+    });
+  } finally {
+    process.off('SIGINT', pass).off('SIGTERM', pass);
+  }
+}
