@@ -1,0 +1,20 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+import base from './vitest.config.ts';
+
+// What test/tfjs-node/build.mjs makes.
+const tfjsNode = fileURLToPath(new URL('.cache/tfjs-node/node_modules/@tensorflow/tfjs-node', import.meta.url));
+
+// Not part of `npm test`.
+export default defineConfig({
+  ...base,
+  resolve: {
+    alias: [...base.resolve.alias, { find: '@tensorflow/tfjs-node', replacement: `${tfjsNode}/dist/index.js` }],
+  },
+  test: {
+    ...base.test,
+    include: ['test/tfjs-node/*.tfjsNode.ts'],
+    env: { TF_CPP_MIN_LOG_LEVEL: '2' },
+    testTimeout: 300_000,
+  },
+});
