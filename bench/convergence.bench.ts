@@ -108,7 +108,8 @@ function trainOnce(plan: RunPlan): RunResult {
 }
 
 function read(): Results {
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Results) : { runs: {}, stepTimes: {} };
+  const nothing = { head: { command: '', date: '', commit: '' }, runs: {}, stepTimes: {} };
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Results) : nothing;
 }
 
 /** Adds to what the file holds by now: runs and times may be made side by side. A line for each run. */

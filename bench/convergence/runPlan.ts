@@ -63,6 +63,8 @@ export interface RunResult {
 
 /** What a file of results holds, by case for the times and by {@link keyOf} for the runs. */
 export interface Results {
+  /** The last command, and where it ran. */
+  readonly head: { readonly command: string; readonly date: string; readonly commit: string };
   readonly runs: Record<string, RunResult>;
   readonly stepTimes: Record<
     string,

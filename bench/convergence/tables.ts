@@ -5,7 +5,7 @@ import type { Results, RunResult } from './runPlan.ts';
  * A row for each case: at its best learning rate, means over the seeds. Times are steps times the measured time of a step of
  * that case, with the measuring of sensitivities; they are ratios to the base's whole run.
  */
-export function caseRows(results: Results, base = 'no drop'): object[] {
+export function caseRows(results: Results, base = 'no drop'): CaseRow[] {
   const cases = bestOfEachCase(results);
   const clock = clockOf(results);
   const baseRuns = cases.get(base) ?? [];
@@ -27,11 +27,28 @@ export function caseRows(results: Results, base = 'no drop'): object[] {
       stepMs: round(times ? median([...times.ms]) : NaN),
       peakMB: times?.peakMB,
       time: round(mean(runs.map(run => clock(run, run.plan.steps))) / baseTime),
-      // '–' where not every seed gets there.
       timeToBaseLoss: reached.every(Number.isFinite) ? round(mean(reached) / baseTime) : '–',
       skippedSteps: round(mean(runs.map(run => run.skippedSteps))),
     };
   });
+}
+
+export interface CaseRow {
+  readonly case: string;
+  readonly learningRate: number;
+  readonly seeds: number;
+  readonly steps: number;
+  readonly loss: number;
+  /** Largest less smallest loss of the seeds. */
+  readonly spread: number;
+  readonly dropped: number;
+  readonly calibrationSteps: number;
+  readonly stepMs: number;
+  readonly peakMB: number | undefined;
+  readonly time: number;
+  /** '–' where not every seed gets there. */
+  readonly timeToBaseLoss: number | '–';
+  readonly skippedSteps: number;
 }
 
 /** A row for each case and learning rate: final held-out loss of each seed. */
@@ -45,8 +62,22 @@ export function learningRateRows({ runs }: Results): object[] {
   }));
 }
 
+export interface AdapterRow {
+  readonly method: string;
+  readonly trainable: number;
+  readonly before: number;
+  readonly loss: number;
+  readonly lossDropped: number;
+  readonly learningRates: string;
+  readonly ms: number;
+  readonly msDropped: number;
+  readonly timeRatio: number;
+  readonly MB: number | undefined;
+  readonly MBDropped: number | undefined;
+}
+
 /** A row for each method that was trained with DropBP and without, each at its own best learning rate. */
-export function adapterRows(results: Results): object[] {
+export function adapterRows(results: Results): AdapterRow[] {
   const cases = bestOfEachCase(results);
   return [...cases].flatMap(([method, without]) => {
     const dropped = [...cases].find(([, [run]]) => run!.plan.method === method && run!.plan.dropBP)?.[1];

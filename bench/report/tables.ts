@@ -1,0 +1,166 @@
+import { adapterRows, caseRows, type CaseRow } from '../convergence/tables.ts';
+import type { Results } from '../convergence/runPlan.ts';
+import { markdownTable, type Cell } from './markdown.ts';
+import { readResults, type Written } from './readResults.ts';
+
+type Row = Readonly<Record<string, string | number>>;
+
+/** The tables of docs/results.md by name: each is made from a file of bench/results, and names the command that wrote it. */
+export const tables: Readonly<Record<string, () => string>> = {
+  compare: () => ratios('compare.1x512'),
+  'step.lora.512': () => steps('step.ort.lora.1x512'),
+  'step.lora.2048': () => steps('step.ort.lora.1x2048'),
+  'step.full.512': () => steps('step.ort.full.1x512'),
+  'step.full.2048': () => steps('step.ort.full.1x2048'),
+  spread: spread,
+  'growth.lora': () => growth('growth.lora'),
+  authors: authors,
+  sensitivities: sensitivities,
+  'smollm2.rates': () => cases('smollm2.lora', /^(no drop|minimax pivotal [\d.]+)$/),
+  'smollm2.allocations': () =>
+    cases(
+      'smollm2.lora',
+      /^(minimax pivotal|reference|uniform|quadratic|linear|reference pivotal)\b.* 0\.75$|maxRate 1/,
+    ),
+  'smollm2.alternatives': () => cases('smollm2.lora', /^(no drop|upper|minimax pivotal)/),
+  'smollm2.rescaled': () => cases('smollm2.lora', /^minimax pivotal (rescaled )?[\d.]+$/),
+  'austen.rates': () => cases('austen.lora', /^(no drop$|minimax pivotal( rescaled)? [\d.]+$)/),
+  'austen.alternatives': () => cases('austen.lora', /^(no drop|upper|minimax pivotal [\d.]+)/),
+  'austen.variations': () => cases('austen.lora', /^(?!no drop|upper|.*steps)/),
+  adapters: adapters,
+};
+
+function withCommand(
+  table: string,
+  { command, date, commit }: { command: string; date: string; commit: string },
+): string {
+  return `${table}\n\n\`${command}\` (${date.slice(0, 10)}, commit ${commit})`;
+}
+
+function ratios(name: string): string {
+  const results = readResults(name) as Written & { ratios: Row[] };
+  const table = markdownTable(results.ratios, {
+    figure: row => row.figure,
+    median: row => row.median,
+    'least to largest': row => `${row.least} to ${row.largest}`,
+    goal: row => row.goal,
+  });
+  return withCommand(table, results);
+}
+
+function steps(name: string): string {
+  const results = readResults(name) as Written & { rows: Row[] };
+  const table = markdownTable(results.rows, {
+    rate: row => row.rate,
+    'step, s': row => row.medianSeconds,
+    '÷ without drop': row => row.timeRatio,
+    'of FLOPs, in theory': row => row.theory,
+    'peak, MB': row => row.peakMB,
+    'memory ÷ without drop': row => row.memoryRatio,
+  });
+  return withCommand(table, results);
+}
+
+/** How even the steps are: our draw beside the reference's. */
+function spread(): string {
+  const own = readResults('step.ort.lora.1x512') as Written & { rows: Row[] };
+  const theirs = readResults('step.ort.lora.1x512.reference') as Written & { rows: Row[] };
+  const relative = ({ deviation, medianSeconds }: Row): string =>
+    `${((100 * Number(deviation)) / Number(medianSeconds)).toFixed(1)} %`;
+  const reference = new Map(theirs.rows.map(row => [row.rate, row]));
+  const table = markdownTable(
+    own.rows.filter(({ rate }) => reference.has(rate) && rate !== 0),
+    {
+      rate: row => row.rate,
+      'pivotal: dropped': row => row.droppedShare,
+      'deviation of a step': row => relative(row),
+      'reference: dropped': row => reference.get(row.rate)!.droppedShare,
+      'deviation of a step ': row => relative(reference.get(row.rate)!),
+    },
+  );
+  return withCommand(table, theirs);
+}
+
+function growth(name: string): string {
+  const results = readResults(name) as Written & { rows: Row[]; longest: Row[] };
+  const rates = [...new Set(results.rows.map(({ rate }) => rate))];
+  const at = (rate: Cell, time: Cell): Row | undefined =>
+    results.rows.find(row => row.rate === rate && row.time === time);
+  const times = [...new Set(results.rows.map(({ time }) => time))];
+  const table = markdownTable(times, {
+    tokens: time => time,
+    ...Object.fromEntries(
+      rates.flatMap(rate => [
+        [`step at ${rate}, s`, (time: Cell) => at(rate, time)?.seconds],
+        [`peak at ${rate}, MB`, (time: Cell) => at(rate, time)?.peakMB],
+      ]),
+    ),
+  });
+  const longest = markdownTable(results.longest, {
+    rate: row => row.rate,
+    'longest sequence, tokens': row => row.time,
+    'peak, MB': row => row.peakMB,
+    '÷ without drop': row => row.ratio,
+  });
+  return withCommand(`${table}\n\n${longest}`, results);
+}
+
+function authors(): string {
+  const results = readResults('authors') as Written & { sideBySide: Row[] };
+  const table = markdownTable(results.sideBySide, {
+    rate: row => row.rate,
+    'our step, s': row => row.ourSeconds,
+    "the authors', s": row => row.authorsSeconds,
+    'ours ÷ theirs': row => row.ratio,
+    'our peak, MB': row => row.ourPeakMB,
+    'their peak, MB': row => row.authorsPeakMB,
+  });
+  return withCommand(table, results);
+}
+
+function sensitivities(): string {
+  const results = readResults('sensitivities.lora') as Written & { rows: Row[] };
+  const table = markdownTable(results.rows, {
+    tokens: row => row.time,
+    branches: row => row.branches,
+    'one sweep, in steps': row => row.sweepInSteps,
+    'a pass for each branch, in steps': row => row.passesInSteps,
+    'largest relative difference': row => Number(row.worstDifference).toExponential(1),
+  });
+  return withCommand(table, results);
+}
+
+function cases(name: string, which: RegExp): string {
+  const results = readResults(`convergence.${name}`) as Results;
+  const table = markdownTable(
+    caseRows(results).filter(row => which.test(row.case)),
+    {
+      case: (row: CaseRow) => row.case,
+      'held-out loss': row => row.loss.toFixed(3),
+      'seeds (spread)': row => `${row.seeds} (${row.spread.toFixed(3)})`,
+      'learning rate': row => row.learningRate,
+      steps: row => row.steps,
+      'step, ms': row => Math.round(row.stepMs),
+      'time of the run': row => row.time,
+      'time to the loss without drop': row => row.timeToBaseLoss,
+    },
+  );
+  return withCommand(table, results.head);
+}
+
+function adapters(): string {
+  const results = readResults('convergence.adapters') as Results;
+  const table = markdownTable(adapterRows(results), {
+    method: row => row.method,
+    trainable: row => row.trainable,
+    before: row => row.before.toFixed(3),
+    loss: row => row.loss.toFixed(3),
+    'loss at 0.5': row => row.lossDropped.toFixed(3),
+    'step, ms': row => row.ms,
+    'step at 0.5, ms': row => row.msDropped,
+    ratio: row => row.timeRatio,
+    'peak, MB': row => row.MB,
+    'peak at 0.5, MB': row => row.MBDropped,
+  });
+  return withCommand(table, results.head);
+}
