@@ -133,7 +133,9 @@ function whyInstallFailed(output) {
 
 /** What decides which packages are installed. */
 function installHash(root) {
-  const manifests = ['packages', 'examples', 'bench', 'test'].flatMap(folder => [...manifestsBelow(root, folder)]);
+  const manifests = ['packages', 'runtimes', 'examples', 'bench', 'test'].flatMap(folder => [
+    ...manifestsBelow(root, folder),
+  ]);
   const files = ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml', ...manifests];
   return hashFiles(root, files, `${process.platform}-${process.arch}`);
 }

@@ -1,8 +1,8 @@
-import { createRequire } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 import { problem } from '@dropbp/basics';
 import type { ElementArray, ElementType, HostArray, TensorType } from '../onnx/elementType.ts';
 import { encodeModel, type OnnxModel } from '../onnx/onnxModel.ts';
+import { ortPackage } from './ortPackage.ts';
 
 /*
  * The one file that knows onnxruntime-node's inside: its native binding, whose `run` is synchronous in 1.30.0. The public API is
@@ -97,12 +97,10 @@ export function ortBinding(): OrtBinding {
 }
 
 function loadNative(): NativeBinding {
-  const require = createRequire(import.meta.url);
+  const require = ortPackage();
   try {
-    const { binding: native } = require('onnxruntime-node/dist/binding.js') as { binding: NativeBinding };
-    const { Tensor } = createRequire(require.resolve('onnxruntime-node'))('onnxruntime-common') as {
-      Tensor: new (...args: unknown[]) => object;
-    };
+    const { binding: native } = require('./binding.js') as { binding: NativeBinding };
+    const { Tensor } = require('onnxruntime-common') as { Tensor: new (...args: unknown[]) => object };
     const makeTensor = function (...args: unknown[]): object {
       if (isStopping) throw endOfRun;
       return new Tensor(...args);
@@ -112,8 +110,8 @@ function loadNative(): NativeBinding {
     return native;
   } catch (cause) {
     throw problem('tfjs-backend-ort', {
-      what: 'onnxruntime-node could not be loaded',
-      fix: 'install onnxruntime-node 1.30.0 on a platform that it supports (Linux, macOS or Windows; x64 or arm64)',
+      what: 'ONNX Runtime could not be loaded',
+      fix: 'install again; on Linux it needs glibc 2.28 or later',
       cause,
     });
   }
