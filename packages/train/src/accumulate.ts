@@ -1,7 +1,8 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { Tuned } from '@dropbp/compose';
+import type { StepOptions, Tuned, ValueAndGradients } from '@dropbp/compose';
 import { leadsToTrainable, type Batch } from '@dropbp/core';
 import type { BatchSource } from './batchSource.ts';
+import type { DealtRows, RowDealer } from './comm/rowDealer.ts';
 import { disposeBatch } from './disposeBatch.ts';
 import type { EarlyUpdates } from './earlyUpdates.ts';
 import { gradientWindow } from './gradientWindow.ts';
@@ -23,14 +24,14 @@ export interface Accumulated {
 }
 
 /**
- * Runs the micro-batches of a step and disposes them.
+ * Runs the micro-batches of a step and disposes them: of each, the rows that are dealt to this rank.
  *
  * @param onGradient - takes gradients before the pass is over
  */
 export async function accumulate(
   tuned: Tuned,
-  source: BatchSource,
-  { steps, accumulation, seed, signal }: TrainPlan,
+  { source, dealer }: { readonly source: BatchSource; readonly dealer: RowDealer },
+  { steps, accumulation, seed, signal, comm }: TrainPlan,
   step: number,
   onGradient?: EarlyUpdates['onGradient'],
 ): Promise<Accumulated> {
@@ -48,10 +49,14 @@ export async function accumulate(
         const microStep = (step - 1) * accumulation + i;
         if (tuned.dropSchedule?.isCalibrationStep(microStep, steps * accumulation) === true) {
           const startedMs = performance.now();
-          await tuned.calibrate(batch);
+          await tuned.calibrate(batch, comm.size > 1 ? { peers: comm } : {});
           calibrationSeconds += (performance.now() - startedMs) / 1000;
         }
-        const pass = await tuned.valueAndGradients(batch, { step: microStep, seed, ...(onGradient && { onGradient }) });
+        const options = { step: microStep, seed, ...(onGradient && { onGradient }) };
+        const pass =
+          comm.size === 1
+            ? await tuned.valueAndGradients(batch, options)
+            : await passOfShare(tuned, await dealer.deal(batch, microStep + 1 === steps * accumulation), options);
         window.add(pass);
         droppedBranches.push(pass.dropped);
         const costs = branchFlops(tuned, batch).filter((_, branch) => leads[branch]);
@@ -65,6 +70,20 @@ export async function accumulate(
     return { ...window.take(), droppedBranches, flops, droppedFlops, calibrationSeconds };
   } finally {
     window.dispose();
+  }
+}
+
+/** The pass of a rank on its rows. */
+async function passOfShare(
+  tuned: Tuned,
+  { batch, share, counts }: DealtRows,
+  options: StepOptions,
+): Promise<ValueAndGradients> {
+  try {
+    const pass = await tuned.valueAndGradients(batch, { ...options, share });
+    return counts ? pass : { ...pass, tokens: 0 };
+  } finally {
+    disposeBatch(batch);
   }
 }
 

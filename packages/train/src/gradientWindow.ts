@@ -4,7 +4,7 @@ import { addAll, scaleAll } from './tensorMaps.ts';
 
 /** Loss and gradients of the micro-batches of one step. */
 export interface GradientWindow {
-  /** Adds a micro-batch and takes over its tensors. */
+  /** Adds a micro-batch and takes over its tensors. One of 0 tokens counts nothing. */
   add(pass: Pick<ValueAndGradients, 'value' | 'gradients' | 'tokens'>): void;
   /**
    * Means over all tokens of the window, as one big batch would give them: a gradient that was missing in some micro-batches
@@ -32,7 +32,7 @@ export function gradientWindow(): GradientWindow {
   };
   return {
     add(pass) {
-      if (unit === 0) unit = pass.tokens;
+      if (unit === 0) unit = Math.max(1, pass.tokens);
       const weight = pass.tokens / unit;
       tokens += pass.tokens;
       for (const [to, terms] of [
@@ -44,7 +44,7 @@ export function gradientWindow(): GradientWindow {
       }
     },
     take() {
-      const weight = unit / tokens;
+      const weight = tokens === 0 ? 1 : unit / tokens;
       if (weight !== 1) for (const each of [value, sums]) scaleAll(each, weight);
       const result = { value: value.get(VALUE) as tf.Scalar, gradients: sums, tokens };
       empty();

@@ -4,6 +4,7 @@ export type { CheckpointOptions } from './checkpoints/checkpointOptions.ts';
 export { restoreCheckpoint } from './checkpoints/restoreCheckpoint.ts';
 export { clipByGlobalNorm, globalNorm, type ClippedGradients } from './clipByGlobalNorm.ts';
 export type { Comm } from './comm/comm.ts';
+export { fromRoot } from './comm/fromRoot.ts';
 export { soloComm } from './comm/soloComm.ts';
 export { evaluateLoss } from './evaluateLoss.ts';
 export { logLikelihoods, type ScoredSequence } from './logLikelihoods.ts';

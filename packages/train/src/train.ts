@@ -2,8 +2,14 @@ import { problem, Problem } from '@dropbp/basics';
 import type { Tuned } from '@dropbp/compose';
 import type { Batch } from '@dropbp/core';
 import { batchSource, type BatchSource } from './batchSource.ts';
-import { openCheckpoints, type CheckpointKeeper } from './checkpoints/checkpointKeeper.ts';
+import type { CheckpointKeeper } from './checkpoints/checkpointKeeper.ts';
+import { openCheckpointsOfAll } from './checkpoints/checkpointsOfAll.ts';
 import { advance, beginning, type Course } from './checkpoints/course.ts';
+import { agreeOnRun } from './comm/agreeOnRun.ts';
+import { compareWeights } from './comm/compareWeights.ts';
+import { rowDealer, type RowDealer } from './comm/rowDealer.ts';
+import { shareStart } from './comm/shareStart.ts';
+import { stepOfAll } from './comm/stepOfAll.ts';
 import { evaluateLoss } from './evaluateLoss.ts';
 import { accumulate } from './accumulate.ts';
 import { earlyUpdates } from './earlyUpdates.ts';
@@ -22,6 +28,9 @@ import { updateParameters } from './updateParameters.ts';
  * Each batch is one micro-batch and is disposed when it was used. With DropBP, each micro-batch draws its own branches,
  * by its number in the run, and sensitivities are measured on the micro-batch that `dropSchedule.calibrationStep` names
  * among all `steps · accumulation`, before its own pass. A step is read back from the device once.
+ *
+ * With `comm`, several processes train together: see {@link TrainOptions.comm}. Every rank reports every step, and all reports
+ * are the same but for their times. Checkpoints are rank 0's, and any number of ranks goes on from them.
  *
  * @throws Problem on options that are not usable, at once; while training: when the batches end before the steps do, or
  * loss or gradients are not finite, with the parameters of the step before; when a checkpoint cannot be written, with those
@@ -45,29 +54,41 @@ async function* run(
   batches: Iterable<Batch> | AsyncIterable<Batch>,
   plan: TrainPlan,
 ): AsyncGenerator<TrainStep, void, undefined> {
+  const { comm } = plan;
   let checkpoints: CheckpointKeeper | undefined;
   let source: BatchSource | undefined;
+  let isStopped = false;
+  // Several ranks stop at the same step, by what they have told each other in it.
+  const stops = (): boolean => (comm.size === 1 ? plan.stop?.aborted === true : isStopped);
   try {
-    checkpoints = plan.checkpoints && (await openCheckpoints(tuned, plan, plan.checkpoints));
+    await agreeOnRun(comm, tuned, plan);
+    checkpoints = plan.checkpoints && (await openCheckpointsOfAll(tuned, plan, plan.checkpoints));
+    await shareStart(comm, tuned, plan.optimizer);
     let course = checkpoints?.course ?? beginning;
     const { step, position } = course;
-    if (whyEnded(course, plan) !== undefined) return;
+    if (whyEnded(course, plan, stops()) !== undefined) return;
     // After a checkpoint was restored: a run that goes on may have become longer.
     tuned.dropSchedule?.plan(plan.steps * plan.accumulation);
     source = await batchSource(batches, plan.steps, { count: step * plan.accumulation, position });
+    const feed = { source, dealer: rowDealer(comm, tuned) };
     for (;;) {
-      const report = await oneStep(tuned, source, plan, course.step + 1);
+      const done = await oneStep(tuned, feed, plan, course.step + 1);
+      const { report } = done;
+      isStopped = done.isStopped;
       course = advance(course, report, source.position);
-      const ended = whyEnded(course, plan);
+      const ended = whyEnded(course, plan, stops());
       const isBest = course.best?.step === course.step;
       const given = { ...report, ...('heldOutLoss' in report && { isBest }), ...(ended && { ended }) };
       await plan.onStep?.(given);
       yield given;
       // Only now, so that whoever hears of the steps knows all that a checkpoint counts as done.
-      const isLast = ended !== undefined || plan.stop?.aborted === true;
+      const isLast = ended !== undefined || stops();
+      if (isLast || course.step % plan.compareWeightsEvery === 0) {
+        await compareWeights(comm, tuned.parameters, course.step);
+      }
       if (checkpoints?.isDue(course, isLast) === true) {
         const path = await checkpoints.save(course);
-        await plan.onCheckpoint?.({ step: course.step, path });
+        if (comm.rank === 0) await plan.onCheckpoint?.({ step: course.step, path });
       }
       if (isLast) return;
       await turn();
@@ -80,10 +101,10 @@ async function* run(
   }
 }
 
-function whyEnded({ step, evaluationsSinceBest }: Course, plan: TrainPlan): TrainStep['ended'] {
+function whyEnded({ step, evaluationsSinceBest }: Course, plan: TrainPlan, isStopped: boolean): TrainStep['ended'] {
   if (step >= plan.steps) return 'steps';
   if (evaluationsSinceBest >= (plan.evaluate?.patience ?? Infinity)) return 'patience';
-  return plan.stop?.aborted === true ? 'stop' : undefined;
+  return isStopped ? 'stop' : undefined;
 }
 
 /** Whatever went wrong, what was kept is still there: the message says where. */
@@ -92,17 +113,23 @@ function withLastGood(error: unknown, newest: string | undefined): unknown {
   return new Problem(error.room, `${error.message} The last good state is in ${newest}.`, error.cause);
 }
 
-async function oneStep(tuned: Tuned, source: BatchSource, plan: TrainPlan, step: number): Promise<TrainStep> {
+async function oneStep(
+  tuned: Tuned,
+  feed: { readonly source: BatchSource; readonly dealer: RowDealer },
+  plan: TrainPlan,
+  step: number,
+): Promise<{ readonly report: TrainStep; readonly isStopped: boolean }> {
   const startedMs = performance.now();
   const learningRate = plan.learningRate * plan.schedule(step - 1, plan.steps);
   const early = plan.earlyUpdate ? earlyUpdates(tuned, plan.optimizer, learningRate) : undefined;
   try {
-    const window = await accumulate(tuned, source, plan, step, early?.onGradient);
+    const own = await accumulate(tuned, feed, plan, step, early?.onGradient);
+    const window = await stepOfAll(plan.comm, own, step, plan.stop?.aborted === true);
     const update = await updateParameters(tuned, window, { ...plan, step, learningRate, early });
     const seconds = (performance.now() - startedMs) / 1000;
     const rates = tuned.dropSchedule?.rates;
     const heldOutLoss = await heldOut(tuned, plan, step);
-    return {
+    const report: TrainStep = {
       step,
       learningRate,
       seconds,
@@ -114,15 +141,16 @@ async function oneStep(tuned: Tuned, source: BatchSource, plan: TrainPlan, step:
       ...(window.calibrationSeconds > 0 && { calibrationSeconds: window.calibrationSeconds }),
       ...(heldOutLoss !== undefined && { heldOutLoss }),
     };
+    return { report, isStopped: window.isStopped };
   } finally {
     early?.dispose();
   }
 }
 
 /** The loss on other text, after the steps that are to be evaluated. @throws Problem if it is not finite */
-async function heldOut(tuned: Tuned, { evaluate, steps }: TrainPlan, step: number): Promise<number | undefined> {
+async function heldOut(tuned: Tuned, { evaluate, steps, comm }: TrainPlan, step: number): Promise<number | undefined> {
   if (evaluate === undefined || (step % evaluate.every !== 0 && step !== steps)) return undefined;
-  const loss = await evaluateLoss(tuned, evaluate.batches());
+  const loss = await evaluateLoss(tuned, evaluate.batches(), comm);
   if (Number.isFinite(loss)) return loss;
   throw problem('train', {
     what: `the held-out loss after step ${step} is not finite`,

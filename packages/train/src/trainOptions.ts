@@ -2,6 +2,8 @@ import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
 import type { Batch } from '@dropbp/core';
 import type { CheckpointFolder } from './checkpoints/checkpointFolders.ts';
 import { adamW } from './adamW.ts';
+import type { Comm } from './comm/comm.ts';
+import { soloComm } from './comm/soloComm.ts';
 import { settleCheckpoints, type CheckpointOptions, type CheckpointPlan } from './checkpoints/checkpointOptions.ts';
 import { positive } from './positive.ts';
 import type { Optimizer } from './optimizer.ts';
@@ -32,6 +34,15 @@ export interface TrainOptions {
   readonly earlyUpdate?: boolean;
   /** Of the dropout masks. DropBP has a seed of its own. @defaultValue 0 */
   readonly seed?: number;
+  /**
+   * The ranks of which this process is one: all of them call this with the same options, model, adapter and batches, and take
+   * their rows of each batch. The result is that of one process: a token weighs the same on every rank.
+   *
+   * @defaultValue `soloComm()`: this process alone
+   */
+  readonly comm?: Comm;
+  /** Steps from one comparison of the weights of all ranks to the next, which ends the run where they differ. @defaultValue 100 */
+  readonly compareWeightsEvery?: number;
   /** Ends the run before the next micro-batch, with an error: the signal's reason. */
   readonly signal?: AbortSignal;
   /** Ends the run behind the step under way, without an error. With checkpoints, that step has one: it can go on later. */
@@ -42,7 +53,7 @@ export interface TrainOptions {
   readonly checkpoints?: CheckpointOptions;
   /** Hears of each step, and is waited for; the loop over the steps can do all that it can. */
   readonly onStep?: (step: TrainStep) => void | Promise<void>;
-  /** Hears of each checkpoint when it is written, and is waited for. */
+  /** Hears of each checkpoint when it is written, and is waited for. Of several ranks, on rank 0 alone: the folder is there. */
   readonly onCheckpoint?: (checkpoint: CheckpointFolder) => void | Promise<void>;
 }
 
@@ -81,6 +92,8 @@ export function settle(options: TrainOptions): TrainPlan {
     'maxGradientNorm',
     'earlyUpdate',
     'seed',
+    'comm',
+    'compareWeightsEvery',
     'signal',
     'stop',
     'evaluate',
@@ -90,6 +103,7 @@ export function settle(options: TrainOptions): TrainPlan {
   ]);
   const { steps, optimizer, schedule, warmupSteps, evaluate, checkpoints } = options;
   const { accumulation = 1, maxGradientNorm = 1, earlyUpdate = false, seed = 0 } = options;
+  const { comm = soloComm(), compareWeightsEvery = 100 } = options;
   const learningRate = options.learningRate ?? optimizer?.learningRate;
   checkNumber('train', 'steps', steps, ranges.count);
   checkNumber('train', 'learningRate', learningRate, ranges.nonNegative, 'start with learningRate: 1e-4');
@@ -101,6 +115,14 @@ export function settle(options: TrainOptions): TrainPlan {
       what: 'earlyUpdate updates parameters before all gradients are known, which clipping and accumulation forbid',
       got: { maxGradientNorm, accumulation },
       fix: 'set maxGradientNorm: Infinity and accumulation: 1, or leave earlyUpdate out',
+    });
+  }
+  checkNumber('train', 'compareWeightsEvery', compareWeightsEvery, ranges.count);
+  if (earlyUpdate && comm.size > 1) {
+    throw problem('train', {
+      what: 'earlyUpdate updates parameters before the gradients of all ranks are added up',
+      got: `${comm.size} ranks`,
+      fix: 'leave earlyUpdate out',
     });
   }
   if (schedule !== undefined && warmupSteps !== undefined) {
@@ -119,6 +141,8 @@ export function settle(options: TrainOptions): TrainPlan {
     maxGradientNorm,
     earlyUpdate,
     seed,
+    comm,
+    compareWeightsEvery,
     signal: options.signal,
     stop: options.stop,
     evaluate,

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import type { Tuned } from '@dropbp/compose';
-import type { Accumulated } from './accumulate.ts';
+import type { StepOfAll } from './comm/stepOfAll.ts';
 import type { EarlyUpdates } from './earlyUpdates.ts';
 import { globalNorm } from './clipByGlobalNorm.ts';
 import { scaleAll } from './tensorMaps.ts';
@@ -15,7 +15,7 @@ import type { TrainStep } from './trainStep.ts';
  */
 export async function updateParameters(
   { parameters }: Pick<Tuned, 'parameters'>,
-  window: Pick<Accumulated, 'value' | 'gradients'>,
+  window: Pick<StepOfAll, 'value' | 'gradients' | 'norm'>,
   options: Pick<TrainPlan, 'maxGradientNorm' | 'optimizer' | 'learningRate'> & {
     readonly step: number;
     readonly early?: EarlyUpdates | undefined;
@@ -23,7 +23,8 @@ export async function updateParameters(
 ): Promise<Pick<TrainStep, 'loss' | 'gradientNorm' | 'updated'>> {
   const { maxGradientNorm, optimizer, learningRate, step, early } = options;
   const { gradients } = window;
-  const norm = early?.normWith(gradients) ?? globalNorm(gradients);
+  const known = window.norm === undefined ? undefined : tf.scalar(window.norm);
+  const norm = known ?? early?.normWith(gradients) ?? globalNorm(gradients);
   const both = tf.tidy(() => tf.stack([window.value, norm]));
   tf.dispose([window.value, norm]);
   try {

@@ -74,7 +74,8 @@ export function gradientChanges(): GradientChanges {
     sensitivity(branch) {
       const ofBranch = changes.get(branch) ?? new Map<string, number>();
       const base = new Map([...ofBranch.keys()].map(name => [name, norms.get(name)!]));
-      const dropped = new Map([...ofBranch].map(([name, change]) => [name, base.get(name)! - change]));
+      // Where nearly all is missing, the difference may round to below zero.
+      const dropped = new Map([...ofBranch].map(([name, change]) => [name, Math.max(0, base.get(name)! - change)]));
       return sensitivityFromNorms({ base, dropped });
     },
     dispose() {

@@ -94,7 +94,7 @@ export async function openCheckpoints(
 
   return {
     course,
-    isDue: ({ step, best }, isLast) => isLast || step % every === 0 || best?.step === step,
+    isDue: isDue({ every }),
     async save(course) {
       const path = nodeModule('train', 'node:path').join(directory, checkpointName(course.step));
       await writeFolderAtomically('train', path, folder => fill(folder, course)).catch((error: unknown) => {
@@ -110,6 +110,11 @@ export async function openCheckpoints(
       return newest;
     },
   };
+}
+
+/** Says which steps are to be kept. */
+export function isDue({ every }: Pick<CheckpointPlan, 'every'>): CheckpointKeeper['isDue'] {
+  return ({ step, best }, isLast) => isLast || step % every === 0 || best?.step === step;
 }
 
 function checkOptionsOf(folder: string, { options }: CheckpointState, own: CheckpointState['options']): void {

@@ -1,0 +1,35 @@
+import type { Tuned } from '@dropbp/compose';
+import { fromRoot } from '../comm/fromRoot.ts';
+import type { TrainPlan } from '../trainOptions.ts';
+import { isDue, openCheckpoints, type CheckpointKeeper } from './checkpointKeeper.ts';
+import type { CheckpointPlan } from './checkpointOptions.ts';
+
+/**
+ * {@link openCheckpoints} on rank 0, whose checkpoints they are. Every rank hears where the run stands, and waits for each
+ * checkpoint to be written; a checkpoint knows nothing of ranks.
+ */
+export async function openCheckpointsOfAll(
+  tuned: Tuned,
+  plan: TrainPlan,
+  checkpoints: CheckpointPlan,
+): Promise<CheckpointKeeper> {
+  const { comm } = plan;
+  if (comm.size === 1) return openCheckpoints(tuned, plan, checkpoints);
+  let keeper: CheckpointKeeper | undefined;
+  const { course, ...opened } = await fromRoot(comm, async () => {
+    keeper = await openCheckpoints(tuned, plan, checkpoints);
+    return { course: keeper.course, newest: keeper.newest ?? null };
+  });
+  let newest = opened.newest ?? undefined;
+  return {
+    course,
+    isDue: isDue(checkpoints),
+    async save(course) {
+      newest = await fromRoot(comm, () => keeper!.save(course));
+      return newest;
+    },
+    get newest() {
+      return newest;
+    },
+  };
+}
