@@ -1,0 +1,18 @@
+import * as tf from '@tensorflow/tfjs';
+import '@dropbp/tfjs-backend-ort';
+import { writeFileSync } from 'node:fs';
+import { compose } from '@dropbp/compose';
+import { loadTokenizer, readText, textBatches } from '@dropbp/data';
+import { dropBP } from '@dropbp/dropbp';
+import { loadModel } from '@dropbp/models';
+import { lora } from '@dropbp/peft-lora';
+import { train } from '@dropbp/train';
+await tf.setBackend('ort');
+const model = await loadModel('models/austen-base');
+const t = await loadTokenizer('models/austen-base');
+const tokens = t.encode(await readText('examples/data/kjv.txt.gz'));
+const tuned = compose(model, lora({ rank: 8, targetModules: 'all-linear' }), dropBP({ rate: 0.5 }));
+for await (const s of train(tuned, textBatches(tokens, { batch: 2, time: 128, seed: 1, steps: 21 }), { steps: 20, learningRate: 1e-2 })) if (s.step % 5 === 0) console.log(s.step, s.loss);
+const { sensitivities, rates } = tuned.dropSchedule!;
+writeFileSync('/tmp/h9/rates.json', JSON.stringify({ sensitivities, rates }));
+console.log(sensitivities, rates);
