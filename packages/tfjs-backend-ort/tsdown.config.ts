@@ -1,4 +1,10 @@
 import { defineConfig } from 'tsdown';
 import { base } from '../../tsdown.base.ts';
 
-export default defineConfig({ ...base, platform: 'node', fixedExtension: false });
+export default defineConfig({
+  ...base,
+  entry: ['src/index.ts', 'src/browser.ts'],
+  platform: 'node',
+  fixedExtension: false,
+  deps: { neverBundle: [/^onnxruntime-web/] },
+});

@@ -16,7 +16,7 @@ import { gradientPass, lossPass } from './gradientPass.ts';
 import { manyAdapters } from './many/manyAdapters.ts';
 import { mergeInto, mergeSafely } from './mergeInto.ts';
 import { readyBatch } from './readyBatch.ts';
-import { saveTuned } from './saveTuned.ts';
+import { encodeTuned, saveTuned } from './saveTuned.ts';
 import { measureSensitivities } from './sensitivity/measureSensitivities.ts';
 import { meanOverSamples } from './sensitivity/meanOverSamples.ts';
 import { serialized } from './serialized.ts';
@@ -120,6 +120,7 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
         return sensitivities;
       }),
     save: directory => saveTuned(directory, model, adapter, attachment),
+    toFiles: () => encodeTuned(adapter, attachment),
     merge: () => mergeInto(model, adapter, attachment),
     safeMerge: () => mergeSafely(model, adapter, attachment),
     dispose: () => attachment.dispose(),

@@ -1,11 +1,12 @@
-import { nodeModule, writeAtomically, writeProblem } from '@dropbp/basics';
-import type { Adapter, Attachment, Model, NamedArray } from '@dropbp/core';
-import { bytesOf, writeSafetensors, type TensorData } from '@dropbp/safetensors';
+import { nodeModule, problem, writeAtomically, writeProblem } from '@dropbp/basics';
+import type { Adapter, Attachment, Model, NamedArray, PeftFiles } from '@dropbp/core';
+import { bytesOf, encodeSafetensors, writeSafetensors, type TensorData } from '@dropbp/safetensors';
 import { mergeInto } from './mergeInto.ts';
 import { pythonJson } from './pythonJson.ts';
 
 export const configFile = 'adapter_config.json';
 export const weightsFile = 'adapter_model.safetensors';
+const metadata = { format: 'pt' };
 
 /** Writes what was trained: PEFT's two files, or a checkpoint where the trained weights are the model's own. */
 export async function saveTuned(
@@ -23,8 +24,7 @@ export async function saveTuned(
     }
     return;
   }
-  const { config, tensors } = await attachment.toPeft();
-  const stored = new Map([...tensors].map(([name, array]): [string, TensorData] => [name, float32(array)]));
+  const { config, tensors } = peftFiles(await attachment.toPeft());
   const path = nodeModule('compose', 'node:path');
   await nodeModule('compose', 'node:fs/promises')
     .mkdir(directory, { recursive: true })
@@ -32,8 +32,30 @@ export async function saveTuned(
       throw writeProblem('compose', directory, cause);
     });
   // The configuration comes last: a folder that has one has its weights too.
-  await writeSafetensors(path.join(directory, weightsFile), stored, { metadata: { format: 'pt' } });
-  await writeAtomically('compose', path.join(directory, configFile), pythonJson(config));
+  await writeSafetensors(path.join(directory, weightsFile), tensors, { metadata });
+  await writeAtomically('compose', path.join(directory, configFile), config);
+}
+
+/** The files that {@link saveTuned} writes, by name. @throws Problem where the trained weights are the model's own */
+export async function encodeTuned({ name }: Adapter, attachment: Attachment): Promise<ReadonlyMap<string, Uint8Array>> {
+  if (attachment.toPeft === undefined) {
+    throw problem('compose', {
+      what: `'${name}' trains the model's own weights, so there are no files of an adapter`,
+      fix: 'save() writes the whole model to a folder, in Node',
+    });
+  }
+  const { config, tensors } = peftFiles(await attachment.toPeft());
+  return new Map([
+    [configFile, new TextEncoder().encode(config)],
+    [weightsFile, encodeSafetensors(tensors, { metadata })],
+  ]);
+}
+
+function peftFiles({ config, tensors }: PeftFiles): { config: string; tensors: ReadonlyMap<string, TensorData> } {
+  return {
+    config: pythonJson(config),
+    tensors: new Map([...tensors].map(([name, array]): [string, TensorData] => [name, float32(array)])),
+  };
 }
 
 function float32({ shape, data }: NamedArray): TensorData {

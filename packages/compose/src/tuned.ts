@@ -158,6 +158,12 @@ export interface TunedAdapter extends Omit<Runnable, 'forRows'> {
    */
   save(directory: string): Promise<void>;
   /**
+   * What `save` would write, by file name: for a browser, where there are no folders.
+   *
+   * @throws Problem if a parameter is NaN or infinite, or the trained weights are the model's own
+   */
+  toFiles(): Promise<ReadonlyMap<string, Uint8Array>>;
+  /**
    * A plain model with the adapter worked into its weights, in float32. The caller owns it; this and the base stay as
    * they are. Its `save` refuses weights that are NaN or infinite.
    *

@@ -84,6 +84,23 @@ describe('save', () => {
     expect(await readdir(folder)).toHaveLength(2);
   });
 
+  it('gives the same bytes without a folder', async () => {
+    const folder = await saved();
+    const tuned = compose(model, adapter());
+    const files = await tuned.toFiles();
+    expect([...files.keys()].sort()).toEqual(await readdir(folder));
+    for (const [name, bytes] of files) expect(Buffer.from(bytes)).toEqual(await readFile(join(folder, name)));
+    tuned.dispose();
+  });
+
+  it('has no files of an adapter where there is none', async () => {
+    const tuned = compose(model, fullFineTune());
+    await expect(tuned.toFiles()).rejects.toThrow(
+      /^\[@dropbp\/compose\] '[^']+' trains the model's own weights, so there are no files of an adapter; save\(\) writes the whole model to a folder, in Node\.$/,
+    );
+    tuned.dispose();
+  });
+
   it('refuses NaN and leaves the folder as it was', async () => {
     const folder = await saved();
     const before = await readFile(join(folder, 'adapter_model.safetensors'));

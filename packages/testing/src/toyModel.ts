@@ -1,6 +1,5 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
+import { nodeModule } from '@dropbp/basics';
 import {
   attention,
   embedding,
@@ -109,8 +108,12 @@ function makeToy(layout: Layout, isTied: boolean, parameters: ReadonlyMap<string
       const values = await Promise.all(
         [...parameters].map(async ([name, t]) => [name, [...(await t.data())]] as const),
       );
+      const { mkdir, writeFile } = nodeModule('testing', 'node:fs/promises');
       await mkdir(directory, { recursive: true });
-      await writeFile(join(directory, 'toy.json'), JSON.stringify(Object.fromEntries(values)));
+      await writeFile(
+        nodeModule('testing', 'node:path').join(directory, 'toy.json'),
+        JSON.stringify(Object.fromEntries(values)),
+      );
     },
     dispose() {
       for (const tensor of parameters.values()) if (!tensor.isDisposed) tensor.dispose();

@@ -1,6 +1,3 @@
-export type { OrtBackend, OrtMemory } from './backend/ortBackend.ts';
-export { compile, ortBackend } from './backend/register.ts';
-export type { CompiledFunction, CompileOptions, SignatureReport } from './compile/compile.ts';
-export type { Recompute } from './compile/savedValues.ts';
-export type { Results, Tensors, Traceable } from './compile/tracedFunction.ts';
-export type { DeviceMemory } from './device/device.ts';
+import './backend/registerNode.ts';
+
+export * from './api.ts';

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { call, floats, ints, kase, kernelCases, type KernelCases, listed, testBackend } from '@dropbp/testing';
 import { describe, expect, it } from 'vitest';
-import { ortBackend } from '../src/index.ts';
+import { ortBackend, useDevice } from '../src/index.ts';
 import { kernelTable } from '../src/kernels/kernelTable.ts';
 import { compileSuite } from './compileSuite.ts';
 
@@ -34,7 +34,7 @@ const onCpu: Readonly<Record<string, string>> = {
  * @param cannot - what the device cannot do: see `BackendSuite`
  */
 export function ortSuite(device: string, cannot: Readonly<Record<string, string>> = {}): void {
-  process.env.DROPBP_ORT_DEVICE = device;
+  useDevice({ device });
   testBackend(`ort on ${device}`, {
     backend: 'ort',
     compiles: true,

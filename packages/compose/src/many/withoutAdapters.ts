@@ -28,6 +28,7 @@ export function withoutAdapters(model: Model, { loss }: ComposeOptions): TunedAd
     valueAndGradients: later(refused('valueAndGradients()')),
     calibrate: later(refused('calibrate()')),
     save: later(refused('save()')),
+    toFiles: later(refused('toFiles()')),
     merge: refused('merge()'),
     safeMerge: later(refused('safeMerge()')),
     dispose: () => undefined,

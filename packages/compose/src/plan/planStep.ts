@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { activeEngine, weightForm, type BatchShape, type Runnable } from '@dropbp/core';
+import { activeEngine, weightForm, type BatchShape, type PackedForm, type Runnable } from '@dropbp/core';
 import { heldBytes } from './heldBytes.ts';
 import { passFlops } from './passFlops.ts';
 
@@ -72,8 +72,8 @@ export function planStep(tuned: Planned, shape: BatchShape): StepPlan {
 /** Node with tfjs and ONNX Runtime, before a model is there. */
 const PROGRAM = 200 * 2 ** 20;
 
-/** Scales of blocks included. */
-const bytesPerNumber = { f32: 4, f16: 2, int8: 1, int4: 0.5625 };
+/** What a number of a weight takes in each form that it can be kept in; scales of blocks included. */
+export const bytesPerNumber: Readonly<Record<'f32' | PackedForm, number>> = { f32: 4, f16: 2, int8: 1, int4: 0.5625 };
 
 function bytesOfWeights({ branchScopes, outerScope }: Planned): number {
   const tensors = new Set([...branchScopes, outerScope].flatMap(scope => Object.values(scope)));

@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
-import { problem } from '@dropbp/basics';
+import { checkOptions, problem } from '@dropbp/basics';
 import { type CompiledFunction, type CompileOptions, compileOn } from '../compile/compile.ts';
 import type { Results, Traceable } from '../compile/tracedFunction.ts';
-import { nodeDevice } from '../device/nodeDevice.ts';
+import type { Device } from '../device/device.ts';
+import type { DeviceChoice } from '../device/deviceChoice.ts';
 import { kernelTable } from '../kernels/kernelTable.ts';
 import { OrtBackend } from './ortBackend.ts';
 
@@ -13,9 +14,41 @@ const priority = 2.5;
 
 const maxSessions = 1024;
 
+let choice: DeviceChoice = {};
+
+/**
+ * Chooses where ONNX Runtime runs. To be called before the backend is first used.
+ *
+ * @throws Problem if the backend is in use
+ *
+ * @example
+ * ```ts
+ * useDevice({ device: 'queue', threads: 2 });
+ * await tf.setBackend('ort');
+ * ```
+ */
+export function useDevice(wish: DeviceChoice): void {
+  checkOptions('tfjs-backend-ort', 'useDevice()', wish, ['device', 'threads']);
+  if (backendName in tf.engine().registry) {
+    throw problem('tfjs-backend-ort', {
+      what: 'useDevice() comes too late: the backend is in use',
+      fix: 'call it before anything is computed',
+    });
+  }
+  choice = { ...wish };
+}
+
 /** Makes the backend known to tfjs. Nothing native is loaded before tfjs chooses it. */
-function registerBackend(): void {
-  tf.registerBackend(backendName, () => new OrtBackend(nodeDevice(), maxSessions), priority);
+export function registerBackend(makeDevice: (choice: DeviceChoice) => Device | Promise<Device>): void {
+  const withDevice = (device: Device): OrtBackend => new OrtBackend(device, maxSessions);
+  tf.registerBackend(
+    backendName,
+    () => {
+      const device = makeDevice(choice);
+      return device instanceof Promise ? device.then(withDevice) : withDevice(device);
+    },
+    priority,
+  );
   const names = new Set([...kernelTable.keys(), ...tf.getKernelsForBackend('cpu').map(({ kernelName }) => kernelName)]);
   for (const kernelName of names) {
     if ((tf.getKernel(kernelName, backendName) as tf.KernelConfig | undefined) !== undefined) continue;
@@ -63,5 +96,3 @@ function asOrtBackend(backend: unknown): OrtBackend {
     fix: `await tf.setBackend('${backendName}')`,
   });
 }
-
-registerBackend();

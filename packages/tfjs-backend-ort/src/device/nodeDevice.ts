@@ -1,10 +1,12 @@
-import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { problem } from '@dropbp/basics';
 import type { Device } from './device.ts';
+import type { DeviceChoice } from './deviceChoice.ts';
+import { hostRuntime, type PublicOrt } from './hostRuntime.ts';
 import { nodeCpu } from './nodeCpu.ts';
 import { nodeWebgpu } from './nodeWebgpu.ts';
-import { type PublicOrt, queue } from './queue.ts';
+import { ortPackage } from './ortPackage.ts';
+import { queue } from './queue.ts';
 import { sessionOptions } from './sessionOptions.ts';
 import { unavailable } from './unavailable.ts';
 
@@ -13,11 +15,21 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const devices: Readonly<Record<string, (threads: number) => Device>> = {
   'node-cpu': nodeCpu,
   queue: threads =>
-    queue(createRequire(import.meta.url)('onnxruntime-node') as PublicOrt, 'queue', model =>
-      sessionOptions(model, threads),
+    queue(
+      hostRuntime(ortPackage()('./index.js') as PublicOrt, model => sessionOptions(model, threads)),
+      'queue',
     ),
   'node-webgpu': nodeWebgpu,
 };
+
+/** The device that was chosen; where nothing was, see {@link nodeDevice}. */
+export function chosenNodeDevice({ device, threads }: DeviceChoice): Device {
+  return nodeDevice({
+    ...process.env,
+    ...(device !== undefined && { DROPBP_ORT_DEVICE: device }),
+    ...(threads !== undefined && { DROPBP_THREADS: String(threads) }),
+  });
+}
 
 /**
  * The device that the environment names: `DROPBP_ORT_DEVICE` (`node-cpu`, `queue` or `node-webgpu`) with `DROPBP_THREADS` threads.

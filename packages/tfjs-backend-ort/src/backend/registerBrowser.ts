@@ -1,0 +1,4 @@
+import { browserDevice } from '../device/browserDevice.ts';
+import { registerBackend } from './register.ts';
+
+registerBackend(browserDevice);
