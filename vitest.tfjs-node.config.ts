@@ -8,13 +8,11 @@ const tfjsNode = fileURLToPath(new URL('.cache/tfjs-node/node_modules/@tensorflo
 // Not part of `npm test`.
 export default defineConfig({
   ...base,
-  resolve: {
-    alias: [...base.resolve.alias, { find: '@tensorflow/tfjs-node', replacement: `${tfjsNode}/dist/index.js` }],
-  },
   test: {
     ...base.test,
     include: ['test/tfjs-node/*.tfjsNode.ts'],
+    alias: [{ find: '@tensorflow/tfjs-node', replacement: `${tfjsNode}/dist/index.js` }],
     env: { TF_CPP_MIN_LOG_LEVEL: '2' },
-    testTimeout: 300_000,
+    testTimeout: 120_000,
   },
 });

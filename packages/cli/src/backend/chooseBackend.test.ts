@@ -29,14 +29,33 @@ describe('chooseBackend', () => {
       `the backend 'ort' does not work here; got "bad library"; leave out --backend to take one that works.`,
     );
     await expect(chooseBackend({ wanted: 'tensorflow', candidates: [missing] })).rejects.toThrow(
-      'got "not installed"; install @tensorflow/tfjs-node beside dropbp.',
+      'got "not installed"; install @tensorflow/tfjs-node-gpu or @tensorflow/tfjs-node beside dropbp.',
     );
   });
   it('names the backends that there are', async () => {
     await expect(chooseBackend({ wanted: 'wsam' })).rejects.toThrow(
       "there is no backend 'wsam'; expected tensorflow, ort, wasm, cpu; did you mean wasm",
     );
-    expect(backendCandidates.map(({ name }) => name)).toEqual(['tensorflow', 'ort', 'wasm', 'cpu']);
+  });
+  it('puts ort before tensorflow without a GPU', () => {
+    expect(backendCandidates.map(({ name }) => name)).toEqual(['tensorflow', 'ort', 'tensorflow', 'wasm', 'cpu']);
+  });
+  it('leaves one that works where something is against it, unless it is asked for', async () => {
+    const slow: BackendCandidate = { ...cpu, objection: () => 'no GPU' };
+    const better: BackendCandidate = { ...cpu, detail: () => 'on the CPU' };
+    expect(await chooseBackend({ candidates: [slow, better] })).toEqual({
+      name: 'cpu',
+      detail: 'on the CPU',
+      passedOver: [{ name: 'cpu', reason: 'no GPU' }],
+    });
+    expect(await chooseBackend({ wanted: 'cpu', candidates: [slow, better] })).toEqual({ name: 'cpu', passedOver: [] });
+  });
+  it('takes another one of the name that is wanted', async () => {
+    const twin: BackendCandidate = { ...cpu, register: () => Promise.reject(new Error('no driver')) };
+    expect(await chooseBackend({ wanted: 'cpu', candidates: [twin, broken, cpu] })).toEqual({
+      name: 'cpu',
+      passedOver: [{ name: 'cpu', reason: 'no driver' }],
+    });
   });
   it('fails where none works', async () => {
     await expect(chooseBackend({ candidates: [broken, silent] })).rejects.toThrow(

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { errorCode, nearNames, problem } from '@dropbp/basics';
+import { nearNames, problem } from '@dropbp/basics';
+import { isNotInstalled, registerTfjsNode, tensorFlow, tfjsNodePackages } from './registerTfjsNode.ts';
 
 /** A backend that can be chosen. */
 export interface BackendCandidate {
@@ -7,30 +8,46 @@ export interface BackendCandidate {
   readonly name: string;
   /** Makes the backend known to tfjs. @throws if it is not installed or does not run here */
   readonly register: () => Promise<unknown>;
+  /** Why it is not taken unless it is asked for, as seen once it is active; undefined where nothing is against it. */
+  readonly objection?: () => string | undefined;
+  /** What to say of it beside its name, once it is active. */
+  readonly detail?: () => string;
 }
 
 /** What {@link chooseBackend} takes. */
 export interface ChooseBackendOptions {
   /** Takes this one or fails. @defaultValue the first that works */
   readonly wanted?: string | undefined;
-  /** Best first. @defaultValue tensorflow, ort, wasm, cpu */
+  /** Best first; several may have one name. @defaultValue {@link backendCandidates} */
   readonly candidates?: readonly BackendCandidate[];
 }
 
 /** The backend that is now active. */
 export interface ChosenBackend {
   readonly name: string;
+  /** What there is to say of it beside its name. */
+  readonly detail?: string;
   /** Those that were tried before, and why they were not taken. */
   readonly passedOver: readonly { readonly name: string; readonly reason: string }[];
 }
 
-// Not a literal, so that neither bundlers nor the compiler ask for a package that need not be installed.
-const tfjsNode = '@tensorflow/tfjs-node';
+const tensorflow = {
+  name: 'tensorflow',
+  detail: () => `TensorFlow ${tensorFlow().version} on ${tensorFlow().isOnGpu ? 'a GPU' : 'the CPU'}`,
+};
 
-/** The backends for Node, best first. */
+/**
+ * The backends for Node, best first: `tensorflow` on a GPU, `ort`, `tensorflow` on the CPU, `wasm`, `cpu`. On a CPU `ort` comes
+ * first since a training step takes half the time and memory there (docs/tfjs-node.md).
+ */
 export const backendCandidates: readonly BackendCandidate[] = [
-  { name: 'tensorflow', register: () => import(tfjsNode) },
+  {
+    ...tensorflow,
+    register: () => registerTfjsNode(tfjsNodePackages.slice(0, 1)),
+    objection: () => (tensorFlow().isOnGpu ? undefined : `${tfjsNodePackages[0]} finds no GPU that it can use`),
+  },
   { name: 'ort', register: () => import('@dropbp/tfjs-backend-ort') },
+  { ...tensorflow, register: () => registerTfjsNode(tfjsNodePackages) },
   { name: 'wasm', register: () => import('@tensorflow/tfjs-backend-wasm') },
   { name: 'cpu', register: () => Promise.resolve() },
 ];
@@ -44,23 +61,29 @@ export async function chooseBackend(options: ChooseBackendOptions = {}): Promise
   const { wanted, candidates = backendCandidates } = options;
   // Production mode leaves out tfjs's advice on start-up; nothing else that we use depends on it.
   tf.enableProdMode();
+  const eligible = candidates.filter(({ name }) => wanted === undefined || name === wanted);
+  if (wanted !== undefined && eligible.length === 0) throw unknownBackend(wanted, candidates);
+  const passedOver: { name: string; reason: string }[] = [];
+  let failure: unknown;
+  for (const candidate of eligible) {
+    const { name, objection, detail } = candidate;
+    failure = await activate(candidate);
+    const against = failure === undefined && wanted === undefined ? objection?.() : undefined;
+    if (failure === undefined && against === undefined) {
+      return { name, ...(detail !== undefined && { detail: detail() }), passedOver };
+    }
+    passedOver.push({ name, reason: against ?? reasonOf(failure) });
+  }
   if (wanted !== undefined) {
-    const candidate = candidates.find(({ name }) => name === wanted);
-    if (candidate === undefined) throw unknownBackend(wanted, candidates);
-    const failure = await activate(candidate);
-    if (failure === undefined) return { name: wanted, passedOver: [] };
     throw problem('cli', {
       what: `the backend '${wanted}' does not work here`,
       got: reasonOf(failure),
-      fix: wanted === 'tensorflow' ? `install ${tfjsNode} beside dropbp` : 'leave out --backend to take one that works',
+      fix:
+        wanted === 'tensorflow'
+          ? `install ${tfjsNodePackages.join(' or ')} beside dropbp`
+          : 'leave out --backend to take one that works',
       cause: failure,
     });
-  }
-  const passedOver: { name: string; reason: string }[] = [];
-  for (const candidate of candidates) {
-    const failure = await activate(candidate);
-    if (failure === undefined) return { name: candidate.name, passedOver };
-    passedOver.push({ name: candidate.name, reason: reasonOf(failure) });
   }
   throw problem('cli', {
     what: 'no backend works here',
@@ -84,13 +107,13 @@ async function activate({ name, register }: BackendCandidate): Promise<unknown> 
 }
 
 function reasonOf(failure: unknown): string {
-  if (errorCode(failure) === 'ERR_MODULE_NOT_FOUND') return 'not installed';
+  if (isNotInstalled(failure)) return 'not installed';
   const message = failure instanceof Error ? failure.message : String(failure);
   return message.split('\n')[0] ?? '';
 }
 
 function unknownBackend(wanted: string, candidates: readonly BackendCandidate[]): Error {
-  const names = candidates.map(({ name }) => name);
+  const names = [...new Set(candidates.map(({ name }) => name))];
   const near = nearNames(wanted, names);
   return problem('cli', {
     what: `there is no backend '${wanted}'`,

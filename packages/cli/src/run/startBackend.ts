@@ -10,13 +10,14 @@ import type { Terminal } from '../terminal/terminal.ts';
  */
 export async function startBackend(flag: string | undefined, terminal: Terminal): Promise<string> {
   const fromEnv = process.env.DROPBP_BACKEND;
-  const { name, passedOver } = await chooseBackend({ wanted: flag ?? (fromEnv === '' ? undefined : fromEnv) });
+  const { name, detail, passedOver } = await chooseBackend({ wanted: flag ?? (fromEnv === '' ? undefined : fromEnv) });
   // That an optional package is not there is no news; that one does not work is.
   const broken = passedOver.filter(({ reason }) => reason !== 'not installed');
   for (const { name: other, reason } of broken) {
     terminal.notes(`${paint('yellow', `backend ${other} does not work here`, terminal.notesHaveColor)}: ${reason}\n`);
   }
-  terminal.notes(`${paint('dim', `backend: ${name}`, terminal.notesHaveColor)}\n`);
+  const named = detail === undefined ? name : `${name} (${detail})`;
+  terminal.notes(`${paint('dim', `backend: ${named}`, terminal.notesHaveColor)}\n`);
   return name;
 }
 
