@@ -1,8 +1,12 @@
-// Runs the code of every README on the built packages, and checks its types. `node scripts/runReadmes.mjs train` runs
-// only that of packages/train; the root's is called `project`. The blocks lie in out/readmes.
+// Runs the code of every README and of docs/ on the built packages, and checks its types. `node scripts/runReadmes.mjs train` runs
+// only that of packages/train; the root's is called `project`, that of docs/ `docs`. The blocks lie in out/readmes.
+//
+// ```ts          is a program
+// ```ts <path>   is quoted from that file, and compared with it
+// ```sh          of docs/ is run where its lines begin with `npx dropbp`
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -14,35 +18,83 @@ symlinkSync(join(root, 'examples/node_modules'), join(out, 'node_modules'), 'jun
 writeFileSync(join(out, 'package.json'), '{ "type": "module" }\n');
 
 const wanted = process.argv.slice(2);
-const readmes = [
+const pages = [
   ['project', 'README.md'],
   ...readdirSync(join(root, 'packages')).map(name => [name, `packages/${name}/README.md`]),
-];
-const blocks = readmes
-  .filter(([name, path]) => existsSync(join(root, path)) && (wanted.length === 0 || wanted.includes(name)))
-  .flatMap(([name, path]) => blocksOf(name, path));
+  ...readdirSync(join(root, 'docs'))
+    .filter(name => name.endsWith('.md'))
+    .map(name => ['docs', `docs/${name}`]),
+].filter(([name, path]) => existsSync(join(root, path)) && (wanted.length === 0 || wanted.includes(name)));
 
 const failed = [];
-for (const { file, line } of blocks) {
-  console.log(`--- ${line}`);
-  if (!run('tsx', '--tsconfig', 'tsconfig.built.json', `out/readmes/${file}`)) failed.push(line);
+let ran = 0;
+for (const [name, path] of pages) {
+  for (const broken of brokenLinks(path)) fail(`${path}: there is no ${broken}`);
+  for (const block of blocksOf(path)) {
+    const steps = stepsOf(name, path, block);
+    if (steps.length === 0) continue;
+    console.log(`--- ${path}:${block.line}`);
+    ran++;
+    if (!steps.every(step => step())) fail(`${path}:${block.line}`);
+  }
 }
 console.log('--- types');
-if (!run('tsc', '--noEmit', '-p', 'tsconfig.built.json')) failed.push('types');
-console.log(failed.length === 0 ? `${blocks.length} blocks ran` : `failed: ${failed.join(', ')}`);
-process.exitCode = failed.length > 0 || blocks.length === 0 ? 1 : 0;
+if (!npx('tsc', '--noEmit', '-p', 'tsconfig.built.json')) fail('types');
+console.log(failed.length === 0 ? `${ran} blocks ran` : `failed: ${failed.join(', ')}`);
+process.exitCode = failed.length > 0 || ran === 0 ? 1 : 0;
 
-/** Writes each ```ts block of a README into a file. */
-function blocksOf(name, path) {
+function fail(what) {
+  failed.push(what);
+  console.error(`FAILED ${what}`);
+}
+
+/** The fenced blocks of a page, with the line that each begins at. */
+function blocksOf(path) {
   const text = readFileSync(join(root, path), 'utf8');
-  return [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(({ 1: code, index }, i) => {
-    const file = `${name}-${i + 1}.ts`;
-    writeFileSync(join(out, file), code);
-    return { file, line: `${path}:${text.slice(0, index).split('\n').length}` };
+  return [...text.matchAll(/^```(\w+)(?: (\S+))?\n(.*?)^```$/gms)].map((match, i) => {
+    const [, language, source, code] = match;
+    return { language, source, code, number: i + 1, line: text.slice(0, match.index).split('\n').length };
   });
 }
 
-function run(command, ...args) {
+/** What to do for a block: functions that say whether it went well. */
+function stepsOf(name, path, { language, source, code, number }) {
+  if (language === 'ts' && source !== undefined) return [() => isQuoted(code, source)];
+  if (language === 'ts') {
+    const page = path.startsWith('docs/') ? `docs-${path.slice(5, -3)}` : name;
+    const file = `${page}-${number}.ts`;
+    writeFileSync(join(out, file), code);
+    return [() => npx('tsx', '--tsconfig', 'tsconfig.built.json', `out/readmes/${file}`)];
+  }
+  const commands = code.split('\n').filter(line => line.startsWith('npx dropbp '));
+  if (language !== 'sh' || name !== 'docs') return [];
+  return commands.map(command => () => {
+    const line = `"${process.execPath}" packages/cli/bin/dropbp.js ${command.slice('npx dropbp '.length)}`;
+    return spawnSync(line, { cwd: root, stdio: 'inherit', shell: true }).status === 0;
+  });
+}
+
+/** Whether the lines stand in the file one after the other, whatever their indentation. */
+function isQuoted(code, source) {
+  const plain = text =>
+    `\n${text
+      .split('\n')
+      .map(line => line.trim())
+      .filter(Boolean)
+      .join('\n')}\n`;
+  return existsSync(join(root, source)) && plain(readFileSync(join(root, source), 'utf8')).includes(plain(code));
+}
+
+/** Links and pictures of a page that lead to no file of the repository. */
+function brokenLinks(path) {
+  const text = readFileSync(join(root, path), 'utf8').replaceAll(/^```.*?^```$/gms, '');
+  const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target.split('#')[0]);
+  return targets.filter(
+    target => target !== '' && !/^[a-z]+:/.test(target) && !existsSync(join(root, dirname(path), target)),
+  );
+}
+
+function npx(command, ...args) {
   return (
     spawnSync('npx', [command, ...args], { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' })
       .status === 0
