@@ -130,7 +130,7 @@ describe('several ranks do the run of one', () => {
   });
 
   it('with all weights', async () => {
-    await expectSame({ adapter: () => fullFineTune(), options: { learningRate: 0.003, steps: 20 } });
+    await expectSame({ adapter: () => fullFineTune(), options: { learningRate: 0.003, steps: 10 } });
   });
 
   it('with dropout: a row has the same masks wherever it is', async () => {
@@ -140,8 +140,8 @@ describe('several ranks do the run of one', () => {
 
   it('with DropBP, accumulation and sensitivities that are measured on the way', async () => {
     const setting = {
-      dropBP: dropBP({ rate: 0.5, seed: 3, calibration: { at: 0.1, every: 18, samples: 3 } }),
-      options: { accumulation: 2, steps: 24 },
+      dropBP: dropBP({ rate: 0.5, seed: 3, calibration: { at: 0.1, every: 14, samples: 3 } }),
+      options: { accumulation: 2, steps: 15 },
     };
     const { steps } = await expectSame(setting);
     const rates = steps.map(step => String(step.rates));
@@ -153,7 +153,7 @@ describe('several ranks do the run of one', () => {
     await expectSame({
       adapter: () => fullFineTune(),
       dropBP: dropBP({ timeSaved: 0.2, seed: 4, rescale: true, sampling: 'bernoulli' }),
-      options: { learningRate: 0.003, accumulation: 2, steps: 10 },
+      options: { learningRate: 0.003, accumulation: 2, steps: 6 },
     });
   });
 
@@ -167,7 +167,7 @@ describe('several ranks do the run of one', () => {
     };
     await expectSame({
       dropBP: dropBP({ rate: 0.4, seed: 3 }),
-      options: { accumulation: 2, steps: 10 },
+      options: { accumulation: 2, steps: 8 },
       batches: function* () {
         for (let i = 0; ; i++)
           yield silent(
