@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
 import { checkNumber, checkOptions, problem } from '@dropbp/basics';
 import { launchedByMpi } from '../environment/launchedByMpi.ts';
@@ -8,8 +9,9 @@ import { findLibrary } from '../library/findLibrary.ts';
 import { loadKoffi } from '../library/loadKoffi.ts';
 import type { MpiLibrary } from '../library/mpiLibrary.ts';
 import { startMpi } from '../library/startMpi.ts';
+import { tameUcx } from '../library/tameUcx.ts';
 import { commOver, type MpiComm } from './commOver.ts';
-import { ending } from './ending.ts';
+import { ending, type Ending } from './ending.ts';
 import { say } from './say.ts';
 
 /** Options of {@link mpiComm}. */
@@ -56,8 +58,7 @@ export async function mpiComm(options: MpiCommOptions = {}): Promise<MpiComm> {
   const { timeoutSeconds, library, bucketBytes } = settle(options);
   checkPlace();
   begun = true;
-  // UCX, which both implementations load, takes SIGSEGV for itself; V8 needs it to turn a trap of WebAssembly into an error.
-  process.env.UCX_ERROR_SIGNALS = '';
+  tameUcx();
   process.env[rankProcessVariable] = String(process.pid);
   const koffi = await loadKoffi();
   const c = cLibrary(koffi);
@@ -72,15 +73,7 @@ export async function mpiComm(options: MpiCommOptions = {}): Promise<MpiComm> {
   }
   checkSize(mpi.size, found.version);
   const end = ending(mpi, c);
-  const onExit = (code: number): never => {
-    const { rank, size } = mpi;
-    const passed = code === 0 ? exitCodes.failed : code;
-    say(
-      `rank ${rank} of ${size} ended without close(), with exit code ${code}. All ranks end with exit code ${passed}.`,
-    );
-    return end.now(passed);
-  };
-  process.on('exit', onExit);
+  const release = endWithoutClose(mpi, end);
   const finalize = (): number => {
     c.alarm(finalizeSeconds);
     const code = mpi.finalize();
@@ -89,8 +82,25 @@ export async function mpiComm(options: MpiCommOptions = {}): Promise<MpiComm> {
   };
   return commOver(
     { ...mpi, finalize },
-    { ...{ timeoutMs: timeoutSeconds * 1000, bucketBytes, ending: end }, onClosed: () => process.off('exit', onExit) },
+    { ...{ timeoutMs: timeoutSeconds * 1000, bucketBytes, ending: end }, onClosed: release },
   );
+}
+
+/** A rank that ends without `close()`, whichever way, ends all: some launchers take an exit code of 0 for good. @returns what undoes that */
+function endWithoutClose({ rank, size }: MpiLibrary, end: Ending): () => void {
+  let thrown: unknown;
+  // Node writes what was thrown only after the handlers of `exit`, of which this one does not come back.
+  const onThrown = (error: unknown): void => void (thrown = error);
+  const onExit = (code: number): never => {
+    const passed = code === 0 ? exitCodes.failed : code;
+    if (thrown !== undefined) say(inspect(thrown));
+    say(
+      `rank ${rank} of ${size} ended without close(), with exit code ${code}. All ranks end with exit code ${passed}.`,
+    );
+    return end.now(passed);
+  };
+  process.on('uncaughtExceptionMonitor', onThrown).on('exit', onExit);
+  return () => void process.off('uncaughtExceptionMonitor', onThrown).off('exit', onExit);
 }
 
 function settle(options: MpiCommOptions): Required<Omit<MpiCommOptions, 'library'>> & { library: string | undefined } {

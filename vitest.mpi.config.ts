@@ -1,0 +1,8 @@
+import { defineConfig } from 'vitest/config';
+import base from './vitest.config.ts';
+
+// Starts ranks on MPI, which must be installed: see the section `mpi` of scripts/ci.mjs. Not part of `npm test`.
+export default defineConfig({
+  ...base,
+  test: { ...base.test, include: ['test/mpi/*.mpi.ts'], testTimeout: 120_000, fileParallelism: false },
+});
