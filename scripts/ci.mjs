@@ -28,6 +28,11 @@ const checks = {
     'ls /usr/share/vulkan/icd.d/lvp_icd*.json || (apt-get update && apt-get install --yes --no-install-recommends libvulkan1 mesa-vulkan-drivers)',
     { run: 'npx vitest run --config vitest.webgpu.config.ts', vitest: true },
   ],
+  'tfjs-node': [
+    // The first time it downloads 274 MB; on a machine that is not Linux on x64 it fails and says so.
+    'timeout 1200 node test/tfjs-node/build.mjs',
+    { run: 'npx vitest run --config vitest.tfjs-node.config.ts', vitest: true },
+  ],
   parity: [
     'bash test/parity/make.sh',
     { run: 'npx vitest run --config vitest.parity.config.ts', vitest: true },
