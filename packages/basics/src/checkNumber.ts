@@ -2,7 +2,9 @@ import { problem } from './problem.ts';
 
 /** Which numbers are accepted, and how an error names them. */
 export interface NumberRange {
+  /** Whether a number lies in it. */
   readonly accepts: (value: number) => boolean;
+  /** What an error says was expected: `'an integer ≥ 1'`. */
   readonly expected: string;
 }
 

@@ -2,11 +2,17 @@ import { problem } from './problem.ts';
 
 /** The modules of Node that rooms ask for. */
 export interface NodeModules {
+  /** Hashes. */
   'node:crypto': typeof import('node:crypto');
+  /** Files. */
   'node:fs/promises': typeof import('node:fs/promises');
+  /** The machine, and its folder for temporary files. */
   'node:os': typeof import('node:os');
+  /** Paths of files. */
   'node:path': typeof import('node:path');
+  /** This process. */
   'node:process': typeof import('node:process');
+  /** Compressed files. */
   'node:zlib': typeof import('node:zlib');
 }
 

@@ -20,6 +20,7 @@ export interface ProblemDetails {
 
 /** An error that a user can act on. Everything that the packages refuse is refused with one of these. */
 export class Problem extends Error {
+  /** `'Problem'`, which sets it apart from other errors where `instanceof` does not reach. */
   override readonly name = 'Problem';
   /** The package that speaks, without its scope: `'peft-lora'`. */
   readonly room: string;

@@ -36,6 +36,7 @@ export interface BatchShare {
 export interface Peers {
   /** 0 … size − 1. */
   readonly rank: number;
+  /** How many processes share the batch. */
   readonly size: number;
   /** Adds up the values of all processes, in place. */
   allReduceSum(values: Float32Array): Promise<void>;
@@ -120,6 +121,7 @@ export interface Tuned extends TunedAdapter, ManyAdapters {
 
 /** A model bound to one adapter, with DropBP where it was given. */
 export interface TunedAdapter extends Omit<Runnable, 'forRows'> {
+  /** The adapter that was attached. */
   readonly adapter: Adapter;
   /** What is trained, by name, in a stable order. */
   readonly parameters: ReadonlyMap<string, tf.Variable>;

@@ -12,7 +12,9 @@ export interface SplitHeldOutOptions {
 
 /** A text in two parts that share no token. */
 export interface HeldOutSplit {
+  /** Tokens to train on. */
   readonly train: Int32Array;
+  /** Tokens to measure with. */
   readonly heldOut: Int32Array;
 }
 

@@ -1,5 +1,6 @@
 /** A token with a role, such as the one that ends a text. */
 export interface SpecialToken {
+  /** Its number in the vocabulary. */
   readonly id: number;
   /** As written in a text: `'<|endoftext|>'`. */
   readonly text: string;

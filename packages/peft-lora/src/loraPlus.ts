@@ -14,9 +14,13 @@ export interface LoraPlusOptions {
 
 /** Options of an optimizer that LoRA+ decides. */
 export interface LoraPlusRates {
+  /** That of A, for `adamW`. */
   readonly learningRate: number;
+  /** Weight decay, for `adamW`. */
   readonly weightDecay: number;
+  /** Whether a parameter takes no weight decay, for `adamW`. */
   readonly noDecay: (name: string) => boolean;
+  /** What the rate of a parameter is multiplied by, for `adamW`. */
   readonly learningRateFactor: (name: string, shape: readonly number[]) => number;
 }
 

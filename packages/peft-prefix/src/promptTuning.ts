@@ -9,6 +9,7 @@ import { normalValues, variable } from './variable.ts';
 
 /** A text whose embedded tokens virtual tokens start from. */
 export interface PromptText {
+  /** The text whose embedding the virtual tokens start from. */
   readonly text: string;
   /** Gives the token ids of the text, those that the tokenizer adds included. */
   readonly tokenizer: { encode(text: string): readonly number[] };

@@ -5,9 +5,11 @@ import { quote } from './quote.ts';
 export interface ByteSource {
   /** For messages. */
   readonly name: string;
+  /** How many bytes there are. */
   readonly sizeBytes: number;
   /** Reads the bytes of a range that lies inside the source, into memory that the caller owns. */
   read(begin: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Lets go of the file. A second call does nothing. */
   close(): Promise<void>;
 }
 

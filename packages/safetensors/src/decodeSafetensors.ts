@@ -4,9 +4,11 @@ import { headerLength } from './readHeader.ts';
 
 /** A tensor with its bytes: row-major, little-endian. */
 export interface TensorData {
+  /** Type of the elements. */
   readonly dtype: Dtype;
   /** `[]` for one element. */
   readonly shape: readonly number[];
+  /** The elements, little-endian, in row-major order. */
   readonly data: Uint8Array;
 }
 

@@ -2,27 +2,49 @@ import { nearNames, problem } from '@dropbp/basics';
 
 /** The arrays that hold the elements of each dtype. F16 and BF16 come as their bits, C64 as pairs, F8, F6 and F4 as packed bytes. */
 export interface TypedArrays {
+  /** A byte each, 0 or 1. */
   BOOL: Uint8Array<ArrayBuffer>;
+  /** E2M1, packed. */
   F4: Uint8Array<ArrayBuffer>;
+  /** Packed. */
   F6_E2M3: Uint8Array<ArrayBuffer>;
+  /** Packed. */
   F6_E3M2: Uint8Array<ArrayBuffer>;
+  /** Unsigned 8-bit integers. */
   U8: Uint8Array<ArrayBuffer>;
+  /** 8-bit integers. */
   I8: Int8Array<ArrayBuffer>;
+  /** Bits. */
   F8_E5M2: Uint8Array<ArrayBuffer>;
+  /** Bits. */
   F8_E4M3: Uint8Array<ArrayBuffer>;
+  /** Bits: an exponent. */
   F8_E8M0: Uint8Array<ArrayBuffer>;
+  /** Bits. */
   F8_E4M3FNUZ: Uint8Array<ArrayBuffer>;
+  /** Bits. */
   F8_E5M2FNUZ: Uint8Array<ArrayBuffer>;
+  /** 16-bit integers. */
   I16: Int16Array<ArrayBuffer>;
+  /** Unsigned 16-bit integers. */
   U16: Uint16Array<ArrayBuffer>;
+  /** Bits of IEEE half precision. */
   F16: Uint16Array<ArrayBuffer>;
+  /** Bits: the upper half of a float32. */
   BF16: Uint16Array<ArrayBuffer>;
+  /** 32-bit integers. */
   I32: Int32Array<ArrayBuffer>;
+  /** Unsigned 32-bit integers. */
   U32: Uint32Array<ArrayBuffer>;
+  /** Single precision. */
   F32: Float32Array<ArrayBuffer>;
+  /** Pairs: real, imaginary. */
   C64: Float32Array<ArrayBuffer>;
+  /** Double precision. */
   F64: Float64Array<ArrayBuffer>;
+  /** 64-bit integers. */
   I64: BigInt64Array<ArrayBuffer>;
+  /** Unsigned 64-bit integers. */
   U64: BigUint64Array<ArrayBuffer>;
 }
 

@@ -7,11 +7,13 @@ import { tensorSize } from './tensorSize.ts';
 
 /** What a file's header says of one tensor. */
 export interface TensorInfo {
+  /** Type of the elements. */
   readonly dtype: Dtype;
   /** Row-major; `[]` for one element. */
   readonly shape: readonly number[];
   /** Where its bytes begin, from the start of the file. */
   readonly offsetBytes: number;
+  /** Bytes in the file. */
   readonly sizeBytes: number;
 }
 

@@ -6,6 +6,7 @@ import { toMap, type EncodeOptions, type Tensors } from './encodeSafetensors.ts'
 
 /** A tensor to write. `data` may be a function that brings the bytes when their turn comes, so that few are in memory at once. */
 export interface TensorToWrite extends Omit<TensorData, 'data'> {
+  /** The elements, little-endian, in row-major order; or a function that gives them when they are written. */
   readonly data: Uint8Array | (() => Uint8Array | Promise<Uint8Array>);
 }
 

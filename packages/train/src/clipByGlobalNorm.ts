@@ -7,6 +7,7 @@ import { scaleAll } from './tensorMaps.ts';
 
 /** Gradients that were clipped, with their norm before. The caller owns all of them. */
 export interface ClippedGradients {
+  /** The gradients after clipping, by parameter name. The caller owns them. */
   readonly gradients: Map<string, tf.Tensor>;
   /** The norm of all gradients together, before clipping. */
   readonly norm: tf.Scalar;

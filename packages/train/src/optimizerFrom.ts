@@ -6,8 +6,11 @@ import { makeSlots } from './slots.ts';
 
 /** What a rule works with: tensors of the parameter's shape, and numbers. */
 export interface UpdateInputs {
+  /** The parameter's value. */
   readonly value: tf.Tensor;
+  /** The parameter's gradient, of the same shape. */
   readonly gradient: tf.Tensor;
+  /** Learning rate of this step. */
   readonly learningRate: number;
   /** Steps that this parameter has taken before. */
   readonly steps: number;

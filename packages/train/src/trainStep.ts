@@ -4,6 +4,7 @@ export interface TrainStep {
   readonly step: number;
   /** Mean over the tokens of the step, before its update. */
   readonly loss: number;
+  /** Learning rate of the update. */
   readonly learningRate: number;
   /** Labels that counted. */
   readonly tokens: number;

@@ -24,6 +24,7 @@ export interface ChooseBackendOptions {
 
 /** The backend that is now active. */
 export interface ChosenBackend {
+  /** As tfjs knows it. */
   readonly name: string;
   /** What there is to say of it beside its name. */
   readonly detail?: string;

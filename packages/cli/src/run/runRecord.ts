@@ -4,6 +4,7 @@ export interface StepRecord {
   readonly step: number;
   /** Mean loss per token of the step's batches, in nats. */
   readonly loss: number;
+  /** Learning rate of the update. */
   readonly learningRate: number;
   /** Norm of the gradients before clipping; null where the step had none. */
   readonly gradientNorm: number | null;
@@ -11,6 +12,7 @@ export interface StepRecord {
   readonly dropped: number;
   /** Tokens that passed through the model. */
   readonly tokens: number;
+  /** Time of the step in seconds. */
   readonly seconds: number;
   /** How much of that went into measuring DropBP's sensitivities, in steps that measured them. */
   readonly calibrationSeconds?: number;
@@ -20,7 +22,9 @@ export interface StepRecord {
 
 /** Held-out loss after so many steps. */
 export interface HeldOutRecord {
+  /** After how many steps. */
   readonly step: number;
+  /** Mean loss in nats per token. */
   readonly loss: number;
 }
 
@@ -33,8 +37,11 @@ export interface SampleRecord {
 
 /** A branch at the end of a run. */
 export interface BranchRecord {
+  /** Module path of the branch: `'model.layers.3.mlp'`. */
   readonly path: string;
+  /** Which half of a layer it is. */
   readonly kind: 'attention' | 'mlp';
+  /** Share of steps in which its backward pass is dropped, 0 to 1. */
   readonly dropRate: number;
   /** Absent where it was not measured. */
   readonly sensitivity?: number;
@@ -42,6 +49,7 @@ export interface BranchRecord {
 
 /** What `run.json` holds: everything that a report shows of a run. */
 export interface RunRecord {
+  /** Version of the file's format. */
   readonly format: 2;
   /** How the run is called in tables and charts. */
   readonly name: string;
@@ -49,12 +57,14 @@ export interface RunRecord {
   readonly startedAt: string;
   /** The command's flags, with the defaults filled in. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** The model that was fine-tuned. */
   readonly model: {
     readonly source: string;
     readonly architecture: string;
     readonly parameters: number;
     readonly trainable: number;
   };
+  /** What was learned from. */
   readonly data: {
     readonly source: string;
     /** What was found, and why. */
@@ -64,9 +74,11 @@ export interface RunRecord {
     readonly trainTokens: number;
     readonly heldOutTokens: number;
   };
+  /** Every step, from the first. */
   readonly steps: readonly StepRecord[];
   /** Held-out loss: before, as training went, after. Empty where no text was held out. */
   readonly heldOut: readonly HeldOutRecord[];
+  /** The model's branches, in the order in which they run. */
   readonly branches: readonly BranchRecord[];
   /** Wall time of the training steps, in seconds: neither loading nor evaluation. */
   readonly trainSeconds: number;
@@ -76,6 +88,8 @@ export interface RunRecord {
   readonly samples: { readonly prompt: string; readonly texts: readonly SampleRecord[] } | null;
   /** Why it ended, and the step whose state was kept: that of the best held-out loss, or the last. */
   readonly ended: { readonly why: 'steps' | 'patience' | 'stop'; readonly keptStep: number } | null;
+  /** The tfjs backend that computed. */
   readonly backend: string;
+  /** Versions of Node, tfjs and our packages, by name. */
   readonly versions: Readonly<Record<string, string>>;
 }

@@ -8,6 +8,7 @@ import type { Terminal } from './terminal.ts';
 export interface Progress {
   /** Steps done. */
   readonly step: number;
+  /** Loss of this step in nats per token. */
   readonly loss: number;
   /** Tokens of this step. */
   readonly tokens: number;
@@ -15,6 +16,7 @@ export interface Progress {
   readonly seconds: number;
   /** Share of the backward FLOPs that the step dropped; undefined without DropBP. */
   readonly dropped?: number | undefined;
+  /** Learning rate of this step. */
   readonly learningRate?: number | undefined;
   /** What the process holds in memory. */
   readonly memoryBytes?: number | undefined;
@@ -22,6 +24,7 @@ export interface Progress {
 
 /** A bar on a terminal, or plain lines elsewhere. */
 export interface ProgressBar {
+  /** Shows a step that is done. */
   update(progress: Progress): void;
   /** Leaves the last state on the screen and goes to the next line. A second call does nothing. */
   stop(): void;
@@ -29,6 +32,7 @@ export interface ProgressBar {
 
 /** What {@link progressBar} takes. */
 export interface ProgressBarOptions {
+  /** Where it is drawn. */
   readonly terminal: Terminal;
   /** Steps in all. */
   readonly total: number;

@@ -2,10 +2,13 @@ import { displayWidth, paint } from './paint.ts';
 
 /** What {@link table} takes. */
 export interface TableOptions {
+  /** Names of the columns. */
   readonly header: readonly string[];
+  /** Cells of each row, as many as the header has. */
   readonly rows: readonly (readonly string[])[];
   /** Columns whose cells stand at the right: numbers. @defaultValue all but the first */
   readonly rightAligned?: readonly number[];
+  /** Whether the header may be painted. @defaultValue false */
   readonly hasColor?: boolean;
 }
 

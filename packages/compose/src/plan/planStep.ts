@@ -5,6 +5,7 @@ import { passFlops } from './passFlops.ts';
 
 /** What a training step costs, before it is run. */
 export interface StepPlan {
+  /** The batch that it is the plan of. */
   readonly shape: BatchShape;
   /** FLOPs of the forward pass, head and loss included. */
   readonly forwardFlops: number;
@@ -26,6 +27,7 @@ export interface StepPlan {
 
 /** A model with an adapter, as compose() returns it. */
 export interface Planned extends Runnable {
+  /** What is trained, by name. */
   readonly parameters: ReadonlyMap<string, tf.Variable>;
 }
 

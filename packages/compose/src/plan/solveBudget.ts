@@ -4,6 +4,7 @@ import type { StepPlan } from './planStep.ts';
 
 /** A budget for one step, as a share of what the branches cost in its unit. */
 export interface SolvedBudget {
+  /** Share of the branches' backward FLOPs to drop, 0 to 1. */
   readonly rate: number;
   /** What each branch costs: FLOPs of its backward pass, or bytes. */
   readonly costs: readonly number[];

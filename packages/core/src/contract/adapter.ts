@@ -47,6 +47,9 @@ export interface Attachment {
    * embedding, say. @defaultValue none
    */
   readonly aliases?: ReadonlyMap<string, string>;
+  /**
+   * What it changes inside the model. One object for all attachments of a kind: an engine compiles for each anew.
+   */
   readonly hooks: Hooks;
   /** How many virtual tokens {@link Hooks.embed} puts in front of a sequence. @defaultValue 0 */
   readonly virtualTokens?: number;
@@ -106,13 +109,17 @@ export interface Encoder {
 
 /** A tensor outside the engine: row-major. */
 export interface NamedArray {
+  /** Sizes of its axes. */
   readonly shape: readonly number[];
+  /** The elements in row-major order. */
   readonly data: Float32Array;
 }
 
 /** What stands in `adapter_config.json` and `adapter_model.safetensors`, keys as in the files. */
 export interface PeftFiles {
+  /** `adapter_config.json`, parsed. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** Tensors of `adapter_model.safetensors`, by the names that PEFT gives them. */
   readonly tensors: ReadonlyMap<string, NamedArray>;
 }
 

@@ -32,6 +32,7 @@ export interface BatchIterator extends AsyncIterator<Batch, void, undefined> {
  * again from their start, up to where the run was.
  */
 export interface ResumableBatches {
+  /** Begins to give batches, from the position that it stands for. */
   [Symbol.asyncIterator](): BatchIterator;
   /** The batches from a position on, as they would have come without a stop. @throws Problem for a position that is none of these batches' */
   from(position: unknown): { [Symbol.asyncIterator](): BatchIterator };

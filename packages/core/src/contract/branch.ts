@@ -6,7 +6,9 @@ export type Scope = Readonly<Record<string, tf.Tensor>>;
 
 /** The size of a batch, in sequences and in tokens per sequence. */
 export interface BatchShape {
+  /** Sequences. */
   readonly batch: number;
+  /** Tokens of each sequence, padding included. */
   readonly time: number;
 }
 
@@ -25,14 +27,19 @@ export interface BranchContext {
 
 /** Sizes of attention: how many heads queries have, and keys and values, and how wide each is. */
 export interface AttentionHeads {
+  /** Heads of queries. */
   readonly heads: number;
+  /** Heads of keys and values; a divisor of `heads`. */
   readonly kvHeads: number;
+  /** Width of a head. */
   readonly headSize: number;
 }
 
 /** Keys and values of attention, each `[batch, kvHeads, time, headSize]`. */
 export interface KeyValue {
+  /** `[batch, kvHeads, time, headSize]`. */
   readonly keys: tf.Tensor;
+  /** `[batch, kvHeads, time, headSize]`. */
   readonly values: tf.Tensor;
 }
 
@@ -57,6 +64,7 @@ export interface Branch {
    * parallel block, `x + f(x) + g(x)` (GPT-NeoX, Phi). @defaultValue false
    */
   readonly sharesInput?: boolean;
+  /** Which half of a layer it is. */
   readonly kind: 'attention' | 'mlp';
   /** Of an attention branch: the sizes of its heads. */
   readonly heads?: AttentionHeads;

@@ -6,8 +6,11 @@ import type { Hooks } from './hooks.ts';
 export interface ModuleInfo {
   /** `'linear'` stores its weight `[out, in]`, `'conv1d'` (GPT-2) `[in, out]`, `'embedding'` `[entries, width]`. */
   readonly kind: 'linear' | 'conv1d' | 'embedding' | 'norm';
+  /** Width of its input; the entries of an embedding. */
   readonly inFeatures: number;
+  /** Width of its output. */
   readonly outFeatures: number;
+  /** Whether it adds a bias `[outFeatures]`. */
   readonly hasBias: boolean;
   /** The layer that gives the logits: excluded from `all-linear`. */
   readonly isOutput?: boolean;
@@ -66,7 +69,9 @@ export interface Model {
   readonly config: Readonly<Record<string, unknown>>;
   /** Where the model came from: a folder or hub id, written into adapters as `base_model_name_or_path`. */
   readonly source: string;
+  /** Width of the residual stream. */
   readonly hiddenSize: number;
+  /** Tokens that it knows: the width of the logits. */
   readonly vocabSize: number;
   /** The longest sequence, in tokens, that the positions allow. */
   readonly maxPositions: number;
@@ -95,6 +100,7 @@ export interface Model {
    * @returns `[batch, time, hiddenSize]`; longer where an adapter's hook puts virtual tokens in front
    */
   embed(tokens: tf.Tensor, p: Scope, hooks: Hooks, place: SequencePlace): tf.Tensor;
+  /** From the residual stream to the logits. */
   readonly head: Head;
   /** The tensors that every branch of a pass reads. The caller owns them. */
   shared(pass: PassShape): Scope;

@@ -8,9 +8,13 @@ export const PEFT_VERSION = '0.21.2';
 
 /** The keys of a loaded configuration that say where it comes from, and are kept when it is saved again. */
 export interface Provenance {
+  /** PEFT's note of the class of a model that it does not know. */
   readonly auto_mapping?: unknown;
+  /** The base model: a folder or a hub id. */
   readonly base_model_name_or_path?: unknown;
+  /** Which commit of the base model. */
   readonly revision?: unknown;
+  /** PEFT's kind of task: `'CAUSAL_LM'`. */
   readonly task_type?: unknown;
 }
 
@@ -34,6 +38,7 @@ export interface PeftConfigReader {
   read<T>(key: string, accepts: (value: unknown) => value is T, expected: string): T;
   /** The same; undefined for null. */
   optional<T>(key: string, accepts: (value: unknown) => value is T, expected: string): T | undefined;
+  /** What the file says of the adapter's origin. */
   readonly provenance: Provenance;
 }
 

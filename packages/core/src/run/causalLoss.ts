@@ -19,7 +19,9 @@ export interface LabelledRows {
   readonly positions: Int32Array;
   /** The next token's label for each of them. */
   readonly labels: Int32Array;
+  /** Sequences of the batch. */
   readonly batch: number;
+  /** Tokens of each sequence. */
   readonly time: number;
 }
 

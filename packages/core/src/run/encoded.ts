@@ -34,6 +34,7 @@ export interface EncodedOnce {
    * those that are new, and still those that it gave.
    */
   pull(gradients: ReadonlyMap<tf.Tensor, tf.Tensor>): ReadonlyMap<tf.Tensor, tf.Tensor>;
+  /** Frees what the encoder made. */
   dispose(): void;
 }
 

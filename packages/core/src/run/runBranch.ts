@@ -20,9 +20,11 @@ export type GradientPath = 'record' | 'shortcut' | 'none';
 
 /** What a branch runs with. */
 export interface BranchRun {
+  /** The branch to run. */
   readonly branch: Branch;
   /** The branch's parameters. */
   readonly scope: Scope;
+  /** What the adapter changes in it. */
   readonly hooks: Hooks;
   /** Tensors that every branch of the pass reads. */
   readonly shared: Scope;

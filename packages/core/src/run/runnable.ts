@@ -7,7 +7,9 @@ import { attachedTensors } from './attachedTensors.ts';
 
 /** A model with the parameters and hooks to run it with: a model itself, or what `compose` returns. */
 export interface Runnable {
+  /** The model with its weights. */
   readonly model: Model;
+  /** What the adapter changes inside the model. */
   readonly hooks: Hooks;
   /** Module paths whose result the hooks change. */
   readonly adaptedModules: ReadonlySet<string>;
@@ -47,6 +49,7 @@ export function plainRunnable(model: Model): Runnable {
 }
 
 /** @param tensors - every tensor that the model and the hooks read, by full name */
+/** Groups tensors outside the model, such as an adapter's, by the branches that read them, once for many passes. */
 export function makeRunnable(
   model: Model,
   tensors: ReadonlyMap<string, tf.Tensor>,

@@ -5,9 +5,11 @@ import type { TokenizedRows } from './tokenizeRows.ts';
 
 /** A place between two batches: JSON-safe, for checkpoints. What it holds is of no meaning elsewhere. */
 export interface DataPosition {
+  /** Version of this form. */
   readonly version: 1;
   /** The options and the data that the place belongs to. */
   readonly settings: Readonly<Record<string, string | number | boolean | null>>;
+  /** How many times the rows have been gone through. */
   readonly epoch: number;
   /** The row of the epoch's order with which the window begins that the next batch is of. */
   readonly row: number;

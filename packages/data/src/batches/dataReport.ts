@@ -10,6 +10,7 @@ export interface DataReport {
   readonly cutTokens: number;
   /** Sequences of which no token counts, which were left out. */
   readonly withoutLabels: number;
+  /** Batches given. */
   readonly batches: number;
   /** Sequences in the batches. */
   readonly sequences: number;

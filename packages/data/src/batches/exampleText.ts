@@ -3,6 +3,7 @@ import { IGNORED, type Sequence } from './sequence.ts';
 
 /** A part of a sequence, as text. */
 export interface ExamplePart {
+  /** The text of these tokens. */
   readonly text: string;
   /** Whether the model learns to write it. */
   readonly counts: boolean;

@@ -3,6 +3,7 @@ export const IGNORED = -100;
 
 /** Tokens with their labels, as they go into a batch. */
 export interface Sequence {
+  /** Tokens. */
   readonly ids: Int32Array;
   /** The token itself where it counts, -100 where it does not. */
   readonly labels: Int32Array;

@@ -16,6 +16,7 @@ export type TooLong = 'truncate' | 'split' | 'leaveOut';
 
 /** Options of {@link tokenizeRows}. */
 export interface TokenizeRowsOptions {
+  /** That of the model. */
   readonly tokenizer: Tokenizer;
   /** Writes conversations. No default for rows that are some: a guess would train on what the model has never seen. */
   readonly chatTemplate?: ChatTemplate | undefined;
@@ -35,11 +36,13 @@ export interface TokenizeRowsOptions {
 
 /** Rows and how they become tokens, which happens when they are read. */
 export interface TokenizedRows {
+  /** The rows before they were tokenized. */
   readonly dataset: Dataset;
   /** Tokens in a sequence at most. */
   readonly time: number;
   /** The token that fills batches up. */
   readonly padId: number;
+  /** Rows that cannot be used, and what was done with them. */
   readonly badRows: BadRows;
   /** @throws Problem with the row's place, where its conversation cannot be written */
   tokenize(row: Row): TokenizedRow;

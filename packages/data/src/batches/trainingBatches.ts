@@ -30,6 +30,7 @@ export interface TrainingBatchesOptions {
 
 /** Batches to train on. Each iteration begins anew and gives the same batches. */
 export interface TrainingBatches extends ResumableBatches {
+  /** Begins to give batches; the iterator knows where it is. */
   [Symbol.asyncIterator](): TrainingIterator;
   /** The batches from a position on. @throws Problem for one that is none, or of other data or options */
   from(position: unknown): TrainingBatches;

@@ -28,6 +28,7 @@ export interface RenderOptions {
 
 /** A text and parts of it. */
 export interface MarkedText {
+  /** The whole conversation as the template writes it. */
   readonly text: string;
   /** In order; none overlaps another. */
   readonly spans: readonly TextSpan[];
@@ -35,6 +36,7 @@ export interface MarkedText {
 
 /** A part of a text, in units of JavaScript strings. */
 export interface TextSpan {
+  /** Where it begins, in UTF-16 units. */
   readonly start: number;
   /** Behind the last unit. */
   readonly end: number;

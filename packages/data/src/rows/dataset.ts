@@ -11,11 +11,13 @@ export interface Row {
   readonly index: number;
   /** Where it stands, for messages: `'chats.jsonl, line 17'`. */
   readonly place: string;
+  /** What the row says. */
   readonly sample: Sample;
 }
 
 /** Rows that were left out. */
 export interface SkippedRows {
+  /** How many rows. */
   readonly count: number;
   /** The problems of the first ten. */
   readonly first: readonly Problem[];
@@ -25,6 +27,7 @@ export interface SkippedRows {
 export interface Dataset {
   /** For messages: the names of the files. */
   readonly name: string;
+  /** What a row is, and how that was found. */
   readonly format: RecognizedFormat;
   /** What was found, and why: for people. */
   readonly explanation: string;
@@ -32,6 +35,7 @@ export interface Dataset {
   readonly length: number | undefined;
   /** Size of the files; undefined for rows from code. */
   readonly bytes: number | undefined;
+  /** Rows that cannot be used, and what was done with them. */
   readonly badRows: BadRows;
   /** Those that were left out when the data set was opened; of a stream, so far. */
   readonly skipped: SkippedRows;

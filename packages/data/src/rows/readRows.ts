@@ -6,6 +6,7 @@ import { openSource, type FileType } from '../sources/openSource.ts';
 export interface RawRow {
   /** For messages: `'questions.jsonl, line 17'`. */
   readonly place: string;
+  /** The row as it was read: its columns by name. */
   readonly value: RowValue;
 }
 

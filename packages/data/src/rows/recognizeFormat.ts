@@ -13,6 +13,7 @@ export interface RecognizeFormatOptions {
 
 /** The format of a file's rows. */
 export interface RecognizedFormat {
+  /** The format. */
   readonly name: RowFormatName;
   /** Which column is read for each of the format's names. */
   readonly columns: Readonly<Record<string, string>>;

@@ -3,7 +3,9 @@ export type Sample = TextSample | CompletionSample | ChatSample;
 
 /** A text to go on with. */
 export interface TextSample {
+  /** Tells samples apart. */
   readonly kind: 'text';
+  /** The text, which is learned as a whole. */
   readonly text: string;
   /** Whether the text begins here, and is no later piece of a longer one. @defaultValue true */
   readonly begins?: boolean;
@@ -13,14 +15,19 @@ export interface TextSample {
 
 /** A prompt and what should follow it, word for word. */
 export interface CompletionSample {
+  /** Tells samples apart. */
   readonly kind: 'completion';
+  /** What stands before. */
   readonly prompt: string;
+  /** What follows the prompt, and is learned. */
   readonly completion: string;
 }
 
 /** A conversation, to be written by the model's chat template. */
 export interface ChatSample {
+  /** Tells samples apart. */
   readonly kind: 'chat';
+  /** The conversation, from its beginning. */
   readonly messages: readonly ChatMessage[];
   /** Descriptions of functions that the assistant may call, as JSON schemas. */
   readonly tools?: readonly unknown[];
@@ -28,6 +35,7 @@ export interface ChatSample {
 
 /** A message of a conversation. Further keys, such as `tool_calls`, are the template's to read. */
 export interface ChatMessage {
+  /** Who speaks: `'system'`, `'user'`, `'assistant'`, `'tool'`. */
   readonly role: string;
   /** Absent where a message holds something else, such as calls of tools. */
   readonly content?: unknown;

@@ -13,7 +13,9 @@ export interface SplitDatasetOptions {
 
 /** A data set in two parts that share no row. */
 export interface DatasetSplit {
+  /** Rows to train on. */
   readonly train: Dataset;
+  /** Rows to measure with. */
   readonly heldOut: Dataset;
 }
 

@@ -5,11 +5,13 @@ import type { TensorEntry } from './parseHeader.ts';
 
 /** What a header says of one tensor. */
 export interface GgufTensor {
+  /** How its elements are stored. */
   readonly type: GgmlTypeName;
   /** Row-major, as everywhere else here: the file names the innermost dimension first. */
   readonly shape: readonly number[];
   /** Where its bytes begin, from the start of the file. */
   readonly offsetBytes: number;
+  /** Bytes in the file. */
   readonly sizeBytes: number;
 }
 

@@ -2,9 +2,13 @@
 export interface HubProgress {
   /** The file that moved, by its path in the repository. */
   readonly file: string;
+  /** Bytes that have come, those of earlier attempts included. */
   readonly receivedBytes: number;
+  /** Bytes that are wanted. */
   readonly totalBytes: number;
+  /** Files that are complete. */
   readonly filesDone: number;
+  /** Files that are wanted. */
   readonly filesTotal: number;
 }
 
@@ -18,7 +22,7 @@ export interface HubRetry {
   readonly silenceMs?: number;
 }
 
-/** Options of {@link resolveHubSnapshot}. Variables of the environment are those of Python's `huggingface_hub`. */
+/** How a model is fetched from the hub. Variables of the environment are those of Python's `huggingface_hub`. */
 export interface HubOptions {
   /** A branch, a tag or a commit. @defaultValue 'main' */
   readonly revision?: string;
@@ -40,5 +44,6 @@ export interface HubOptions {
   readonly offline?: boolean;
   /** What speaks HTTP, to go through a proxy for example. @defaultValue the global `fetch` */
   readonly fetch?: typeof fetch;
+  /** How often and when a failed request is made again. */
   readonly retry?: HubRetry;
 }

@@ -20,11 +20,13 @@ const typeless = new Set(['Identity', 'Reshape', 'ExpandDims']);
 
 /** What the backend holds and has done. */
 export interface OrtMemory extends DeviceMemory {
+  /** Whether the counts are estimates; always false. */
   readonly unreliable: boolean;
 }
 
 /** The tfjs backend 'ort': tensors live on a device of ONNX Runtime, kernels are its sessions. */
 export class OrtBackend extends tf.KernelBackend {
+  /** Where ONNX Runtime runs. */
   readonly device: Device;
   /** @internal */
   readonly store: TensorStore;
@@ -134,10 +136,12 @@ export class OrtBackend extends tf.KernelBackend {
     return runOnCpu(name, given, attrs, this.store);
   }
 
+  /** Takes elements from the host. */
   override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {
     return this.store.write(values, shape, dtype);
   }
 
+  /** Takes over elements of another backend. */
   override move(
     dataId: tf.DataId,
     values: tf.BackendValues,
@@ -148,38 +152,47 @@ export class OrtBackend extends tf.KernelBackend {
     this.store.write(values, shape, dtype, dataId, refCount);
   }
 
+  /** Elements of a tensor, once they are computed. */
   override read(dataId: tf.DataId): Promise<tf.BackendValues> {
     return this.store.read(dataId);
   }
 
+  /** Elements of a tensor at once. @throws Problem on a device that cannot wait */
   override readSync(dataId: tf.DataId): tf.BackendValues {
     return this.store.readSync(dataId);
   }
 
+  /** Frees a tensor's elements once nobody refers to them. */
   override disposeData(dataId: tf.DataId, force?: boolean): boolean {
     return this.store.release(dataId, force);
   }
 
+  /** How many tensors share the elements. */
   override refCount(dataId: tf.DataId): number {
     return this.store.find(dataId)?.references ?? 0;
   }
 
+  /** Counts one more tensor that shares the elements. */
   override incRef(dataId: tf.DataId): void {
     this.store.get(dataId).references++;
   }
 
+  /** How many tensors hold elements. */
   override numDataIds(): number {
     return this.store.size;
   }
 
+  /** Memory in use, with sessions. */
   override memory(): OrtMemory {
     return { unreliable: false, ...this.device.memory() };
   }
 
+  /** Whether {@link OrtBackend.time} measures. */
   override timerAvailable(): boolean {
     return true;
   }
 
+  /** How long a function takes, in milliseconds. */
   override time(run: () => void): Promise<tf.BackendTimingInfo> {
     const start = performance.now();
     run();
@@ -194,6 +207,7 @@ export class OrtBackend extends tf.KernelBackend {
     return 1e-7;
   }
 
+  /** Gives idle memory and the sessions of single operations back. */
   override dispose(): void {
     this.trim();
   }

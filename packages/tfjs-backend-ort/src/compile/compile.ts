@@ -19,6 +19,7 @@ import {
   traceGradient,
 } from './tracedFunction.ts';
 
+/** Options of {@link compile}. */
 export interface CompileOptions {
   /** What errors and profiles call the function. @defaultValue the function's own name */
   name?: string;
@@ -68,6 +69,7 @@ export interface CompiledFunction<R extends Results = Results> {
   dispose(): void;
   /** How many signatures are traced and kept. */
   readonly signatures: number;
+  /** What has been compiled, one entry for each signature. */
   report(): SignatureReport[];
 }
 

@@ -7,6 +7,7 @@ import type { PackedLayout } from '../packed/weightForm.ts';
 import type { Recording } from './recording.ts';
 import { trace } from './trace.ts';
 
+/** Tensors by name: the inputs of a compiled function. */
 export type Tensors = Readonly<Record<string, tf.Tensor>>;
 
 /** What a trace knows of one of a function's inputs. */

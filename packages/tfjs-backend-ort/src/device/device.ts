@@ -53,8 +53,11 @@ export interface Device {
   memory(): DeviceMemory;
 }
 
+/** Memory of a device. */
 export interface DeviceMemory {
+  /** Bytes of tensors that are alive. */
   readonly usedBytes: number;
+  /** Bytes that are kept for tensors to come. */
   readonly idleBytes: number;
   /** Sessions that are loaded. */
   readonly sessions: number;

@@ -4,6 +4,7 @@ import { errorCode, nodeModule } from '@dropbp/basics';
 export interface CheckpointFolder {
   /** Steps done when it was written. */
   readonly step: number;
+  /** Path of the folder. */
   readonly path: string;
 }
 

@@ -8,6 +8,7 @@
 export interface Comm {
   /** 0 … size − 1. */
   readonly rank: number;
+  /** How many ranks there are. */
   readonly size: number;
   /** Ranks on this machine: threads per rank = cores ÷ localSize. */
   readonly localSize: number;
