@@ -1,34 +1,69 @@
-// Packs every public package and checks what users would install: publint, and types under every module resolution.
+// Packs every public package and checks what users would get: manifest, licence, README, publint, types under every module
+// resolution, and size. Prints the sizes as a table.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
+import { emptyFolder, pack, publicPackages, root } from './packPackages.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const packed = join(root, '.cache/packed');
-rmSync(packed, { recursive: true, force: true });
-mkdirSync(packed, { recursive: true });
+/** Most kilobytes that a package may have packed. Where one needs more, look first at what came in. */
+const mostKB = { '@dropbp/cli': 200, '@dropbp/data': 160, '@dropbp/models': 180, '@dropbp/tfjs-backend-ort': 200 };
+const mostKBOfOthers = 120;
 
+const { repository } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
+const destination = emptyFolder('packed');
+const rows = [];
 let failed = 0;
-for (const name of readdirSync(join(root, 'packages'))) {
-  const folder = join(root, 'packages', name);
-  if (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).private) continue;
+for (const each of publicPackages()) {
   try {
-    const { filename: tarball } = JSON.parse(
-      run('npx', ['pnpm', 'pack', '--json', '--pack-destination', packed], folder),
-    );
-    const files = run('tar', ['-tzf', tarball], root).split('\n');
-    const missing = ['README.md', 'LICENSE'].filter(file => !files.includes(`package/${file}`));
+    checkManifest(each);
+    const tarball = pack(each, destination);
+    const lines = run('tar', ['-tvzf', tarball], root).trim().split('\n');
+    const files = lines.map(line => line.replace(/^.*? package\//, ''));
+    const missing = ['README.md', 'LICENSE'].filter(file => !files.includes(file));
     if (missing.length > 0) throw new Error(`the package lacks ${missing.join(' and ')}`);
     run('npx', ['publint', 'run', '--strict', tarball], root);
     run('npx', ['attw', '--profile', 'esm-only', tarball], root);
-    console.log(`@dropbp/${name}: fine, ${Math.round(statSync(tarball).size / 1024)} KB packed`);
+    const packedKB = Math.ceil(statSync(tarball).size / 1024);
+    const unpackedKB = Math.ceil(lines.reduce((sum, line) => sum + Number(line.trim().split(/\s+/)[2]), 0) / 1024);
+    const limit = mostKB[each.name] ?? mostKBOfOthers;
+    rows.push([each.name, `${packedKB} KB`, `${limit} KB`, `${unpackedKB} KB`, String(files.length)]);
+    if (packedKB > limit)
+      throw new Error(`${packedKB} KB packed; the limit in scripts/checkPackages.mjs is ${limit} KB`);
   } catch (error) {
     failed++;
-    console.error(`@dropbp/${name}: ${error.message}\n${error.stdout ?? ''}${error.stderr ?? ''}`);
+    console.error(`${each.name}: ${error.message}\n${error.stdout ?? ''}${error.stderr ?? ''}`);
   }
 }
-process.exitCode = failed > 0 ? 1 : 0;
+printTable(['package', 'packed', 'limit', 'unpacked', 'files'], rows);
+console.log(failed === 0 ? `${rows.length} packages are fine` : `${failed} packages are not fine`);
+process.exitCode = failed > 0 || rows.length === 0 ? 1 : 0;
+
+/** What every manifest must say. */
+function checkManifest({ folder, manifest }) {
+  const expected = {
+    license: 'Apache-2.0',
+    type: 'module',
+    'engines.node': '>=20.19',
+    'publishConfig.access': 'public',
+    'publishConfig.provenance': true,
+    'repository.url': repository.url,
+    'repository.directory': `packages/${basename(folder)}`,
+  };
+  for (const [path, value] of Object.entries(expected)) {
+    const found = path.split('.').reduce((object, key) => object?.[key], manifest);
+    if (found !== value)
+      throw new Error(`package.json: ${path} is ${JSON.stringify(found)}, not ${JSON.stringify(value)}`);
+  }
+  if (manifest.sideEffects === undefined) throw new Error('package.json does not say which files have side effects');
+  const dependsOnTfjs = manifest.dependencies?.['@tensorflow/tfjs'] !== undefined;
+  if (dependsOnTfjs && manifest.bin === undefined) throw new Error('@tensorflow/tfjs must be a peer dependency');
+}
+
+function printTable(head, body) {
+  const widths = head.map((_, i) => Math.max(...[head, ...body].map(row => row[i].length)));
+  const line = row => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
+  console.log([line(head), ...body.map(line)].join('\n'));
+}
 
 function run(command, args, cwd) {
   return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: 'pipe' });

@@ -16,6 +16,10 @@ const checks = {
   types: ['npx tsc --noEmit'],
   build: ['npx pnpm run build'],
   packages: ['node scripts/checkPackages.mjs'],
+  install: ['node scripts/checkInstall.mjs'],
+  api: ['npx typedoc'],
+  copies: ['node scripts/checkCopies.mjs'],
+  workflows: ['node scripts/checkWorkflows.mjs'],
   start: ['npm start'],
   examples: ['node scripts/runExamples.mjs'],
   readmes: ['node scripts/runReadmes.mjs'],
@@ -27,6 +31,11 @@ const checks = {
     // Vulkan on the CPU, for machines without a GPU.
     'ls /usr/share/vulkan/icd.d/lvp_icd*.json || (apt-get update && apt-get install --yes --no-install-recommends libvulkan1 mesa-vulkan-drivers)',
     { run: 'npx vitest run --config vitest.webgpu.config.ts', vitest: true },
+  ],
+  browser: [
+    'which chromium || (apt-get update && apt-get install --yes --no-install-recommends chromium)',
+    'npx pnpm run build',
+    { run: 'npx vitest run --config vitest.browser.config.ts', vitest: true },
   ],
   'tfjs-node': [
     // The first time it downloads 274 MB; on a machine that is not Linux on x64 it fails and says so.

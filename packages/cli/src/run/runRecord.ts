@@ -59,19 +59,26 @@ export interface RunRecord {
   readonly options: Readonly<Record<string, unknown>>;
   /** The model that was fine-tuned. */
   readonly model: {
+    /** A folder, a file or a hub id. */
     readonly source: string;
+    /** `model_type` of its configuration. */
     readonly architecture: string;
+    /** Numbers in its weights. */
     readonly parameters: number;
+    /** Numbers that were trained. */
     readonly trainable: number;
   };
   /** What was learned from. */
   readonly data: {
+    /** The files. */
     readonly source: string;
     /** What was found, and why. */
     readonly explanation: string;
     /** Rows to learn from; null for a stream. */
     readonly rows: number | null;
+    /** Tokens to learn from. */
     readonly trainTokens: number;
+    /** Tokens to measure with. */
     readonly heldOutTokens: number;
   };
   /** Every step, from the first. */

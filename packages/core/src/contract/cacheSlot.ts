@@ -16,6 +16,8 @@ export interface CacheSlot {
 }
 
 /**
+ * Puts keys and values of a pass to those in a cache.
+ *
  * @param own - keys and values of this pass
  * @returns what the queries see: keys and values of the whole sequence so far; and what to store for the next pass
  */
@@ -23,6 +25,8 @@ export type ExtendCache = (
   own: KeyValue,
   reads: Scope,
 ) => {
+  /** What the queries of this pass see. */
   readonly seen: KeyValue;
+  /** What {@link CacheSlot.store} takes over. */
   readonly stored: KeyValue;
 };

@@ -1,8 +1,12 @@
 /** What values of an `adapter_config.json` may be, for {@link PeftConfigReader.read}. */
 export const peftValues: {
+  /** True or false. */
   readonly flag: (value: unknown) => value is boolean;
+  /** An integer ≥ 1. */
   readonly count: (value: unknown) => value is number;
+  /** A number in [0, 1). */
   readonly shareBelowOne: (value: unknown) => value is number;
+  /** Any text. */
   readonly text: (value: unknown) => value is string;
   /** Names of modules in a list, or a regular expression. */
   readonly names: (value: unknown) => value is string | string[];

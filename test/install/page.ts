@@ -1,0 +1,33 @@
+// What a page that trains needs: every package that a browser may load. Nothing of Node may come with it.
+import * as tf from '@tensorflow/tfjs';
+import { compose } from '@dropbp/compose';
+import { scaleGradient } from '@dropbp/core';
+import { dropBP } from '@dropbp/dropbp';
+import { createModel } from '@dropbp/models';
+import { fullFineTune } from '@dropbp/peft-full';
+import { ia3 } from '@dropbp/peft-ia3';
+import { lora } from '@dropbp/peft-lora';
+import { prefixTuning } from '@dropbp/peft-prefix';
+import { train } from '@dropbp/train';
+
+const adapters = { full: () => fullFineTune(), ia3: () => ia3(), lora: () => lora({ targetModules: 'all-linear' }) };
+const prefix = () => prefixTuning({ numVirtualTokens: 4 });
+
+export async function run(kind: keyof typeof adapters | 'prefix'): Promise<number[]> {
+  const sizes = {
+    vocab_size: 16,
+    hidden_size: 32,
+    intermediate_size: 64,
+    num_hidden_layers: 2,
+    num_attention_heads: 4,
+  };
+  const model = createModel({ model_type: 'llama', ...sizes }, { seed: 1 });
+  const tuned = compose(model, kind === 'prefix' ? prefix() : adapters[kind](), dropBP({ rate: 0.5 }));
+  const inputIds = tf.tensor2d([[1, 2, 3, 4]], undefined, 'int32');
+  const losses: number[] = [];
+  for await (const { loss } of train(tuned, [{ inputIds, labels: inputIds }], { steps: 1, learningRate: 0.01 }))
+    losses.push(loss);
+  return [...losses, ...(await scaleGradient(tf.tensor1d([1]), 1).data())];
+}
+
+void run('lora').then(losses => (document.title = losses.join(' ')));
