@@ -58,12 +58,19 @@ const adapters: Readonly<Record<string, () => Adapter>> = {
   full: () => fullFineTune({ takeOver: true }),
 };
 
+if (values.backend === 'tensorflow') await registerTfjsNode();
 if (values.backend === 'wasm') await import('@tensorflow/tfjs-backend-wasm');
 if (values.backend === 'ort') await import('@dropbp/tfjs-backend-ort');
 await tf.setBackend(values.backend);
 const model = await modelToMeasure();
 const engine = await engineTime();
 console.log(JSON.stringify(tokens > 0 ? await measureTokens(model) : await measureSteps(model)));
+
+/** Of tfjs-node, which test/tfjs-node/build.mjs builds. */
+async function registerTfjsNode(): Promise<void> {
+  const name = '@tensorflow/tfjs-node';
+  await import(name);
+}
 
 function modelToMeasure(): Model | Promise<Model> {
   if (values.model === '')

@@ -59,6 +59,17 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
     // As many steps as take the time of the run without drops, by FLOPs.
     ...RATES.flatMap(rate => like(`${OURS} ${rate}`, [at(OURS, rate, ours, 2 / (2 - rate))])),
   ],
+  /** Rates by depth, whose draws leave every gradient exact, at each rate. */
+  depth: () => RATES.map(rate => at('depth', rate, { allocation: 'depth' })),
+  /** The most concentrated rates by sensitivity: close to freezing. */
+  linear: () =>
+    RATES.map(rate => at('linear pivotal, maxRate 1', rate, { allocation: 'linear', sampling: 'pivotal', maxRate: 1 })),
+  /** Fewer adapted layers, each with a learning rate of its own. */
+  upper: layers =>
+    [0.5, 0.75].map(share => ({
+      name: `upper ${Math.round((1 - share) * 1000) / 10} % of the layers`,
+      layers: Array.from({ length: Math.max(1, Math.round(layers * (1 - share))) }, (_, i) => layers - 1 - i).reverse(),
+    })),
   /** What could decide it. */
   variations: () =>
     like(`${OURS} 0.75`, [

@@ -1,5 +1,6 @@
 import { problem } from '@dropbp/basics';
 import { allocateRates } from './allocateRates.ts';
+import { depthRates } from './depthRates.ts';
 import type { DropBPSettings } from './dropBP.ts';
 import type { DropBranch } from './dropSchedule.ts';
 import { reachableRate, referenceRates } from './referenceRates.ts';
@@ -35,11 +36,16 @@ export function branchRates(settings: DropBPSettings, branches: readonly DropBra
     if (takingPart.length === leading.length || target === 0) return target;
     return (target * sum(costs, leading)) / sum(costs, takingPart);
   };
+  const lastTrained = takingPart.findLastIndex(i => branches[i]!.trains ?? true);
+  const inFrontOfLastTrained = (costs: readonly number[]): number =>
+    sum(costs, lastTrained < 0 ? takingPart : takingPart.slice(0, lastTrained));
   const largestRate = (costs: readonly number[], isAllocated: boolean): number => {
+    const all = sum(costs, leading);
+    if (all === 0) return 0;
+    if (method === 'depth') return inFrontOfLastTrained(costs) / all;
     const own = takingPart.map(i => costs[i]!);
     const ofOwn = !isAllocated ? 1 : method === 'reference' ? largestOfReference(own, minRate) : maxRate!;
-    const all = sum(costs, leading);
-    return all === 0 ? 0 : (ofOwn * sum(costs, takingPart)) / all;
+    return (ofOwn * sum(costs, takingPart)) / all;
   };
   return {
     takingPart,
@@ -49,21 +55,27 @@ export function branchRates(settings: DropBPSettings, branches: readonly DropBra
       const rates = branches.map(() => 0);
       if (target === 0) return rates;
       const rate = rateOfTakingPart(target, costs);
-      const isPart = takingPart.length < branches.length;
-      if (!(rate < 1) || (isPart && target > largestRate(costs, sensitivities !== undefined))) {
+      const isBound = method === 'depth' || takingPart.length < branches.length;
+      if (!(rate < 1) || (isBound && target > largestRate(costs, sensitivities !== undefined))) {
         throw unreachable(target, largestRate(costs, sensitivities !== undefined));
       }
-      const own =
-        sensitivities === undefined
-          ? takingPart.map(() => rate)
-          : allocateRates({
-              sensitivities: takingPart.map(i => sensitivities[i]!),
-              flops: takingPart.map(i => costs[i]!),
-              rate,
-              minRate: Math.min(minRate, rate),
-              ...(maxRate !== undefined && { maxRate }),
-              method,
-            });
+      const flops = takingPart.map(i => costs[i]!);
+      const ownRates = (): number[] => {
+        if (method === 'depth') {
+          const budget = rate * sum(costs, takingPart);
+          return depthRates({ flops, budget, most: inFrontOfLastTrained(costs) });
+        }
+        if (sensitivities === undefined) return takingPart.map(() => rate);
+        return allocateRates({
+          sensitivities: takingPart.map(i => sensitivities[i]!),
+          flops,
+          rate,
+          minRate: Math.min(minRate, rate),
+          ...(maxRate !== undefined && { maxRate }),
+          method,
+        });
+      };
+      const own = ownRates();
       takingPart.forEach((branch, i) => (rates[branch] = own[i]!));
       return rates;
     },

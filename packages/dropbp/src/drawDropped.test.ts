@@ -27,7 +27,7 @@ describe('drawDropped', () => {
     [{ flops: [1, -1] }, 'flops[1] is not usable; got -1'],
     [
       { method: 'pivot' },
-      'method is unknown; got "pivot"; expected one of reference, bernoulli, pivotal; did you mean \'pivotal\'?',
+      'method is unknown; got "pivot"; expected one of reference, bernoulli, pivotal, nested; did you mean \'pivotal\'?',
     ],
     [{ seed: 1 }, "drawDropped() does not know the option 'seed'"],
   ])('refuses %j', (change, message) => {

@@ -1,6 +1,7 @@
 import { checkNumber, checkOptions, ranges } from '@dropbp/basics';
 import { bernoulliDraw } from './bernoulliDraw.ts';
 import { checkChoice } from './checkChoice.ts';
+import { nestedDraw } from './nestedDraw.ts';
 import { pivotalDraw } from './pivotalDraw.ts';
 import { referenceDraw } from './referenceDraw.ts';
 import { amount, checkNumbers, checkSameLength } from './checkNumbers.ts';
@@ -10,8 +11,10 @@ import { amount, checkNumbers, checkSameLength } from './checkNumbers.ts';
  * - `reference`: the authors' way, independent drops topped up to at least `rate` of the branches; drops somewhat more than asked
  * - `bernoulli`: independent drops at exactly the rates; the FLOPs of a step vary most
  * - `pivotal`: drops at exactly the rates, and the FLOPs of every step within one branch of their mean
+ * - `nested`: one number for all: of two branches the one of the higher rate is dropped whenever the other is. For rates that fall
+ *   with depth, as `allocation: 'depth'` gives them; the FLOPs of a step vary, those of several steps hardly
  */
-export type SamplingMethod = 'reference' | 'bernoulli' | 'pivotal';
+export type SamplingMethod = 'reference' | 'bernoulli' | 'pivotal' | 'nested';
 
 /** What `drawDropped` takes. */
 export interface DrawDroppedOptions {
@@ -19,7 +22,7 @@ export interface DrawDroppedOptions {
   readonly rates: readonly number[];
   /** The share of branches to which `reference` tops up, in [0, 1]. The other methods follow `rates` alone. */
   readonly rate: number;
-  /** Gives numbers in [0, 1). Called once per branch in branch order; by `pivotal` twice per branch, first for the order of the branches. */
+  /** Gives numbers in [0, 1). Called once per branch in branch order; by `pivotal` twice per branch, first for the order of the branches; by `nested` once. */
   readonly random: () => number;
   /** @defaultValue 'reference' */
   readonly method?: SamplingMethod;
@@ -32,7 +35,7 @@ export interface DrawDroppedOptions {
   readonly trained?: readonly boolean[];
 }
 
-export const samplingMethods: readonly SamplingMethod[] = ['reference', 'bernoulli', 'pivotal'];
+export const samplingMethods: readonly SamplingMethod[] = ['reference', 'bernoulli', 'pivotal', 'nested'];
 
 /**
  * Draws which branches skip their backward pass in a step.
@@ -51,8 +54,8 @@ export function drawDropped(options: DrawDroppedOptions): boolean[] {
   checkSameLength('flops', flops, 'rates', rates.length);
   const trained = options.trained ?? rates.map(() => true);
   checkSameLength('trained', trained, 'rates', rates.length);
-  const uniforms = (): number[] => {
-    const values = rates.map(() => random());
+  const uniforms = (count = rates.length): number[] => {
+    const values = Array.from({ length: count }, () => random());
     checkNumbers('random()', values, ranges.shareBelowOne);
     return values;
   };
@@ -61,6 +64,8 @@ export function drawDropped(options: DrawDroppedOptions): boolean[] {
       return referenceDraw(rates, uniforms(), rate);
     case 'bernoulli':
       return bernoulliDraw(rates, uniforms());
+    case 'nested':
+      return nestedDraw(rates, uniforms(1)[0]!);
     case 'pivotal': {
       const keys = uniforms();
       const shuffled = keys.map((_, i) => i).sort((i, j) => keys[i]! - keys[j]!);

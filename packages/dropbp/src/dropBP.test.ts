@@ -28,7 +28,7 @@ describe('dropBP', () => {
     [{ rate: 0.5, seed: 0.5 }, 'seed is not usable; got 0.5'],
     [
       { rate: 0.5, sampling: 'pivot' },
-      'sampling is unknown; got "pivot"; expected one of reference, bernoulli, pivotal; did you mean \'pivotal\'?',
+      'sampling is unknown; got "pivot"; expected one of reference, bernoulli, pivotal, nested; did you mean \'pivotal\'?',
     ],
     [{ rate: 0.5, allocation: 'x' }, 'allocation is unknown; got "x"'],
     [

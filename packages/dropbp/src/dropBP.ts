@@ -32,14 +32,17 @@ export interface DropBPOptions {
   readonly schedule?: RateSchedule;
   /** Branches of this kind alone are dropped; the budget still counts all. @defaultValue both kinds */
   readonly only?: 'attention' | 'mlp';
-  /** When sensitivities are measured; `false` = never. @defaultValue `{ at: 0.1 }`; `false` where `sensitivities` are given */
+  /** When sensitivities are measured; `false` = never. @defaultValue `{ at: 0.1 }`; `false` where `sensitivities` are given, or none are needed */
   readonly calibration?: Calibration | false;
   /** Those of an earlier run, one for each branch: rates are allocated from the first step on. @defaultValue none: every branch has the same rate until calibration */
   readonly sensitivities?: readonly number[];
-  /** How a step's branches are drawn. @defaultValue 'reference'; 'pivotal' with `memory`, which knows no other */
+  /** How a step's branches are drawn. @defaultValue 'reference'; 'nested' with `allocation: 'depth'`; 'pivotal' with `memory`, which knows no other */
   readonly sampling?: SamplingMethod;
-  /** How rates follow from sensitivities. @defaultValue 'reference' */
-  readonly allocation?: AllocationMethod;
+  /**
+   * How rates follow from sensitivities; or `'depth'`, which needs none: they fall from the first branch to the last, and a step
+   * drops the lowest branches up to a cut. @defaultValue 'reference'
+   */
+  readonly allocation?: AllocationMethod | 'depth';
   /**
    * Multiplies the backward pass of a kept branch by 1/(1 − its rate), which makes the gradient unbiased where branches are
    * dropped independently ('bernoulli'), and comes near to it otherwise. @defaultValue false, as the authors
@@ -51,20 +54,31 @@ export interface DropBPOptions {
 
 /** The options with their defaults filled in: JSON-safe. What has no effect is left out. */
 export interface DropBPSettings extends Budget {
+  /** See {@link DropBPOptions.minRate}. */
   readonly minRate: number;
+  /** See {@link DropBPOptions.maxRate}. */
   readonly maxRate?: number;
+  /** See {@link DropBPOptions.schedule}. */
   readonly schedule?: Required<RateSchedule>;
+  /** See {@link DropBPOptions.only}. */
   readonly only?: 'attention' | 'mlp';
+  /** See {@link DropBPOptions.calibration}. */
   readonly calibration: CalibrationSettings | false;
+  /** See {@link DropBPOptions.sensitivities}. */
   readonly sensitivities?: readonly number[];
+  /** See {@link DropBPOptions.sampling}. */
   readonly sampling: SamplingMethod;
-  readonly allocation: AllocationMethod;
+  /** See {@link DropBPOptions.allocation}. */
+  readonly allocation: AllocationMethod | 'depth';
+  /** See {@link DropBPOptions.rescale}. */
   readonly rescale?: Required<Rescale>;
+  /** See {@link DropBPOptions.seed}. */
   readonly seed: number;
 }
 
 /** A policy: how much to drop and how to choose. It knows no model yet and holds no state, so runs can share it. */
 export interface DropBP {
+  /** The options, defaults filled in. */
   readonly options: DropBPSettings;
   /**
    * Begins a run on the branches of a model, in branch order.

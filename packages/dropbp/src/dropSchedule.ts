@@ -4,6 +4,7 @@ import { firstCalibration } from './calibration.ts';
 import { amount, checkNumbers, checkSameLength } from './checkNumbers.ts';
 import { drawDropped } from './drawDropped.ts';
 import type { DropBPSettings } from './dropBP.ts';
+import { evenUniform } from './nestedDraw.ts';
 import { rateAt } from './rateSchedule.ts';
 import { gradientScale } from './rescale.ts';
 import { readState, type DropScheduleState } from './scheduleState.ts';
@@ -152,7 +153,7 @@ export function startSchedule(settings: DropBPSettings, branches: readonly DropB
       drawDropped({
         rates: of(own),
         rate: allocation.rateOfTakingPart(target, costs),
-        random: seededRandom(seed, step),
+        random: sampling === 'nested' ? () => evenUniform(seed, step) : seededRandom(seed, step),
         method: sampling,
         flops: of(costs),
         trained: of(branches).map(branch => branch.trains ?? true),

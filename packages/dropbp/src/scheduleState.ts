@@ -4,7 +4,9 @@ import type { DropBPSettings } from './dropBP.ts';
 
 /** A schedule in a checkpoint. The options are there so that a run is not continued with others unnoticed. */
 export interface DropScheduleState {
+  /** The options that the run began with. */
   readonly options: DropBPSettings;
+  /** The drop rate of each branch. */
   readonly rates: readonly number[];
   /** null before calibration. */
   readonly sensitivities: readonly number[] | null;

@@ -1,5 +1,5 @@
 import { checkNumber, checkOptions, problem } from '@dropbp/basics';
-import { allocationMethods, type AllocationMethod } from './allocateRates.ts';
+import { allocationMethods } from './allocateRates.ts';
 import { settleBudget, type Budget } from './budget.ts';
 import { settleCalibration } from './calibration.ts';
 import { checkChoice } from './checkChoice.ts';
@@ -8,6 +8,8 @@ import { samplingMethods, type SamplingMethod } from './drawDropped.ts';
 import type { DropBPOptions, DropBPSettings } from './dropBP.ts';
 import { settleSchedule } from './rateSchedule.ts';
 import { settleRescale } from './rescale.ts';
+
+type Allocation = DropBPSettings['allocation'];
 
 const known = [
   ...['rate', 'timeSaved', 'memory', 'minRate', 'maxRate', 'schedule', 'only', 'calibration', 'sensitivities'],
@@ -20,16 +22,17 @@ export function settle(options: DropBPOptions): DropBPSettings {
   const budget = settleBudget(options);
   const { minRate = 0, only, sensitivities, allocation = 'reference', seed = 526 } = options;
   checkNumber('dropbp', 'minRate', minRate, within(0, Math.min(budget.rate ?? 1, 0.9)));
-  checkChoice('allocation', allocation, allocationMethods);
+  checkChoice('allocation', allocation, [...allocationMethods, 'depth'] as const);
+  if (allocation === 'depth') refuseWithDepth(options);
   if (only !== undefined) checkChoice('only', only, ['attention', 'mlp']);
   if (sensitivities !== undefined) checkNumbers('sensitivities', sensitivities, amount);
   const isSeed = (v: number): boolean => Number.isInteger(v) && v >= 0 && v < 2 ** 32;
   checkNumber('dropbp', 'seed', seed, { accepts: isSeed, expected: 'an integer in [0, 2^32)' });
-  const sampling = settleSampling(options.sampling, budget);
+  const sampling = settleSampling(options.sampling, allocation, budget);
   const calibration = settleCalibration(
-    options.calibration === undefined && sensitivities ? false : options.calibration,
+    options.calibration === undefined && (sensitivities || allocation === 'depth') ? false : options.calibration,
   );
-  if (calibration === false && sensitivities === undefined) refuseIdle(options);
+  if (calibration === false && sensitivities === undefined && allocation !== 'depth') refuseIdle(options);
   const schedule = options.schedule === undefined ? undefined : settleSchedule(options.schedule);
   if (schedule !== undefined && budget.rate === undefined) {
     throw problem('dropbp', { what: 'schedule moves a rate', got: budget, fix: 'give rate, or leave out schedule' });
@@ -51,9 +54,13 @@ export function settle(options: DropBPOptions): DropBPSettings {
   });
 }
 
-function settleSampling(sampling: SamplingMethod | undefined, { memory }: Budget): SamplingMethod {
+function settleSampling(
+  sampling: SamplingMethod | undefined,
+  allocation: Allocation,
+  { memory }: Budget,
+): SamplingMethod {
   if (sampling !== undefined) checkChoice('sampling', sampling, samplingMethods);
-  if (memory === undefined) return sampling ?? 'reference';
+  if (memory === undefined) return sampling ?? (allocation === 'depth' ? 'nested' : 'reference');
   if (sampling === undefined || sampling === 'pivotal') return 'pivotal';
   throw problem('dropbp', {
     what: `sampling '${sampling}' can keep too much in a step for a budget of memory`,
@@ -62,7 +69,8 @@ function settleSampling(sampling: SamplingMethod | undefined, { memory }: Budget
   });
 }
 
-function settleMaxRate(maxRate: number | undefined, allocation: AllocationMethod, minRate: number): number | undefined {
+function settleMaxRate(maxRate: number | undefined, allocation: Allocation, minRate: number): number | undefined {
+  if (allocation === 'depth') return undefined;
   if (allocation !== 'reference') {
     const settled = maxRate ?? 0.9;
     checkNumber('dropbp', 'maxRate', settled, within(minRate, 1));
@@ -73,6 +81,21 @@ function settleMaxRate(maxRate: number | undefined, allocation: AllocationMethod
     what: "maxRate has no effect on allocation 'reference', whose rates end at 0.9",
     got: maxRate,
     fix: "leave it out, or use allocation: 'minimax'",
+  });
+}
+
+/** What has no effect where rates follow from depth alone. */
+function refuseWithDepth({ minRate = 0, maxRate, calibration = false, sensitivities }: DropBPOptions): void {
+  const idle = [
+    ...(minRate > 0 ? ['minRate'] : []),
+    ...(maxRate !== undefined ? ['maxRate'] : []),
+    ...(calibration !== false ? ['calibration'] : []),
+    ...(sensitivities !== undefined ? ['sensitivities'] : []),
+  ];
+  if (idle.length === 0) return;
+  throw problem('dropbp', {
+    what: `${idle.join(' and ')} would have no effect with allocation 'depth', where rates follow from depth alone`,
+    fix: `leave out ${idle.join(' and ')}, or use another allocation`,
   });
 }
 

@@ -1,0 +1,87 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { depthRates } from './depthRates.ts';
+import { dropBP, type DropBPOptions } from './dropBP.ts';
+
+const branches = (flops: readonly number[], trains: (i: number) => boolean = () => true) =>
+  flops.map((own, i) => ({ flops: own, trains: trains(i) }));
+const dropsOf = (
+  options: DropBPOptions,
+  own: ReturnType<typeof branches>,
+  steps: number,
+): { rates: readonly number[]; drops: boolean[][] } => {
+  const schedule = dropBP(options).start(own);
+  return { rates: schedule.rates, drops: Array.from({ length: steps }, (_, step) => schedule.draw(step)) };
+};
+
+describe("allocation 'depth'", () => {
+  it('moves the cut as far as the budget and the last branch allow', () => {
+    const rates = (rate: number) => dropBP({ rate, allocation: 'depth' }).start(branches([1, 1, 1, 1])).rates;
+    expect(rates(0.25)).toEqual([0.75, 0.25, 0, 0]);
+    expect(rates(0.5)).toEqual([1, 0.75, 0.25, 0]);
+    expect(rates(0.75)).toEqual([1, 1, 1, 0]);
+    expect(() => rates(0.8)).toThrow('do not reach the budget; got 0.8; expected at most 0.75');
+  });
+
+  it('meets every budget exactly, by rates that fall with depth', () => {
+    const cost = fc.integer({ min: 0, max: 1000 });
+    fc.assert(
+      fc.property(fc.array(cost, { minLength: 2, maxLength: 40 }), fc.double({ min: 0, max: 1, noNaN: true }), (flops, share) => {
+        const most = flops.slice(0, -1).reduce((a, b) => a + b, 0);
+        const budget = share * most;
+        const rates = depthRates({ flops, budget, most });
+        expect(flops.reduce((sum, own, i) => sum + own * rates[i]!, 0)).toBeCloseTo(budget, 6);
+        expect(rates.at(-1)).toBe(0);
+        const ofCosting = rates.filter((_, i) => flops[i]! > 0);
+        expect(ofCosting.every((rate, i) => i === 0 || rate <= ofCosting[i - 1]! + 1e-12)).toBe(true);
+      }),
+    ); // prettier-ignore
+  });
+
+  it('drops the lowest branches up to a cut, at its rates, a few steps alike', () => {
+    const flops = [142, 270, 142, 270, 142, 270, 142, 270];
+    const { rates, drops } = dropsOf({ rate: 0.5, allocation: 'depth', seed: 7 }, branches(flops), 2000);
+    for (const dropped of drops) expect(dropped.lastIndexOf(true)).toBe(dropped.filter(Boolean).length - 1);
+    rates.forEach((rate, i) => {
+      expect(drops.filter(dropped => dropped[i]).length / drops.length).toBeCloseTo(rate, 2);
+    });
+    const share = (some: boolean[][]): number =>
+      some.flatMap(dropped => flops.filter((_, i) => dropped[i])).reduce((a, b) => a + b, 0) / some.length / 1648;
+    for (let first = 0; first + 13 <= 200; first += 13) {
+      expect(Math.abs(share(drops.slice(first, first + 13)) - 0.5)).toBeLessThan(0.05);
+    }
+  });
+
+  it('keeps the last branch that trains something in every step', () => {
+    const own = branches([1, 1, 1, 1, 1], i => i < 3);
+    const { drops } = dropsOf({ rate: 0.3, allocation: 'depth' }, own, 500);
+    expect(drops.some(dropped => dropped[2])).toBe(false);
+    expect(drops.some(dropped => dropped[1])).toBe(true);
+    expect(() => dropsOf({ rate: 0.5, allocation: 'depth' }, own, 1)).toThrow('expected at most 0.4');
+  });
+
+  it('draws the same from a seed, and something else from another', () => {
+    const of = (seed: number) =>
+      dropsOf({ rate: 0.5, allocation: 'depth', seed }, branches([1, 1, 1, 1, 1, 1]), 20).drops;
+    expect(of(1)).toEqual(of(1));
+    expect(of(1)).not.toEqual(of(2));
+  });
+
+  it('needs no sensitivities', () => {
+    const schedule = dropBP({ rate: 0.5, allocation: 'depth' }).start(branches([1, 1]));
+    expect(schedule.calibrationStep(100)).toBeUndefined();
+    expect(dropBP({ rate: 0.5, allocation: 'depth' }).options).toMatchObject({
+      calibration: false,
+      sampling: 'nested',
+    });
+  });
+
+  it.each([
+    [{ minRate: 0.1 }, 'minRate would have no effect with allocation'],
+    [{ maxRate: 0.9 }, 'maxRate would have no effect with allocation'],
+    [{ sensitivities: [1, 2] }, 'sensitivities would have no effect with allocation'],
+    [{ calibration: { at: 0.1 } }, 'calibration would have no effect with allocation'],
+  ] as const)('refuses %j', (change, message) => {
+    expect(() => dropBP({ rate: 0.5, allocation: 'depth', ...change })).toThrow(message);
+  });
+});
