@@ -31,7 +31,7 @@ const table = {
     'compose',
     'train',
     'data',
-    'mpi',
+    'lazy:mpi',
     'tfjs-backend-ort',
   ],
   testing: ['basics', 'core'],

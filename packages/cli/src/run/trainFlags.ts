@@ -69,6 +69,10 @@ export const trainFlags = {
   seed: number(seedInteger, 'the same seed gives the same run', 1),
   name: { ...text('<text>', 'how tables and charts call the run'), defaultText: 'what it does' },
   backend: backendFlag(),
+  workers: {
+    ...number(positiveInteger, 'processes on this machine that train together, by mpirun and @dropbp/mpi'),
+    defaultText: '1, or those of the MPI launcher that starts this',
+  },
   json: toggle('print the result as one JSON object'),
 };
 
@@ -84,7 +88,7 @@ export const trainSections = {
 };
 
 /** Flags that say how a command is run, and are not kept with the run. */
-export const notOfTheRun: readonly string[] = ['out', 'dryRun', 'config', 'resume', 'overwrite', 'json'];
+export const notOfTheRun: readonly string[] = ['out', 'dryRun', 'config', 'resume', 'overwrite', 'workers', 'json'];
 
 /** The values of {@link trainFlags}. */
 export type TrainFlagValues = FlagValues<typeof trainFlags>;

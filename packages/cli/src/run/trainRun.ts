@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Problem, writeAtomically } from '@dropbp/basics';
-import { listCheckpoints, restoreCheckpoint } from '@dropbp/train';
+import { listCheckpoints, restoreCheckpoint, type Comm } from '@dropbp/train';
 import type { RunEvent } from '../log/runEvent.ts';
 import { openRunLog } from '../log/runLog.ts';
 import { renderReport } from '../report/renderReport.ts';
@@ -18,6 +18,8 @@ import { trainSteps } from './trainSteps.ts';
 /** What {@link trainRun} takes beside the run. */
 export interface TrainRunOptions {
   readonly folder: RunFolder;
+  /** This is rank 0 of its ranks. */
+  readonly comm: Comm;
   readonly terminal: Terminal;
   readonly interruption: Pick<Interruption, 'signal'>;
   readonly backend: string;
@@ -34,7 +36,7 @@ export interface TrainRunOptions {
  * @returns the record; `ended` says whether the run is over
  */
 export async function trainRun(run: PreparedRun, options: TrainRunOptions): Promise<RunRecord> {
-  const { folder, terminal, interruption, backend, startedAt, onUnderWay } = options;
+  const { folder, comm, terminal, interruption, backend, startedAt, onUnderWay } = options;
   const { settings, tuned } = run;
   const { past, log } = await openRunLog(folder.log, folder.stepsDone);
   const board = tensorBoardWriter(folder.tensorBoard, folder.stepsDone + 1);
@@ -60,7 +62,7 @@ export async function trainRun(run: PreparedRun, options: TrainRunOptions): Prom
   let ended;
   try {
     ended = await trainSteps(run, {
-      ...{ folder, observer, onUnderWay, stop: interruption.signal },
+      ...{ folder, comm, observer, onUnderWay, stop: interruption.signal },
       onEvaluated: () => report(record(null)),
     });
   } finally {

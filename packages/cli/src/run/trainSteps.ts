@@ -1,4 +1,14 @@
-import { adamW, constant, cosine, evaluateLoss, linear, train, type Schedule, type TrainStep } from '@dropbp/train';
+import {
+  adamW,
+  constant,
+  cosine,
+  evaluateLoss,
+  linear,
+  train,
+  type Comm,
+  type Schedule,
+  type TrainStep,
+} from '@dropbp/train';
 import type { RunObserver } from '../log/runObserver.ts';
 import type { PreparedRun } from './preparedRun.ts';
 import type { RunFolder } from './runFolder.ts';
@@ -8,7 +18,9 @@ import type { RunSettings } from './runSettings.ts';
 
 /** What {@link trainSteps} takes. */
 export interface TrainStepsOptions {
-  readonly folder: RunFolder;
+  readonly folder: Pick<RunFolder, 'checkpoints' | 'stepsDone'>;
+  /** All ranks of the run call this; rank 0 alone writes. */
+  readonly comm: Comm;
   readonly observer: RunObserver;
   /** Ends the run behind the step under way. */
   readonly stop: AbortSignal;
@@ -26,19 +38,19 @@ export interface TrainStepsOptions {
  */
 export async function trainSteps(
   { settings, tuned, data, dataset, tokenizer, prompt, sampleTokens }: PreparedRun,
-  { folder, observer, stop, onUnderWay, onEvaluated }: TrainStepsOptions,
+  { folder, comm, observer, stop, onUnderWay, onEvaluated }: TrainStepsOptions,
 ): Promise<TrainStep['ended']> {
   const { steps, learningRate, weightDecay, accumulation, maxGradientNorm, seed, patience } = settings;
   const { saveEvery, keepCheckpoints, evaluateEvery } = settings;
   const { heldOut } = data;
   const isChat = dataset.format.name === 'chat';
   const sample = async (step: number): Promise<void> => {
-    if (sampleTokens === 0) return;
+    if (sampleTokens === 0 || comm.rank > 0) return;
     const written = await sampleText(tuned, tokenizer, { prompt, isChat, maxNewTokens: sampleTokens, seed });
     observer.observe({ type: 'sample', step, text: written });
   };
   if (folder.stepsDone === 0) {
-    if (heldOut) observer.observe({ type: 'heldOut', step: 0, loss: await evaluateLoss(tuned, heldOut()) });
+    if (heldOut) observer.observe({ type: 'heldOut', step: 0, loss: await evaluateLoss(tuned, heldOut(), comm) });
     await sample(0);
   }
 
@@ -51,7 +63,7 @@ export async function trainSteps(
   let ended: TrainStep['ended'];
   try {
     for await (const step of train(tuned, data.train, {
-      ...{ steps, optimizer, accumulation, maxGradientNorm, seed, stop },
+      ...{ steps, optimizer, accumulation, maxGradientNorm, seed, stop, comm },
       schedule: scheduleOf(settings),
       checkpoints: { directory: folder.checkpoints, every: saveEvery, keep: keepCheckpoints, resume: true },
       ...(evaluate && { evaluate }),

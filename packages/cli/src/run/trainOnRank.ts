@@ -1,0 +1,101 @@
+import { problem } from '@dropbp/basics';
+import { fromRoot, type Comm } from '@dropbp/train';
+import { noteData } from '../data/noteData.ts';
+import type { ExitCode } from '../flags/command.ts';
+import { listenForInterruption } from '../terminal/interruption.ts';
+import { statusLine } from '../terminal/statusLine.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { dryRun, showDryRun } from './dryRun.ts';
+import { prepareRun } from './preparedRun.ts';
+import { openRunFolder, readRunOptions, type RunFolder } from './runFolder.ts';
+import { showResult } from './showResult.ts';
+import { startBackend } from './startBackend.ts';
+import { notOfTheRun, type TrainFlagValues } from './trainFlags.ts';
+import { trainRun } from './trainRun.ts';
+import { trainSteps } from './trainSteps.ts';
+
+/**
+ * `dropbp train` on one of the ranks of a run, which all call this. Rank 0 says what is done and has the folder, which the others
+ * need not see.
+ */
+export async function trainOnRank(
+  given: TrainFlagValues,
+  comm: Comm,
+  terminal: Terminal,
+): Promise<ExitCode | undefined> {
+  let folder: RunFolder | undefined;
+  const { flags, startedAt, stepsDone } = await fromRoot(comm, async () => {
+    checkBatch(given, comm);
+    folder = await openRunFolder(given.out, given);
+    const stored = given.resume ? await readRunOptions(given.out) : undefined;
+    const startedAt = typeof stored?.startedAt === 'string' ? stored.startedAt : new Date().toISOString();
+    return { flags: given, startedAt, stepsDone: folder.stepsDone };
+  });
+  const backend = await startBackend(flags.backend, terminal);
+  const run = await prepareRun(flags, startedAt, statusLine(terminal));
+  if (flags.dryRun) {
+    const plan = comm.rank === 0 ? await dryRun(run) : undefined;
+    if (plan)
+      terminal.out(flags.json ? `${JSON.stringify(plan, undefined, 2)}\n` : showDryRun(plan, terminal.outHasColor));
+    return undefined;
+  }
+  noteData(run.dataset, run.data, terminal);
+  const options = { startedAt, flags: flagsOfRun(flags) };
+  await fromRoot(comm, () => folder!.begin(options));
+  if (stepsDone > 0) terminal.notes(`Going on after step ${stepsDone}\n`);
+  const interruption = listenForInterruption(terminal, 'Finishing this step; Ctrl-C again ends at once');
+  try {
+    if (folder === undefined) {
+      await trainSteps(run, {
+        ...silent,
+        comm,
+        stop: interruption.signal,
+        folder: { checkpoints: flags.out, stepsDone },
+      });
+      return interruption.exitCode();
+    }
+    const own = folder;
+    const record = await trainRun(run, {
+      ...{ folder: own, comm, terminal, interruption, backend, startedAt },
+      onUnderWay: () => (stepsDone > 0 ? own.goOn(options) : Promise.resolve()),
+    });
+    if (record.ended?.why === 'stop') {
+      terminal.notes(`Stopped after step ${record.ended.keptStep}, with all that is needed to go on:\n`);
+      terminal.notes(`  dropbp train --resume --out ${shellWord(flags.out)}\n`);
+      return interruption.exitCode();
+    }
+    showResult(record, flags, terminal);
+    return undefined;
+  } finally {
+    interruption.release();
+    run.tuned.dispose();
+    run.tuned.model.dispose();
+  }
+}
+
+/** A rank that has nothing to tell. */
+const silent = {
+  observer: { observe: (): void => undefined, close: (): void => undefined },
+  onUnderWay: (): Promise<void> => Promise.resolve(),
+  onEvaluated: (): Promise<void> => Promise.resolve(),
+};
+
+function checkBatch({ batch }: TrainFlagValues, { size }: Comm): void {
+  if (batch % size === 0) return;
+  throw problem('cli', {
+    what: '--batch cannot be dealt evenly to the ranks',
+    got: `${batch} sequences for ${size} ranks`,
+    expected: `a multiple of ${size}: the sequences of all ranks together`,
+    fix: `give --batch ${Math.ceil(batch / size) * size}, or start another number of ranks`,
+  });
+}
+
+/** What a run goes on with: not how this command was asked for it. */
+function flagsOfRun(flags: TrainFlagValues): object {
+  return Object.fromEntries(Object.entries(flags).filter(([key]) => !notOfTheRun.includes(key)));
+}
+
+/** A path as a shell takes it. */
+function shellWord(path: string): string {
+  return /^[\w./:@%+=,-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
+}
