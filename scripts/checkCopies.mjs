@@ -1,9 +1,9 @@
-// Finds lines that are written twice: ten or more in a row, imports, comments and brackets aside.
+// Finds lines that are written twice: nine or more in a row, imports, comments and brackets aside.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const least = 10;
+const least = 9;
 // Tests may repeat what they set up, and examples stand alone.
 const isLeftOut = path => /\.test\.ts$|\/test\/|^test\/|^examples\/|\.generated\.|fixtures/.test(path);
 

@@ -6,12 +6,17 @@ import { cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { bundlePage } from './bundlePage.mjs';
+import { installedMB } from './installedSize.mjs';
 import { localRegistry } from './localRegistry.mjs';
 import { emptyFolder, pack, publicPackages, root } from './packPackages.mjs';
+import { printTable } from './printTable.mjs';
 
 const nodeVersions = [20, 24, 26];
-/** Most megabytes of node_modules with everything of ours in it. TensorFlow.js alone is 250. */
+/** Most megabytes of node_modules with everything of ours in it. TensorFlow.js alone has 270. */
 const mostMB = 450;
+/** Most megabytes of one package with what it depends on, peers aside. The command brings TensorFlow.js along. */
+const mostInstalledMB = { '@dropbp/cli': 360, '@dropbp/tfjs-backend-ort': 50 };
+const mostInstalledMBOfOthers = 10;
 const mostPageKB = 1300;
 
 const managers = process.argv.length > 2 ? process.argv.slice(2) : ['npm', 'pnpm'];
@@ -76,10 +81,26 @@ async function check(manager) {
   console.log(`${manager}: dropbp --version says ${command}`);
 
   if (manager !== 'npm') return;
+  checkSizes(project, names);
   const kilobytes = await bundlePage(project, 'page.html');
   console.log(`page: ${kilobytes.plain} KB, ${kilobytes.gzip} KB compressed`);
   if (kilobytes.plain > mostPageKB)
     throw new Error(`the page has ${kilobytes.plain} KB; the limit is ${mostPageKB} KB`);
+}
+
+/** What each package brings along. */
+function checkSizes(project, names) {
+  const sizes = names.map(name => ({
+    name,
+    size: installedMB(project, name),
+    limit: mostInstalledMB[name] ?? mostInstalledMBOfOthers,
+  }));
+  printTable(
+    ['installed with what it depends on', 'size', 'limit'],
+    sizes.map(({ name, size, limit }) => [name, `${size.toFixed(1)} MB`, `${limit} MB`]),
+  );
+  const large = sizes.filter(({ size, limit }) => size > limit).map(({ name }) => name);
+  if (large.length > 0) throw new Error(`larger than the limit in scripts/checkInstall.mjs: ${large.join(', ')}`);
 }
 
 /** Of ONNX Runtime, what this platform needs and nothing else. */

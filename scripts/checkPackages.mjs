@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { emptyFolder, pack, publicPackages, root } from './packPackages.mjs';
+import { printTable } from './printTable.mjs';
 
 /** Most kilobytes that a package may have packed. Where one needs more, look first at what came in. */
 const mostKB = { '@dropbp/cli': 200, '@dropbp/data': 160, '@dropbp/models': 180, '@dropbp/tfjs-backend-ort': 200 };
@@ -57,12 +58,6 @@ function checkManifest({ folder, manifest }) {
   if (manifest.sideEffects === undefined) throw new Error('package.json does not say which files have side effects');
   const dependsOnTfjs = manifest.dependencies?.['@tensorflow/tfjs'] !== undefined;
   if (dependsOnTfjs && manifest.bin === undefined) throw new Error('@tensorflow/tfjs must be a peer dependency');
-}
-
-function printTable(head, body) {
-  const widths = head.map((_, i) => Math.max(...[head, ...body].map(row => row[i].length)));
-  const line = row => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
-  console.log([line(head), ...body.map(line)].join('\n'));
 }
 
 function run(command, args, cwd) {
