@@ -42,6 +42,12 @@ const checks = {
     'timeout 1200 node test/tfjs-node/build.mjs',
     { run: 'npx vitest run --config vitest.tfjs-node.config.ts', vitest: true },
   ],
+  mpi: [
+    // Open MPI and MPICH side by side, network namespaces, and MPICH 5 for its library of the MPI 5 ABI.
+    '(command -v mpirun.openmpi && command -v mpirun.mpich && command -v ip) || (apt-get update && apt-get install --yes --no-install-recommends openmpi-bin mpich iproute2)',
+    'test -e .cache/mpich5/lib/libmpi_abi.so.1 || (python3 -m venv .cache/mpich5 && .cache/mpich5/bin/pip install --quiet mpich==5.0.2)',
+    { run: 'npx vitest run --config vitest.mpi.config.ts', vitest: true },
+  ],
   parity: [
     'bash test/parity/make.sh',
     { run: 'npx vitest run --config vitest.parity.config.ts', vitest: true },

@@ -12,8 +12,17 @@ export interface RanksOutcome {
   readonly out: string;
   readonly errors: string;
   readonly seconds: number;
-  /** Processes of the ranks that were still there half a second after the launcher. Empty when all is well. */
+  /** Processes of the ranks that were still there three seconds after the launcher. Empty when all is well. */
   readonly survivors: readonly number[];
+}
+
+/** Ranks that are at it. */
+export interface RunningRanks {
+  readonly launcher: ChildProcess;
+  /** What they have written so far. */
+  readonly output: () => string;
+  /** Their processes, without those of the launcher. */
+  readonly ranks: () => readonly number[];
 }
 
 /** What {@link runRanks} takes beside the program. */
@@ -23,8 +32,8 @@ export interface RunRanksOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** After which launcher and ranks are killed. @defaultValue 40 s */
   readonly timeoutMs?: number;
-  /** Runs beside the ranks; `output` gives what they have written so far. */
-  readonly meanwhile?: (output: () => string, launcher: ChildProcess) => Promise<void>;
+  /** Runs beside the ranks. */
+  readonly meanwhile?: (run: RunningRanks) => Promise<void>;
 }
 
 /** Runs a TypeScript program of test/mpi/programs, by its name, as ranks; whatever it does, this comes back in time. */
@@ -60,12 +69,15 @@ export async function runLauncher(line: readonly string[], options: RunRanksOpti
       launcher.once('error', reject);
       launcher.once('exit', resolve);
     }),
-    meanwhile?.(() => out, launcher),
+    meanwhile?.({ launcher, output: () => out, ranks: () => processesWith(mark, process.execPath) }),
   ]).then(([code]) => code);
   clearTimeout(timer);
   const seconds = (performance.now() - startedMs) / 1000;
-  await new Promise(resolve => setTimeout(resolve, 500));
-  const survivors = processesWith(mark);
+  let survivors = processesWith(mark);
+  for (let i = 0; i < 30 && survivors.length > 0; i++) {
+    await new Promise(resolve => setTimeout(resolve, 100));
+    survivors = processesWith(mark);
+  }
   killAll(launcher.pid!, mark);
   return { code, out, errors, seconds, survivors };
 }
@@ -88,12 +100,13 @@ function killAll(group: number, mark: string): void {
   }
 }
 
-function processesWith(mark: string): number[] {
+function processesWith(mark: string, program = ''): number[] {
   return readdirSync('/proc')
     .filter(name => /^\d+$/.test(name))
     .filter(name => {
       try {
-        return readFileSync(`/proc/${name}/environ`, 'latin1').split('\0').includes(mark);
+        const read = (file: string): string => readFileSync(`/proc/${name}/${file}`, 'latin1');
+        return read('environ').split('\0').includes(mark) && read('cmdline').startsWith(program);
       } catch {
         return false; // It has ended, or belongs to somebody else.
       }
