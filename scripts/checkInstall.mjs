@@ -25,7 +25,7 @@ run('node', ['scripts/buildRuntimes.mjs'], root);
 const packages = publicPackages();
 const packed = [...packages, ...publicPackages(['runtimes'])].map(each => ({
   name: each.name,
-  tarball: pack(each, destination),
+  archive: pack(each, destination),
 }));
 const others = [
   '@tensorflow/tfjs@4.22.0',

@@ -5,11 +5,11 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
 /**
- * @param {{ name: string, tarball: string }[]} packed
+ * @param {{ name: string, archive: string }[]} packed
  * @returns {Promise<{ url: string, fetched: string[], close: () => void }>} `fetched` names each package whose files were asked for
  */
 export async function localRegistry(packed) {
-  const known = new Map(packed.map(({ name, tarball }) => [name, { name, tarball, manifest: manifestOf(tarball) }]));
+  const known = new Map(packed.map(({ name, archive }) => [name, { name, archive, manifest: manifestOf(archive) }]));
   const fetched = [];
   const server = createServer((request, response) => {
     const path = decodeURIComponent(request.url ?? '').slice(1);
@@ -21,12 +21,15 @@ export async function localRegistry(packed) {
     }
     if (isTarball) {
       fetched.push(found.name);
-      response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(readFileSync(found.tarball));
+      response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(readFileSync(found.archive));
       return;
     }
     const { version } = found.manifest;
-    const integrity = `sha512-${createHash('sha512').update(readFileSync(found.tarball)).digest('base64')}`;
-    const dist = { tarball: `http://${request.headers.host}/${found.name}.tgz`, integrity };
+    const integrity = `sha512-${createHash('sha512').update(readFileSync(found.archive)).digest('base64')}`;
+    const dist = Object.fromEntries([
+      ['tarball', `http://${request.headers.host}/${found.name}.tgz`],
+      ['integrity', integrity],
+    ]);
     const document = {
       name: found.name,
       'dist-tags': { latest: version },
@@ -38,6 +41,6 @@ export async function localRegistry(packed) {
   return { url: `http://127.0.0.1:${server.address().port}/`, fetched, close: () => server.close() };
 }
 
-function manifestOf(tarball) {
-  return JSON.parse(execFileSync('tar', ['-xzOf', tarball, 'package/package.json'], { encoding: 'utf8' }));
+function manifestOf(archive) {
+  return JSON.parse(execFileSync('tar', ['-xzOf', archive, 'package/package.json'], { encoding: 'utf8' }));
 }
