@@ -1,5 +1,6 @@
 // Runs the code of every README and of docs/ on the built packages, and checks its types. `node scripts/runReadmes.mjs train` runs
-// only that of packages/train; the root's is called `project`, that of docs/ `docs`. The blocks lie in out/readmes.
+// only that of packages/train; the root's is called `project`, that of docs/ `docs`. The blocks lie in out/readmes. Links of all pages
+// must lead to a file.
 //
 // ```ts          is a program
 // ```ts <path>   is quoted from that file, and compared with it
@@ -28,8 +29,12 @@ const pages = [
 
 const failed = [];
 let ran = 0;
-for (const [name, path] of pages) {
+for (const path of wanted.length === 0 ? markdownFiles() : pages.map(([, path]) => path))
   for (const broken of brokenLinks(path)) fail(`${path}: there is no ${broken}`);
+for (const name of readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md') && name !== 'README.md'))
+  if (!readFileSync(join(root, 'docs/README.md'), 'utf8').includes(`](${name})`))
+    fail(`docs/README.md does not list ${name}`);
+for (const [name, path] of pages) {
   for (const block of blocksOf(path)) {
     const steps = stepsOf(name, path, block);
     if (steps.length === 0) continue;
@@ -83,6 +88,14 @@ function isQuoted(code, source) {
       .filter(Boolean)
       .join('\n')}\n`;
   return existsSync(join(root, source)) && plain(readFileSync(join(root, source), 'utf8')).includes(plain(code));
+}
+
+/** Every page of the repository. */
+function markdownFiles() {
+  const { stdout } = spawnSync('git', ['ls-files', '--', '*.md'], { cwd: root, encoding: 'utf8' });
+  return stdout
+    .split('\n')
+    .filter(path => path !== '' && !path.startsWith('.changeset/') && existsSync(join(root, path)));
 }
 
 /** Links and pictures of a page that lead to no file of the repository. */
