@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { compose } from '@dropbp/compose';
 import { scaleGradient } from '@dropbp/core';
+import { textBatches } from '@dropbp/data';
 import { dropBP } from '@dropbp/dropbp';
 import { createModel } from '@dropbp/models';
 import { fullFineTune } from '@dropbp/peft-full';
@@ -23,11 +24,14 @@ export async function run(kind: keyof typeof adapters | 'prefix'): Promise<numbe
   };
   const model = createModel({ model_type: 'llama', ...sizes }, { seed: 1 });
   const tuned = compose(model, kind === 'prefix' ? prefix() : adapters[kind](), dropBP({ rate: 0.5 }));
-  const inputIds = tf.tensor2d([[1, 2, 3, 4]], undefined, 'int32');
+  const tokens = Array.from({ length: 200 }, (_, i) => i % 7);
   const losses: number[] = [];
-  for await (const { loss } of train(tuned, [{ inputIds, labels: inputIds }], { steps: 1, learningRate: 0.01 }))
+  for await (const { loss } of train(tuned, textBatches(tokens, { batch: 2, time: 16, seed: 1 }), {
+    steps: 8,
+    learningRate: 0.02,
+  }))
     losses.push(loss);
-  return [...losses, ...(await scaleGradient(tf.tensor1d([1]), 1).data())];
+  return [...losses, ...(await scaleGradient(tf.tensor1d([1]), tf.scalar(1)).data())];
 }
 
-void run('lora').then(losses => (document.title = losses.join(' ')));
+document.title = (await run('lora')).map(loss => loss.toFixed(3)).join(' ');
