@@ -7,10 +7,11 @@ type Require = ReturnType<typeof createRequire>;
  * A `require` inside the package of ONNX Runtime for Node: that of this platform alone (`runtimes/` of the repository), or
  * onnxruntime-node, whichever is installed. `./index.js` is its public interface, `./binding.js` the native one.
  *
+ * @param beside - the file from whose folder on packages are looked for. @defaultValue this one
  * @throws Problem where none is installed
  */
-export function ortPackage(): Require {
-  const own = createRequire(import.meta.url);
+export function ortPackage(beside: string = import.meta.url): Require {
+  const own = createRequire(beside);
   const found =
     inside(own, `@dropbp/onnxruntime-${process.platform}-${process.arch}/dist/binding.js`) ??
     inside(own, 'onnxruntime-node/dist/binding.js') ??
