@@ -45,20 +45,18 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
       ),
       at('linear pivotal, maxRate 1', 0.75, { allocation: 'linear', sampling: 'pivotal', maxRate: 1 }),
     ]),
-  /** The strongest simple alternatives, for equal time: fewer steps, fewer adapted layers. */
-  alternatives: layers => [
-    noDrop,
-    ...like(
+  /** The strongest simple alternative, for equal time: fewer steps. */
+  shorter: () =>
+    like(
       'no drop',
       [0.8, 0.7, 0.6].map(share => ({ name: `no drop × ${share} steps`, stepsShare: share })),
     ),
-    ...[0.5, 0.75].map(share => ({
-      name: `upper ${Math.round((1 - share) * 1000) / 10} % of the layers`,
-      layers: Array.from({ length: Math.max(1, Math.round(layers * (1 - share))) }, (_, i) => layers - 1 - i).reverse(),
-    })),
-    // As many steps as take the time of the run without drops, by FLOPs.
-    ...RATES.flatMap(rate => like(`${OURS} ${rate}`, [at(OURS, rate, ours, 2 / (2 - rate))])),
-  ],
+  /** With drops, as many steps as take the time of the run without, by FLOPs. */
+  longer: () =>
+    RATES.flatMap(rate => [
+      ...like(`${OURS} ${rate}`, [at(OURS, rate, ours, 2 / (2 - rate))]),
+      ...like(`depth ${rate}`, [at('depth', rate, { allocation: 'depth' }, 2 / (2 - rate))]),
+    ]),
   /** Rates by depth, whose draws leave every gradient exact, at each rate. */
   depth: () => RATES.map(rate => at('depth', rate, { allocation: 'depth' })),
   /** The most concentrated rates by sensitivity: close to freezing. */
