@@ -97,7 +97,7 @@ export async function chooseBackend(options: ChooseBackendOptions = {}): Promise
 async function activate({ name, register }: BackendCandidate): Promise<unknown> {
   try {
     await register();
-    if (!(await tf.setBackend(name))) return new Error(`tfjs cannot start the backend '${name}'`);
+    if (!(await tf.setBackend(name))) return await whyNotStarted(name);
     const sum = tf.tidy(() => tf.tensor1d([1, 2]).add(tf.scalar(3)));
     const [first, second] = await sum.data();
     sum.dispose();
@@ -105,6 +105,16 @@ async function activate({ name, register }: BackendCandidate): Promise<unknown> 
   } catch (error) {
     return error ?? new Error('it failed without a reason');
   }
+}
+
+/** tfjs says only that it could not: what its factory throws says why. */
+async function whyNotStarted(name: string): Promise<unknown> {
+  try {
+    await tf.findBackendFactory(name)();
+  } catch (error) {
+    return error;
+  }
+  return new Error(`tfjs cannot start the backend '${name}'`);
 }
 
 function reasonOf(failure: unknown): string {
