@@ -32,7 +32,9 @@ export async function reduceGradients(comm: Comm, gradients: Map<string, tf.Tens
   for (const names of bucketsOf(gradients)) {
     const filled = await fill(gradients, names, weight);
     await settle(before);
-    before = { ...filled, reduced: comm.allReduceSum(filled.buffer) };
+    const reduced = comm.allReduceSum(filled.buffer);
+    reduced.catch(() => undefined); // it is waited for, and heard of, when the next bucket is filled
+    before = { ...filled, reduced };
   }
   await settle(before);
   return Math.sqrt(squares);
