@@ -13,6 +13,7 @@ import { createModel, generate, loadModel } from '@dropbp/models';
 import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
 import { adamW } from '@dropbp/train';
+import { registerTensorflow } from '../test/tfjs-node/registerTensorflow.ts';
 import { median } from './median.ts';
 import { smolLM2Config } from './smollm2.ts';
 
@@ -58,19 +59,13 @@ const adapters: Readonly<Record<string, () => Adapter>> = {
   full: () => fullFineTune({ takeOver: true }),
 };
 
-if (values.backend === 'tensorflow') await registerTfjsNode();
+if (values.backend === 'tensorflow') await registerTensorflow();
 if (values.backend === 'wasm') await import('@tensorflow/tfjs-backend-wasm');
 if (values.backend === 'ort') await import('@dropbp/tfjs-backend-ort');
 await tf.setBackend(values.backend);
 const model = await modelToMeasure();
 const engine = await engineTime();
 console.log(JSON.stringify(tokens > 0 ? await measureTokens(model) : await measureSteps(model)));
-
-/** Of tfjs-node, which test/tfjs-node/build.mjs builds. */
-async function registerTfjsNode(): Promise<void> {
-  const name = '@tensorflow/tfjs-node';
-  await import(name);
-}
 
 function modelToMeasure(): Model | Promise<Model> {
   if (values.model === '')

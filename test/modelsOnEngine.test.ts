@@ -1,43 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { generate, loadModel } from '@dropbp/models';
-import { testModel, type GoldenLogits } from '@dropbp/testing';
 import '@dropbp/tfjs-backend-ort';
+import { testModels } from './testModels.ts';
 
-const fixture = (name: string): string =>
-  fileURLToPath(new URL(`../packages/models/test/fixtures/${name}`, import.meta.url));
-
-/** One of each structure: rotary and learned positions, a sliding window, biases, layers that differ, parallel blocks. */
-const models = {
-  llama: { kind: 'llama' },
-  mistral: { kind: 'llama', reach: 2 * (4 - 1) },
-  qwen2: { kind: 'llama', structures: 3 },
-  gpt2: { kind: 'gpt2' },
-  gpt_neox: { kind: 'gptNeox' },
-};
-const branches = {
-  llama: ['self_attn', 'mlp'].map(name => (i: number) => `model.layers.${i}.${name}`),
-  gpt2: ['attn', 'mlp'].map(name => (i: number) => `transformer.h.${i}.${name}`),
-  gptNeox: ['attention', 'mlp'].map(name => (i: number) => `gpt_neox.layers.${i}.${name}`),
-};
-
-for (const [name, { kind, ...rest }] of Object.entries(models)) {
-  const { cases, tolerance } = JSON.parse(readFileSync(`${fixture(name)}/golden.json`, 'utf8')) as {
-    cases: (GoldenLogits & { config?: object })[];
-    tolerance: number;
-  };
-  testModel(`${name} on ort`, {
-    ...rest,
-    backend: 'ort',
-    branches: [0, 1].flatMap(i => branches[kind as keyof typeof branches].map(path => path(i))),
-    create: () => loadModel(fixture(name)),
-    generate,
-    skip: [
-      {
-        test: 'calls each hook once for each of its places',
-        reason: 'hooks are called while a branch is traced: once for all layers of equal structure',
-      },
-    ],
-    golden: cases.filter(({ config }) => config === undefined).map(golden => ({ ...golden, tolerance })),
-  });
-}
+testModels('ort', [
+  {
+    test: 'calls each hook once for each of its places',
+    reason: 'hooks are called while a branch is traced: once for all layers of equal structure',
+  },
+]);

@@ -1,8 +1,7 @@
 import { testBackend } from '@dropbp/testing';
+import { registerTensorflow } from './registerTensorflow.ts';
 
-// Not a literal: TypeScript would look for a package that the project does not have.
-const tfjsNode = '@tensorflow/tfjs-node';
-await import(tfjsNode);
+await registerTensorflow();
 
 const missing = (kernel: string): [string, string] => [
   kernel,

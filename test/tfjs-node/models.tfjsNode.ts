@@ -1,0 +1,5 @@
+import { testModels } from '../testModels.ts';
+import { registerTensorflow } from './registerTensorflow.ts';
+
+await registerTensorflow();
+testModels('tensorflow');
