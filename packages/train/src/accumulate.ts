@@ -14,6 +14,7 @@ export interface Accumulated {
   readonly value: tf.Scalar;
   readonly gradients: Map<string, tf.Tensor>;
   readonly tokens: number;
+  readonly passedTokens: number;
   readonly droppedBranches: readonly (readonly boolean[])[];
   /** FLOPs of all branches that lead to something trainable, forward. */
   readonly flops: number;
@@ -38,6 +39,7 @@ export async function accumulate(
   const leads = leadsToTrainable(tuned);
   const window = gradientWindow();
   const droppedBranches: (readonly boolean[])[] = [];
+  let passedTokens = 0;
   let flops = 0;
   let droppedFlops = 0;
   let calibrationSeconds = 0;
@@ -59,6 +61,7 @@ export async function accumulate(
             : await passOfShare(tuned, await dealer.deal(batch, microStep + 1 === steps * accumulation), options);
         window.add(pass);
         droppedBranches.push(pass.dropped);
+        passedTokens += batch.inputIds.size;
         const costs = branchFlops(tuned, batch).filter((_, branch) => leads[branch]);
         const dropped = pass.dropped.filter((_, branch) => leads[branch]);
         flops += sum(costs);
@@ -67,7 +70,7 @@ export async function accumulate(
         disposeBatch(batch);
       }
     }
-    return { ...window.take(), droppedBranches, flops, droppedFlops, calibrationSeconds };
+    return { ...window.take(), passedTokens, droppedBranches, flops, droppedFlops, calibrationSeconds };
   } finally {
     window.dispose();
   }

@@ -16,7 +16,7 @@ import { earlyUpdates } from './earlyUpdates.ts';
 import { settle, type TrainOptions, type TrainPlan } from './trainOptions.ts';
 import type { TrainStep } from './trainStep.ts';
 import { turn } from './turn.ts';
-import { updateParameters } from './updateParameters.ts';
+import { NotFinite, updateParameters } from './updateParameters.ts';
 
 /**
  * Trains what the adapter made trainable, and reports each step when it is done. Leaving the loop early ends the run, with
@@ -57,6 +57,7 @@ async function* run(
   const { comm } = plan;
   let checkpoints: CheckpointKeeper | undefined;
   let source: BatchSource | undefined;
+  let course = beginning;
   let isStopped = false;
   // Several ranks stop at the same step, by what they have told each other in it.
   const stops = (): boolean => (comm.size === 1 ? plan.stop?.aborted === true : isStopped);
@@ -64,7 +65,7 @@ async function* run(
     await agreeOnRun(comm, tuned, plan);
     checkpoints = plan.checkpoints && (await openCheckpointsOfAll(tuned, plan, plan.checkpoints));
     await shareStart(comm, tuned, plan.optimizer);
-    let course = checkpoints?.course ?? beginning;
+    course = checkpoints?.course ?? beginning;
     const { step, position } = course;
     if (whyEnded(course, plan, stops()) !== undefined) return;
     // After a checkpoint was restored: a run that goes on may have become longer.
@@ -94,6 +95,8 @@ async function* run(
       await turn();
     }
   } catch (error) {
+    // The step before has left the parameters that led to it: whoever goes on from them would come to it again.
+    if (error instanceof NotFinite) await checkpoints?.takeBack(course);
     throw withLastGood(error, checkpoints?.newest);
   } finally {
     if (plan.ownsOptimizer) plan.optimizer.dispose();
@@ -110,7 +113,7 @@ function whyEnded({ step, evaluationsSinceBest }: Course, plan: TrainPlan, isSto
 /** Whatever went wrong, what was kept is still there: the message says where. */
 function withLastGood(error: unknown, newest: string | undefined): unknown {
   if (!(error instanceof Problem) || newest === undefined) return error;
-  return new Problem(error.room, `${error.message} The last good state is in ${newest}.`, error.cause);
+  return new Problem(error.room, `${error.message} The last good state is in ${newest}.`, error.cause, error.isFailure);
 }
 
 async function oneStep(
@@ -135,6 +138,7 @@ async function oneStep(
       seconds,
       ...update,
       tokens: window.tokens,
+      passedTokens: window.passedTokens,
       dropped: window.droppedFlops / window.flops,
       droppedBranches: window.droppedBranches,
       ...(rates && { rates }),

@@ -8,6 +8,8 @@ export interface TrainStep {
   readonly learningRate: number;
   /** Labels that counted. */
   readonly tokens: number;
+  /** Tokens that went through the model, those too that do not count and those that fill rows up: what the time goes into. */
+  readonly passedTokens: number;
   /** Time for batches, passes and update; evaluation and the consumer's own work not counted. */
   readonly seconds: number;
   /** Of all gradients together, before clipping. 0 where there were none. */

@@ -384,6 +384,26 @@ describe('a run that cannot go on', () => {
     expect(await names()).toEqual(['step-000003', 'step-000004']);
     await end();
   });
+  it('takes the checkpoint back whose parameters led to it', async () => {
+    const { run, tuned, end } = startRun(kept({ every: 1 }));
+    const pass = tuned.valueAndGradients.bind(tuned);
+    let passes = 0;
+    vi.spyOn(tuned, 'valueAndGradients').mockImplementation(async (batch, options) => {
+      const result = await pass(batch, options);
+      if (++passes < 13) return result;
+      result.value.dispose();
+      return { ...result, value: tf.scalar(NaN) };
+    });
+    const error: unknown = await collect(run).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ isFailure: true });
+    expect(String(error)).toContain(`The last good state is in ${join(directory, 'step-000005')}.`);
+    expect(await names()).toEqual(['step-000004', 'step-000005']);
+    await end();
+    const expected = await whole();
+    const second = startRun(kept({ every: 1, resume: true }));
+    expect(comparable(await collect(second.run))).toEqual(comparable(expected.steps.slice(5)));
+    await second.end();
+  });
   it('because the held-out loss is none says so', async () => {
     const { run, tuned, end } = startRun(kept());
     vi.spyOn(tuned, 'loss').mockImplementation(() => Promise.resolve({ value: tf.scalar(NaN), tokens: 1 }));

@@ -25,6 +25,11 @@ export interface CheckpointKeeper {
   isDue(course: Course, isLast: boolean): boolean;
   /** Writes a checkpoint, then removes old ones. @returns its folder */
   save(course: Course): Promise<string>;
+  /**
+   * Removes the newest checkpoint if it is that of this step, whose parameters turned out to be spoiled, and there is one before
+   * it. That of the best held-out loss stays.
+   */
+  takeBack(course: Course): Promise<void>;
   /** The newest checkpoint; undefined before the first. */
   readonly newest: string | undefined;
 }
@@ -105,6 +110,12 @@ export async function openCheckpoints(
       newest = path;
       await prune(course.best);
       return path;
+    },
+    async takeBack({ step, best }) {
+      const [before, last] = (await listCheckpoints(directory)).slice(-2);
+      if (before === undefined || last?.step !== step || best?.step === step) return;
+      await removeFolder('train', last.path);
+      newest = before.path;
     },
     get newest() {
       return newest;

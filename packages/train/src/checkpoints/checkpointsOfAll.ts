@@ -28,6 +28,10 @@ export async function openCheckpointsOfAll(
       newest = await fromRoot(comm, () => keeper!.save(course));
       return newest;
     },
+    async takeBack(course) {
+      await keeper?.takeBack(course);
+      newest = keeper?.newest ?? newest;
+    },
     get newest() {
       return newest;
     },
