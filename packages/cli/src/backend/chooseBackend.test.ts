@@ -57,6 +57,15 @@ describe('chooseBackend', () => {
       passedOver: [{ name: 'cpu', reason: 'no driver' }],
     });
   });
+  it('says why a backend does not start', async () => {
+    const register = (): Promise<unknown> =>
+      Promise.resolve(tf.registerBackend('dead', () => Promise.reject(new Error('no library'))));
+    expect(await chooseBackend({ candidates: [{ name: 'dead', register }, cpu] })).toEqual({
+      name: 'cpu',
+      passedOver: [{ name: 'dead', reason: 'no library' }],
+    });
+    tf.removeBackend('dead');
+  });
   it('fails where none works', async () => {
     await expect(chooseBackend({ candidates: [broken, silent] })).rejects.toThrow(
       /no backend works here; got "ort: bad library; nothing: /,

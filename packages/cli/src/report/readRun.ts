@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { problem } from '@dropbp/basics';
 import { readJsonFile } from '../files/readJsonFile.ts';
+import { runFault } from './runFault.ts';
 import type { RunRecord } from '../run/runRecord.ts';
 
 /**
@@ -15,8 +16,10 @@ export async function readRun(path: string): Promise<RunRecord> {
   if (info === undefined) throw problem('cli', { what: 'there is no such run', got: path });
   const file = info.isDirectory() ? join(path, 'run.json') : path;
   const record = await readJsonFile(file);
-  const lists = ['steps', 'heldOut', 'branches'];
-  const isRun = record.format === 2 && lists.every(key => Array.isArray(record[key]));
-  if (isRun) return record as unknown as RunRecord;
-  throw problem('cli', { what: `${file} is no run`, expected: 'what dropbp train writes', got: Object.keys(record) });
+  if (record.format !== 2) {
+    throw problem('cli', { what: `${file} is no run`, expected: 'what dropbp train writes', got: Object.keys(record) });
+  }
+  const fault = runFault(record);
+  if (fault === undefined) return record as unknown as RunRecord;
+  throw problem('cli', { what: `${file} is no run: what it has at ${fault} is not what dropbp train writes` });
 }

@@ -5,6 +5,7 @@ import { fakeRun } from '../../test/fakeRun.ts';
 import { alignSeries } from './alignSeries.ts';
 import { chartSpecs, maxPoints, type ChartSpec } from './chartSpecs.ts';
 import { renderReport } from './renderReport.ts';
+import { runFault } from './runFault.ts';
 import { smoothCurve } from './smoothCurve.ts';
 
 type Element = DefaultTreeAdapterTypes.Element;
@@ -135,6 +136,18 @@ describe('renderReport', () => {
     expect(bare).not.toContain('Text samples');
     expect(elementsOf(bare).filter(element => attribute(element, 'data-chart') !== undefined)).toEqual([]);
     expect(() => renderReport([])).toThrow(RangeError);
+  });
+});
+
+describe('runFault', () => {
+  it('finds nothing in a run, and names what is not as it should be', () => {
+    expect(runFault(JSON.parse(JSON.stringify(fakeRun())))).toBeUndefined();
+    expect(runFault(fakeRun({ samples: null, ended: null }))).toBeUndefined();
+    const [step, ...steps] = fakeRun().steps;
+    expect(runFault({ ...fakeRun(), steps: [step, { ...steps[0], loss: '5' }] })).toBe('steps.1.loss');
+    expect(runFault({ ...fakeRun(), model: undefined })).toBe('model');
+    expect(runFault({ ...fakeRun(), branches: [7] })).toBe('branches.0');
+    expect(runFault([])).toBe('the whole');
   });
 });
 

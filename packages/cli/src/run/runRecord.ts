@@ -10,7 +10,7 @@ export interface StepRecord {
   readonly gradientNorm: number | null;
   /** Share of the branches' backward FLOPs that was dropped, in [0, 1]. */
   readonly dropped: number;
-  /** Tokens that passed through the model. */
+  /** Tokens that went through the model, padding included. */
   readonly tokens: number;
   /** Time of the step in seconds. */
   readonly seconds: number;

@@ -6,10 +6,15 @@ import { paint } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { RunRecord } from './runRecord.ts';
 import type { TrainFlagValues } from './trainFlags.ts';
+import { shellWord } from '../terminal/shellWord.ts';
 import { partOf } from './trainRun.ts';
 
-/** Prints what a run that is over came to. */
-export function showResult(record: RunRecord, flags: TrainFlagValues, terminal: Terminal): void {
+/**
+ * Prints what a run that is over came to, and the command that writes with it.
+ *
+ * @param isChat - whether it learned from conversations
+ */
+export function showResult(record: RunRecord, flags: TrainFlagValues, terminal: Terminal, isChat = false): void {
   const part = partOf(flags.adapter);
   const written = {
     [part]: join(flags.out, part),
@@ -29,12 +34,26 @@ export function showResult(record: RunRecord, flags: TrainFlagValues, terminal: 
     const other = `${flagName('keep')} last takes the last`;
     terminal.notes(`The ${part} is that of step ${keptStep}, of the best held-out loss; ${other}\n`);
   }
+  if (isWorse(record)) {
+    terminal.notes(
+      `Training has not lowered the held-out loss: try a lower ${flagName('learningRate')}, or more data\n`,
+    );
+  }
   terminal.out(comparisonTable([record], terminal.outHasColor));
   const rates = branchTable(record.branches, terminal.outHasColor);
   if (rates !== '') terminal.out(`\n${rates}\n`);
   for (const [what, path] of Object.entries(written)) {
     terminal.out(`${paint('dim', what.padEnd(7), terminal.outHasColor)}  ${path}\n`);
   }
+  const subject =
+    part === 'adapter' ? `--adapter ${shellWord(written[part]!)}` : `--model ${shellWord(written[part]!)}`;
+  const way = isChat ? '--chat' : `--prompt ${shellWord(record.samples?.prompt ?? 'Once upon a time')}`;
+  terminal.out(`${paint('dim', 'try it ', terminal.outHasColor)}  dropbp generate ${subject} ${way}\n`);
+}
+
+function isWorse({ heldOut }: RunRecord): boolean {
+  const [before, ...after] = heldOut.map(({ loss }) => loss);
+  return before !== undefined && after.length > 0 && Math.min(...after) > before;
 }
 
 /** All of a record but what is long. */

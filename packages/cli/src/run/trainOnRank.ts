@@ -3,6 +3,7 @@ import { fromRoot, type Comm } from '@dropbp/train';
 import { noteData } from '../data/noteData.ts';
 import type { ExitCode } from '../flags/command.ts';
 import { listenForInterruption } from '../terminal/interruption.ts';
+import { shellWord } from '../terminal/shellWord.ts';
 import { statusLine } from '../terminal/statusLine.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { dryRun, showDryRun } from './dryRun.ts';
@@ -64,7 +65,7 @@ export async function trainOnRank(
       terminal.notes(`  dropbp train --resume --out ${shellWord(flags.out)}\n`);
       return interruption.exitCode();
     }
-    showResult(record, flags, terminal);
+    showResult(record, flags, terminal, run.dataset.format.name === 'chat');
     return undefined;
   } finally {
     interruption.release();
@@ -93,9 +94,4 @@ function checkBatch({ batch }: TrainFlagValues, { size }: Comm): void {
 /** What a run goes on with: not how this command was asked for it. */
 function flagsOfRun(flags: TrainFlagValues): object {
   return Object.fromEntries(Object.entries(flags).filter(([key]) => !notOfTheRun.includes(key)));
-}
-
-/** A path as a shell takes it. */
-function shellWord(path: string): string {
-  return /^[\w./:@%+=,-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -76,6 +76,15 @@ describe('progressBar', () => {
       }),
     );
   });
+  it('rather shows all that matters than its label, on eighty columns', () => {
+    const terminal = fakeTerminal({ isInteractive: true });
+    const bar = progressBar({ terminal, total: 150, label: 'LoRA + DropBP 0.5', now: () => 1000 });
+    const measured = { learningRate: 1e-3, memoryBytes: 2 ** 29, dropped: 0.5 };
+    bar.update({ step: 75, loss: 3, tokens: 2048, seconds: 0.5, ...measured });
+    expect(terminal.written.notes).toBe(
+      `${clear}━━━━────   75/150  loss 3.000   4,096 tokens/s   0:00 left   512 MiB  lr 1.0e-3`,
+    );
+  });
   it('knows no time left before the second step has a speed', () => {
     const { bar, terminal } = start();
     bar.update({ step: 1, loss: 3, tokens: 5, seconds: 0 });

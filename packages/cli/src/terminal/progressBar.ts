@@ -46,11 +46,13 @@ export interface ProgressBarOptions {
 
 const redrawMs = 100;
 const plainLineMs = 30_000;
+/** Characters of a bar that says something. */
+const leastBar = 6;
 const clearLine = '\r\u001B[2K';
 
 /**
- * Shows steps done, loss (smoothed over about ten steps), tokens per second, time left, memory, dropped share and learning
- * rate, as far as there is room.
+ * Shows steps done, loss (smoothed over about ten steps), tokens per second, time left, memory, learning rate and dropped
+ * share, as far as there is room.
  * Elsewhere than on a terminal: a line for each tenth of the steps, and one each half minute in between.
  */
 export function progressBar(options: ProgressBarOptions): ProgressBar {
@@ -75,8 +77,8 @@ export function progressBar(options: ProgressBarOptions): ProgressBar {
       `${formatCount(meter.tokensPerSecond()).padStart(6)} tokens/s`,
       time.padStart(10),
       ...(memoryBytes === undefined ? [] : [formatBytes(memoryBytes).padStart(8)]),
-      ...(dropped.hasValue ? [`dropped ${formatShare(dropped.value).padStart(4)}`] : []),
       ...(learningRate === undefined ? [] : [`lr ${learningRate.toExponential(1)}`]),
+      ...(dropped.hasValue ? [`dropped ${formatShare(dropped.value).padStart(4)}`] : []),
     ];
   };
   const draw = (): void => {
@@ -112,16 +114,18 @@ export function progressBar(options: ProgressBarOptions): ProgressBar {
   };
 }
 
-/** The bar takes what the text leaves; on a narrow screen the last parts go first, then the bar. */
+/** The bar takes what the text leaves; on a narrow screen the label goes first, then the last parts, then the bar. */
 function barLine(label: string, share: number, parts: readonly string[], columns: number, hasColor: boolean): string {
   // The last column stays free: some terminals wrap as soon as it is written.
   const room = Math.max(10, columns - 1);
   const shown = [...parts];
-  const text = (): string => shown.join('  ');
-  while (shown.length > 1 && label.length + 2 + displayWidth(text()) > room - 10) shown.pop();
-  const width = Math.min(40, room - label.length - 3 - displayWidth(text()));
-  if (width < 4) return `${label} ${text()}`.slice(0, room);
+  const widthBeside = (head: string): number => room - head.length - 2 - displayWidth(shown.join('  '));
+  const head = widthBeside(`${label} `) < leastBar ? '' : `${label} `;
+  while (shown.length > 1 && widthBeside(head) < leastBar) shown.pop();
+  const text = shown.join('  ');
+  const width = Math.min(40, widthBeside(head));
+  if (width < leastBar) return text.slice(0, room);
   const done = Math.round(width * Math.min(1, Math.max(0, share)));
   const bar = paint('cyan', '━'.repeat(done), hasColor) + paint('dim', '─'.repeat(width - done), hasColor);
-  return `${label} ${bar}  ${text()}`;
+  return `${head}${bar}  ${text}`;
 }

@@ -1,0 +1,65 @@
+/** What a part of a run has to be. */
+type Shape =
+  | 'text'
+  | 'number'
+  | 'map'
+  | { readonly listOf: Shape }
+  | { readonly orNull: Shape }
+  | { readonly optional: Shape }
+  | { readonly fields: Readonly<Record<string, Shape>> };
+
+const fields = (of: Readonly<Record<string, Shape>>): Shape => ({ fields: of });
+const numbers = (...names: string[]): Record<string, Shape> => Object.fromEntries(names.map(name => [name, 'number']));
+
+const run = fields({
+  ...{ name: 'text', startedAt: 'text', backend: 'text', options: 'map', versions: 'map' },
+  ...numbers('trainSeconds', 'peakMemoryBytes'),
+  model: fields({ source: 'text', ...numbers('parameters', 'trainable') }),
+  data: fields({ source: 'text', ...numbers('trainTokens', 'heldOutTokens') }),
+  steps: {
+    listOf: fields({
+      ...numbers('step', 'loss', 'learningRate', 'dropped', 'tokens', 'seconds', 'memoryBytes'),
+      gradientNorm: { orNull: 'number' },
+      calibrationSeconds: { optional: 'number' },
+    }),
+  },
+  heldOut: { listOf: fields(numbers('step', 'loss')) },
+  branches: { listOf: fields({ path: 'text', kind: 'text', dropRate: 'number', sensitivity: { optional: 'number' } }) },
+  samples: { orNull: fields({ prompt: 'text', texts: { listOf: fields({ step: 'number', text: 'text' }) } }) },
+  ended: { orNull: fields({ why: 'text', keptStep: 'number' }) },
+});
+
+/** The first part of a run's record that is not what it has to be: `'steps.3.loss'`; undefined where all is well. */
+export function runFault(record: unknown): string | undefined {
+  return faultOf(record, run, '');
+}
+
+function faultOf(value: unknown, shape: Shape, path: string): string | undefined {
+  const here = path === '' ? 'the whole' : path;
+  if (shape === 'number') return Number.isFinite(value) ? undefined : here;
+  if (shape === 'text') return typeof value === 'string' ? undefined : here;
+  if (shape === 'map') return isObject(value) ? undefined : here;
+  if ('orNull' in shape) return value === null ? undefined : faultOf(value, shape.orNull, path);
+  if ('optional' in shape) return value === undefined ? undefined : faultOf(value, shape.optional, path);
+  if ('listOf' in shape) {
+    return Array.isArray(value) ? firstOf(value.entries(), item => [item, shape.listOf], path) : here;
+  }
+  if (!isObject(value)) return here;
+  return firstOf(Object.entries(shape.fields), (of, name) => [value[name], of as Shape], path);
+}
+
+function firstOf(
+  parts: Iterable<readonly [name: string | number, of: unknown]>,
+  inside: (of: unknown, name: string) => readonly [value: unknown, shape: Shape],
+  path: string,
+): string | undefined {
+  for (const [name, of] of parts) {
+    const fault = faultOf(...inside(of, String(name)), path === '' ? String(name) : `${path}.${name}`);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
