@@ -48,6 +48,15 @@ const checks = {
     'test -e .cache/mpich5/lib/libmpi_abi.so.1 || (python3 -m venv .cache/mpich5 && .cache/mpich5/bin/pip install --quiet mpich==5.0.2)',
     { run: 'npx vitest run --config vitest.mpi.config.ts', vitest: true },
   ],
+  reliability: [
+    'npx pnpm run build',
+    'npx tsx --tsconfig tsconfig.built.json test/reliability/kill.ts --kills 10',
+    // A file system that fills up, where one may be made.
+    'mkdir -p out/small; mountpoint -q out/small || mount -t tmpfs -o size=4m tmpfs out/small || true',
+    'npx tsx --tsconfig tsconfig.built.json test/reliability/ends.ts $(mountpoint -q out/small && echo --small out/small)',
+    'npx tsx --tsconfig tsconfig.built.json test/reliability/soak.ts',
+    'npx tsx test/fuzz/fuzz.ts --runs 1000',
+  ],
   parity: [
     'bash test/parity/make.sh',
     { run: 'npx vitest run --config vitest.parity.config.ts', vitest: true },

@@ -6,12 +6,13 @@
  *
  * Needs the built packages: npm start makes them.
  */
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { seededRandom } from '@dropbp/basics';
 import { listCheckpoints } from '@dropbp/train';
 import { checkWhole } from './checkWhole.ts';
+import { outcome } from './outcome.ts';
 import { ended, startTraining, writeTinyRun } from './tinyRun.ts';
 
 const { values } = parseArgs({
@@ -77,14 +78,3 @@ console.log(
 );
 for (const failure of failures) console.error(failure);
 process.exitCode = failures.length > 0 ? 1 : 0;
-
-/** The adapter's bytes, every loss, and which step was kept. */
-function outcome(folder: string): string {
-  const { steps, heldOut, samples, ended } = JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')) as {
-    steps: { step: number; loss: number; dropped: number }[];
-    [key: string]: unknown;
-  };
-  const losses = steps.map(({ step, loss, dropped }) => [step, loss, dropped]);
-  const adapter = readFileSync(join(folder, 'adapter/adapter_model.safetensors')).toString('base64');
-  return JSON.stringify({ losses, heldOut, samples, ended, adapter });
-}
