@@ -8,7 +8,7 @@ describe('ranksCommand', () => {
   it('leaves the ranks of Open MPI unbound, with shared memory alone', () => {
     const { line, stopSignal } = ranksCommand({ ...plan, version: 'mpirun (Open MPI) 5.0.7' });
     expect(line.join(' ')).toBe(
-      'mpirun --oversubscribe --bind-to none --mca pml ob1 --mca btl self,sm -n 3 node train.js',
+      'mpirun --oversubscribe --bind-to none --mca pml ob1 --mca btl self,sm --mca mpi_yield_when_idle 1 -n 3 node train.js',
     );
     expect(stopSignal).toBe('SIGUSR2');
     expect(ranksCommand({ ...plan, isRoot: true, version: 'Open MPI' }).line[1]).toBe('--allow-run-as-root');

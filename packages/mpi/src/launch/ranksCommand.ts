@@ -12,6 +12,9 @@ export interface LaunchPlan {
 /** Open MPI among the processes of one machine: shared memory alone, nothing that looks for network cards. */
 const onOneMachine = ['--mca', 'pml', 'ob1', '--mca', 'btl', 'self,sm'];
 
+/** A rank that waits leaves its core to whoever computes: it would turn in a circle on it otherwise, at full load. */
+const yielding = ['--mca', 'mpi_yield_when_idle', '1'];
+
 /** How ranks are started, and what is sent to the launcher to have them stop. */
 export interface LaunchCommand {
   readonly line: readonly string[];
@@ -25,6 +28,6 @@ export function ranksCommand({ ranks, command, launcher, version, isRoot }: Laun
   if (!version.includes('Open MPI')) return { line: [launcher, ...count, ...command], stopSignal: 'SIGTERM' };
   const root = isRoot ? ['--allow-run-as-root'] : [];
   // Unbound, for Open MPI holds a rank and all its threads on one core otherwise.
-  const where = ['--oversubscribe', '--bind-to', 'none', ...onOneMachine];
+  const where = ['--oversubscribe', '--bind-to', 'none', ...onOneMachine, ...yielding];
   return { line: [launcher, ...root, ...where, ...count, ...command], stopSignal: 'SIGUSR2' };
 }
