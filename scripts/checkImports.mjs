@@ -41,7 +41,10 @@ const table = {
 const withoutTensors = ['basics', 'safetensors', 'dropbp', 'mpi'];
 
 /** Packages that run in Node alone. The others ask for a module of Node by `nodeModule()`, so that bundles for browsers hold no import of one. */
-const nodeOnly = ['cli', 'mpi', 'testing', 'tfjs-backend-ort'];
+const nodeOnly = ['cli', 'mpi', 'testing'];
+
+/** Files of other packages that run in Node alone: a condition of the exports keeps them out of bundles for browsers. */
+const nodeOnlyFiles = /^packages\/tfjs-backend-ort\/src\/device\/(node|ort)\w+\.ts$/;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const wrong = [];
@@ -55,6 +58,7 @@ process.exitCode = wrong.length > 0 ? 1 : 0;
 
 function check(name, file) {
   const isTest = file.endsWith('.test.ts');
+  const isNodeOnly = nodeOnly.includes(name) || nodeOnlyFiles.test(relative(root, file));
   const text = readFileSync(file, 'utf8');
   const statement =
     /(?:^|\n)\s*(import|export)(\s+type)?\s[^;]*?from\s+'([^']+)'|(?:^|\n)\s*import\s+'([^']+)'|import\('([^']+)'\)/g;
@@ -70,7 +74,7 @@ function check(name, file) {
       wrong.push(`${where} imports ${specifier}: import @tensorflow/tfjs`);
     if (specifier.startsWith('@tensorflow/') && withoutTensors.includes(name) && !isTest)
       wrong.push(`${where} imports ${specifier}: ${name} holds no tensors`);
-    if (specifier.startsWith('node:') && !isType && !isTest && !nodeOnly.includes(name))
+    if (specifier.startsWith('node:') && !isType && !isTest && !isNodeOnly)
       wrong.push(`${where} imports ${specifier}: ask nodeModule() of @dropbp/basics for it`);
     const other = /^@dropbp\/([^/]+)$/.exec(specifier)?.[1];
     if (other === undefined || other === name) continue;

@@ -84,8 +84,8 @@ const rewritings: Readonly<Record<string, (node: OnnxNode, context: Context) => 
 /** What WebGPU promises for every GPU: `maxStorageBuffersPerShaderStage`. */
 const maxBuffers = 8;
 
-/** Exact to 10⁻⁴ only, as WGSL allows: they run on the CPU. */
-const inexact: ReadonlySet<string> = new Set(['Asin', 'Acos']);
+/** Exact to 10⁻⁴ only, as WGSL allows and some GPUs do: they run on the CPU. Source: WGSL, accuracy of built-in functions. */
+const inexact: ReadonlySet<string> = new Set(['Asin', 'Acos', 'Sin', 'Cos', 'Tan']);
 
 /** The model in operations that compute the same on WebGPU, and stay on the GPU where they can. */
 export function webgpuModel(model: OnnxModel): OnnxModel {

@@ -1,0 +1,97 @@
+import { backends, type BackendName, type Measured } from '../messages.ts';
+import { chosenThreads, keepBackend } from './backendChoice.ts';
+import { element } from './element.ts';
+import { startEngine } from './engine.ts';
+
+/** What the measurements need of the page. */
+interface Page {
+  text(): string;
+  /** Ends what the page computes. */
+  pause(): void;
+  /** Starts it again. @param backend - undefined where none runs */
+  goOn(backend: BackendName | undefined): void;
+}
+
+const measuredSteps = 3;
+
+/** Shows the part of the page in which backends are compared. */
+export function showBench(page: Page): void {
+  element('bench', HTMLElement).hidden = false;
+  const start = element('measure', HTMLButtonElement);
+  const status = element('measuring', HTMLSpanElement);
+  const rows = element('measured', HTMLTableSectionElement);
+  start.addEventListener('click', () => {
+    start.disabled = true;
+    rows.replaceChildren();
+    page.pause();
+    void measureAll(
+      page.text(),
+      (backend, result) => {
+        const cells = 'message' in result ? [result.message] : numbers(result);
+        rows.append(row([backends[backend], ...cells]));
+      },
+      backend => {
+        status.textContent = `${backends[backend]} …`;
+      },
+    ).then(fastest => {
+      status.textContent = fastest === undefined ? 'None runs here' : `The fastest: ${backends[fastest]}`;
+      if (fastest !== undefined) keepBackend(fastest);
+      start.disabled = false;
+      page.goOn(fastest);
+    });
+  });
+}
+
+type Result = Measured | { readonly message: string };
+
+/** Measures one backend after the other. @returns the fastest with DropBP, where one runs */
+async function measureAll(
+  text: string,
+  onResult: (backend: BackendName, result: Result) => void,
+  onStart: (backend: BackendName) => void,
+): Promise<BackendName | undefined> {
+  let fastest: { readonly backend: BackendName; readonly seconds: number } | undefined;
+  for (const backend of Object.keys(backends) as BackendName[]) {
+    onStart(backend);
+    const result = await measure(backend, text);
+    onResult(backend, result);
+    if ('message' in result) continue;
+    if (fastest === undefined || result.withDrops < fastest.seconds) fastest = { backend, seconds: result.withDrops };
+  }
+  return fastest?.backend;
+}
+
+function measure(backend: BackendName, text: string): Promise<Result> {
+  return new Promise(resolve => {
+    const finish = (result: Result): void => {
+      engine.end();
+      resolve(result);
+    };
+    const engine = startEngine(
+      report => {
+        if (report.kind === 'loaded') engine.ask({ kind: 'measure', text, steps: measuredSteps });
+        else if (report.kind === 'measured') finish(report);
+        else if (report.kind === 'failed') finish({ message: report.message });
+      },
+      backend,
+      chosenThreads(),
+    );
+  });
+}
+
+function numbers({ withoutDrops, withDrops, first, loss }: Measured): string[] {
+  return [...[withoutDrops, withDrops, first].map(seconds => `${Math.round(1000 * seconds)} ms`), loss.toFixed(4)];
+}
+
+function row([head = '', ...cells]: readonly string[]): HTMLTableRowElement {
+  const made = document.createElement('tr');
+  made.append(
+    ...[head, ...cells].map((textContent, i) =>
+      Object.assign(document.createElement('td'), {
+        textContent,
+        ...(i === 1 && cells.length === 1 && { colSpan: 4 }),
+      }),
+    ),
+  );
+  return made;
+}

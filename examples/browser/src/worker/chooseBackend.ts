@@ -1,0 +1,50 @@
+import * as tf from '@tensorflow/tfjs';
+import { ortBackend, useDevice } from '@dropbp/tfjs-backend-ort';
+import type { BackendName } from '../messages.ts';
+
+/** What computes from now on. */
+export interface Chosen {
+  readonly backend: BackendName;
+  /** In WebAssembly. */
+  readonly threads: number;
+}
+
+/**
+ * Starts the backend that was asked for; without a wish the engine, on a GPU where there is one.
+ *
+ * @param threads - in WebAssembly. All that help where nothing is asked
+ * @throws Error where it does not run in this browser
+ */
+export async function chooseBackend(wish: BackendName | undefined, threads: number | undefined): Promise<Chosen> {
+  const [library, device] = (wish?.split('-') ?? ['ort', undefined]) as [string, string | undefined];
+  if (library === 'tfjs') return { backend: wish!, threads: await startOwn(device as 'webgpu' | 'wasm', threads) };
+  useDevice({ ...(device !== undefined && { device }), ...(threads !== undefined && { threads }) });
+  await start('ort');
+  // What cannot be had is refused when it is used.
+  await tf.abs(-1).data();
+  return { backend: `ort-${ortBackend().device.name as 'webgpu' | 'wasm'}`, threads: threads ?? usualThreads() };
+}
+
+/** One of TensorFlow.js's own: loaded only when it is asked for. */
+async function startOwn(name: 'webgpu' | 'wasm', threads: number | undefined): Promise<number> {
+  if (name === 'webgpu') {
+    await import('@tensorflow/tfjs-backend-webgpu');
+    await start(name);
+    return 1;
+  }
+  const wasm = await import('@tensorflow/tfjs-backend-wasm');
+  const { wasmFiles } = await import('./wasmFiles.ts');
+  wasm.setWasmPaths(wasmFiles);
+  wasm.setThreadsCount(threads ?? usualThreads());
+  await start(name);
+  return wasm.getThreadsCount();
+}
+
+async function start(name: string): Promise<void> {
+  if (await tf.setBackend(name)) return;
+  throw new Error(`The backend '${name}' of TensorFlow.js does not start in this browser.`);
+}
+
+function usualThreads(): number {
+  return crossOriginIsolated ? navigator.hardwareConcurrency : 1;
+}
