@@ -95,8 +95,8 @@ describe.each(mpiKinds)('$name', kind => {
     const outcome = await runRanks(kind, 'faults', {
       args: ['waits for something else'],
       timeoutMs: 25_000,
-      meanwhile: async ({ output, launcher }) => {
-        while (output().split('sum').length < 3) await new Promise(resolve => setTimeout(resolve, 20));
+      meanwhile: async ({ output, launcher, until }) => {
+        await until(() => output().split('sum').length === 3);
         launcher.kill('SIGTERM');
       },
     });

@@ -23,6 +23,8 @@ export interface RunningRanks {
   readonly output: () => string;
   /** Their processes, without those of the launcher. */
   readonly ranks: () => readonly number[];
+  /** Waits until something is so. @throws Error where the launcher ended before */
+  readonly until: (isSo: () => boolean) => Promise<void>;
 }
 
 /** What {@link runRanks} takes beside the program. */
@@ -63,13 +65,20 @@ export async function runLauncher(line: readonly string[], options: RunRanksOpti
   let errors = '';
   launcher.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
   launcher.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+  const until = async (isSo: () => boolean): Promise<void> => {
+    while (!isSo()) {
+      if (launcher.exitCode !== null || launcher.signalCode !== null)
+        throw new Error(`it ended too soon:\n${errors}${out}`);
+      await new Promise(resolve => setTimeout(resolve, 20));
+    }
+  };
   const timer = setTimeout(() => killAll(launcher.pid!, mark), timeoutMs);
   const code = await Promise.all([
     new Promise<number | null>((resolve, reject) => {
       launcher.once('error', reject);
       launcher.once('exit', resolve);
     }),
-    meanwhile?.({ launcher, output: () => out, ranks: () => processesWith(mark, process.execPath) }),
+    meanwhile?.({ launcher, until, output: () => out, ranks: () => processesWith(mark, process.execPath) }),
   ]).then(([code]) => code);
   clearTimeout(timer);
   const seconds = (performance.now() - startedMs) / 1000;
@@ -80,6 +89,12 @@ export async function runLauncher(line: readonly string[], options: RunRanksOpti
   }
   killAll(launcher.pid!, mark);
   return { code, out, errors, seconds, survivors };
+}
+
+/** @throws Error with what was said where a run did not end well, or left processes */
+export function expectDone({ code, out, errors, survivors }: RanksOutcome): void {
+  if (code === 0 && survivors.length === 0) return;
+  throw new Error(`exit code ${code}, ${survivors.length} processes left:\n${errors}${out}`);
 }
 
 /** The lines of JSON that ranks wrote. */

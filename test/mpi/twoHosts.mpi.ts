@@ -37,8 +37,8 @@ describe.skipIf(process.getuid?.() !== 0)('two hosts, over TCP', () => {
   ])('are gone within seconds when the cable is out, by $by', async ({ timeoutSeconds, text }) => {
     let secondsToTheEnd = Infinity;
     const outcome = await runLauncher(hosts.launch(2, program('manySums', String(timeoutSeconds))), {
-      meanwhile: async ({ output, ranks }) => {
-        while (!output().includes('call 40')) await pause(20);
+      meanwhile: async ({ output, ranks, until }) => {
+        await until(() => output().includes('call 40'));
         expect(ranks()).toHaveLength(2);
         hosts.cut();
         const cutMs = performance.now();
