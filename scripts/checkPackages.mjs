@@ -7,7 +7,7 @@ import { emptyFolder, pack, publicPackages, root } from './packPackages.mjs';
 import { printTable } from './printTable.mjs';
 
 /** Most kilobytes that a package may have packed. Where one needs more, look first at what came in. */
-const mostKB = { '@dropbp/cli': 200, '@dropbp/data': 160, '@dropbp/models': 180, '@dropbp/tfjs-backend-ort': 200 };
+const mostKB = { '@dropbp/cli': 240, '@dropbp/data': 160, '@dropbp/models': 180, '@dropbp/tfjs-backend-ort': 200 };
 const mostKBOfOthers = 120;
 
 const { repository } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
