@@ -85,6 +85,7 @@ describe('what loadTokenizer refuses', () => {
     await expect(load({ decoder: regex })).rejects.toThrow(/Replace decoder with pattern/);
     const word = { id: 3, content: 'x', special: false, single_word: true };
     await expect(load({ added_tokens: [word] })).rejects.toThrow(/added token with single_word/);
+    await expect(load({ added_tokens: [{ id: 3 }] })).rejects.toThrow(/has added_tokens that are none; got \{"id":3\}/);
   });
   it('a special token that is no token', async () => {
     await expect(loadTokenizer({ tokenizer: gpt2, config: { eos_token: '<eos>' } })).rejects.toThrow(

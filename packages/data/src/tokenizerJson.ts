@@ -50,7 +50,7 @@ export function readTokenizerJson(value: unknown, source: string): TokenizerJson
   for (const key of ['dropout', 'continuing_subword_prefix', 'end_of_word_suffix']) {
     if (model[key]) throw unsupported(source, `model.${key}`, model[key]);
   }
-  const addedTokens = (value.added_tokens ?? []) as readonly AddedToken[];
+  const addedTokens = addedTokensOf(value.added_tokens ?? [], source);
   const singleWord = addedTokens.find(token => token.single_word === true);
   if (singleWord) throw unsupported(source, 'added token with single_word', singleWord.content);
   const stage = (name: string): Component | null => {
@@ -78,6 +78,17 @@ export function sequenceParts(component: Component): readonly Component[] {
 export function unsupported(source: string, part: string, got: unknown, known?: readonly string[]): Error {
   const expected = known && { expected: `one of ${known.join(', ')}` };
   return problem('data', { what: `${source} has a ${part} that is not supported`, got, ...expected });
+}
+
+function addedTokensOf(value: unknown, source: string): readonly AddedToken[] {
+  const isToken = (token: unknown): boolean =>
+    isObject(token) && typeof token.content === 'string' && Number.isInteger(token.id);
+  if (Array.isArray(value) && value.every(isToken)) return value as readonly AddedToken[];
+  throw problem('data', {
+    what: `${source} has added_tokens that are none`,
+    got: Array.isArray(value) ? value.find(token => !isToken(token)) : value,
+    expected: 'a list of objects with an id and their content',
+  });
 }
 
 function checkTypes(source: string, stage: string, component: Component): void {

@@ -123,7 +123,7 @@ function commandTargets(): FuzzTarget[] {
   const folder = scratchFolder('run');
   const random = seededRandom(1);
   const log = Array.from({ length: 6 }, (_, i) => JSON.stringify({ type: 'heldOut', step: i, loss: random() }));
-  const yaml = 'model: a\ndata:\n  - b.jsonl\nrank: 4\nlearningRate: 1e-3 # high\nrslora: yes\nout: "x"\n';
+  const yaml = 'model: a\ndata:\n  - b.jsonl\nrank: 4\nlearningRate: 1e-3 # high\nrslora: true\nout: "x"\n';
   return [
     {
       name: 'run.yaml',

@@ -2,10 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+const folders: string[] = [];
+process.once('exit', () => folders.forEach(folder => rmSync(folder, { recursive: true, force: true })));
+
 /** A folder of this process, gone when it ends, for what is read from paths alone. */
 export function scratchFolder(name: string): string {
   const folder = mkdtempSync(join(tmpdir(), `dropbp-fuzz-${name}-`));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  folders.push(folder);
   return folder;
 }
 
