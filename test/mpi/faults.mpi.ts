@@ -59,6 +59,14 @@ describe.each(mpiKinds)('$name', kind => {
     expect(outcome.survivors).toEqual([]);
   });
 
+  it('a call of MPI that fails ends all, with what MPI says', async () => {
+    const outcome = await runRanks(kind, 'failingCall');
+    expect(outcome.errors).toMatch(
+      /MPI_Bcast failed on rank [01] of 2 \(.*\), in broadcast of 10 bytes from rank 0 \(call 1\), .*: [^]*(MPI_ERR_ROOT|[Ii]nvalid root)/,
+    );
+    expect(outcome).toMatchObject({ code: 70, survivors: [] });
+  });
+
   it('a trap of WebAssembly is an error as ever', async () => {
     const outcome = await fault(kind, 'wasm trap');
     const traps = reports<{ trapped?: boolean; text?: string }>(outcome).filter(report => 'trapped' in report);

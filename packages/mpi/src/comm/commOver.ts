@@ -6,7 +6,7 @@ import type { MpiLibrary } from '../library/mpiLibrary.ts';
 import { bucketsOf } from './bucketsOf.ts';
 import { describeCall, type CollectiveCall } from './collectiveCall.ts';
 import type { Ending } from './ending.ts';
-import { findDisagreement } from './findDisagreement.ts';
+import { findDisagreement, type Expect } from './findDisagreement.ts';
 import { oneAtATime } from './oneAtATime.ts';
 import { say } from './say.ts';
 import { watchdog } from './watchdog.ts';
@@ -47,8 +47,7 @@ const deferMs = 1000;
 
 /** The {@link Comm} over MPI that has begun. Failures end every rank: there is no going on with some of them. */
 export function commOver(mpi: MpiLibrary, options: CommOverOptions): MpiComm {
-  const { timeoutMs, bucketBytes, ending, onClosed } = options;
-  const { write = say } = options;
+  const { timeoutMs, bucketBytes, ending, write = say, onClosed } = options;
   const { rank, size, localSize, version } = mpi;
   const who = `rank ${rank} of ${size} (${hostname()})`;
   const traffic = { calls: 0, reducedBytes: 0, broadcastBytes: 0, milliseconds: 0 };
@@ -73,7 +72,7 @@ export function commOver(mpi: MpiLibrary, options: CommOverOptions): MpiComm {
     );
   });
 
-  const call = async (asked: CollectiveCall, work: (expect: Expecting) => Promise<void>): Promise<void> => {
+  const call = async (asked: CollectiveCall, work: (expect: Expect) => Promise<void>): Promise<void> => {
     if (closing !== undefined && asked.name !== 'close') {
       throw problem('mpi', { what: `${asked.name} was called after close`, fix: 'close when all is done' });
     }
@@ -81,7 +80,7 @@ export function commOver(mpi: MpiLibrary, options: CommOverOptions): MpiComm {
       if (over) return over;
       const number = traffic.calls + 1;
       const startedMs = performance.now();
-      const expect: Expecting = async (name, code) => {
+      const expect: Expect = async (name, code) => {
         const done = await dog.watch(() => `${describeCall(asked)} (call ${number})`, code);
         if (over) return over;
         if (done !== 0) {
@@ -153,5 +152,3 @@ export function commOver(mpi: MpiLibrary, options: CommOverOptions): MpiComm {
       )),
   };
 }
-
-type Expecting = (name: string, code: Promise<number>) => Promise<void>;

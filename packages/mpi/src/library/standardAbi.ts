@@ -20,7 +20,7 @@ export const standardAbi: MpiAbi = {
     int: 0x209n,
     sum: 0x21n,
     max: 0x23n,
-    errorsReturn: 0x142n,
+    errorsReturn: 0x143n,
     noInfo: 0x130n,
   }),
   inPlace: 1n,
