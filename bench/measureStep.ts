@@ -9,7 +9,7 @@ import * as tf from '@tensorflow/tfjs';
 import { compose } from '@dropbp/compose';
 import type { Adapter, Model } from '@dropbp/core';
 import { dropBP } from '@dropbp/dropbp';
-import { createModel, generate, loadModel } from '@dropbp/models';
+import { createModel, generate, loadModel, type WeightsForm } from '@dropbp/models';
 import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
 import { adamW } from '@dropbp/train';
@@ -49,6 +49,7 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '5' },
     tokens: { type: 'string', default: '0' },
     checkpointing: { type: 'string', default: 'false' },
+    weights: { type: 'string', default: 'f32' },
   },
 });
 const [rate, time, batch, steps, tokens] = [values.rate, values.time, values.batch, values.steps, values.tokens].map(
@@ -68,9 +69,10 @@ const engine = await engineTime();
 console.log(JSON.stringify(tokens > 0 ? await measureTokens(model) : await measureSteps(model)));
 
 function modelToMeasure(): Model | Promise<Model> {
+  const weights = values.weights as WeightsForm;
   if (values.model === '')
-    return createModel({ ...smolLM2Config, max_position_embeddings: Math.max(8192, time) }, { seed: 1 });
-  if (existsSync(values.model)) return loadModel(values.model);
+    return createModel({ ...smolLM2Config, max_position_embeddings: Math.max(8192, time) }, { seed: 1, weights });
+  if (existsSync(values.model)) return loadModel(values.model, { weights });
   const folder = fileURLToPath(new URL('..', import.meta.url));
   throw new Error(`there is no ${values.model}: run ${folder}test/parity/make.sh, or leave --model out`);
 }

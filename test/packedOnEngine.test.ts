@@ -64,16 +64,23 @@ function batch(seed = 0): Batch {
 }
 
 describe.each(['llama', 'gpt2'] as const)('%s', name => {
-  it.each(FORMS)('keeps the weights of linear layers as %s, and all others exact', form => {
-    const model = make(name, form);
-    for (const [path, { kind }] of model.modules) {
-      const weight = model.parameters.get(`${path}.weight`);
-      if (weight === undefined) continue;
-      const isPacked = (kind === 'linear' || kind === 'conv1d') && path !== model.head.path;
-      expect(weightForm(weight), path).toBe(isPacked ? form : 'f32');
-    }
-    model.dispose();
-  });
+  it.each(FORMS)(
+    'keeps the weights of linear layers as %s, the table of tokens at least as int8, and all others exact',
+    form => {
+      for (const embeddings of [undefined, 'f32', 'f16', 'int8'] as const) {
+        const model = createModel(configs[name], { seed: 1, weights: form, ...(embeddings && { embeddings }) });
+        const ofTable = embeddings ?? (form === 'int4' ? 'int8' : form);
+        for (const [path, { kind }] of model.modules) {
+          const weight = model.parameters.get(`${path}.weight`);
+          if (weight === undefined) continue;
+          const isTable = path === model.embedding || path === model.head.path;
+          const isLinear = kind === 'linear' || kind === 'conv1d';
+          expect(weightForm(weight), path).toBe(isTable ? ofTable : isLinear ? form : 'f32');
+        }
+        model.dispose();
+      }
+    },
+  );
 
   it.each(FORMS)('gives nearly the same logits and tokens from %s', async form => {
     const [plain, packed] = [make(name, 'f32'), make(name, form)];
@@ -122,9 +129,7 @@ it('saves the same adapter, refuses to merge, to train the weights and to save a
   expect(() => tuned.merge()).toThrow(
     /is not merged into 'model\.layers\.0\..*', whose weight is kept as int8; save the adapter/,
   );
-  expect(() => compose(model, fullFineTune())).toThrow(
-    /'model\.layers\.0\..*weight' is kept as int8 and cannot be trained/,
-  );
+  expect(() => compose(model, fullFineTune())).toThrow(/'model\..*weight' is kept as int8 and cannot be trained/);
   // Norms are not packed.
   compose(model, fullFineTune({ parts: ['norms'] })).dispose();
   await expect(model.save(join(folder, 'model'))).rejects.toThrow(/save\(\): '.*' is kept as int8/);
@@ -144,6 +149,9 @@ it('converts while it loads', async () => {
   for (const each of [plain, loaded, made]) each.dispose();
   await expect(loadModel(join(folder, 'checkpoint'), { weights: 'int2' as never })).rejects.toThrow(
     'loadModel(): weights is not usable; got "int2"; expected f32, f16, int8, int4',
+  );
+  await expect(loadModel(join(folder, 'checkpoint'), { embeddings: 'int4' as never })).rejects.toThrow(
+    'loadModel(): embeddings is not usable; got "int4"; expected f32, f16, int8',
   );
 });
 

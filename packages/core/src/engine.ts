@@ -57,13 +57,15 @@ export interface Engine {
   compile<R extends Results>(fn: TracedFunction<R>, options?: EngineOptions): CompiledFunction<R>;
   /**
    * A frozen weight that is kept in fewer bits, a float32 tensor for tfjs; undefined where the device has no room for such.
-   * `inputAxis` is the axis of the input features.
+   * `inputAxis` is the axis of the input features; `isTable` says that rows are looked up in it too. The values are the engine's
+   * from then on.
    */
   pack?(
     values: Float32Array,
     shape: readonly [rows: number, columns: number],
     form: PackedForm,
     inputAxis: 0 | 1,
+    isTable?: boolean,
   ): tf.Tensor | undefined;
   /** How a tensor is kept where it is not in float32. */
   formOf?(tensor: tf.Tensor): PackedForm | undefined;

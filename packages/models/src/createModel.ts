@@ -4,15 +4,13 @@ import type { Model } from '@dropbp/core';
 import { defineModel } from './architectures.ts';
 import type { RawConfig } from './configReader.ts';
 import { makeModel } from './makeModel.ts';
-import { checkWeightsForm, makeWeight, type WeightsForm } from './makeWeight.ts';
+import { checkWeightForms, makeWeight, type WeightForms } from './makeWeight.ts';
 import { parameterShapes } from './parameterShapes.ts';
 
 /** Options of {@link createModel}. */
-export interface CreateModelOptions {
+export interface CreateModelOptions extends WeightForms {
   /** An integer. The same seed gives the same weights on every machine. */
   readonly seed: number;
-  /** How the weights of linear layers are kept; packed ones cannot be trained. @defaultValue 'f32' */
-  readonly weights?: WeightsForm;
 }
 
 /**
@@ -39,9 +37,9 @@ export interface CreateModelOptions {
  * ```
  */
 export function createModel(config: RawConfig, options: CreateModelOptions): Model {
-  checkOptions('models', 'createModel()', options, ['seed', 'weights']);
-  const { seed, weights = 'f32' } = options;
-  checkWeightsForm('createModel()', weights);
+  checkOptions('models', 'createModel()', options, ['seed', 'weights', 'embeddings']);
+  const { seed } = options;
+  checkWeightForms('createModel()', options);
   if (!Number.isInteger(seed)) {
     throw problem('models', { what: 'createModel(): seed is not usable', got: seed, expected: 'an integer' });
   }
@@ -52,7 +50,7 @@ export function createModel(config: RawConfig, options: CreateModelOptions): Mod
     const values = new Float32Array(tf.util.sizeFromShape([...shape]));
     if (definition.modules.get(module)!.kind === 'norm') values.fill(name.endsWith('.bias') ? 0 : 1);
     else if (name.endsWith('.weight')) fillNormal(values, definition.initialDeviation(module), seed, parameters.size);
-    parameters.set(name, tf.keep(makeWeight(definition, name, values, shape, weights)));
+    parameters.set(name, tf.keep(makeWeight(definition, name, values, shape, options)));
   }
   // What transformers needs to know the class, were the model saved.
   const architectures = [definition.className];

@@ -3,15 +3,13 @@ import type { Model } from '@dropbp/core';
 import { defineModel } from './architectures.ts';
 import type { HubOptions } from './hub/hubOptions.ts';
 import { makeModel } from './makeModel.ts';
-import { checkWeightsForm, type WeightsForm } from './makeWeight.ts';
+import { checkWeightForms, type WeightForms } from './makeWeight.ts';
 import { readJsonObject } from './modelFiles.ts';
 import { openModelFiles, type ModelSource } from './openModelFiles.ts';
 import { readWeights } from './readWeights.ts';
 
 /** Options of {@link loadModel}. */
-export interface LoadModelOptions {
-  /** How the frozen weights of linear layers are kept. @defaultValue 'f32' */
-  readonly weights?: WeightsForm;
+export interface LoadModelOptions extends WeightForms {
   /** For a hub id: which revision, the token of a gated model, where to keep it, and who hears of the progress. */
   readonly hub?: Omit<HubOptions, 'signal'>;
   /** Called after each tensor that was read, with the number of those that are there and of all. */
@@ -38,8 +36,8 @@ export interface LoadModelOptions {
  * ```
  */
 export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<Model> {
-  checkOptions('models', 'loadModel()', options, ['weights', 'hub', 'onTensor', 'signal']);
-  if (options.weights !== undefined) checkWeightsForm('loadModel()', options.weights);
+  checkOptions('models', 'loadModel()', options, ['weights', 'embeddings', 'hub', 'onTensor', 'signal']);
+  checkWeightForms('loadModel()', options);
   const { hub, signal } = options;
   const files = await openModelFiles(source, { ...hub, ...(signal && { signal }) });
   const config = await readJsonObject(files, 'config.json');

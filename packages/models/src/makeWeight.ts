@@ -5,44 +5,87 @@ import type { Definition } from './architecture.ts';
 
 /**
  * How the weights of linear layers are kept: `'f32'` as they are, `'f16'` in half the memory, `'int8'` in a quarter and with
- * faster products, `'int4'` (NF4) in a seventh. Norms, biases, embeddings and the head stay in float32.
+ * faster products, `'int4'` (NF4) in an eighth; of that, layers of less than a quarter of the largest's size, such as keys and values
+ * that heads share, are kept as int8, which bear four bits worst. Norms and biases stay in float32; for embeddings see {@link EmbeddingsForm}.
  */
 export type WeightsForm = 'f32' | PackedForm;
 
-const forms: readonly string[] = ['f32', 'f16', 'int8', 'int4'] satisfies WeightsForm[];
+/**
+ * How the table of tokens is kept, and the output layer, which is mostly the same: in few bits like the rest, or more exactly.
+ * `'int8'` has a scale for every token and for every feature.
+ */
+export type EmbeddingsForm = 'f32' | 'f16' | 'int8';
+
+/** How a model's weights are kept. */
+export interface WeightForms {
+  /** How the frozen weights of linear layers are kept; packed ones cannot be trained. @defaultValue 'f32' */
+  readonly weights?: WeightsForm;
+  /** How the table of tokens and the output layer are kept. @defaultValue as `weights`; 'int8' where that is 'int4' */
+  readonly embeddings?: EmbeddingsForm;
+}
+
+const forms: Readonly<Record<keyof WeightForms, readonly string[]>> = {
+  weights: ['f32', 'f16', 'int8', 'int4'] satisfies WeightsForm[],
+  embeddings: ['f32', 'f16', 'int8'] satisfies EmbeddingsForm[],
+};
 
 /** @throws Problem for what is no form */
-export function checkWeightsForm(subject: string, form: unknown): asserts form is WeightsForm {
-  if (typeof form === 'string' && forms.includes(form)) return;
-  throw problem('models', { what: `${subject}: weights is not usable`, got: form, expected: forms.join(', ') });
+export function checkWeightForms(subject: string, options: WeightForms): void {
+  for (const [name, allowed] of Object.entries(forms)) {
+    const form: unknown = options[name as keyof WeightForms];
+    if (form === undefined || (typeof form === 'string' && allowed.includes(form))) continue;
+    throw problem('models', { what: `${subject}: ${name} is not usable`, got: form, expected: allowed.join(', ') });
+  }
 }
 
 /**
  * Makes a weight in the wanted form. The caller owns it.
  *
- * @param values - those of the weight, which are not kept where it is packed
+ * @param values - those of the weight; they are given away
  */
 export function makeWeight(
   definition: Definition,
   name: string,
   values: Float32Array,
   shape: readonly number[],
-  form: WeightsForm,
+  forms: WeightForms,
 ): tf.Tensor {
-  const inputAxis = form === 'f32' ? undefined : packedAxis(definition, name);
-  if (form === 'f32' || inputAxis === undefined) return tf.tensor(values, [...shape], 'float32');
-  const packed = activeEngine()?.pack?.(values, shape as [number, number], form, inputAxis);
+  const place = packedPlace(definition, name);
+  const form = place && formAt(place, forms);
+  if (place === undefined || form === undefined || form === 'f32') return tf.tensor(values, [...shape], 'float32');
+  const packed = activeEngine()?.pack?.(values, shape as [number, number], form, place.inputAxis, place.isTable);
   if (packed === undefined) warnOnce(form);
   return packed ?? tf.tensor(values, [...shape], 'float32');
 }
 
-/** The axis of the input features of a weight that may be packed. */
-function packedAxis({ modules, head }: Definition, name: string): 0 | 1 | undefined {
+/** Of a weight that may be packed: the axis of the input features, whether it is a table of tokens or the output layer, and its size. */
+interface PackedPlace {
+  readonly inputAxis: 0 | 1;
+  readonly isTable: boolean;
+  readonly isSmall: boolean;
+}
+
+/** A weight with less than this share of the elements of the largest in the branches is small. */
+const SMALL = 0.25;
+
+function packedPlace({ modules, head, embedding }: Definition, name: string): PackedPlace | undefined {
   const at = name.lastIndexOf('.');
   const path = name.slice(0, at);
-  if (path === head.path || name.slice(at) !== '.weight') return undefined;
+  if (name.slice(at) !== '.weight') return undefined;
+  if (path === head.path || path === embedding) return { inputAxis: 1, isTable: true, isSmall: false };
   const axes: Partial<Record<ModuleInfo['kind'], 0 | 1>> = { linear: 1, conv1d: 0 };
-  return axes[modules.get(path)!.kind];
+  const { kind } = modules.get(path)!;
+  const inputAxis = axes[kind];
+  if (inputAxis === undefined) return undefined;
+  const sizeOf = ({ inFeatures, outFeatures }: ModuleInfo): number => inFeatures * outFeatures;
+  const sizes = [...modules.values()].filter(module => module.kind === kind && module.isOutput !== true).map(sizeOf);
+  return { inputAxis, isTable: false, isSmall: sizeOf(modules.get(path)!) < SMALL * Math.max(...sizes) };
+}
+
+function formAt({ isTable, isSmall }: PackedPlace, { weights = 'f32', embeddings }: WeightForms): WeightsForm {
+  // Where heads share keys and values, the layers that make them are few per cent of all weights, and bear four bits worst.
+  if (!isTable) return weights === 'int4' && isSmall ? 'int8' : weights;
+  return embeddings ?? (weights === 'int4' ? 'int8' : weights);
 }
 
 let hasWarned = false;

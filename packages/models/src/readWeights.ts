@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { nearNames, problem } from '@dropbp/basics';
 import { toFloat32, type Checkpoint } from '@dropbp/safetensors';
 import type { Definition } from './architecture.ts';
-import { makeWeight, type WeightsForm } from './makeWeight.ts';
+import { makeWeight, type WeightForms } from './makeWeight.ts';
 import { parameterShapes } from './parameterShapes.ts';
 import { storedDtype, type StoredDtype } from './saveModel.ts';
 
@@ -15,8 +15,7 @@ export interface Weights {
 }
 
 /** Options of {@link readWeights}. */
-interface ReadWeightsOptions {
-  readonly weights?: WeightsForm | undefined;
+interface ReadWeightsOptions extends WeightForms {
   readonly signal?: AbortSignal | undefined;
   /** Called after each tensor with the number that are there. */
   readonly onTensor?: ((done: number, total: number) => void) | undefined;
@@ -32,7 +31,6 @@ export async function readWeights(
   definition: Definition,
   options: ReadWeightsOptions = {},
 ): Promise<Weights> {
-  const { weights = 'f32' } = options;
   const shapes = parameterShapes(definition);
   const stored = matchNames(checkpoint, definition, shapes);
   const parameters = new Map<string, tf.Tensor>();
@@ -43,7 +41,7 @@ export async function readWeights(
       const storedName = stored.get(name)!;
       const { dtype } = checkpoint.tensors.get(storedName)!;
       const values = toFloat32(dtype, await checkpoint.read(storedName));
-      parameters.set(name, makeWeight(definition, name, values, shape, weights));
+      parameters.set(name, makeWeight(definition, name, values, shape, options));
       dtypes.set(name, storedDtype(dtype));
       options.onTensor?.(parameters.size, shapes.size);
     }

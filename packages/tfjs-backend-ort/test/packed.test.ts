@@ -148,6 +148,75 @@ describe('a packed weight', () => {
     expect(ortBackend().numDataIds()).toBe(before.numDataBuffers);
   });
 
+  it('int8 multiplies one row as it does many', async () => {
+    for (const [rows, columns] of [
+      [96, 64],
+      [64, 96],
+    ] as const) {
+      const weight = pack(normal(rows * columns, 5), [rows, columns], 'int8');
+      const unpacked = tf.add<tf.Tensor2D>(weight, 0);
+      for (const transpose of [false, true]) {
+        const x = tf.tensor2d(normal(transpose ? columns : rows, 3), [1, transpose ? columns : rows]);
+        const error = relativeError(tf.matMul(x, weight, false, transpose), tf.matMul(x, unpacked, false, transpose));
+        // Forward in 16 bits; a gradient in eight.
+        expect(error).toBeLessThan(transpose ? 1e-4 : 0.02);
+      }
+      await unpacked.data();
+    }
+  });
+
+  it.each(['f16', 'int8'] as const)('a table in %s gives rows, logits and their gradient', form => {
+    const [entries, width] = [160, 80];
+    const values = normal(entries * width, 3);
+    // Columns of real embeddings differ.
+    for (let i = 0; i < values.length; i++) if (i % width === 5) values[i]! *= 12;
+    const plain = tf.tensor2d(values.slice(), [entries, width]);
+    const table = ortBackend().pack(values, [entries, width], form, 1, true)!;
+    const bound = { f16: 1e-3, int8: 0.012 }[form];
+    const unpacked = tf.add<tf.Tensor2D>(table, 0);
+    expect(relativeError(unpacked, plain)).toBeLessThan(bound);
+    for (const indices of [
+      tf.tensor1d([7], 'int32'),
+      tf.range(0, 150, 1, 'int32'),
+      tf.tensor2d(
+        [
+          [3, 3],
+          [159, 0],
+        ],
+        [2, 2],
+        'int32',
+      ),
+    ]) {
+      expect(relativeError(tf.gather(table, indices), tf.gather(unpacked, indices))).toBeLessThan(1e-6);
+    }
+    const x = tf.tensor2d(normal(48 * width, 11), [48, width]);
+    const loss = compile(({ x, w }) =>
+      tf.square(tf.softmax(tf.matMul(x as tf.Tensor2D, w as tf.Tensor2D, false, true))),
+    );
+    const gradientBy = (w: tf.Tensor2D): tf.Tensor => tf.grad(t => tf.sum(loss({ x: t }, { w })))(x);
+    expect(relativeError(tf.matMul(x, table, false, true), tf.matMul(x, unpacked, false, true))).toBeLessThan(0.02);
+    expect(relativeError(gradientBy(table), gradientBy(unpacked))).toBeLessThan(0.06);
+    // Of probabilities most are smaller than a step of the largest.
+    const product = compile(({ x, w }) => tf.matMul(tf.softmax(x as tf.Tensor2D), w as tf.Tensor2D));
+    const logits = tf.tensor2d(normal(20 * entries, 2), [20, entries]);
+    expect(relativeError(product({}, { x: logits, w: table }), product({}, { x: logits, w: unpacked }))).toBeLessThan(
+      1e-4,
+    );
+    loss.dispose();
+    product.dispose();
+  });
+
+  it('f16 of a large table is multiplied block by block, and never exists in float32', () => {
+    const [entries, width] = [9001, 500];
+    const values = Float32Array.from({ length: entries * width }, (_, i) => ((i * 7919) % 2003) / 1000 - 1);
+    const table = pack(values, [entries, width], 'f16');
+    const unpacked = tf.add<tf.Tensor2D>(table, 0);
+    const x = tf.tensor2d(normal(3 * width, 5), [3, width]);
+    const y = tf.tensor2d(normal(3 * entries, 7), [3, entries]);
+    expect(relativeError(tf.matMul(x, table, false, true), tf.matMul(x, unpacked, false, true))).toBeLessThan(1e-6);
+    expect(relativeError(tf.matMul(y, table), tf.matMul(y, unpacked))).toBeLessThan(1e-5);
+  });
+
   it.each(['int8', 'int4'] as const)('%s of zeros, of one number and of odd sizes comes back', async form => {
     for (const value of [0, -3]) {
       const weight = pack(new Float32Array(5 * 7).fill(value), [5, 7], form);

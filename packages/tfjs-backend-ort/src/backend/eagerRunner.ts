@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { Device, Feed, Handle, Session } from '../device/device.ts';
-import { Graph, type Value } from '../graph/graph.ts';
+import { Graph, type GraphNode, type Value } from '../graph/graph.ts';
+import { neededNodes } from '../graph/neededNodes.ts';
 import { sessionModel } from '../graph/sessionModel.ts';
 import { sizeOf } from '../graph/shape.ts';
 import type { Inputs, Kernel } from '../kernels/kernel.ts';
@@ -95,9 +96,14 @@ export class EagerRunner {
     const built = kernel.build(graph, values, attrs);
     const results = (Array.isArray(built) ? built : [built]).map(value => resultOf(graph, value));
     const computed = results.filter(result => result.from === 'session').map(({ value }) => value);
+    // Of a packed input only what the kernel reads is unpacked.
+    const nodes = neededNodes(
+      graph.nodes,
+      computed.map(value => value.name),
+    );
     const session =
       computed.length > 0
-        ? this.#device.load(sessionModel(`eager ${name}`, graph, graph.nodes, computed, unreadInputs(graph)))
+        ? this.#device.load(sessionModel(`eager ${name}`, graph, nodes, computed, unreadInputs(graph, nodes)))
         : undefined;
     return { session, results, isList: Array.isArray(built) };
   }
@@ -132,7 +138,7 @@ function reshapedInput(graph: Graph, value: Value): string | undefined {
 }
 
 /** Inputs that no node reads are inputs of the session all the same: they are fed like the others. */
-function unreadInputs(graph: Graph): Value[] {
-  const reads = new Set(graph.nodes.flatMap(node => node.inputs));
+function unreadInputs(graph: Graph, nodes: readonly GraphNode[]): Value[] {
+  const reads = new Set(nodes.flatMap(node => node.inputs));
   return [...graph.inputs.values()].filter(input => !reads.has(input.name));
 }

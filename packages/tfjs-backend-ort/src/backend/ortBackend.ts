@@ -73,8 +73,9 @@ export class OrtBackend extends tf.KernelBackend {
    * A frozen weight that is kept in fewer bits: for tfjs a float32 tensor like any other, which takes no gradient. Products with
    * an int8 weight are computed in int8; whatever else reads a packed weight unpacks it for itself.
    *
-   * @param values - `[rows, columns]`, read once and not kept
+   * @param values - `[rows, columns]`, the backend's from now on
    * @param inputAxis - the axis of the input features: 1 for weights `[out, in]`
+   * @param isTable - whether rows are looked up in it too, as in an embedding. @defaultValue false
    * @returns a tensor that the caller owns; undefined where the device holds no such
    * @throws Problem for values that the form cannot hold
    */
@@ -83,9 +84,10 @@ export class OrtBackend extends tf.KernelBackend {
     shape: readonly [number, number],
     form: WeightForm,
     inputAxis: 0 | 1,
+    isTable: boolean = false,
   ): tf.Tensor2D | undefined {
     if (!this.device.holdsPacked) return undefined;
-    const info = this.store.pack(packWeight(values, shape, form, inputAxis));
+    const info = this.store.pack(packWeight(values, shape, form, inputAxis, isTable));
     return tf.engine().makeTensorFromTensorInfo(info, this) as tf.Tensor2D;
   }
 

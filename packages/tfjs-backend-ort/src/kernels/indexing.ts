@@ -4,6 +4,7 @@ import { sizeOf } from '../graph/shape.ts';
 import type { ElementType } from '../onnx/elementType.ts';
 import { cast } from './convert.ts';
 import { kernel, type Kernels } from './kernel.ts';
+import { packedRows } from './packedRows.ts';
 import { reshape } from './shaping.ts';
 
 /** Kernels that read or write at positions given by a tensor. */
@@ -11,6 +12,8 @@ export const indexing: Kernels = {
   GatherV2: kernel<{ x: Value; indices: Value }, { axis: number; batchDims: number }>(
     (graph, { x, indices }, { axis, batchDims }) => {
       const at = tf.util.parseAxisParam(axis, [...x.shape])[0]!;
+      const rows = x.packed && at === 0 && batchDims === 0 ? packedRows(graph, x, indices) : undefined;
+      if (rows) return rows;
       if (batchDims !== 0)
         return graph.node('GatherElements', [x, indices], indices.shape, x.dtype, { attributes: { axis: at } });
       const shape = [...x.shape.slice(0, at), ...indices.shape, ...x.shape.slice(at + 1)];

@@ -1,4 +1,14 @@
 import type { Graph, Value } from '../graph/graph.ts';
+import {
+  int8Product,
+  quantised,
+  remembered,
+  rowQuantised,
+  twiceQuantised,
+  type Int8Weight,
+} from '../packed/quantise.ts';
+import { turned } from '../packed/turned.ts';
+import { cast } from './convert.ts';
 
 /**
  * `a · b` with `b` an int8 weight, computed in int8; undefined where that cannot be.
@@ -8,8 +18,9 @@ import type { Graph, Value } from '../graph/graph.ts';
  * models is taken care of first:
  * - a few input features that are far larger than all others (Dettmers et al., "LLM.int8()", arXiv 2208.07339): the
  *   {@link LARGE} largest of each call are multiplied in float32
- * - activations behind a gate, where single numbers are: what the first quantisation leaves is quantised once more
- * - gradients, where rows are: each is divided by its largest number
+ * - activations behind a gate, where single numbers are, and what the output layer reads, whose errors are the loss's: what the first
+ *   quantisation leaves is quantised once more
+ * - gradients, where rows are: each has a scale of its own; probabilities (of the loss) once more
  *
  * @param a - `[rows, inner]`
  * @param transposeB - whether `b` is multiplied transposed
@@ -22,52 +33,60 @@ export function packedMatMul(
   shape: readonly number[],
 ): Value | undefined {
   if (b.packed?.layout.form !== 'int8' || a.packed || a.shape.length !== 2) return undefined;
-  const weight = b.packed.parts as unknown as Weight;
-  if (b.packed.layout.isTransposed !== transposeB) return inputGradient(graph, a, weight, shape);
+  const weight = b.packed.parts as unknown as Int8Weight;
+  const { columns } = weight;
+  if (b.packed.layout.isTransposed !== transposeB) return timesColumns(graph, inputGradient(graph, a, weight, shape), columns); // prettier-ignore
   const [inputs, outputs] = weight.values.shape as [number, number];
-  if (inputs < 2 * LARGE) return undefined; // not worth it
-  return inputs > outputs ? inTwoSteps(graph, a, weight, shape) : withLargeApart(graph, a, weight, shape);
-}
-
-/** int8 `[inputs, outputs]`, and a scale for each output. */
-interface Weight {
-  readonly values: Value;
-  readonly scales: Value;
+  if (a.shape[0] !== 1 && inputs < 2 * LARGE) return undefined; // not worth it
+  const x = timesColumns(graph, a, columns);
+  if (a.shape[0] === 1) return oneRow(graph, x, weight, shape);
+  return inputs > outputs || columns ? inTwoSteps(graph, x, weight, shape) : withLargeApart(graph, x, weight, shape);
 }
 
 /** Input features that are multiplied in float32. */
-const LARGE = 16;
+const LARGE = 32;
 
-/** Numbers as uint8, with one scale and zero point. */
-interface Quantised {
-  readonly values: Value;
-  readonly scale: Value;
-  readonly zero: Value;
+function timesColumns(graph: Graph, x: Value, columns: Value | undefined): Value {
+  if (columns === undefined) return x;
+  return remembered(graph, `${x.name}|times ${columns.name}`, () => graph.elementwise('Mul', [x, columns], 'float32'));
 }
 
-function inTwoSteps(graph: Graph, a: Value, weight: Weight, shape: readonly number[]): Value {
-  const first = quantised(graph, a);
-  const { values, scale, zero } = first;
-  const found = graph.node('DequantizeLinear', [values, scale, zero], a.shape, 'float32');
-  const rest = quantised(graph, graph.elementwise('Sub', [a, found], 'float32'));
+function inTwoSteps(graph: Graph, a: Value, weight: Int8Weight, shape: readonly number[]): Value {
+  const [first, rest] = twiceQuantised(graph, a);
   return graph.elementwise(
     'Add',
-    [product(graph, first, weight, shape), product(graph, rest, weight, shape)],
+    [int8Product(graph, first, weight, shape), int8Product(graph, rest, weight, shape)],
     'float32',
   );
 }
 
-function withLargeApart(graph: Graph, a: Value, weight: Weight, shape: readonly number[]): Value {
+/**
+ * One row, as in generation, in two steps. ONNX Runtime multiplies one row with a matrix where it lies, and does not arrange the
+ * matrix first, if neither has a zero point and nothing follows in the same node: so the zero points' part is taken off afterwards,
+ * `Σ (q − z)·w = Σ q·w − z·Σ w`.
+ */
+function oneRow(graph: Graph, a: Value, { values, scales, sums }: Int8Weight, shape: readonly number[]): Value {
+  const multiply = (x: Value, y: Value): Value => graph.elementwise('Mul', [x, y], 'float32');
+  const add = (x: Value, y: Value): Value => graph.elementwise('Add', [x, y], 'float32');
+  const steps = twiceQuantised(graph, a);
+  const zero = remembered(graph, `${a.name}|zero`, () =>
+    steps.map(step => multiply(cast(graph, step.zero, 'float32'), step.scale)).reduce(add),
+  );
+  const product = steps
+    .map(step =>
+      multiply(cast(graph, graph.node('MatMulInteger', [step.values, values], shape, 'int32'), 'float32'), step.scale),
+    ) // prettier-ignore
+    .reduce(add);
+  return multiply(graph.elementwise('Sub', [product, multiply(sums, zero)], 'float32'), scales);
+}
+
+function withLargeApart(graph: Graph, a: Value, weight: Int8Weight, shape: readonly number[]): Value {
   const [inputs, outputs] = weight.values.shape as [number, number];
   const [rows] = shape as [number];
   const { indices, large, others } = remembered(graph, `${a.name}|large`, () => {
-    const magnitudes = graph.elementwise('Abs', [a], 'float32');
-    const largest = graph.node('ReduceMax', [magnitudes, graph.ints([0])], [inputs], 'float32', {
-      attributes: { keepdims: 0 },
-    });
     const [, indices] = graph.nodeOf(
       'TopK',
-      [largest, graph.ints([LARGE])],
+      [largestByColumn(graph, a), graph.ints([LARGE])],
       [
         { shape: [LARGE], dtype: 'float32' },
         { shape: [LARGE], dtype: 'int64' },
@@ -83,60 +102,29 @@ function withLargeApart(graph: Graph, a: Value, weight: Weight, shape: readonly 
     };
   });
   const weightRows = graph.node('Gather', [weight.values, indices], [LARGE, outputs], 'int8');
-  const floats = graph.node('Cast', [weightRows], [LARGE, outputs], 'float32', { attributes: { to: 1 } });
-  const scaled = graph.elementwise('Mul', [floats, weight.scales], 'float32');
+  const scaled = graph.elementwise('Mul', [cast(graph, weightRows, 'float32'), weight.scales], 'float32');
   const exact = graph.node('MatMul', [large, scaled], shape, 'float32');
-  return graph.elementwise('Add', [product(graph, others, weight, shape), exact], 'float32');
+  return graph.elementwise('Add', [int8Product(graph, others, weight, shape), exact], 'float32');
+}
+
+/** The largest magnitude of each column of `[rows, columns]`. In groups of rows first: ONNX Runtime reduces these side by side. */
+function largestByColumn(graph: Graph, a: Value): Value {
+  const [rows, columns] = a.shape as [number, number];
+  const groups = [16, 8, 4, 2, 1].find(count => rows % count === 0)!;
+  const magnitudes = graph.elementwise('Abs', [a], 'float32');
+  const largest = (x: Value, axis: number, shape: number[]): Value =>
+    graph.node('ReduceMax', [x, graph.ints([axis])], shape, 'float32', { attributes: { keepdims: 0 } });
+  const grouped = [groups, rows / groups, columns];
+  const apart = graph.node('Reshape', [magnitudes, graph.ints(grouped)], grouped, 'float32');
+  return largest(largest(apart, 1, [groups, columns]), 0, [columns]);
 }
 
 /** `a · Wᵀ`. The scales lie along the axis that is summed over, so they go into `a`. */
-function inputGradient(graph: Graph, a: Value, { values, scales }: Weight, shape: readonly number[]): Value {
-  const left = graph.elementwise('Mul', [a, scales], 'float32');
-  const magnitudes = graph.elementwise('Abs', [left], 'float32');
-  const rowShape = [a.shape[0]!, 1];
-  const largest = graph.node('ReduceMax', [magnitudes, graph.ints([-1])], rowShape, 'float32', {
-    attributes: { keepdims: 1 },
-  });
-  const size = graph.elementwise('Max', [largest, graph.scalar(TINY, 'float32')], 'float32');
-  const even = graph.elementwise('Div', [left, size], 'float32');
-  const [inputs, outputs] = values.shape as [number, number];
-  const transposed = graph.node('Transpose', [values], [outputs, inputs], 'int8', { attributes: { perm: [1, 0] } });
-  const weight = { values: transposed, scales: graph.scalar(1, 'float32') };
-  return graph.elementwise('Mul', [product(graph, quantised(graph, even), weight, shape), size], 'float32');
-}
-
-/** So small that a row of zeros stays one. */
-const TINY = 1e-30;
-
-/** Quantises with one scale for all; once, however often the same is multiplied. */
-function quantised(graph: Graph, x: Value): Quantised {
-  return remembered(graph, `${x.name}|quantised`, () => {
-    const [values, scale, zero] = graph.nodeOf(
-      'DynamicQuantizeLinear',
-      [x],
-      [
-        { shape: x.shape, dtype: 'uint8' },
-        { shape: [], dtype: 'float32' },
-        { shape: [], dtype: 'uint8' },
-      ],
-    );
-    return { values: values!, scale: scale!, zero: zero! };
-  });
-}
-
-function product(graph: Graph, { values, scale, zero }: Quantised, weight: Weight, shape: readonly number[]): Value {
-  return graph.node('MatMulIntegerToFloat', [values, weight.values, scale, weight.scales, zero], shape, 'float32', {
-    domain: 'com.microsoft',
-  });
-}
-
-const memories = new WeakMap<Graph, Map<string, unknown>>();
-
-/** What `make` made of the same values in this graph before. */
-function remembered<T>(graph: Graph, key: string, make: () => T): T {
-  const memory = memories.get(graph) ?? new Map<string, unknown>();
-  memories.set(graph, memory);
-  const made = (memory.get(key) as T | undefined) ?? make();
-  memory.set(key, made);
-  return made;
+function inputGradient(graph: Graph, a: Value, { values, scales }: Int8Weight, shape: readonly number[]): Value {
+  const { terms, steps } = rowQuantised(graph, graph.elementwise('Mul', [a, scales], 'float32'));
+  const weight = { values: turned(graph, values), scales: graph.scalar(1, 'float32') };
+  const product = terms
+    .map(term => int8Product(graph, term, weight, shape))
+    .reduce((x, y) => graph.elementwise('Add', [x, y], 'float32'));
+  return graph.elementwise('Mul', [product, steps], 'float32');
 }

@@ -9,7 +9,8 @@ export type InputAxis = 0 | 1;
 /**
  * Converts a weight of a linear layer.
  *
- * @param values - `[rows, columns]`; they are read once and not kept
+ * @param values - `[rows, columns]`; they are not kept, nor left as they were
+ * @param isTable - whether rows are looked up in it too. @defaultValue false
  * @throws Problem for a value that is not finite, or in f16 too large
  */
 export function packWeight(
@@ -17,6 +18,7 @@ export function packWeight(
   [rows, columns]: readonly [rows: number, columns: number],
   form: WeightForm,
   inputAxis: InputAxis,
+  isTable: boolean = false,
 ): PackedWeight {
   const shape = [rows, columns];
   if (form === 'f16') {
@@ -26,15 +28,17 @@ export function packWeight(
       data: { values: halfBits(values) },
     };
   }
-  if (form === 'int8') return packInt8(values, rows, columns, inputAxis);
+  if (form === 'int8') return isTable ? packTable(values, rows, columns) : packInt8(values, rows, columns, inputAxis);
   const { data, parts } = nf4Blocks(values);
   return { layout: { form, shape, isTransposed: false, parts }, data };
 }
 
 /** The largest magnitude of int8: −128 has no opposite. */
 const INT8_MAX = 127;
+/** Outputs that are converted together. */
+const TILE = 64;
 
-/** Lies as `[inputs, outputs]`, as the forward product wants it, with a scale for each output. */
+/** Lies as `[inputs, outputs]`, as the forward product wants it, with a scale for each output, and the sum of its integers. */
 function packInt8(values: Float32Array, rows: number, columns: number, inputAxis: InputAxis): PackedWeight {
   const isTransposed = inputAxis === 1;
   const [inputs, outputs] = isTransposed ? [columns, rows] : [rows, columns];
@@ -42,6 +46,7 @@ function packInt8(values: Float32Array, rows: number, columns: number, inputAxis
   const [inputStride, outputStride] = isTransposed ? [1, columns] : [columns, 1];
   const quantised = new Int8Array(rows * columns);
   const scales = new Float32Array(outputs);
+  const sums = new Float32Array(outputs);
   for (let output = 0; output < outputs; output++) {
     let largest = 0;
     for (let input = 0; input < inputs; input++) {
@@ -49,11 +54,19 @@ function packInt8(values: Float32Array, rows: number, columns: number, inputAxis
       if (!Number.isFinite(value)) throw notFinite(value);
       largest = Math.max(largest, Math.abs(value));
     }
-    const scale = largest / INT8_MAX;
-    scales[output] = scale;
-    if (scale === 0) continue;
+    scales[output] = largest / INT8_MAX;
+  }
+  // Few outputs at a time, so that both what is read and what is written stays in the processor's cache.
+  for (let start = 0; start < outputs; start += TILE) {
+    const end = Math.min(start + TILE, outputs);
     for (let input = 0; input < inputs; input++) {
-      quantised[input * outputs + output] = Math.round(values[input * inputStride + output * outputStride]! / scale);
+      for (let output = start; output < end; output++) {
+        const scale = scales[output]!;
+        if (scale === 0) continue;
+        const value = Math.round(values[input * inputStride + output * outputStride]! / scale);
+        quantised[input * outputs + output] = value;
+        sums[output]! += value;
+      }
     }
   }
   return {
@@ -64,10 +77,26 @@ function packInt8(values: Float32Array, rows: number, columns: number, inputAxis
       parts: {
         values: { shape: [inputs, outputs], dtype: 'int8' },
         scales: { shape: [outputs], dtype: 'float32' },
+        sums: { shape: [outputs], dtype: 'float32' },
       },
     },
-    data: { values: quantised, scales },
+    data: { values: quantised, scales, sums },
   };
+}
+
+/**
+ * A table whose rows are looked up, and multiplied with as an output layer: a scale for each column too. In real embeddings a few
+ * columns are several times as large as the others, and would leave these few of the 255 steps. Columns are divided by the
+ * square root of their root mean square, halfway between equal shares of the steps and equal errors; what is looked up is multiplied with it, and so is what the output layer reads, at the price of a small product.
+ */
+function packTable(values: Float32Array, rows: number, columns: number): PackedWeight {
+  const sizes = new Float64Array(columns);
+  for (let i = 0; i < values.length; i++) sizes[i % columns]! += values[i]! ** 2 / rows;
+  const scales = Float32Array.from(sizes, size => (size > 0 ? size ** 0.25 : 1));
+  for (let i = 0; i < values.length; i++) values[i]! /= scales[i % columns]!;
+  const { layout, data } = packInt8(values, rows, columns, 1);
+  const parts = { ...layout.parts, columns: { shape: [columns], dtype: 'float32' } } as const;
+  return { layout: { ...layout, parts }, data: { ...data, columns: scales } };
 }
 
 /** A weight that no quantised form can hold. */

@@ -38,7 +38,10 @@ function unpacked(graph: Graph, { layout: { form, shape, isTransposed }, parts }
   if (form === 'f16') return cast(graph, parts.values!, 'float32');
   if (form === 'int8') {
     const lying = graph.elementwise('Mul', [cast(graph, parts.values!, 'float32'), parts.scales!], 'float32');
-    return isTransposed ? graph.node('Transpose', [lying], shape, 'float32', { attributes: { perm: [1, 0] } }) : lying;
+    const upright = isTransposed
+      ? graph.node('Transpose', [lying], shape, 'float32', { attributes: { perm: [1, 0] } })
+      : lying;
+    return parts.columns ? graph.elementwise('Mul', [upright, parts.columns], 'float32') : upright;
   }
   return unpackedNf4(graph, shape, parts);
 }

@@ -28,6 +28,6 @@ export interface PackedWeight {
 }
 
 /** What sets the sessions of one layout apart from those of another. */
-export function layoutKey({ form, isTransposed }: PackedLayout): string {
-  return isTransposed ? `${form}ᵀ` : form;
+export function layoutKey({ form, isTransposed, parts }: PackedLayout): string {
+  return `${form}${isTransposed ? 'ᵀ' : ''}${parts.columns ? ' table' : ''}`;
 }
