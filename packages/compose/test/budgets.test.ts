@@ -6,7 +6,7 @@ import { dropBP, type DropBPOptions } from '@dropbp/dropbp';
 import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
 import { savedBytes, toyModel } from '@dropbp/testing';
-import { compose, planStep, type Tuned } from '../src/index.ts';
+import { compose, planStep, type BatchShare, type Tuned } from '../src/index.ts';
 import { readyBatch } from '../src/readyBatch.ts';
 
 let model: Model;
@@ -28,10 +28,10 @@ function batchOf(time: number, batch = 2): Batch {
   return { inputIds, labels: inputIds };
 }
 
-async function drawn(tuned: Tuned, batch: Batch, steps: number): Promise<(readonly boolean[])[]> {
+async function drawn(tuned: Tuned, batch: Batch, steps: number, share?: BatchShare): Promise<(readonly boolean[])[]> {
   const all: (readonly boolean[])[] = [];
   for (let step = 0; step < steps; step++) {
-    const { value, gradients, dropped } = await tuned.valueAndGradients(batch, { step });
+    const { value, gradients, dropped } = await tuned.valueAndGradients(batch, { step, ...(share && { share }) });
     tf.dispose([value, ...gradients.values()]);
     all.push(dropped);
   }
@@ -223,5 +223,33 @@ describe('rescale', () => {
     }
     tuned.dispose();
     batch.inputIds.dispose();
+  });
+});
+
+describe('a share of a batch', () => {
+  const share = { rows: [1, 3], wholeRows: 5, largestShare: 3 };
+  const [own, largest, whole] = [2, 3, 5];
+  const drops = async (tuned: Tuned, rows: number, of?: BatchShare): Promise<unknown> => {
+    const batch = batchOf(8, rows);
+    return drawn(tuned, batch, 6, of).finally(() => batch.inputIds.dispose());
+  };
+
+  it('drops what the whole drops', async () => {
+    for (const options of [{ rate: 0.4 }, { timeSaved: 0.2 }]) {
+      const tuned = start(options);
+      expect(await drops(tuned, own, share)).toEqual(await drops(tuned, whole));
+      tuned.dispose();
+    }
+  });
+
+  it('drops what the largest share drops where the budget is memory', async () => {
+    const open = start({ rate: 0 });
+    const memory = Math.ceil(planStep(open, { batch: largest, time: 8 }).memory(0.5));
+    open.dispose();
+    const tuned = start({ memory, allocation: 'quadratic' });
+    const expected = await drops(tuned, largest);
+    expect(await drops(tuned, own, share)).toEqual(expected);
+    expect(await drops(tuned, own)).not.toEqual(expected);
+    tuned.dispose();
   });
 });
