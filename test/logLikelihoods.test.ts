@@ -33,6 +33,8 @@ describe('logLikelihoods', () => {
       { ids: ids(90, 2), labels: counted(ids(90, 2), 0) },
       { ids: ids(1, 3), labels: ids(1, 3) },
       { ids: ids(40, 4), labels: ids(40, 4).map((id, i) => (i % 3 === 0 ? id : -100)) },
+      // As the second, but for the last token.
+      { ids: [...ids(89, 2), 7], labels: counted([...ids(89, 2), 7], 80) },
     ];
     const scores = await logLikelihoods(own, sequences);
     for (const [i, { ids, labels }] of sequences.entries()) {

@@ -12,3 +12,4 @@ python=../../.venv/bin/python
 "$python" method_cases.py
 "$python" tokenizer_cases.py
 "$python" chat_cases.py
+"$python" evaluate_cases.py

@@ -38,7 +38,7 @@ describe('dropbp plan', () => {
   });
 
   it('is a plan of the shape and of what is trained', async () => {
-    const { steps, ...about } = await planned('--no-probe', '--rates', '0,0.25,0.75');
+    const { steps, forms, ...about } = await planned('--no-probe', '--rates', '0,0.25,0.75');
     expect(about).toEqual({ model, parameters: 26_816, trainable: 8192, batch: 2, time: 16, backend: 'cpu' });
     expect(steps.map(({ rate }) => rate)).toEqual([0, 0.25, 0.75]);
     const [none, quarter, most] = steps as [Plan['steps'][0], Plan['steps'][0], Plan['steps'][0]];
@@ -46,6 +46,15 @@ describe('dropbp plan', () => {
     // Every unit of the rate saves the same.
     expect((none.flops - most.flops) / (none.flops - quarter.flops)).toBeCloseTo(3, 9);
     expect((none.memoryBytes - most.memoryBytes) / (none.memoryBytes - quarter.memoryBytes)).toBeCloseTo(3, 6);
+    // Linear layers alone are kept in fewer bits: 18,432 of the numbers.
+    const kept = { f32: 4, f16: 2, int8: 1, int4: 0.5625 };
+    expect(forms.map(({ weights, weightsBytes }) => [weights, weightsBytes])).toEqual(
+      Object.entries(kept).map(([form, bytes]) => [form, 4 * (26_816 - 18_432) + bytes * 18_432]),
+    );
+    expect(forms.map(({ memoryBytes }) => memoryBytes[0])).toEqual(
+      forms.map(({ weightsBytes }) => Math.round(none.memoryBytes) - 4 * 26_816 + weightsBytes),
+    );
+    expect((await planned('--no-probe', '--adapter', 'full')).forms.map(({ weights }) => weights)).toEqual(['f32']);
     const [full] = (await planned('--no-probe', '--adapter', 'full', '--rates', '0')).steps;
     const [small] = (await planned('--no-probe', '--rank', '1', '--rates', '0')).steps;
     expect(full!.flops).toBeGreaterThan(1.1 * small!.flops);

@@ -123,7 +123,7 @@ describe('the flags of a run', () => {
     writeFileSync(at('run.json'), JSON.stringify({ ...config, targets: ['q_proj'], out: at('configured') }));
     const result = await dropbp(['train', '--config', at('run.json'), '--steps', '2']);
     expect(result).toMatchObject({ code: 0 });
-    expect(record('configured').options).toMatchObject({ steps: 2, batch: 2, targets: ['q_proj'], rank: 8 });
+    expect(record('configured').options).toMatchObject({ steps: 2, batch: 2, targetModules: ['q_proj'], rank: 8 });
     writeFileSync(at('wrong.yaml'), 'rank: 3\nlearningrate: 1\n');
     expect(await dropbp(['train', '--config', at('wrong.yaml')])).toMatchObject({
       code: 2,

@@ -12,6 +12,7 @@ import {
 
 /** A sequence of which some tokens are scored. */
 export interface ScoredSequence {
+  /** Tokens of the sequence. */
   readonly ids: ArrayLike<number>;
   /** The token itself where it counts, -100 where it does not. The first never does: nothing predicts it. */
   readonly labels: ArrayLike<number>;
@@ -23,7 +24,8 @@ const CHUNK = 64;
 /**
  * How probable a model finds the tokens that count: for each sequence the sum of the logarithms of their probabilities, each
  * given all tokens before it. All sequences go through the model at once, without dropout; their last tokens do not, so that
- * a sequence may have one token more than the model has positions.
+ * a sequence may have one token more than the model has positions, and sequences that differ in their last token alone go
+ * through it as one.
  *
  * @param subject - a model, or what `compose` returns
  * @throws Problem for a sequence that is empty or longer than the model has positions for
@@ -53,8 +55,13 @@ interface ScoredRow {
   readonly label: number;
 }
 
-function scoredRows({ model, virtualTokens }: Runnable, sequences: readonly ScoredSequence[]): ScoredRow[] {
-  const longest = model.maxPositions - (virtualTokens ?? 0) + 1;
+/** Tokens that the model has positions for, beside those that an adapter takes. */
+function roomOf({ model, virtualTokens = 0, virtualKeys = 0 }: Runnable): number {
+  return model.maxPositions - virtualTokens - virtualKeys;
+}
+
+function scoredRows(runnable: Runnable, sequences: readonly ScoredSequence[]): ScoredRow[] {
+  const longest = roomOf(runnable) + 1;
   return sequences.flatMap(({ ids, labels }, sequence) => {
     if (ids.length === 0 || ids.length > longest || labels.length !== ids.length) {
       throw problem('train', {
@@ -74,13 +81,20 @@ function scoredRows({ model, virtualTokens }: Runnable, sequences: readonly Scor
 /** The logarithm of each label's probability, chunk by chunk; behind the last one a chunk is filled up. */
 function scoresOf(runnable: Runnable, sequences: readonly ScoredSequence[], rows: readonly ScoredRow[]): tf.Tensor1D[] {
   if (rows.length === 0) return [tf.tensor1d([])];
-  const inputs = sequences.map(({ ids }) => Array.from(ids).slice(0, -1));
-  const longest = Math.max(...inputs.map(({ length }) => length));
-  const time = bucketLength(longest, runnable.model.maxPositions - (runnable.virtualTokens ?? 0));
+  const inputs = new Map<string, { readonly ids: readonly number[]; readonly place: number }>();
+  const places = sequences.map(sequence => {
+    const ids = Array.from(sequence.ids).slice(0, -1);
+    const key = ids.join();
+    const { place } = inputs.get(key) ?? { place: inputs.size };
+    inputs.set(key, { ids, place });
+    return place;
+  });
+  const longest = Math.max(...sequences.map(({ ids }) => ids.length - 1));
+  const time = bucketLength(longest, roomOf(runnable));
   // What fills a row up stands behind its own tokens, which do not see it.
-  const values = new Int32Array(sequences.length * time);
-  inputs.forEach((ids, i) => values.set(ids, i * time));
-  const hidden = hiddenStates(runnable, tf.tensor2d(values, [sequences.length, time], 'int32'));
+  const values = new Int32Array(inputs.size * time);
+  for (const { ids, place } of inputs.values()) values.set(ids, place * time);
+  const hidden = hiddenStates(runnable, tf.tensor2d(values, [inputs.size, time], 'int32'));
   const [batch, whole, width] = hidden.shape as [number, number, number];
   const flat = tf.reshape(hidden, [batch * whole, width]);
   const chunks: tf.Tensor1D[] = [];
@@ -88,7 +102,7 @@ function scoresOf(runnable: Runnable, sequences: readonly ScoredSequence[], rows
     const at = new Int32Array(CHUNK).fill(-1);
     const labels = new Int32Array(CHUNK);
     rows.slice(start, start + CHUNK).forEach((row, i) => {
-      at[i] = row.sequence * whole + (whole - time) + row.at;
+      at[i] = places[row.sequence]! * whole + (whole - time) + row.at;
       labels[i] = row.label;
     });
     chunks.push(tf.tidy(() => labelScores(headLogits(runnable, takeRows(flat, at)), labels)));

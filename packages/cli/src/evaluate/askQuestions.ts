@@ -1,6 +1,5 @@
-import type { Model, Runnable } from '@dropbp/core';
-import type { Tokenizer } from '@dropbp/data';
 import { logLikelihoods } from '@dropbp/train';
+import type { Subject } from '../run/openSubject.ts';
 import { choiceTokens } from './choiceTokens.ts';
 import type { Question, QuestionForm } from './questionForms.ts';
 
@@ -31,14 +30,12 @@ export interface QuestionScores {
 
 /** Asks a model for the probability of each choice. */
 export async function askQuestion(
-  subject: Model | Runnable,
-  tokenizer: Tokenizer,
+  { subject, tokenizer, room }: Pick<Subject, 'subject' | 'tokenizer' | 'room'>,
   question: Question,
 ): Promise<Answered> {
-  const { model, virtualTokens = 0 } = 'branchScopes' in subject ? subject : { model: subject };
-  const longest = model.maxPositions - virtualTokens + 1;
   const { context, choices } = question;
-  const sequences = choices.map(choice => choiceTokens(tokenizer, { context, continuation: ` ${choice}` }, longest));
+  // The last token is predicted and needs no position.
+  const sequences = choices.map(choice => choiceTokens(tokenizer, { context, continuation: ` ${choice}` }, room + 1));
   return { question, scores: await logLikelihoods(subject, sequences) };
 }
 

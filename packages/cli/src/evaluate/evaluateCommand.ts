@@ -1,19 +1,19 @@
+import { setImmediate } from 'node:timers/promises';
 import { problem } from '@dropbp/basics';
-import { loadChatTemplate, readRows, type RawRow } from '@dropbp/data';
+import { readRows, type RawRow } from '@dropbp/data';
 import { dataFlags } from '../data/dataFlags.ts';
 import { openData } from '../data/openData.ts';
 import { command } from '../flags/command.ts';
 import { choice, number, positiveInteger, toggle, type FlagValues } from '../flags/flag.ts';
-import { fieldLines } from '../inspect/fieldLines.ts';
-import { openSubject, subjectFlags, type Subject } from '../run/openSubject.ts';
-import { sequenceTime } from '../run/runSettings.ts';
+import { openSubject, sourceOf, subjectFlags, type Subject } from '../run/openSubject.ts';
 import { backendFlag, startBackend } from '../run/startBackend.ts';
 import { formatCount } from '../terminal/formatNumber.ts';
-import { statusLine, type StatusLine } from '../terminal/statusLine.ts';
-import { table } from '../terminal/table.ts';
-import { askQuestion, scoreQuestions, type Accuracy, type Answered, type QuestionScores } from './askQuestions.ts';
+import { listenForInterruption } from '../terminal/interruption.ts';
+import { statusLine } from '../terminal/statusLine.ts';
+import { askQuestion, scoreQuestions, type Answered, type QuestionScores } from './askQuestions.ts';
 import { measureTexts, type TextScores } from './measureTexts.ts';
 import { questionForms, readQuestion, type QuestionForm } from './questionForms.ts';
+import { showQuestions, showTexts } from './showScores.ts';
 
 const { data, fileType, format, columns, loss, skipBadRows } = dataFlags;
 
@@ -28,48 +28,56 @@ const evaluateFlags = {
   limit: { ...number(positiveInteger, 'rows at most'), defaultText: 'all' },
   ...{ fileType, format, columns, loss, skipBadRows },
   time: {
-    ...number(positiveInteger, 'tokens in a sequence at most, for perplexity'),
-    defaultText: '128 for texts, 512 else, or as many as the model can',
+    ...number(positiveInteger, 'tokens in a sequence at most: longer texts begin anew'),
+    defaultText: '512, or as many as the model can',
   },
-  batch: number(positiveInteger, 'sequences at a time, for perplexity', 8),
+  batch: number(positiveInteger, 'sequences at a time', 8),
   backend: backendFlag(),
   json: toggle('print the result as one JSON object'),
 };
+
+type EvaluateFlags = FlagValues<typeof evaluateFlags>;
 
 /** `dropbp evaluate`. */
 export const evaluateCommand = command({
   name: 'evaluate',
   summary: 'Measures perplexity on texts, or how often the right one of several choices is the most probable.',
   flags: evaluateFlags,
-  sections: { fileType: 'Texts', backend: 'Other' },
+  sections: { fileType: 'Texts and chats', backend: 'Other' },
   examples: [
     'dropbp evaluate --adapter out/kjv/adapter --data notes.txt',
-    'dropbp evaluate --model HuggingFaceTB/SmolLM2-135M --data arc_easy_test.jsonl --limit 200',
+    'dropbp evaluate --model HuggingFaceTB/SmolLM2-135M --data arc_easy_test.parquet --limit 200',
   ],
   async run(flags, _positionals, terminal) {
+    await sourceOf(flags);
     const form = await formOf(flags);
-    await startBackend(flags.backend, terminal);
+    const backend = await startBackend(flags.backend, terminal);
     const status = statusLine(terminal);
     const opened = await openSubject(flags, status);
+    const interruption = listenForInterruption(terminal, 'Stopping; the figures are those of what was done');
     try {
+      const progress: Progress = async (what, done) => {
+        status.show(what, formatCount(done));
+        // Some backends never wait: Ctrl-C is heard here alone.
+        await setImmediate();
+        return !interruption.signal.aborted;
+      };
       const scores =
-        form === undefined ? await onTexts(opened, flags, status) : await onQuestions(opened, form, flags, status);
+        form === undefined ? await onTexts(opened, flags, progress) : await onQuestions(opened, form, flags, progress);
       status.clear();
-      const result = { form: form?.name ?? 'perplexity', ...scores };
-      if (flags.json) terminal.out(`${JSON.stringify(result, undefined, 2)}\n`);
-      else
-        terminal.out(
-          'perplexity' in scores
-            ? showTexts(scores, terminal.outHasColor)
-            : showQuestions(scores, terminal.outHasColor),
-        );
+      const about = { form: form?.name ?? 'perplexity', model: opened.model.source, adapter: flags.adapter ?? null };
+      if (flags.json) terminal.out(`${JSON.stringify({ ...about, backend, ...scores }, undefined, 2)}\n`);
+      else {
+        const { outHasColor } = terminal;
+        terminal.out('perplexity' in scores ? showTexts(scores, outHasColor) : showQuestions(scores, outHasColor));
+      }
+      return interruption.exitCode();
     } finally {
+      interruption.release();
       opened.dispose();
     }
   },
 });
-
-type EvaluateFlags = FlagValues<typeof evaluateFlags>;
 
 /** The form of the questions; undefined where there are texts. */
 async function formOf({ form, data, fileType }: EvaluateFlags): Promise<QuestionForm | undefined> {
@@ -83,72 +91,40 @@ async function* rowsOf({ data, fileType }: Pick<EvaluateFlags, 'data' | 'fileTyp
   for (const file of data) yield* readRows(file, fileType === 'auto' ? {} : { fileType });
 }
 
+/** Hears how much is done. @returns whether to go on */
+type Progress = (what: string, done: number) => Promise<boolean>;
+
 async function onQuestions(
-  { subject, tokenizer }: Subject,
+  subject: Subject,
   form: QuestionForm,
   flags: EvaluateFlags,
-  status: StatusLine,
+  progress: Progress,
 ): Promise<QuestionScores> {
   const answered: Answered[] = [];
   for await (const row of rowsOf(flags)) {
-    answered.push(await askQuestion(subject, tokenizer, readQuestion(form, row)));
-    status.show(`Asking questions of ${form.name}`, formatCount(answered.length));
-    if (answered.length === flags.limit) break;
+    answered.push(await askQuestion(subject, readQuestion(form, row)));
+    const goesOn = await progress(`Asking questions of ${form.name}`, answered.length);
+    if (!goesOn || answered.length === flags.limit) break;
   }
   return scoreQuestions(answered, form);
 }
 
 async function onTexts(
-  { subject, model, tokenizer, folder }: Subject,
+  { subject, tokenizer, room, chatTemplate }: Subject,
   flags: EvaluateFlags,
-  status: StatusLine,
+  progress: Progress,
 ): Promise<TextScores> {
+  if (flags.time !== undefined && flags.time > room) {
+    throw problem('cli', { what: '--time is longer than the model has positions for', got: flags.time, expected: `at most ${room}` }); // prettier-ignore
+  }
   const dataset = await openData(flags);
-  const isChat = dataset.format.name === 'chat';
   return measureTexts(subject, dataset, {
     tokenizer,
-    chatTemplate: isChat ? await loadChatTemplate(folder) : undefined,
-    time: sequenceTime(flags, model, dataset.format.name),
+    chatTemplate: dataset.format.name === 'chat' ? await chatTemplate() : undefined,
+    time: flags.time ?? Math.min(512, room),
     loss: flags.loss,
     batch: flags.batch,
     limit: flags.limit ?? Infinity,
-    onRow: rows => status.show('Measuring', `${formatCount(rows)} rows`),
+    onRow: rows => progress('Measuring rows', rows),
   });
-}
-
-function showTexts({ rows, tokens, loss, perplexity }: TextScores, hasColor: boolean): string {
-  return fieldLines(
-    [
-      ['perplexity', perplexity.toPrecision(5)],
-      ['loss', `${loss.toFixed(4)} nats a token`],
-      ['on', `${formatCount(tokens)} tokens of ${formatCount(rows)} rows`],
-    ],
-    hasColor,
-  );
-}
-
-function showQuestions({ questions, acc, accNorm, subjects = {} }: QuestionScores, hasColor: boolean): string {
-  const bySubject = Object.entries(subjects).map(([name, score]) => [
-    name,
-    formatCount(score.questions),
-    percent(score.acc),
-  ]);
-  const whole = fieldLines(
-    [
-      ['acc', sure(acc)],
-      ['acc_norm', accNorm && sure(accNorm)],
-      ['on', `${formatCount(questions)} questions`],
-    ],
-    hasColor,
-  );
-  if (bySubject.length < 2) return whole;
-  return `${whole}\n${table({ header: ['subject', 'questions', 'acc'], rows: bySubject, hasColor })}`;
-}
-
-function sure({ value, standardError }: Accuracy): string {
-  return `${percent(value)} ± ${(100 * standardError).toFixed(1)}`;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

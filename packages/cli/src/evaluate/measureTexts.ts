@@ -1,3 +1,4 @@
+import { problem } from '@dropbp/basics';
 import { IGNORED_LABEL, type Model, type Runnable } from '@dropbp/core';
 import { tokenizeRows, type Dataset, type Sequence, type TokenizeRowsOptions } from '@dropbp/data';
 import { logLikelihoods } from '@dropbp/train';
@@ -19,11 +20,15 @@ export interface MeasureTextsOptions extends TokenizeRowsOptions {
   readonly batch: number;
   /** Rows at most. */
   readonly limit: number;
-  /** Hears of the rows that are done. */
-  readonly onRow: (rows: number) => void;
+  /** Hears of the rows that are done. @returns whether to go on */
+  readonly onRow: (rows: number) => Promise<boolean>;
 }
 
-/** The loss of the tokens that count in all rows: those of sequences that begin anew wherever one is full. */
+/**
+ * The loss of the tokens that count in all rows: those of sequences that begin anew wherever one is full.
+ *
+ * @throws Problem where none counts
+ */
 export async function measureTexts(
   subject: Model | Runnable,
   dataset: Dataset,
@@ -41,10 +46,13 @@ export async function measureTexts(
   for await (const row of dataset.rows()) {
     waiting.push(...tokenized.tokenize(row).sequences);
     while (waiting.length >= batch) await score(batch);
-    onRow(++rows);
-    if (rows === limit) break;
+    const goesOn = await onRow(++rows);
+    if (!goesOn || rows === limit) break;
   }
   if (waiting.length > 0) await score(waiting.length);
+  if (tokens === 0) {
+    throw problem('cli', { what: `no token of ${dataset.name} counts`, fix: 'give more rows, or --loss all' });
+  }
   const loss = sum / tokens;
   return { rows, tokens, loss, perplexity: Math.exp(loss) };
 }

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { problem } from '@dropbp/basics';
 
 /** What lies at a path. */
-export type KindOfPath = 'adapter' | 'model' | 'run' | 'safetensors';
+export type KindOfPath = 'adapter' | 'gguf' | 'model' | 'run' | 'safetensors';
 
 /**
  * Tells the folders and files that the commands know from each other.
@@ -14,7 +14,12 @@ export async function kindOfPath(path: string): Promise<KindOfPath> {
   if (info === undefined) throw problem('cli', { what: 'there is no such file or folder', got: path });
   if (!info.isDirectory()) {
     if (path.endsWith('.safetensors')) return 'safetensors';
-    throw problem('cli', { what: 'this is no file that dropbp knows', got: path, expected: 'a .safetensors file' });
+    if (/\.gguf$/i.test(path)) return 'gguf';
+    throw problem('cli', {
+      what: 'this is no file that dropbp knows',
+      got: path,
+      expected: 'a .safetensors or .gguf file',
+    });
   }
   const files = await readdir(path);
   if (files.includes('run.json')) return 'run';

@@ -15,7 +15,7 @@ const flags = {
   rank: number(positiveInteger, 'rank', 8),
   rate: { ...number(share, 'speed'), defaultText: 'half' },
   adapter: choice(['lora', 'full'], 'what is trained', 'lora'),
-  targets: names('<names>', 'layers', ['all']),
+  targets: { ...names('<names>', 'layers'), fallback: ['all'], aliases: ['targetModules'] },
   json: toggle('as JSON'),
 };
 
@@ -82,6 +82,16 @@ describe('a configuration file', () => {
   });
 });
 
+describe('another name of a flag', () => {
+  it('means the same, in a file as on the line, but not beside it', async () => {
+    expect(await read('targetModules: [q_proj]')).toEqual({ targets: ['q_proj'] });
+    expect(parseFlags('try', flags, ['--target-modules', 'q_proj']).values).toEqual(new Map([['targets', ['q_proj']]]));
+    await expect(read('targetModules: a\ntargets: b')).rejects.toThrow("gives 'targets' twice");
+    const twice = ['--targets', 'a', '--target-modules', 'b'];
+    expect(() => parseFlags('try', flags, twice)).toThrow('--target-modules is given twice');
+  });
+});
+
 describe('the schema for editors', () => {
   it('says what the flags accept', () => {
     expect(configSchema({ name: 'try', summary: 'Tries.', flags })).toEqual({
@@ -104,6 +114,13 @@ describe('the schema for editors', () => {
           ],
           description: 'layers',
           default: ['all'],
+        },
+        targetModules: {
+          oneOf: [
+            { type: 'string', minLength: 1 },
+            { type: 'array', items: { type: 'string', minLength: 1 }, minItems: 1 },
+          ],
+          description: 'The same as targets.',
         },
         json: { type: 'boolean', description: 'as JSON', default: false },
       },

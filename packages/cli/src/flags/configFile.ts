@@ -11,7 +11,7 @@ import type { Flags } from './flag.ts';
  */
 export async function readConfigFile(path: string, flags: Flags): Promise<ReadonlyMap<string, unknown>> {
   const lines = new LineCounter();
-  const document = parseDocument(await readText(path), { lineCounter: lines });
+  const document = parseDocument(await readText(path), { lineCounter: lines, logLevel: 'error' });
   const [error] = [...document.errors, ...document.warnings];
   if (error !== undefined) {
     const { line } = lines.linePos(error.pos[0]);
@@ -43,12 +43,17 @@ function valueOf(document: Document, path: string): unknown {
  */
 export function takeValues(given: object, flags: Flags, source: string): ReadonlyMap<string, unknown> {
   const values = new Map<string, unknown>();
-  for (const [key, value] of Object.entries(given)) {
+  const keys = new Map(
+    Object.entries(flags).flatMap(([key, { aliases = [] }]) => [key, ...aliases].map(name => [name, key])),
+  );
+  for (const [name, value] of Object.entries(given)) {
     // What editors read to find the schema.
-    if (key === '$schema') continue;
-    const flag = Object.hasOwn(flags, key) ? flags[key] : undefined;
-    if (flag === undefined) throw unknownKey(key, Object.keys(flags), source);
-    values.set(key, flag.take(value, `${source}: ${key}`));
+    if (name === '$schema') continue;
+    const key = keys.get(name);
+    if (key === undefined) throw unknownKey(name, [...keys.keys()], source);
+    if (values.has(key))
+      throw problem('cli', { what: `${source} gives '${key}' twice`, got: name, fix: 'give it once' });
+    values.set(key, flags[key]!.take(value, `${source}: ${name}`));
   }
   return values;
 }

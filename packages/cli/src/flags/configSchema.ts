@@ -14,10 +14,13 @@ export function configSchema({ name, summary, flags }: Pick<Command, 'name' | 's
 }
 
 function propertiesOf(flags: Flags): Record<string, JsonSchema> {
-  const entries = Object.entries(flags).map(([key, { schema, help, fallback, defaultText }]) => {
+  const entries = Object.entries(flags).flatMap(([key, { schema, help, fallback, defaultText, aliases = [] }]) => {
     const description = fallback === undefined && defaultText !== undefined ? `${help} [${defaultText}]` : help;
     const hasDefault = fallback !== undefined && fallback !== '';
-    return [key, { ...schema, description, ...(hasDefault && { default: fallback }) }];
+    return [
+      [key, { ...schema, description, ...(hasDefault && { default: fallback }) }],
+      ...aliases.map(alias => [alias, { ...schema, description: `The same as ${key}.` }]),
+    ];
   });
   return Object.fromEntries(entries) as Record<string, JsonSchema>;
 }

@@ -8,6 +8,8 @@ export interface Flag<T> {
   /** Shown in the help where the default is not a value but a rule: `'the rank'`. */
   readonly defaultText?: string;
   readonly isRequired?: boolean;
+  /** Other names of it, in camelCase, such as those that other programs have. */
+  readonly aliases?: readonly string[];
   /** Puts the values of a flag together that can be given several times; absent for one that cannot. */
   join?(values: readonly T[]): T;
   /** The value where the flag is not given. */
@@ -55,21 +57,25 @@ export function requiredText(placeholder: string, help: string): Flag<string> {
   return { ...textValue, placeholder, help, fallback: '', isRequired: true };
 }
 
-/** Files, without which the command cannot run: one flag each on the command line, a text or a list of texts in a file. */
-export function paths(placeholder: string, help: string): Flag<readonly string[]> {
+/** Texts: one flag each on the command line, a text or a list of texts in a file. */
+export function texts(placeholder: string, help: string): Flag<readonly string[]> {
   return {
     placeholder,
     help,
     fallback: [],
-    isRequired: true,
     join: values => values.flat(),
     schema: listSchema,
     read: (given, name) => [nonEmpty(given, name)],
     take(value, name) {
       if (typeof value === 'string') return [nonEmpty(value, name)];
-      return listOfTexts(value, name, 'a path, or a list of paths');
+      return listOfTexts(value, name, 'a text, or a list of texts');
     },
   };
+}
+
+/** Files, without which the command cannot run: one flag each on the command line, a text or a list of texts in a file. */
+export function paths(placeholder: string, help: string): Flag<readonly string[]> {
+  return { ...texts(placeholder, help), isRequired: true };
 }
 
 /** Columns by what they hold: `prompt=question,completion=answer` on the command line, a map in a file. */
@@ -96,13 +102,12 @@ export function columns(help: string): Flag<Readonly<Record<string, string>> | u
 }
 
 /** Several names: 'a,b' on the command line, a list or the same text in a file. */
-export function names(placeholder: string, help: string, fallback: readonly string[]): Flag<readonly string[]> {
+export function names(placeholder: string, help: string): Flag<readonly string[] | undefined> {
   const read = (given: string, name: string): string[] => list(given.split(','), given, name);
   return {
     placeholder,
     help,
-    fallback,
-    defaultText: fallback.join(','),
+    fallback: undefined,
     schema: listSchema,
     read,
     take(value, name) {
@@ -116,6 +121,16 @@ function list(parts: readonly string[], given: unknown, name: string): string[] 
   const trimmed = parts.map(part => part.trim());
   if (trimmed.includes('')) throw wrong(name, given, "names such as 'q_proj,v_proj'");
   return trimmed;
+}
+
+/** A word of a few, or none where the flag is not given. */
+export function optionalChoice<T extends string>(
+  words: readonly T[],
+  help: string,
+  defaultText?: string,
+): Flag<T | undefined> {
+  const given: Flag<T | undefined> = choice(words, help, words[0]!);
+  return { ...given, fallback: undefined, ...(defaultText !== undefined && { defaultText }) };
 }
 
 /** One of a few words. */

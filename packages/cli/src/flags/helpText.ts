@@ -40,9 +40,11 @@ export function helpText(command: Command, options: { columns: number; hasColor:
 
 function describe(flag: Flag<unknown>): string {
   if (flag.isRequired === true) return `${flag.help} (required)`;
+  const aliases = flag.aliases?.map(flagName).join(', ');
+  const help = aliases === undefined ? flag.help : `${flag.help}; also ${aliases}`;
   const fallback = flag.defaultText ?? flag.fallback;
   const isShown = typeof fallback === 'string' || typeof fallback === 'number';
-  return isShown ? `${flag.help} [${fallback}]` : flag.help;
+  return isShown ? `${help} [${fallback}]` : help;
 }
 
 function entry(name: string, text: readonly string[], left: number): string[] {

@@ -17,7 +17,9 @@ export interface GivenFlags {
  * @throws Problem naming the flag, and the near names of one that is unknown
  */
 export function parseFlags(command: string, flags: Flags, args: readonly string[]): GivenFlags {
-  const byName = new Map(Object.keys(flags).map(key => [flagName(key), key]));
+  const byName = new Map(
+    Object.entries(flags).flatMap(([key, { aliases = [] }]) => [key, ...aliases].map(name => [flagName(name), key])),
+  );
   const types = [...byName].map(([name, key]) => {
     const type = flags[key]!.placeholder === undefined ? ('boolean' as const) : ('string' as const);
     return [name.slice(2), { type }] as const;

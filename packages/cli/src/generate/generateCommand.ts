@@ -1,96 +1,138 @@
-import { join } from 'node:path';
+import { text as readAll } from 'node:stream/consumers';
 import { problem } from '@dropbp/basics';
-import { compose, loadAdapter } from '@dropbp/compose';
-import { prepared } from '@dropbp/core';
-import { streamText } from '@dropbp/data';
-import { generate, type GenerateOptions } from '@dropbp/models';
-import { readJsonFile } from '../files/readJsonFile.ts';
-import { command } from '../flags/command.ts';
+import type { ChatTemplate } from '@dropbp/data';
+import { asChat } from '../data/defaultPrompt.ts';
+import { command, type ExitCode } from '../flags/command.ts';
 import {
   notNegative,
   number,
   positiveInteger,
   probability,
-  requiredText,
   seedInteger,
   text,
+  texts,
   toggle,
+  type FlagValues,
 } from '../flags/flag.ts';
-import { openModel } from '../run/openModel.ts';
+import { openSubject, sourceOf, subjectFlags, type Subject } from '../run/openSubject.ts';
 import { backendFlag, startBackend } from '../run/startBackend.ts';
 import { formatCount, formatSeconds } from '../terminal/formatNumber.ts';
 import { paint } from '../terminal/paint.ts';
 import { statusLine } from '../terminal/statusLine.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { chat } from './chat.ts';
+import { writer } from './writer.ts';
+
+const generateFlags = {
+  ...subjectFlags,
+  prompt: text('<text>', 'the text to continue; - reads it from standard input'),
+  chat: toggle('talk with the model, by its chat template: in the terminal, or once if there is a --prompt'),
+  system: text('<text>', 'with --chat: what the conversation begins with'),
+  maxNewTokens: { ...number(positiveInteger, 'tokens to write at most'), defaultText: '100; 512 with --chat' },
+  temperature: number(notNegative, '0: always the most probable token; 1: as the model says', 0.8),
+  topK: number(positiveInteger, 'draw among this many of the most probable tokens'),
+  topP: number(probability, 'draw among the most probable tokens that add up to this probability'),
+  stop: texts('<text>', "end at this text or token, as at the model's own; several, one --stop each"),
+  seed: { ...number(seedInteger, 'the same seed draws the same text'), defaultText: 'another one each time' },
+  backend: backendFlag(),
+  json: toggle('print one JSON object instead of the text as it comes; with --chat one a line'),
+};
+
+type GenerateFlags = FlagValues<typeof generateFlags>;
 
 /** `dropbp generate`. */
 export const generateCommand = command({
   name: 'generate',
-  summary: 'Continues a text with a model, with or without an adapter.',
-  flags: {
-    model: {
-      ...text('<folder|hub id>', 'the model'),
-      defaultText: 'the base that the adapter names',
-    },
-    adapter: text('<folder>', 'an adapter in the format of PEFT, as dropbp train writes it'),
-    prompt: requiredText('<text>', 'the text to continue'),
-    maxNewTokens: number(positiveInteger, 'tokens to write at most', 100),
-    temperature: number(notNegative, '0: always the most probable token; 1: as the model says', 0.8),
-    topK: number(positiveInteger, 'draw among this many of the most probable tokens'),
-    topP: number(probability, 'draw among the most probable tokens that add up to this probability'),
-    seed: { ...number(seedInteger, 'the same seed draws the same text'), defaultText: 'another one each time' },
-    backend: backendFlag(),
-    json: toggle('print one JSON object instead of the text as it comes'),
-  },
+  summary: 'Continues a text with a model, with or without an adapter, or talks with it.',
+  flags: generateFlags,
   sections: { maxNewTokens: 'How to write', backend: 'Other' },
   examples: [
-    'dropbp generate --model models/austen-base --adapter out/psalms/adapter --prompt "And it came to pass"',
-    'dropbp generate --model HuggingFaceTB/SmolLM2-135M --prompt "The sea is" --temperature 0',
+    'dropbp generate --adapter out/psalms/adapter --prompt "And it came to pass"',
+    'dropbp generate --model HuggingFaceTB/SmolLM2-135M-Instruct --chat',
+    'dropbp generate --model smollm2.gguf --weights int8 --prompt "The sea is" --temperature 0',
   ],
   async run(flags, _positionals, terminal) {
-    const { adapter, prompt, maxNewTokens, temperature, topK, topP, seed, json } = flags;
-    const source = flags.model ?? (await baseOf(adapter));
+    checkFlags(flags);
+    await sourceOf(flags);
+    const prompt = flags.prompt === '-' ? await readAll(terminal.input ?? process.stdin) : flags.prompt;
     await startBackend(flags.backend, terminal);
-    const status = statusLine(terminal);
-    const { model, tokenizer } = await openModel(source, status);
-    const subject = adapter === undefined ? model : compose(model, await prepared(await loadAdapter(adapter), model));
-
-    const options: GenerateOptions = {
-      maxNewTokens,
-      temperature,
-      ...(topK !== undefined && { topK }),
-      ...(topP !== undefined && { topP }),
-      ...(seed !== undefined && { seed }),
-    };
-    const started = performance.now();
-    let count = 0;
-    let written = '';
-    if (!json) terminal.out(paint('dim', prompt, terminal.outHasColor));
-    const tokens = counted(generate(subject, tokenizer.encode(prompt), options), () => count++);
-    for await (const piece of streamText(tokenizer, tokens, { skipSpecialTokens: true })) {
-      written += piece;
-      if (!json) terminal.out(piece);
-    }
-    const seconds = (performance.now() - started) / 1000;
-    if (json) terminal.out(`${JSON.stringify({ prompt, text: written, tokens: count, seconds })}\n`);
-    else {
-      terminal.out('\n');
-      const speed = `${formatCount(count)} tokens in ${formatSeconds(seconds)}`;
-      terminal.notes(`${paint('dim', speed, terminal.notesHaveColor)}\n`);
+    const opened = await openSubject(flags, statusLine(terminal));
+    try {
+      const template = flags.chat ? await templateOf(opened) : undefined;
+      if (prompt !== undefined) return await writeOnce(prompt, opened, template, flags, terminal);
+      return await chat(terminal, {
+        writer: writer(opened, writingFlags(flags)),
+        tokenizer: opened.tokenizer,
+        template: template!,
+        system: flags.system,
+        isJson: flags.json,
+        name: opened.model.source,
+      });
+    } finally {
+      opened.dispose();
     }
   },
 });
 
-/** The model that an adapter names as its base. */
-async function baseOf(adapter: string | undefined): Promise<string> {
-  if (adapter === undefined) throw problem('cli', { what: 'there is no model to write with', fix: 'give --model' });
-  const { base_model_name_or_path: base } = await readJsonFile(join(adapter, 'adapter_config.json'));
-  if (typeof base === 'string' && base !== '') return base;
-  throw problem('cli', { what: `the adapter in ${adapter} names no base model`, fix: 'give --model' });
+function checkFlags({ prompt, chat, system, temperature, topK, topP }: GenerateFlags): void {
+  const wrong =
+    prompt === undefined && !chat
+      ? 'there is nothing to continue; give --prompt, or --chat to talk'
+      : system !== undefined && !chat
+        ? '--system has no effect without --chat'
+        : temperature === 0 && (topK !== undefined || topP !== undefined)
+          ? '--top-k and --top-p have no effect with --temperature 0, which takes the most probable token'
+          : undefined;
+  if (wrong !== undefined) throw problem('cli', { what: wrong });
 }
 
-async function* counted(tokens: AsyncIterable<number>, count: () => void): AsyncGenerator<number> {
-  for await (const token of tokens) {
-    count();
-    yield token;
+function writingFlags(flags: GenerateFlags): Parameters<typeof writer>[1] {
+  return { ...flags, maxNewTokens: flags.maxNewTokens ?? (flags.chat ? 512 : 100) };
+}
+
+async function templateOf({ model, chatTemplate }: Subject): Promise<ChatTemplate> {
+  const template = await chatTemplate();
+  if (template !== undefined) return template;
+  throw problem('cli', {
+    what: `${model.source} has no chat template`,
+    expected: 'a model that was trained to chat',
+    fix: 'leave --chat out to continue a text',
+  });
+}
+
+/** Writes one text, or one answer. */
+async function writeOnce(
+  prompt: string,
+  opened: Subject,
+  template: ChatTemplate | undefined,
+  flags: GenerateFlags,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const { json, system } = flags;
+  const { tokenizer } = opened;
+  const before = system === undefined ? [] : [{ role: 'system', content: system }];
+  const ids =
+    template === undefined
+      ? tokenizer.encode(prompt)
+      : tokenizer.encode(asChat([...before, { role: 'user', content: prompt }], template), { addSpecialTokens: false });
+  const stopping = new AbortController();
+  let code: ExitCode = 0;
+  const release = terminal.onInterrupt(signal => {
+    code = signal === 'SIGINT' ? 130 : 143;
+    stopping.abort();
+  });
+  try {
+    if (!json && template === undefined) terminal.out(paint('dim', prompt, terminal.outHasColor));
+    const onPiece = (piece: string): void => (json ? undefined : terminal.out(piece));
+    const written = await writer(opened, writingFlags(flags)).write(ids, onPiece, stopping.signal);
+    if (json) terminal.out(`${JSON.stringify({ prompt, ...written })}\n`);
+    else {
+      terminal.out('\n');
+      const speed = `${formatCount(written.tokens)} tokens in ${formatSeconds(written.seconds)}`;
+      terminal.notes(`${paint('dim', speed, terminal.notesHaveColor)}\n`);
+    }
+    return code;
+  } finally {
+    release();
   }
 }

@@ -6,13 +6,14 @@ import { command } from '../flags/command.ts';
 import { toggle } from '../flags/flag.ts';
 import { fieldLines } from './fieldLines.ts';
 import { inspectAdapter, showAdapter } from './inspectAdapter.ts';
+import { inspectGguf } from './inspectGguf.ts';
 import { inspectModel, showModel } from './inspectModel.ts';
 import { listTensors, tensorTable, totalLine } from './tensorList.ts';
 
 /** `dropbp inspect`. */
 export const inspectCommand = command({
   name: 'inspect',
-  summary: 'Shows what is in a model folder, an adapter folder, a run or a .safetensors file.',
+  summary: 'Shows what is in a model folder, an adapter folder, a run, a .safetensors or a .gguf file.',
   positional: { placeholder: '<folder|file>', help: 'what to look into; of a run, its adapter or model' },
   flags: { json: toggle('print one JSON object, every tensor included') },
   examples: ['dropbp inspect out/psalms/adapter', 'dropbp inspect models/austen-base --json'],
@@ -33,6 +34,10 @@ async function inspect(path: string): Promise<Inspected> {
     case 'adapter': {
       const summary = await inspectAdapter(path);
       return { summary, show: hasColor => showAdapter(summary, hasColor) };
+    }
+    case 'gguf': {
+      const summary = await inspectGguf(path);
+      return { summary, show: hasColor => showModel(summary, hasColor) };
     }
     case 'model': {
       const summary = await inspectModel(path);

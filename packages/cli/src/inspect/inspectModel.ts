@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { loadChatTemplate } from '@dropbp/data';
 import { supportedModelTypes } from '@dropbp/models';
 import { openCheckpoint } from '@dropbp/safetensors';
 import { readJsonFile } from '../files/readJsonFile.ts';
@@ -19,6 +20,8 @@ export interface ModelSummary {
   readonly config: Readonly<Record<string, number>>;
   readonly dtypes: readonly { dtype: string; tensors: number; parameters: number; sizeBytes: number }[];
   readonly hasTokenizer: boolean;
+  /** Whether it can be talked with. */
+  readonly hasChatTemplate: boolean;
   readonly tensors: readonly ListedTensor[];
 }
 
@@ -42,6 +45,7 @@ export async function inspectModel(folder: string): Promise<ModelSummary> {
     config: Object.fromEntries(numbers),
     dtypes: dtypeTotals(tensors),
     hasTokenizer: (await readdir(folder)).includes('tokenizer.json'),
+    hasChatTemplate: (await loadChatTemplate(folder)) !== undefined,
     tensors,
   };
 }
@@ -58,7 +62,7 @@ const sizes = [
 
 /** The summary as text. */
 export function showModel(summary: ModelSummary, hasColor: boolean): string {
-  const { architecture, isSupported, parameters, config, hasTokenizer, tensors } = summary;
+  const { architecture, isSupported, parameters, config, hasTokenizer, hasChatTemplate, tensors } = summary;
   const fields = fieldLines(
     [
       ['architecture', isSupported ? architecture : `${architecture} (dropbp cannot load it)`],
@@ -68,7 +72,8 @@ export function showModel(summary: ModelSummary, hasColor: boolean): string {
         const key = keys.find(candidate => candidate in config);
         return [title, key === undefined ? undefined : formatCount(config[key]!)] as const;
       }),
-      ['tokenizer', hasTokenizer ? 'tokenizer.json' : 'none'],
+      ['tokenizer', hasTokenizer ? 'yes' : 'none'],
+      ['chat template', hasChatTemplate ? 'yes' : 'none'],
     ],
     hasColor,
   );

@@ -5,15 +5,19 @@ import { prepared } from '@dropbp/core';
 import { command } from '../flags/command.ts';
 import { choice, requiredText, text, toggle } from '../flags/flag.ts';
 import { openModel } from '../run/openModel.ts';
-import { baseOf } from '../run/openSubject.ts';
+import { sourceOf } from '../run/openSubject.ts';
 import { backendFlag, startBackend } from '../run/startBackend.ts';
 import { formatLarge } from '../terminal/formatNumber.ts';
+import { paint } from '../terminal/paint.ts';
 import { statusLine } from '../terminal/statusLine.ts';
 
 const mergeFlags = {
   adapter: requiredText('<folder>', 'the adapter, in the format of PEFT'),
   out: requiredText('<folder>', 'where the model goes; there must be none'),
-  model: { ...text('<folder|hub id>', 'the base'), defaultText: 'that which the adapter names' },
+  model: {
+    ...text('<folder|file|hub id>', 'the base: a folder, a GGUF file, or a hub id'),
+    defaultText: 'that which the adapter names',
+  },
   dtype: choice(['auto', 'F32', 'F16', 'BF16'], 'type of the weights; auto: as in the base', 'auto'),
   backend: backendFlag(),
   json: toggle('print the result as one JSON object'),
@@ -27,10 +31,14 @@ export const mergeCommand = command({
   examples: ['dropbp merge --adapter out/kjv/adapter --out out/kjv-merged'],
   async run({ adapter, out, dtype, json, ...flags }, _positionals, terminal) {
     await refuseExisting(out);
-    const source = flags.model ?? (await baseOf(adapter));
+    const source = await sourceOf({ model: flags.model, adapter });
     await startBackend(flags.backend, terminal);
     const status = statusLine(terminal);
-    const { model } = await openModel(source, status);
+    const { model, quantised } = await openModel(source, status);
+    if (quantised.length > 0) {
+      const note = `${source} is quantised (${quantised.join(', ')}): its weights are dequantised, and written as ${dtype === 'auto' ? 'F32' : dtype}`;
+      terminal.notes(`${paint('yellow', note, terminal.notesHaveColor)}\n`);
+    }
     const tuned = compose(model, await prepared(await loadAdapter(adapter), model));
     status.show('Merging');
     const merged = tuned.merge();
@@ -38,7 +46,8 @@ export const mergeCommand = command({
     status.clear();
     const parameters = [...merged.parameters.values()].reduce((sum, { size }) => sum + size, 0);
     for (const each of [merged, tuned, model]) each.dispose();
-    if (json) terminal.out(`${JSON.stringify({ written: out, base: source, parameters }, undefined, 2)}\n`);
+    if (json)
+      terminal.out(`${JSON.stringify({ written: out, base: source, adapter, parameters, quantised }, undefined, 2)}\n`);
     else terminal.out(`${out}: ${source} with ${adapter}, ${formatLarge(parameters)} parameters\n`);
   },
 });

@@ -1,14 +1,17 @@
-import { compose, planStep, solveBudget } from '@dropbp/compose';
+import { bytesPerNumber, compose, planStep, solveBudget, type Tuned } from '@dropbp/compose';
 import { problem } from '@dropbp/basics';
-import type { BatchShape, Model } from '@dropbp/core';
+import { prepared, weightForm, type BatchShape } from '@dropbp/core';
 import { dropBP, type DropBP } from '@dropbp/dropbp';
-import { loadModel } from '@dropbp/models';
+import { loadModel, type WeightsForm } from '@dropbp/models';
 import { command } from '../flags/command.ts';
-import { chooseAdapter } from '../run/chooseMethod.ts';
+import { checkMethodFlags, chooseAdapter } from '../run/chooseMethod.ts';
+import { weightsForms } from '../run/openModel.ts';
+import { roomOf } from '../run/openSubject.ts';
 import { startBackend } from '../run/startBackend.ts';
 import { formatBytes, formatLarge, formatSeconds, formatShare } from '../terminal/formatNumber.ts';
 import { statusLine } from '../terminal/statusLine.ts';
 import { table } from '../terminal/table.ts';
+import { canTrain, formMemory } from './formMemory.ts';
 import { planFlags, planSections, type PlanFlagValues } from './planFlags.ts';
 import { probeSpeed, type Speed } from './probeSpeed.ts';
 import { forecastStep, type StepForecast } from './stepForecast.ts';
@@ -23,6 +26,16 @@ export interface Plan extends BatchShape {
   /** The rate that meets the budget, where one was given. */
   readonly solved?: number;
   readonly steps: readonly StepForecast[];
+  /** What the same takes with weights in each form that can be trained with. */
+  readonly forms: readonly FormForecast[];
+}
+
+/** Memory with weights in one form. */
+export interface FormForecast {
+  readonly weights: WeightsForm;
+  readonly weightsBytes: number;
+  /** Of a step, at each rate of the plan. */
+  readonly memoryBytes: readonly number[];
 }
 
 /** `dropbp plan`. */
@@ -38,14 +51,18 @@ export const planCommand = command({
   async run(flags, _positionals, terminal) {
     const backend = await startBackend(flags.backend, terminal);
     const status = statusLine(terminal);
+    const method = { ...flags, promptTuningInit: undefined, promptTuningInitText: undefined };
+    checkMethodFlags(method);
     const model = await loadModel(flags.model, {
+      weights: flags.weights,
       onTensor: (done, total) => status.show(`Loading ${flags.model}`, `${done} of ${total} tensors`),
     });
-    const shape = { batch: flags.batch, time: flags.time ?? Math.min(128, model.maxPositions) };
-    checkTime(shape.time, model);
     const policy = policyOf(flags);
-    const tuned = compose(model, chooseAdapter(flags), policy);
+    const tuned = compose(model, await prepared(chooseAdapter(method, { model }), model), policy);
+    const room = roomOf(tuned);
+    const shape = { batch: flags.batch, time: flags.time ?? Math.min(128, room) };
     try {
+      checkTime(shape.time, room);
       status.show('Planning');
       const speed = flags.noProbe ? undefined : await probeSpeed(tuned, shape);
       const step = planStep(tuned, shape);
@@ -62,6 +79,10 @@ export const planCommand = command({
         ...(speed && { flopsPerSecond: speed }),
         ...(solved !== undefined && { solved }),
         steps: rates.map(rate => forecastStep(step, rate, speed)),
+        forms: forecastForms(
+          tuned,
+          rates.map(rate => step.memory(rate)),
+        ),
       };
       terminal.out(flags.json ? `${JSON.stringify(plan, undefined, 2)}\n` : show(plan, terminal.outHasColor));
     } finally {
@@ -71,19 +92,33 @@ export const planCommand = command({
   },
 });
 
+/** @param memoryBytes - of a step as the model is now, at each rate */
+function forecastForms({ model, parameters }: Tuned, memoryBytes: readonly number[]): FormForecast[] {
+  const bytes = formMemory(model);
+  const now = [...model.parameters.values()].reduce((sum, weight) => sum + weight.size * bytesPerNumber[weightForm(weight)], 0); // prettier-ignore
+  return weightsForms
+    .filter(form => canTrain(form, model, parameters))
+    .map(weights => ({
+      weights,
+      weightsBytes: bytes[weights],
+      memoryBytes: memoryBytes.map(atRate => Math.round(atRate - now + bytes[weights])),
+    }));
+}
+
 /** The budget that the flags give, if they do. */
 function policyOf({ timeSaved, memory }: PlanFlagValues): DropBP | undefined {
   if (timeSaved === undefined && memory === undefined) return undefined;
   return dropBP({ ...(timeSaved !== undefined && { timeSaved }), ...(memory !== undefined && { memory }) });
 }
 
-function checkTime(time: number, { maxPositions }: Model): void {
-  if (time <= maxPositions) return;
-  const expected = `at most ${maxPositions}`;
+function checkTime(time: number, room: number): void {
+  if (time <= room) return;
+  const expected = `at most ${room}`;
   throw problem('cli', { what: '--time is longer than the model has positions for', got: time, expected });
 }
 
-function show({ parameters, trainable, batch, time, solved, steps, flopsPerSecond }: Plan, hasColor: boolean): string {
+function show(plan: Plan, hasColor: boolean): string {
+  const { parameters, trainable, batch, time, solved, steps, flopsPerSecond } = plan;
   const isTimed = flopsPerSecond !== undefined;
   const lines = table({
     header: ['drop rate', 'GFLOPs a step', ...(isTimed ? ['time a step', 'time saved'] : ['FLOPs saved']), 'memory'],
@@ -100,7 +135,22 @@ function show({ parameters, trainable, batch, time, solved, steps, flopsPerSecon
   const speed = isTimed
     ? `\nTimes at ${gigas(flopsPerSecond.forward)} GFLOPS forward and ${gigas(flopsPerSecond.backward)} backward, as probed here, without the optimiser's update`
     : '';
-  return `${about}\n\n${lines}${speed}\nMemory is an estimate of the process's\n`;
+  return `${about}\n\n${lines}${speed}\nMemory is an estimate of the process's\n${showForms(plan, hasColor)}`;
+}
+
+/** Memory with other forms of the weights; nothing where there is no choice. */
+function showForms({ steps, forms }: Plan, hasColor: boolean): string {
+  if (forms.length < 2) return '';
+  const lines = table({
+    header: ['--weights', 'weights', ...steps.map(({ rate }) => `memory at ${Number(rate.toFixed(3))}`)],
+    rows: forms.map(({ weights, weightsBytes, memoryBytes }) => [
+      weights,
+      formatBytes(weightsBytes),
+      ...memoryBytes.map(formatBytes),
+    ]),
+    hasColor,
+  });
+  return `\n${lines}`;
 }
 
 function gigas(value: number): string {

@@ -1,14 +1,16 @@
-import { number, positiveInteger, requiredText, share, toggle, type Flag, type FlagValues } from '../flags/flag.ts';
+import { number, positiveInteger, share, toggle, type Flag, type FlagValues } from '../flags/flag.ts';
 import { dropFlags } from '../run/dropFlags.ts';
+import { costFlags, methodSections } from '../run/methodFlags.ts';
+import { modelFlag, weightsFlag } from '../run/openModel.ts';
 import { backendFlag } from '../run/startBackend.ts';
 import { trainFlags } from '../run/trainFlags.ts';
 
-const { adapter, rank, alpha, targets, dropout, rslora, seed } = trainFlags;
+const { seed } = trainFlags;
 const { timeSaved, memory } = dropFlags;
 
 /** The flags of `dropbp plan`: those of a run that decide what a step costs. */
 export const planFlags = {
-  model: requiredText('<folder|hub id>', 'the model to fine-tune'),
+  model: modelFlag('the model to fine-tune'),
   batch: number(positiveInteger, 'sequences in a batch', 8),
   time: { ...number(positiveInteger, 'tokens in a sequence'), defaultText: '128, or as many as the model can' },
   rates: rates('drop rates to plan for', [0, 0.25, 0.5, 0.75, 0.875]),
@@ -16,15 +18,16 @@ export const planFlags = {
   memory: { ...memory, help: "what a step may use, to be solved to a rate: '4GiB'" },
   noProbe: toggle('no times: they take a few short passes'),
 
-  ...{ adapter, rank, alpha, targets, dropout, rslora },
+  ...costFlags,
 
+  weights: weightsFlag(),
   seed,
   backend: backendFlag(),
   json: toggle('print the plan as one JSON object'),
 };
 
 /** Titles in the help. */
-export const planSections = { adapter: 'What is trained', seed: 'Other' };
+export const planSections = { ...methodSections, weights: 'Other' };
 
 /** The values of {@link planFlags}. */
 export type PlanFlagValues = FlagValues<typeof planFlags>;

@@ -1,4 +1,13 @@
-import { choice, number, positiveInteger, share, text, toggle, type Flag, type FlagValues } from '../flags/flag.ts';
+import {
+  choice,
+  number,
+  optionalChoice,
+  positiveInteger,
+  share,
+  text,
+  toggle,
+  type FlagValues,
+} from '../flags/flag.ts';
 
 const timeShare = { ...share, accepts: (v: number): boolean => v > 0 && v < 1, expected: 'a number in (0, 1)' };
 const factor = {
@@ -6,12 +15,6 @@ const factor = {
   expected: 'a number ≥ 1',
   schema: { type: 'number', minimum: 1 },
 };
-
-/** A choice that is none where the flag is not given. */
-function optional<T extends string>(words: readonly T[], help: string, defaultText: string): Flag<T | undefined> {
-  const given: Flag<T | undefined> = choice(words, help, words[0]!);
-  return { ...given, fallback: undefined, defaultText };
-}
 
 /** The flags that say what DropBP does. */
 export const dropFlags = {
@@ -31,12 +34,12 @@ export const dropFlags = {
     "how rates follow from sensitivities; 'reference' is the authors' way",
     'reference',
   ),
-  sampling: optional(
+  sampling: optionalChoice(
     ['reference', 'bernoulli', 'pivotal'],
     "how a step's branches are drawn",
     'reference; pivotal with --memory',
   ),
-  only: optional(['attention', 'mlp'], 'drop branches of this kind alone', 'both'),
+  only: optionalChoice(['attention', 'mlp'], 'drop branches of this kind alone', 'both'),
   rescale: toggle('scale the gradients of kept branches up'),
   rescaleMax: { ...number(factor, 'by no more than this'), defaultText: '4' },
   dropWarmup: number(share, 'share of the steps, at the beginning, that drops nothing', 0),

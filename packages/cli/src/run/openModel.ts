@@ -1,33 +1,123 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorCode, problem } from '@dropbp/basics';
 import type { Model } from '@dropbp/core';
-import { loadTokenizer, type Tokenizer } from '@dropbp/data';
-import { findModelFolder, loadModel } from '@dropbp/models';
+import {
+  loadChatTemplate,
+  loadTokenizer,
+  type ChatTemplate,
+  type LoadChatTemplateOptions,
+  type Tokenizer,
+} from '@dropbp/data';
+import { findModelFolder, ggufTokenizer, loadModel, readGguf, type WeightsForm } from '@dropbp/models';
+import { choice, requiredText, type Flag } from '../flags/flag.ts';
 import { formatBytes } from '../terminal/formatNumber.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
 
-/** A model with its tokenizer. */
+/** The forms that weights are kept in. */
+export const weightsForms: readonly WeightsForm[] = ['f32', 'f16', 'int8', 'int4'];
+
+/** The flag that names a model where one is needed. */
+export function modelFlag(help: string): Flag<string> {
+  return requiredText('<folder|file|hub id>', `${help}: a folder, a GGUF file, or a hub id`);
+}
+
+/** The flag that says how frozen weights are kept. */
+export function weightsFlag(): Flag<WeightsForm> {
+  return choice(
+    weightsForms,
+    'how frozen weights of layers are kept in memory: f16 takes half, int8 a quarter, int4 a seventh',
+    'f32',
+  );
+}
+
+/** A model with what comes along in its files. */
 export interface OpenedModel {
   readonly model: Model;
   readonly tokenizer: Tokenizer;
-  /** Where its files are. */
-  readonly folder: string;
+  /** Tokens that end a text or an answer, as any of the files say. */
+  readonly endTokens: readonly number[];
+  /** Types of quantised weights in a GGUF file, which were dequantised: `['Q4_1']`. */
+  readonly quantised: readonly string[];
+  /** The model's own way to write conversations; undefined where it has none. */
+  readonly chatTemplate: (options?: LoadChatTemplateOptions) => Promise<ChatTemplate | undefined>;
 }
 
 /**
- * Loads a model and its tokenizer from a folder or the hub, and shows how far it is.
+ * Loads a model and its tokenizer from a folder, a GGUF file or the hub, and shows how far it is.
  *
- * @param source - a folder or a hub id
+ * @param source - a folder, a GGUF file or a hub id
  */
-export async function openModel(source: string, status: StatusLine): Promise<OpenedModel> {
+export async function openModel(
+  source: string,
+  status: StatusLine,
+  { weights = 'f32' }: { readonly weights?: WeightsForm } = {},
+): Promise<OpenedModel> {
+  const companions = (await isFile(source)) ? await ggufCompanions(source) : await folderCompanions(source, status);
+  // The id, not the cache's folder, is what an adapter shall remember of its base.
+  const model = await loadModel(source, {
+    weights,
+    onTensor: (done, total) => status.show(`Loading ${source}`, `${done} of ${total} tensors`),
+  });
+  status.clear();
+  const { tokenizer, endTokens } = companions;
+  const ends = [...endTokens, ...tokenIds(model.config.eos_token_id), ...(tokenizer.eosToken ? [tokenizer.eosToken.id] : [])]; // prettier-ignore
+  return { ...companions, model, endTokens: [...new Set(ends)] };
+}
+
+async function isFile(path: string): Promise<boolean> {
+  const info = await stat(path).catch(() => undefined);
+  if (info === undefined && /\.gguf$/i.test(path)) throw problem('cli', { what: `there is no file ${path}` });
+  return info?.isFile() === true;
+}
+
+type Companions = Omit<OpenedModel, 'model'>;
+
+async function folderCompanions(source: string, status: StatusLine): Promise<Companions> {
   const folder = await findModelFolder(source, {
     onProgress: ({ file, receivedBytes, totalBytes }) => {
       status.show(`Fetching ${source}`, `${formatBytes(receivedBytes)} of ${formatBytes(totalBytes)} (${file})`);
     },
   });
-  const tokenizer = await loadTokenizer(folder);
-  // The id, not the cache's folder, is what an adapter shall remember of its base.
-  const model = await loadModel(source, {
-    onTensor: (done, total) => status.show(`Loading ${source}`, `${done} of ${total} tensors`),
-  });
-  status.clear();
-  return { model, tokenizer, folder };
+  return {
+    tokenizer: await loadTokenizer(folder),
+    endTokens: await generationEnds(join(folder, 'generation_config.json')),
+    quantised: [],
+    chatTemplate: options => loadChatTemplate(folder, options),
+  };
+}
+
+async function ggufCompanions(path: string): Promise<Companions> {
+  const header = await readGguf(path);
+  const files = ggufTokenizer(header);
+  return {
+    tokenizer: await loadTokenizer(files),
+    // The end of a turn, where it is another token than the end of a text.
+    endTokens: tokenIds(header.metadata.get('tokenizer.ggml.eot_token_id')),
+    quantised: [...new Set([...header.tensors.values()].map(({ type }) => type))].filter(type => type.startsWith('Q')),
+    chatTemplate: options => loadChatTemplate({ config: files.config }, options),
+  };
+}
+
+/** What transformers ends an answer at: chat models name the end of a turn there. */
+async function generationEnds(path: string): Promise<number[]> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+  try {
+    const config = JSON.parse(text) as { eos_token_id?: unknown } | null;
+    return tokenIds(config?.eos_token_id);
+  } catch (cause) {
+    throw problem('cli', { what: `${path} is no JSON`, got: text.slice(0, 40), cause });
+  }
+}
+
+/** A token, several, or none. */
+function tokenIds(value: unknown): number[] {
+  const values: unknown[] = Array.isArray(value) ? value : [value];
+  return values.filter((id): id is number => Number.isInteger(id) && (id as number) >= 0);
 }

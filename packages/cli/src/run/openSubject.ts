@@ -2,36 +2,54 @@ import { join } from 'node:path';
 import { problem } from '@dropbp/basics';
 import { compose, loadAdapter } from '@dropbp/compose';
 import { prepared, type Model, type Runnable } from '@dropbp/core';
+import type { WeightsForm } from '@dropbp/models';
 import { readJsonFile } from '../files/readJsonFile.ts';
 import { text } from '../flags/flag.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
-import { openModel, type OpenedModel } from './openModel.ts';
+import { openModel, weightsFlag, type OpenedModel } from './openModel.ts';
 
 /** Flags that say what is run: a model, an adapter on its base, or on another. */
 export const subjectFlags = {
-  model: { ...text('<folder|hub id>', 'the model'), defaultText: 'the base that the adapter names' },
+  model: {
+    ...text('<folder|file|hub id>', 'the model: a folder, a GGUF file, or a hub id'),
+    defaultText: 'the base that the adapter names',
+  },
   adapter: text('<folder>', 'an adapter in the format of PEFT, as dropbp train writes it'),
+  weights: weightsFlag(),
 };
 
 /** A model, with an adapter where one was given. */
 export interface Subject extends OpenedModel {
   /** What is run. */
   readonly subject: Model | Runnable;
+  /** Tokens of a text that it has room for: positions that an adapter takes are not among them. */
+  readonly room: number;
   dispose(): void;
+}
+
+/** What {@link openSubject} takes of the flags. */
+export interface SubjectChoice {
+  readonly model: string | undefined;
+  readonly adapter: string | undefined;
+  readonly weights: WeightsForm;
 }
 
 /** Loads a model and an adapter on it. @throws Problem where neither names a model */
 export async function openSubject(
-  { model: given, adapter }: { readonly model: string | undefined; readonly adapter: string | undefined },
+  { model: given, adapter, weights }: SubjectChoice,
   status: StatusLine,
 ): Promise<Subject> {
-  const opened = await openModel(given ?? (await baseOf(adapter)), status);
+  // prettier-ignore
+  const opened = await openModel(await sourceOf({ model: given, adapter }), status, { weights });
   const { model } = opened;
-  if (adapter === undefined) return { ...opened, subject: model, dispose: () => model.dispose() };
+  if (adapter === undefined) {
+    return { ...opened, subject: model, room: model.maxPositions, dispose: () => model.dispose() };
+  }
   const tuned = compose(model, await prepared(await loadAdapter(adapter), model));
   return {
     ...opened,
     subject: tuned,
+    room: roomOf(tuned),
     dispose() {
       tuned.dispose();
       model.dispose();
@@ -39,9 +57,19 @@ export async function openSubject(
   };
 }
 
+/** Tokens that fit into a model's positions beside those that an adapter puts in front. */
+export function roomOf({ model, virtualTokens = 0, virtualKeys = 0 }: Runnable): number {
+  return model.maxPositions - virtualTokens - virtualKeys;
+}
+
+/** Where the model comes from. @throws Problem where nothing names one */
+export function sourceOf({ model, adapter }: Pick<SubjectChoice, 'model' | 'adapter'>): Promise<string> {
+  return model === undefined ? baseOf(adapter) : Promise.resolve(model);
+}
+
 /** The model that an adapter names as its base. */
 export async function baseOf(adapter: string | undefined): Promise<string> {
-  if (adapter === undefined) throw problem('cli', { what: 'there is no model', fix: 'give --model' });
+  if (adapter === undefined) throw problem('cli', { what: 'there is no model', fix: 'give --model, or --adapter' });
   const { base_model_name_or_path: base } = await readJsonFile(join(adapter, 'adapter_config.json'));
   if (typeof base === 'string' && base !== '') return base;
   throw problem('cli', { what: `the adapter in ${adapter} names no base model`, fix: 'give --model' });

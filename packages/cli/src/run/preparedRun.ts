@@ -1,13 +1,14 @@
 import { compose, type Tuned } from '@dropbp/compose';
 import { prepared } from '@dropbp/core';
-import { loadChatTemplate, type Dataset, type Tokenizer } from '@dropbp/data';
+import type { ChatTemplate, Dataset, Tokenizer } from '@dropbp/data';
 import { asChat, defaultPrompt } from '../data/defaultPrompt.ts';
 import { openData } from '../data/openData.ts';
 import { prepareData, type PreparedData } from '../data/prepareData.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
 import { chooseDropBP } from './chooseDropBP.ts';
-import { chooseAdapter } from './chooseMethod.ts';
+import { checkMethodFlags, chooseAdapter } from './chooseMethod.ts';
 import { openModel } from './openModel.ts';
+import { roomOf } from './openSubject.ts';
 import { runLength, sequenceTime, settleRun, type RunSettings } from './runSettings.ts';
 import type { TrainFlagValues } from './trainFlags.ts';
 
@@ -30,27 +31,32 @@ export interface PreparedRun {
  */
 export async function prepareRun(flags: TrainFlagValues, startedAt: string, status: StatusLine): Promise<PreparedRun> {
   const length = runLength(flags);
-  const { model, tokenizer, folder } = await openModel(flags.model, status);
+  checkMethodFlags(flags);
+  const { model, tokenizer, chatTemplate: templateOf } = await openModel(flags.model, status, flags);
   // Before the data are read: a wrong target shows at once.
-  const tuned = compose(model, await prepared(chooseAdapter(flags), model), await chooseDropBP(flags, model));
+  const adapter = await prepared(chooseAdapter(flags, { model, tokenizer }), model);
+  const tuned = compose(model, adapter, await chooseDropBP(flags, model));
   status.show(`Reading ${flags.data.join(', ')}`);
   const dataset = await openData(flags);
-  const time = sequenceTime(flags, model, dataset.format.name);
+  const room = roomOf(tuned);
+  const time = sequenceTime(flags, room, dataset.format.name);
   const isChat = dataset.format.name === 'chat';
-  const chatTemplate = isChat ? await loadChatTemplate(folder, { date: new Date(startedAt) }) : undefined;
+  const chatTemplate = isChat ? await templateOf({ date: new Date(startedAt) }) : undefined;
   const { batch, seed } = flags;
   const data = await prepareData(dataset, { flags, tokenizer, chatTemplate, time, batch, seed, length });
   const settings = settleRun(flags, { time, batches: data.counts.batches });
   const prompt = await promptOf(flags.prompt, dataset, chatTemplate);
-  const room = model.maxPositions - tokenizer.encode(prompt, { addSpecialTokens: !isChat }).length;
-  const sampleTokens = prompt === '' ? 0 : Math.max(0, Math.min(flags.sampleTokens, room));
+  const roomToWrite = room - tokenizer.encode(prompt, { addSpecialTokens: !isChat }).length;
+  const sampleTokens = prompt === '' ? 0 : Math.max(0, Math.min(flags.sampleTokens, roomToWrite));
   status.clear();
   return { settings, tuned, tokenizer, dataset, data, prompt, sampleTokens };
 }
 
-type Template = Awaited<ReturnType<typeof loadChatTemplate>>;
-
-function promptOf(given: string | undefined, dataset: Dataset, chatTemplate: Template): Promise<string> {
+function promptOf(
+  given: string | undefined,
+  dataset: Dataset,
+  chatTemplate: ChatTemplate | undefined,
+): Promise<string> {
   if (given === undefined) return defaultPrompt(dataset, chatTemplate);
   const isQuestion = chatTemplate !== undefined;
   return Promise.resolve(isQuestion ? asChat([{ role: 'user', content: given }], chatTemplate) : given);

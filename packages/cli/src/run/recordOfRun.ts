@@ -1,7 +1,7 @@
 import type { RunEvent } from '../log/runEvent.ts';
 import type { PreparedRun } from './preparedRun.ts';
 import type { BranchRecord, RunRecord } from './runRecord.ts';
-import { nameOfRun } from './chooseMethod.ts';
+import { isOfMethod, nameOfRun } from './chooseMethod.ts';
 import { versions } from './versions.ts';
 
 /** A run as its report shows it, at any moment. */
@@ -16,7 +16,7 @@ export function recordOfRun(
     format: 2,
     name: nameOfRun(settings),
     ...rest,
-    options: { ...settings },
+    options: Object.fromEntries(Object.entries(settings).filter(([key]) => isOfMethod(key, settings.adapter))),
     model: {
       source: model.source,
       architecture: model.architecture,

@@ -1,7 +1,7 @@
 import { problem } from '@dropbp/basics';
-import type { Model } from '@dropbp/core';
 import type { RowFormatName } from '@dropbp/data';
 import { budgetOf } from './chooseDropBP.ts';
+import { defaultLearningRate, settleMethod } from './chooseMethod.ts';
 import type { TrainFlagValues } from './trainFlags.ts';
 
 /** The flags of a run with everything filled in that follows from the model, the data and other flags. */
@@ -14,18 +14,19 @@ export interface RunSettings extends TrainFlagValues {
   readonly evaluateEvery: number;
 }
 
-/** Tokens in a sequence at most. @throws Problem for more than the model has positions for */
-export function sequenceTime(
-  { time }: Pick<TrainFlagValues, 'time'>,
-  { maxPositions }: Pick<Model, 'maxPositions'>,
-  format: RowFormatName,
-): number {
-  if (time === undefined) return Math.min(format === 'text' ? 128 : 512, maxPositions);
-  if (time <= maxPositions) return time;
+/**
+ * Tokens in a sequence at most.
+ *
+ * @param room - tokens that the model has positions for, beside those that an adapter takes
+ * @throws Problem for more
+ */
+export function sequenceTime({ time }: Pick<TrainFlagValues, 'time'>, room: number, format: RowFormatName): number {
+  if (time === undefined) return Math.min(format === 'text' ? 128 : 512, room);
+  if (time <= room) return time;
   throw problem('cli', {
     what: '--time is longer than the model has positions for',
     got: time,
-    expected: `at most ${maxPositions}`,
+    expected: `at most ${room}`,
   });
 }
 
@@ -44,11 +45,11 @@ export function runLength({
 export function settleRun(flags: TrainFlagValues, { time, batches }: { time: number; batches: number }): RunSettings {
   const steps = Math.max(1, Math.floor(batches / flags.accumulation));
   return {
-    ...flags,
+    ...settleMethod(flags),
     ...budgetOf(flags),
     time,
     steps,
-    learningRate: flags.learningRate ?? (flags.adapter === 'lora' ? 1e-3 : 1e-4),
+    learningRate: flags.learningRate ?? defaultLearningRate(flags.adapter),
     saveEvery: flags.saveEvery ?? Math.min(100, Math.ceil(steps / 10)),
     evaluateEvery: Math.ceil(steps / flags.evaluations),
   };

@@ -9,7 +9,8 @@ import { trainOnRank } from './trainOnRank.ts';
 /** `dropbp train`. */
 export const trainCommand = command({
   name: 'train',
-  summary: 'Fine-tunes a model on texts, questions with answers, or chats; with LoRA or all weights, and with DropBP.',
+  summary:
+    'Fine-tunes a model on texts, questions with answers, or chats, by any method of PEFT or all weights, with DropBP.',
   flags: trainFlags,
   sections: trainSections,
   examples: [

@@ -1,7 +1,6 @@
 import {
   choice,
   index,
-  names,
   notNegative,
   number,
   positive,
@@ -15,11 +14,13 @@ import {
 } from '../flags/flag.ts';
 import { dataFlags } from '../data/dataFlags.ts';
 import { dropFlags } from './dropFlags.ts';
+import { methodFlags, methodSections } from './methodFlags.ts';
+import { modelFlag, weightsFlag } from './openModel.ts';
 import { backendFlag } from './startBackend.ts';
 
 /** The flags of `dropbp train`. */
 export const trainFlags = {
-  model: requiredText('<folder|hub id>', 'the model to fine-tune'),
+  model: modelFlag('the model to fine-tune'),
   out: requiredText('<folder>', 'where the adapter and the report go'),
   dryRun: toggle('show what the run would do and what the model would see, and train nothing'),
   config: text('<file>', 'flags from a file, YAML or JSON, as learningRate: 0.001; those given here win'),
@@ -28,12 +29,7 @@ export const trainFlags = {
 
   ...dataFlags,
 
-  adapter: choice(['lora', 'full'], 'what is trained: a LoRA adapter, or all weights', 'lora'),
-  rank: number(positiveInteger, 'rank of LoRA', 8),
-  alpha: { ...number(positive, 'LoRA is scaled by alpha / rank'), defaultText: 'the rank' },
-  targets: names('<names>', "layers that LoRA adapts: 'q_proj,v_proj' or 'all-linear'", ['all-linear']),
-  dropout: number(share, 'share of inputs that LoRA drops', 0),
-  rslora: toggle('scale by alpha / √rank'),
+  ...methodFlags,
 
   ...dropFlags,
 
@@ -45,7 +41,7 @@ export const trainFlags = {
     defaultText: '128 for texts, 512 else, or as many as the model can',
   },
   accumulation: number(positiveInteger, 'batches in a step', 1),
-  learningRate: { ...number(positive, 'at its highest'), defaultText: '0.001 for lora, 0.0001 for full' },
+  learningRate: { ...number(positive, 'at its highest'), defaultText: 'what suits the adapter: 0.001 for lora' },
   schedule: choice(['cosine', 'linear', 'constant'], 'how the learning rate falls', 'cosine'),
   warmup: number(share, 'share of the steps in which the learning rate rises', 0.05),
   weightDecay: number(notNegative, "AdamW's", 0),
@@ -66,6 +62,7 @@ export const trainFlags = {
   },
   keepCheckpoints: number(positiveInteger, 'newest checkpoints that are kept, beside the best', 2),
 
+  weights: weightsFlag(),
   seed: number(seedInteger, 'the same seed gives the same run', 1),
   name: { ...text('<text>', 'how tables and charts call the run'), defaultText: 'what it does' },
   backend: backendFlag(),
@@ -79,12 +76,12 @@ export const trainFlags = {
 /** Titles in the help. */
 export const trainSections = {
   data: 'What is learned from',
-  adapter: 'What is trained',
+  ...methodSections,
   rate: 'DropBP',
   steps: 'Training',
   evaluations: 'What is measured',
   saveEvery: 'Checkpoints',
-  seed: 'Other',
+  weights: 'Other',
 };
 
 /** Flags that say how a command is run, and are not kept with the run. */

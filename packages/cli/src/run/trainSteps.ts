@@ -10,6 +10,7 @@ import {
   type TrainStep,
 } from '@dropbp/train';
 import type { RunObserver } from '../log/runObserver.ts';
+import { optimizerOptions } from './chooseMethod.ts';
 import type { PreparedRun } from './preparedRun.ts';
 import type { RunFolder } from './runFolder.ts';
 import type { StepRecord } from './runRecord.ts';
@@ -40,7 +41,7 @@ export async function trainSteps(
   { settings, tuned, data, dataset, tokenizer, prompt, sampleTokens }: PreparedRun,
   { folder, comm, observer, stop, onUnderWay, onEvaluated }: TrainStepsOptions,
 ): Promise<TrainStep['ended']> {
-  const { steps, learningRate, weightDecay, accumulation, maxGradientNorm, seed, patience } = settings;
+  const { steps, accumulation, maxGradientNorm, seed, patience } = settings;
   const { saveEvery, keepCheckpoints, evaluateEvery } = settings;
   const { heldOut } = data;
   const isChat = dataset.format.name === 'chat';
@@ -54,7 +55,7 @@ export async function trainSteps(
     await sample(0);
   }
 
-  const optimizer = adamW({ learningRate, weightDecay });
+  const optimizer = adamW(optimizerOptions(settings));
   const evaluate = heldOut && {
     batches: heldOut,
     every: evaluateEvery,

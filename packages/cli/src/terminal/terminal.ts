@@ -1,14 +1,20 @@
+import type { Readable } from 'node:stream';
+
 /** Where a command writes. Results go to `out`, everything about their making to `notes`. */
 export interface Terminal {
   /** Standard output. */
   readonly out: (text: string) => void;
+  /** Standard input. @defaultValue the process's */
+  readonly input?: Readable;
   /** Standard error. */
   readonly notes: (text: string) => void;
   /** Whether `notes` reaches a screen on which a line can be drawn again. */
   readonly isInteractive: boolean;
   /** Width of the screen, in characters. */
   readonly columns: number;
+  /** Whether standard output shows colours. */
   readonly outHasColor: boolean;
+  /** Whether standard error shows colours. */
   readonly notesHaveColor: boolean;
   /** Calls back for Ctrl-C and the like, which then do not end the program. @returns what ends the calls */
   onInterrupt(listener: (signal: Interrupt) => void): () => void;
@@ -19,8 +25,11 @@ export type Interrupt = 'SIGINT' | 'SIGTERM';
 
 /** The parts of a stream of Node's that a terminal is made from. */
 export interface TerminalStream {
+  /** Writes as it stands. */
   write(text: string): unknown;
+  /** Whether a person looks at it. */
   readonly isTTY?: boolean | undefined;
+  /** Characters in a line; none where it is no terminal. */
   readonly columns?: number | undefined;
 }
 
