@@ -86,11 +86,12 @@ export async function trainSteps(
 }
 
 function toRecord(step: TrainStep): StepRecord {
-  const { loss, learningRate, gradientNorm, dropped, tokens, seconds, calibrationSeconds, updated } = step;
+  const { loss, learningRate, gradientNorm, dropped, seconds, calibrationSeconds, updated } = step;
   const norm = updated ? gradientNorm : null;
   const memoryBytes = process.memoryUsage.rss();
   return {
-    ...{ step: step.step, loss, learningRate, gradientNorm: norm, dropped, tokens, seconds, memoryBytes },
+    tokens: step.passedTokens,
+    ...{ step: step.step, loss, learningRate, gradientNorm: norm, dropped, seconds, memoryBytes },
     ...(calibrationSeconds !== undefined && { calibrationSeconds }),
   };
 }
