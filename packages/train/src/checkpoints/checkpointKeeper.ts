@@ -26,8 +26,8 @@ export interface CheckpointKeeper {
   /** Writes a checkpoint, then removes old ones. @returns its folder */
   save(course: Course): Promise<string>;
   /**
-   * Removes the newest checkpoint if it is that of this step, whose parameters turned out to be spoiled, and there is one before
-   * it. That of the best held-out loss stays.
+   * Removes the newest checkpoint if it is that of this step, whose parameters turned out to be spoiled. That of the best
+   * held-out loss stays.
    */
   takeBack(course: Course): Promise<void>;
   /** The newest checkpoint; undefined before the first. */
@@ -112,10 +112,11 @@ export async function openCheckpoints(
       return path;
     },
     async takeBack({ step, best }) {
-      const [before, last] = (await listCheckpoints(directory)).slice(-2);
-      if (before === undefined || last?.step !== step || best?.step === step) return;
+      const all = await listCheckpoints(directory);
+      const last = all.at(-1);
+      if (last?.step !== step || best?.step === step) return;
       await removeFolder('train', last.path);
-      newest = before.path;
+      newest = all.at(-2)?.path;
     },
     get newest() {
       return newest;

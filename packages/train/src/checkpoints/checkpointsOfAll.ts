@@ -30,7 +30,7 @@ export async function openCheckpointsOfAll(
     },
     async takeBack(course) {
       await keeper?.takeBack(course);
-      newest = keeper?.newest ?? newest;
+      if (keeper !== undefined) newest = keeper.newest;
     },
     get newest() {
       return newest;
