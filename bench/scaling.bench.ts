@@ -1,10 +1,10 @@
 /**
- * How efficient are 8, 64 and 1,024 machines on links of 1, 10 and 100 Gbit/s, by what one machine and two ranks were measured to do?
+ * How efficient are 8, 64 and 1,024 machines on links of 1, 10 and 100 Gbit/s?
  *
  *     npx tsx bench/scaling.bench.ts
  *
  * On paper: every machine takes a step of 512 tokens of its own in T seconds (results/compare.1x512.json), and then adds up its
- * gradients of B bytes (results/ranks.*.json) with N − 1 others, over links of W bits/s with a latency of A:
+ * gradients of B bytes (4 for each trained parameter of a branch that was not dropped; `ranks.bench.ts` counts them) with N − 1 others, over links of W bits/s with a latency of A:
  *
  *     t = 2 · (N − 1) ÷ N · 8 · B ÷ W + 2 · ⌈log₂ N⌉ · A        efficiency = T ÷ (T + t)
  *
@@ -21,14 +21,26 @@ const latencySeconds = 25e-6;
 const counts = [8, 64, 1024];
 const links = [1e9, 10e9, 100e9];
 
-const cases = ['lora', 'full'].flatMap(method => {
-  const { rows } = read(`ranks.${method}`) as { rows: { rate: number; ranks: number; reducedBytes: number }[] };
-  return [0, 0.5].map(rate => ({
-    name: `${method === 'lora' ? 'LoRA, r = 8' : 'all weights'}${rate > 0 ? `, DropBP ${rate}` : ''}`,
-    stepSeconds: measurements.find(({ name }) => name === `ours ${method} ${rate}`)!.medianSeconds,
-    bytes: rows.find(row => row.rate === rate && row.ranks === 2)!.reducedBytes,
-  }));
-});
+/** Trained parameters of SmolLM2-135M: in branches, and beside them (embedding and last norm), which no drop leaves out. */
+const trained = {
+  lora: { name: 'LoRA, r = 8', inBranches: 30 * 8 * (576 + 576 + 576 + 192), beside: 0 },
+  full: {
+    name: 'all weights',
+    inBranches: 30 * (2 * 576 * 576 + 2 * 576 * 192 + 3 * 576 * 1536 + 2 * 576),
+    beside: 49_153 * 576,
+  },
+};
+
+const cases = (['lora', 'full'] as const).flatMap(method =>
+  [0, 0.5].map(rate => {
+    const { name, inBranches, beside } = trained[method];
+    return {
+      name: `${name}${rate > 0 ? `, DropBP ${rate}` : ''}`,
+      stepSeconds: measurements.find(({ name }) => name === `ours ${method} ${rate}`)!.medianSeconds,
+      bytes: 4 * (inBranches * (1 - rate) + beside),
+    };
+  }),
+);
 
 function efficiency(stepSeconds: number, bytes: number, machines: number, bitsPerSecond: number): number {
   const sending = ((2 * (machines - 1)) / machines) * ((8 * bytes) / bitsPerSecond);
