@@ -6,7 +6,7 @@ import { launchOptions } from './examples/browser/test/openPage.ts';
 import base from './vitest.config.ts';
 
 const engine = fileURLToPath(new URL('./packages/tfjs-backend-ort/src/', import.meta.url));
-const common = { testTimeout: 120_000, hookTimeout: 180_000, fileParallelism: false };
+const common = { testTimeout: 300_000, hookTimeout: 180_000, fileParallelism: false };
 
 // Chromium, on a GPU that it plays on the CPU. Not part of `npm test`.
 export default defineConfig({

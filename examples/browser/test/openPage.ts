@@ -70,6 +70,7 @@ export async function openSite(): Promise<Site> {
 
 async function openPage(context: BrowserContext, url: string): Promise<OpenPage> {
   const page = await context.newPage();
+  page.setDefaultTimeout(150_000);
   const said: string[] = [];
   page.on('console', message => said.push(message.text()));
   page.on('pageerror', error => said.push(error.message));

@@ -20,7 +20,7 @@ import { openSite, type OpenPage, type Site } from './openPage.ts';
 
 const base = 'models/austen-base';
 const settings: Settings = { rank: 4, dropRate: 0.5, learningRate: 0.01, steps: 10, batch: 1 };
-const sampleTokens = 20;
+const sampleTokens = 10;
 const prompt = 'And it came to pass';
 
 let site: Site;
@@ -28,14 +28,22 @@ let model: Model;
 let tokenizer: Tokenizer;
 let scratch: string;
 let text: string;
-let losses: number[];
-let logits: Float32Array;
 
 async function logitsOf(of: { forward: Model['forward'] }): Promise<Float32Array> {
   const result = of.forward([tokenizer.encode(prompt)]);
   const values = Float32Array.from((await result.data()) as Float32Array);
   result.dispose();
   return values;
+}
+
+/** The same run in Node, after so many steps. */
+async function inNode(steps: number): Promise<{ losses: number[]; logits: Float32Array }> {
+  const run = startRun(model, tokenizer, text, settings);
+  const losses: number[] = [];
+  for await (const { loss } of run.steps()) if (losses.push(loss) === steps) break;
+  const logits = await logitsOf(run.tuned);
+  run.tuned.dispose();
+  return { losses, logits };
 }
 
 beforeAll(async () => {
@@ -47,12 +55,7 @@ beforeAll(async () => {
     mkdtemp(join(tmpdir(), 'dropbp-browser-')),
   ]);
   text = (await readFile('ARCHITECTURE.md', 'utf8')).slice(0, 2000).repeat(4);
-  const run = startRun(model, tokenizer, text, settings);
-  losses = [];
-  for await (const { loss } of run.steps()) losses.push(loss);
-  logits = await logitsOf(run.tuned);
-  run.tuned.dispose();
-}, 120_000);
+});
 
 afterAll(async () => {
   await site.close();
@@ -60,17 +63,24 @@ afterAll(async () => {
   await rm(scratch, { recursive: true });
 });
 
-describe.each(['ort-wasm', 'ort-webgpu'])('the page on %s', backend => {
+// A GPU that a processor plays takes seconds for a step.
+describe.each([
+  { backend: 'ort-wasm', name: 'engine on WebAssembly', least: settings.steps },
+  { backend: 'ort-webgpu', name: 'engine on WebGPU', least: 3 },
+])('the page on $backend', ({ backend, name, least }) => {
   let open: OpenPage;
+  let reference: Awaited<ReturnType<typeof inNode>>;
   beforeAll(async () => {
     open = await site.open(`?backend=${backend}`);
     await open.ready('Train');
   });
   afterAll(() => open.close());
 
+  const stepsBeyond = (count: number): Promise<void> =>
+    expect.poll(async () => (await open.steps()).length, { timeout: 150_000 }).toBeGreaterThan(count);
+
   it('says what computes', async () => {
-    const said = await open.page.textContent('#backend');
-    expect(said).toContain(backend === 'ort-wasm' ? 'engine on WebAssembly' : 'engine on WebGPU');
+    expect(await open.page.textContent('#backend')).toContain(name);
   });
 
   it('trains, stops, and goes on as if it had not stopped', async () => {
@@ -84,25 +94,30 @@ describe.each(['ort-wasm', 'ort-webgpu'])('the page on %s', backend => {
     await open.set('batch', settings.batch);
     await open.set('sampleTokens', sampleTokens);
     await page.click('#train');
-    await expect.poll(async () => (await open.steps()).length, { timeout: 100_000 }).toBeGreaterThan(1);
+    await stepsBeyond(0);
     await page.click('#stop');
     await open.ready('Go on');
-    const stoppedAt = (await open.steps()).length;
-    expect(stoppedAt).toBeLessThan(settings.steps);
+    expect((await open.steps()).length).toBeLessThan(settings.steps);
     await page.click('#train');
-    await open.ready('Train again');
+    if (least < settings.steps) {
+      await stepsBeyond(least - 1);
+      await page.click('#stop');
+    }
+    await open.ready(least < settings.steps ? 'Go on' : 'Train again');
     const steps = await open.steps();
-    expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: settings.steps }, (_, i) => i + 1));
-    expect(steps.at(-1)!.loss).toBeLessThan(steps[0]!.loss - 0.3);
+    reference = await inNode(steps.length);
+    expect(steps.map(({ step }) => step)).toEqual(reference.losses.map((_, i) => i + 1));
+    for (const [i, { loss }] of steps.entries()) {
+      expect(Math.abs(loss - reference.losses[i]!), `step ${i + 1}`).toBeLessThan(2e-3);
+    }
+    expect(steps.at(-1)!.loss).toBeLessThan(steps[0]!.loss - 0.1);
     expect(Math.max(...steps.map(({ dropped }) => dropped))).toBeGreaterThan(0.2);
-    for (const [i, { loss }] of steps.entries())
-      expect(Math.abs(loss - losses[i]!), `step ${i + 1}`).toBeLessThan(2e-3);
   });
 
   it('writes another text than before', async () => {
     const [before, now] = await Promise.all(['#before', '#now'].map(id => open.page.textContent(id)));
-    expect(before).toMatch(new RegExp(`^${prompt}.{40}`, 's'));
-    expect(now).toMatch(new RegExp(`^${prompt}.{40}`, 's'));
+    expect(before).toMatch(new RegExp(`^${prompt}.{10}`, 's'));
+    expect(now).toMatch(new RegExp(`^${prompt}.{10}`, 's'));
     expect(now).not.toBe(before);
   });
 
@@ -114,8 +129,8 @@ describe.each(['ort-wasm', 'ort-webgpu'])('the page on %s', backend => {
     for (const [name, bytes] of Object.entries(files)) await writeFile(join(scratch, name), bytes);
     const tuned = compose(model, await loadAdapter(scratch));
     const loaded = await logitsOf(tuned);
-    const largest = Math.max(...logits.map(Math.abs));
-    const farthest = Math.max(...logits.map((value, i) => Math.abs(value - loaded[i]!)));
+    const largest = Math.max(...loaded.map(Math.abs));
+    const farthest = Math.max(...loaded.map((value, i) => Math.abs(value - reference.logits[i]!)));
     expect(farthest / largest).toBeLessThan(5e-3);
     let written = prompt;
     for await (const more of writeText(tuned, tokenizer, prompt, sampleTokens)) written += more;
@@ -142,7 +157,9 @@ describe('the page', () => {
     await open.page.fill('#text', 'too short');
     await open.page.click('#train');
     await open.page.waitForSelector('#problem:not([hidden])');
-    expect(await open.page.textContent('#problem')).toMatch(/^The text is too short: \d+ tokens, of at least 512\./);
+    expect(await open.page.textContent('#problem')).toMatch(
+      /^The text is too short: a step takes 512 tokens, and it has \d\./,
+    );
     await open.page.fill('#text', text);
     await open.page.click('#train');
     await expect.poll(async () => (await open.steps()).length, { timeout: 100_000 }).toBeGreaterThan(0);

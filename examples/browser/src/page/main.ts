@@ -93,7 +93,10 @@ function fail(message: string): void {
     return;
   }
   // A text that could not be written ends no run.
-  if (state !== 'writing') isHeld = false;
+  if (state !== 'writing') {
+    isHeld = false;
+    status.textContent = '';
+  }
   become(isHeld ? 'stopped' : 'idle');
 }
 

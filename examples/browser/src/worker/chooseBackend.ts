@@ -12,21 +12,21 @@ export interface Chosen {
 /**
  * Starts the backend that was asked for; without a wish the engine, on a GPU where there is one.
  *
- * @param threads - in WebAssembly. All that help where nothing is asked
+ * @param threads - in WebAssembly. @defaultValue as many as help
  * @throws Error where it does not run in this browser
  */
-export async function chooseBackend(wish: BackendName | undefined, threads: number | undefined): Promise<Chosen> {
+export async function chooseBackend(wish: BackendName | undefined, threads: number = usualThreads()): Promise<Chosen> {
   const [library, device] = (wish?.split('-') ?? ['ort', undefined]) as [string, string | undefined];
   if (library === 'tfjs') return { backend: wish!, threads: await startOwn(device as 'webgpu' | 'wasm', threads) };
-  useDevice({ ...(device !== undefined && { device }), ...(threads !== undefined && { threads }) });
+  useDevice({ ...(device !== undefined && { device }), threads });
   await start('ort');
   // What cannot be had is refused when it is used.
   await tf.abs(-1).data();
-  return { backend: `ort-${ortBackend().device.name as 'webgpu' | 'wasm'}`, threads: threads ?? usualThreads() };
+  return { backend: `ort-${ortBackend().device.name as 'webgpu' | 'wasm'}`, threads };
 }
 
 /** One of TensorFlow.js's own: loaded only when it is asked for. */
-async function startOwn(name: 'webgpu' | 'wasm', threads: number | undefined): Promise<number> {
+async function startOwn(name: 'webgpu' | 'wasm', threads: number): Promise<number> {
   if (name === 'webgpu') {
     await import('@tensorflow/tfjs-backend-webgpu');
     await start(name);
@@ -35,7 +35,7 @@ async function startOwn(name: 'webgpu' | 'wasm', threads: number | undefined): P
   const wasm = await import('@tensorflow/tfjs-backend-wasm');
   const { wasmFiles } = await import('./wasmFiles.ts');
   wasm.setWasmPaths(wasmFiles);
-  wasm.setThreadsCount(threads ?? usualThreads());
+  wasm.setThreadsCount(threads);
   await start(name);
   return wasm.getThreadsCount();
 }
@@ -45,6 +45,9 @@ async function start(name: string): Promise<void> {
   throw new Error(`The backend '${name}' of TensorFlow.js does not start in this browser.`);
 }
 
+/** Beyond these, threads wait for each other more than they compute. */
+const maxThreads = 8;
+
 function usualThreads(): number {
-  return crossOriginIsolated ? navigator.hardwareConcurrency : 1;
+  return crossOriginIsolated ? Math.min(maxThreads, navigator.hardwareConcurrency) : 1;
 }

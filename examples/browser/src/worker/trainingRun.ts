@@ -27,7 +27,7 @@ export function startRun(model: Model, tokenizer: Tokenizer, text: string, setti
   const tokens = tokenizer.encode(text);
   if (tokens.length < batch * time) {
     throw new Error(
-      `The text is too short: ${tokens.length} tokens, of at least ${batch * time}. About ${4 * batch * time} letters will do.`,
+      `The text is too short: a step takes ${batch * time} tokens, and it has ${tokens.length}. About ${4 * batch * time} letters will do.`,
     );
   }
   const { training, heldOut } = partsOf(tokens, batch);
