@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/node_modules/**', '**/out/**', '**/.venv/**', '**/.cache/**'] },
+  { ignores: ['**/dist/**', '**/node_modules/**', '**/out/**', '**/.venv/**', '**/.cache/**', 'runtimes/**'] },
   ...tseslint.configs.strictTypeChecked,
   ...tseslint.configs.stylisticTypeChecked,
   {

@@ -32,6 +32,8 @@ const like = (of: string, cases: readonly Case[]): Case[] =>
 export const experiments: Readonly<Record<string, (layers: number) => Case[]>> = {
   /** The paper's: held-out loss against time at each rate. */
   rates: () => [noDrop, ...RATES.map(rate => at(OURS, rate, ours))],
+  /** The authors' algorithm at each rate. */
+  reference: () => RATES.map(rate => at('reference', rate, {})),
   /** The backward of what is kept, scaled up. */
   rescaled: () => RATES.map(rate => at('minimax pivotal rescaled', rate, { ...ours, rescale: true })),
   /** Rates by sensitivity against equal ones; our allocations and draw against the reference's, one at a time. */

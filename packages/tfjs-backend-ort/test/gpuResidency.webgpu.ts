@@ -58,7 +58,21 @@ describe('on the GPU', () => {
     const kernels = [...onCpu].filter(name => name.startsWith('eager ')).map(name => name.slice('eager '.length));
     expect(kernels.sort()).toEqual([
       ...['Abs', 'Acos', 'ArgMax', 'ArgMin', 'Asin', 'BitwiseAnd', 'Concat', 'Cos', 'FloorDiv', 'IsFinite', 'IsInf'],
-      ...['IsNan', 'LogSoftmax', 'LogicalOr', 'LogicalXor', 'Mod', 'Neg', 'Relu', 'Round', 'Selu', 'Sign', 'Sin', 'Tan', 'TopK'],
+      ...[
+        'IsNan',
+        'LogSoftmax',
+        'LogicalOr',
+        'LogicalXor',
+        'Mod',
+        'Neg',
+        'Relu',
+        'Round',
+        'Selu',
+        'Sign',
+        'Sin',
+        'Tan',
+        'TopK',
+      ],
     ]);
   });
 });
