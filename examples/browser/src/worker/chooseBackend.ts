@@ -17,7 +17,7 @@ export interface Chosen {
  */
 export async function chooseBackend(wish: BackendName | undefined, threads: number = usualThreads()): Promise<Chosen> {
   const [library, device] = (wish?.split('-') ?? ['ort', undefined]) as [string, string | undefined];
-  if (library === 'tfjs') return { backend: wish!, threads: await startOwn(device as 'webgpu' | 'wasm', threads) };
+  if (library === 'tfjs') return { backend: wish!, threads: await startOwn(device as 'webgpu' | 'wasm') };
   useDevice({ ...(device !== undefined && { device }), threads });
   await start('ort');
   // What cannot be had is refused when it is used.
@@ -25,8 +25,8 @@ export async function chooseBackend(wish: BackendName | undefined, threads: numb
   return { backend: `ort-${ortBackend().device.name as 'webgpu' | 'wasm'}`, threads };
 }
 
-/** One of TensorFlow.js's own: loaded only when it is asked for. */
-async function startOwn(name: 'webgpu' | 'wasm', threads: number): Promise<number> {
+/** One of TensorFlow.js's own, on one thread: loaded only when it is asked for. @returns its threads */
+async function startOwn(name: 'webgpu' | 'wasm'): Promise<number> {
   if (name === 'webgpu') {
     await import('@tensorflow/tfjs-backend-webgpu');
     await start(name);
@@ -35,9 +35,10 @@ async function startOwn(name: 'webgpu' | 'wasm', threads: number): Promise<numbe
   const wasm = await import('@tensorflow/tfjs-backend-wasm');
   const { wasmFiles } = await import('./wasmFiles.ts');
   wasm.setWasmPaths(wasmFiles);
-  wasm.setThreadsCount(threads);
+  // Its threads are made of its own source text, which does not survive minifying.
+  tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
   await start(name);
-  return wasm.getThreadsCount();
+  return 1;
 }
 
 async function start(name: string): Promise<void> {
