@@ -63,10 +63,10 @@ function scheduleOf({ dropWarmup, dropRamp, dropFrom }: Flags): Pick<DropBPOptio
 }
 
 function calibrationOf(flags: Flags): Pick<DropBPOptions, 'calibration'> {
-  const { noCalibration, calibrateAt, calibrateEvery, calibrateOn, sensitivities } = flags;
+  const { noCalibration, calibrateAt, calibrateEvery, calibrateOn, sensitivities, allocation } = flags;
   if (noCalibration) return { calibration: false };
-  // Those of an earlier run are not measured again unless that is asked for.
-  if (sensitivities !== undefined && calibrateEvery === undefined) return {};
+  // Those of an earlier run are not measured again, and what needs none measures none, unless that is asked for.
+  if ((sensitivities !== undefined || allocation === 'depth') && calibrateEvery === undefined) return {};
   return {
     calibration: {
       at: calibrateAt,

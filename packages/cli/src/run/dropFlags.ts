@@ -30,14 +30,14 @@ export const dropFlags = {
   minRate: number(share, 'no branch is dropped less often than this', 0),
   maxRate: { ...number(share, 'no branch is dropped more often than this, with --allocation'), defaultText: '0.9' },
   allocation: choice(
-    ['reference', 'minimax', 'quadratic', 'linear'],
-    "how rates follow from sensitivities; 'reference' is the authors' way",
+    ['reference', 'minimax', 'quadratic', 'linear', 'depth'],
+    "how rates follow from sensitivities; 'reference' is the authors' way; 'depth' needs none and drops from below",
     'reference',
   ),
   sampling: optionalChoice(
-    ['reference', 'bernoulli', 'pivotal'],
+    ['reference', 'bernoulli', 'pivotal', 'nested'],
     "how a step's branches are drawn",
-    'reference; pivotal with --memory',
+    'reference; nested with --allocation depth; pivotal with --memory',
   ),
   only: optionalChoice(['attention', 'mlp'], 'drop branches of this kind alone', 'both'),
   rescale: toggle('scale the gradients of kept branches up'),
