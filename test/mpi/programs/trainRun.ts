@@ -47,7 +47,7 @@ function* batches(): Generator<Batch> {
 
 const losses: number[] = [];
 const tokens: number[] = [];
-const learningRate = run.adapter === 'full' ? 5e-3 : 3e-2;
+const learningRate = run.adapter === 'full' ? 5e-3 : 1e-2;
 const steps = train(tuned, batches(), {
   ...{ steps: run.steps, accumulation: run.accumulation ?? 1, seed: 5, comm, compareWeightsEvery: 10 },
   optimizer: adamW({ learningRate, weightDecay: 0.1 }),

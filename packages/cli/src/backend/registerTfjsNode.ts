@@ -29,7 +29,9 @@ export async function registerTfjsNode(packages: readonly string[]): Promise<voi
 
 /** Whether a package could not be imported because it is not there. */
 export function isNotInstalled(failure: unknown): boolean {
-  return errorCode(failure) === 'ERR_MODULE_NOT_FOUND';
+  if (errorCode(failure) === 'ERR_MODULE_NOT_FOUND') return true;
+  // Vite, and so Vitest, puts a module that throws this in the place of an optional peer that is not there.
+  return failure instanceof Error && /^Could not resolve "[^"]+" imported by /.test(failure.message);
 }
 
 /** tfjs-node 4.22, the newest, calls two functions that Node 23 took out: https://github.com/tensorflow/tfjs/issues/8609. */
