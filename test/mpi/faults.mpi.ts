@@ -7,6 +7,11 @@ expectInstalled();
 const fault = (kind: MpiKind, name: string, more: readonly string[] = [], ranks = 2): Promise<RanksOutcome> =>
   runRanks(kind, 'faults', { ranks, args: [name, ...more], timeoutMs: 25_000 });
 
+function expectAllGone({ seconds, survivors }: RanksOutcome): void {
+  expect(seconds).toBeLessThan(soon);
+  expect(survivors).toEqual([]);
+}
+
 /** From the start of the launcher to its end: a second or two are the start. */
 const soon = 8;
 
@@ -51,12 +56,14 @@ describe.each(mpiKinds)('$name', kind => {
     ],
   )('a rank that $name $more ends all', async ({ name, more, code, text, ranks }) => {
     const outcome = await fault(kind, name, more, ranks);
-    if (text !== undefined) expect(outcome.errors).toMatch(text);
+    const isTold = kind.tellsOfDeath || !/^(is killed|exits)/.test(name);
+    if (text !== undefined && isTold) expect(outcome.errors).toMatch(text);
+    expect(reports<{ closed?: boolean }>(outcome).some(({ closed }) => closed)).toBe(false);
+    if (!isTold) return expectAllGone(outcome);
     if (code === 'any') expect(outcome.code).not.toBe(0);
     else expect([code].flat()).toContain(outcome.code);
     expect(outcome.code).not.toBeNull();
-    expect(outcome.seconds).toBeLessThan(soon);
-    expect(outcome.survivors).toEqual([]);
+    expectAllGone(outcome);
   });
 
   it('a call of MPI that fails ends all, with what MPI says', async () => {
@@ -111,6 +118,6 @@ describe.each(mpiKinds)('$name', kind => {
     expect(outcome.errors).not.toContain('has waited');
     expect(outcome.survivors).toEqual([]);
     expect(outcome.seconds).toBeLessThan(soon);
-    expect(outcome.code).not.toBe(0);
+    if (kind.tellsOfDeath) expect(outcome.code).not.toBe(0);
   });
 });

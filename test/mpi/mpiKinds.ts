@@ -6,6 +6,11 @@ export interface MpiKind {
   /** The launcher and what it needs on one machine; `-n N` and the program follow. */
   readonly launcher: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  /**
+   * Whether the launcher's exit code tells of a rank that a signal or `exit` ended, and all that it wrote arrives. MPICH's says 0
+   * at times, as if all were well.
+   */
+  readonly tellsOfDeath: boolean;
 }
 
 const mpich5 = '.cache/mpich5';
@@ -18,12 +23,14 @@ export const mpiKinds: readonly MpiKind[] = [
       ...['--mca', 'pml', 'ob1', '--mca', 'btl', 'self,sm'],
     ),
     environment: {},
+    tellsOfDeath: true,
   },
-  { name: 'MPICH', launcher: ['mpirun.mpich'], environment: {} },
+  { name: 'MPICH', launcher: ['mpirun.mpich'], environment: {}, tellsOfDeath: false },
   {
     name: 'MPI 5 ABI',
     launcher: [`${mpich5}/bin/mpirun`],
     environment: { DROPBP_MPI_LIBRARY: `${mpich5}/lib/libmpi_abi.so.1` },
+    tellsOfDeath: false,
   },
 ];
 
