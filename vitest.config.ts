@@ -9,6 +9,7 @@ export default defineConfig({
   test: {
     include: ['packages/*/{src,test}/**/*.test.ts', 'test/*.test.ts', 'scripts/*.test.ts'],
     testTimeout: 60_000,
+    maxWorkers: '100%',
     reporters: ['default'],
   },
 });
