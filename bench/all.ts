@@ -28,8 +28,8 @@ const commands: readonly string[] = [
   `sensitivities.bench.ts --model ${SMOLLM2} --time 128,512 --method lora --passes`,
   'runs.bench.ts',
   'packed.bench.ts',
-  ...convergence('--experiments rates,allocations,alternatives,rescaled --name smollm2.lora --time 256 --steps 120 --evaluations 4 --held-out 16'), // prettier-ignore
-  ...convergence('--experiments rates,allocations,alternatives,rescaled,variations --name austen.lora --model models/austen-base --time 256 --batch 2 --steps 150 --held-out 16 --learning-rates 3e-3,6e-3,1e-2'), // prettier-ignore
+  ...convergence('--experiments rates,depth,reference,upper,shorter,longer,linear --name smollm2.lora --time 256 --steps 120 --evaluations 4 --held-out 16'), // prettier-ignore
+  ...convergence('--experiments rates,depth,reference,upper,shorter,longer,linear,allocations,rescaled,variations --name austen.lora --model models/austen-base --time 256 --batch 2 --steps 150 --held-out 16 --learning-rates 3e-3,6e-3,1e-2'), // prettier-ignore
   ...convergence('--experiments adapters --name adapters --model models/austen-base --time 256 --batch 2 --steps 150 --evaluations 2 --held-out 16 --seeds 1 --learning-rates 1e-3,3e-3,1e-2,3e-2'), // prettier-ignore
   'fillTables.ts',
 ];
