@@ -12,7 +12,7 @@ const checks = {
   lint: ['npx eslint . --max-warnings 0'],
   format: ['npx prettier --check .'],
   imports: ['node scripts/checkImports.mjs'],
-  files: ['node scripts/checkFiles.mjs'],
+  files: ['node scripts/checkFiles.mjs', 'npx tsx bench/fillTables.ts --check'],
   types: ['npx tsc --noEmit'],
   build: ['npx pnpm run build'],
   packages: ['node scripts/checkPackages.mjs'],
