@@ -4,5 +4,12 @@ import base from './vitest.config.ts';
 // Starts ranks on MPI, which must be installed: see the section `mpi` of scripts/ci.mjs. Not part of `npm test`.
 export default defineConfig({
   ...base,
-  test: { ...base.test, include: ['test/mpi/*.mpi.ts'], testTimeout: 120_000, fileParallelism: false },
+  test: {
+    ...base.test,
+    include: ['test/mpi/*.mpi.ts'],
+    testTimeout: 120_000,
+    fileParallelism: false,
+    // The launchers themselves miss a signal or an exit code now and then.
+    retry: 1,
+  },
 });

@@ -13,6 +13,7 @@ export default defineConfig({
     include: ['test/tfjs-node/*.tfjsNode.ts'],
     alias: [{ find: '@tensorflow/tfjs-node', replacement: `${tfjsNode}/dist/index.js` }],
     env: { TF_CPP_MIN_LOG_LEVEL: '2' },
+    fileParallelism: false,
     testTimeout: 120_000,
   },
 });

@@ -14,6 +14,7 @@ export default defineConfig({
     // The device holds no packed weights.
     exclude: ['test/packedOnEngine.test.ts'],
     env: { DROPBP_ORT_DEVICE: 'node-webgpu' },
+    fileParallelism: false,
     testTimeout: 300_000,
   },
 });
