@@ -5,7 +5,7 @@ import { wideningTable } from './widening.ts';
 
 /**
  * A tensor's values as F32, exactly: F16, BF16, every F8 kind, BOOL and integers of up to 16 bits. NaN stays NaN, with
- * its bits where the narrow kind has any.
+ * its bits where the narrow kind has them.
  *
  * F32 itself is not copied where it need not be: the result then shares memory with `bytes`. Otherwise the caller owns it.
  *

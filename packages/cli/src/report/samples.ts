@@ -9,7 +9,7 @@ interface Block {
   readonly run?: number;
 }
 
-/** Text that the models wrote before, as training went, and with the state that was kept; nothing where no run has any. */
+/** Text that the models wrote before, as training went, and with the state that was kept; nothing where no run has samples. */
 export function samples(runs: readonly RunRecord[]): Markup | null {
   const ends: Block[] = [];
   const between: Block[] = [];

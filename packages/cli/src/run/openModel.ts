@@ -35,7 +35,7 @@ export function weightsFlag(): Flag<WeightsForm> {
 export interface OpenedModel {
   readonly model: Model;
   readonly tokenizer: Tokenizer;
-  /** Tokens that end a text or an answer, as any of the files say. */
+  /** Tokens that end a text or an answer, as one of the files or another says. */
   readonly endTokens: readonly number[];
   /** Types of quantised weights in a GGUF file, which were dequantised: `['Q4_1']`. */
   readonly quantised: readonly string[];

@@ -13,7 +13,7 @@ import { tensorSums, type TensorSums } from './tensorSums.ts';
  * forward pass. This is one forward pass and one sweep back.
  *
  * Let xₖ be the residual stream before branch k, xₖ₊₁ = xₖ + fₖ(xₖ), and aₖ the gradient that arrives there,
- * aₖ = aₖ₊₁ + Jₖᵀaₖ₊₁. Without branch l, the gradient at xₗ lacks d = Jₗᵀaₗ₊₁. What is missing travels down as any gradient
+ * aₖ = aₖ₊₁ + Jₖᵀaₖ₊₁. Without branch l, the gradient at xₗ lacks d = Jₗᵀaₗ₊₁. What is missing travels down as a gradient
  * does, d ← d + Jₖᵀd, and of the gradient g of a parameter θ of branch k < l the part δ = (∂fₖ/∂θ)ᵀd is missing. All
  * gradients of branch l itself are missing, those of branches above it are what they were. So the sweep takes a and the d of
  * every branch above through each branch, backward only: L(L + 1)/2 backward passes of a branch instead of L², and two

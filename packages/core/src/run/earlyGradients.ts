@@ -6,7 +6,7 @@ import type { Runnable } from './runnable.ts';
 
 /** Takes gradients while the backward pass is still on its way. */
 export interface EarlyGradients {
-  /** What the pass is differentiated by, so that it reaches the parameters: any scalar variable. */
+  /** What the pass is differentiated by, so that it reaches the parameters: a scalar variable, whichever. */
   readonly anchor: tf.Variable;
   /**
    * Called with the gradient of a parameter, by its full name, as soon as it is final: the parameter may be changed. Owns the
