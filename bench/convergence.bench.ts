@@ -4,7 +4,7 @@
  *     npx tsx bench/convergence.bench.ts --experiments rates,rescaled [--model test/.models/smollm2-135m]
  *       [--data examples/data/kjv.txt.gz] [--method lora|full|…] [--seeds 1,2,3] [--learning-rates 1e-3,2e-3,4e-3] [--steps 100]
  *       [--batch 1] [--time 512] [--accumulation 1] [--rank 8] [--evaluations 5] [--held-out 12] [--name <results>]
- *       [--minutes 60] [--step-times] [--table]
+ *       [--cases 'no drop,depth 0.5'] [--minutes 60] [--step-times] [--table]
  *
  * Every run is a process of its own. Each result is written when it is there, to bench/results/convergence.<name>.json, and a
  * run that has one is not made again: what was stopped goes on. The first seed is trained at every learning rate, the others
@@ -41,6 +41,7 @@ const { values } = parseArgs({
     evaluations: { type: 'string', default: '5' },
     'held-out': { type: 'string', default: '12' },
     name: { type: 'string' },
+    cases: { type: 'string' },
     minutes: { type: 'string', default: 'Infinity' },
     'step-times': { type: 'boolean', default: false },
     table: { type: 'boolean', default: false },
@@ -126,12 +127,16 @@ function keep(add: (results: Results) => unknown): void {
 }
 
 function cases(): Case[] {
-  return values.experiments.split(',').flatMap(experiment => {
+  const all = values.experiments.split(',').flatMap(experiment => {
     const make = experiments[experiment];
     if (make === undefined)
       throw new Error(`no experiment '${experiment}'; there are ${Object.keys(experiments).join(', ')}`);
     return make(layersOf(values.model));
   });
+  const wanted = values.cases?.split(',');
+  const unknown = wanted?.find(one => !all.some(({ name }) => name === one));
+  if (unknown !== undefined) throw new Error(`no case '${unknown}'; there are ${all.map(one => one.name).join(', ')}`);
+  return wanted === undefined ? all : all.filter(({ name }) => wanted.includes(name));
 }
 
 function planOf(one: Case, learningRate: number, seed: number): RunPlan {

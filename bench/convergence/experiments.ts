@@ -18,9 +18,17 @@ const RATES = [0.5, 0.75, 0.875];
 
 /** The best configuration that is not the authors': exact budget, even draws. */
 const ours: Omit<Drop, 'rate'> = { allocation: 'minimax', sampling: 'pivotal' };
+/** Drops from below alone: every gradient is exact. */
+const depth: Omit<Drop, 'rate'> = { allocation: 'depth' };
 const noDrop: Case = { name: 'no drop' };
+/** The strongest simple alternative. */
+const fewerSteps: readonly Case[] = [0.8, 0.7, 0.6].map(share => ({
+  name: `no drop × ${share} steps`,
+  stepsShare: share,
+}));
 const OURS = 'minimax pivotal';
-const at = (name: string, rate: number, options: Omit<Drop, 'rate'>, share?: number): Case => ({
+/** `options` may name another rate, where that of the name is the mean of a schedule. */
+const at = (name: string, rate: number, options: Partial<Drop>, share?: number): Case => ({
   name: `${name} ${rate}${share === undefined ? '' : ` × ${share.toFixed(2)} steps`}`,
   dropBP: { rate, ...options },
   ...(share !== undefined && { stepsShare: share }),
@@ -48,19 +56,39 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
       at('linear pivotal, maxRate 1', 0.75, { allocation: 'linear', sampling: 'pivotal', maxRate: 1 }),
     ]),
   /** The strongest simple alternative, for equal time: fewer steps. */
-  shorter: () =>
-    like(
-      'no drop',
-      [0.8, 0.7, 0.6].map(share => ({ name: `no drop × ${share} steps`, stepsShare: share })),
-    ),
+  shorter: () => like('no drop', fewerSteps),
   /** With drops, as many steps as take the time of the run without, by FLOPs. */
   longer: () =>
     RATES.flatMap(rate => [
       ...like(`${OURS} ${rate}`, [at(OURS, rate, ours, 2 / (2 - rate))]),
-      ...like(`depth ${rate}`, [at('depth', rate, { allocation: 'depth' }, 2 / (2 - rate))]),
+      ...like(`depth ${rate}`, [at('depth', rate, depth, 2 / (2 - rate))]),
     ]),
   /** Rates by depth, whose draws leave every gradient exact, at each rate. */
-  depth: () => RATES.map(rate => at('depth', rate, { allocation: 'depth' })),
+  depth: () => RATES.map(rate => at('depth', rate, depth)),
+  /** What could make rates by depth better still: when the drops come, and what is dropped. The mean rate is that of the name. */
+  'depth-variations': () => [
+    ...like('depth 0.5', [
+      at('depth, more late', 0.5, { ...depth, rate: 0.9, schedule: { ramp: 1, from: 0.1 } }),
+      at('depth, more early', 0.5, { ...depth, rate: 0.1, schedule: { ramp: 1, from: 0.9 } }),
+      at('depth, mlp alone', 0.5, { ...depth, only: 'mlp' }),
+      at('depth rescaled', 0.5, { ...depth, rescale: true }),
+    ]),
+    ...like('depth 0.75', [
+      at('depth, more late', 0.75, { ...depth, rate: 0.9, schedule: { ramp: 1, from: 0.6 } }),
+      at('depth, more early', 0.75, { ...depth, rate: 0.6, schedule: { ramp: 1, from: 0.9 } }),
+      at('depth, none in the first sixth', 0.75, { ...depth, rate: 0.9, schedule: { warmup: 1 / 6 } }),
+      at('depth rescaled', 0.75, { ...depth, rescale: true }),
+    ]),
+  ],
+  /** What counts, in few runs: for longer runs, other texts, full fine-tuning, more tokens a step. */
+  short: () => [
+    noDrop,
+    ...like('no drop', [
+      ...[0.5, 0.875].map(rate => at('depth', rate, depth)),
+      ...[0.5, 0.875].map(rate => at('reference', rate, {})),
+      ...fewerSteps,
+    ]),
+  ],
   /** The most concentrated rates by sensitivity: close to freezing. */
   linear: () =>
     RATES.map(rate => at('linear pivotal, maxRate 1', rate, { allocation: 'linear', sampling: 'pivotal', maxRate: 1 })),
