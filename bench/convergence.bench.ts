@@ -57,7 +57,14 @@ const startedMs = performance.now();
 
 if (values['step-times']) measureStepTimes();
 else if (!values.table) makeRuns();
-console.table(values.experiments === 'adapters' ? adapterRows(results) : caseRows(results));
+console.table(
+  values.experiments === 'adapters'
+    ? adapterRows(results).map(({ drops, ...row }) => ({
+        ...row,
+        ...Object.fromEntries(Object.entries(drops).map(([name, { loss }]) => [name, loss])),
+      }))
+    : caseRows(results),
+);
 console.table(learningRateRows(results));
 
 /** Every run, seed by seed. */

@@ -18,6 +18,8 @@ const RATES = [0.5, 0.75, 0.875];
 
 /** The best configuration that is not the authors': exact budget, even draws. */
 const ours: Omit<Drop, 'rate'> = { allocation: 'minimax', sampling: 'pivotal' };
+/** The authors' algorithm. */
+const reference: Omit<Drop, 'rate'> = { allocation: 'reference' };
 /** Drops from below alone: every gradient is exact. */
 const depth: Omit<Drop, 'rate'> = { allocation: 'depth' };
 const noDrop: Case = { name: 'no drop' };
@@ -41,15 +43,15 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
   /** The paper's: held-out loss against time at each rate. */
   rates: () => [noDrop, ...RATES.map(rate => at(OURS, rate, ours))],
   /** The authors' algorithm at each rate. */
-  reference: () => RATES.map(rate => at('reference', rate, {})),
+  reference: () => RATES.map(rate => at('reference', rate, reference)),
   /** The backward of what is kept, scaled up. */
   rescaled: () => RATES.map(rate => at('minimax pivotal rescaled', rate, { ...ours, rescale: true })),
   /** Rates by sensitivity against equal ones; our allocations and draw against the reference's, one at a time. */
   allocations: () =>
     like(`${OURS} 0.75`, [
-      at('reference', 0.75, {}),
-      at('uniform', 0.75, { calibration: false, sampling: 'pivotal' }),
-      at('reference pivotal', 0.75, { sampling: 'pivotal' }),
+      at('reference', 0.75, reference),
+      at('uniform', 0.75, { ...reference, calibration: false, sampling: 'pivotal' }),
+      at('reference pivotal', 0.75, { ...reference, sampling: 'pivotal' }),
       ...(['minimax', 'quadratic', 'linear'] as const).map(allocation =>
         at(`${allocation} pivotal`, 0.75, { allocation, sampling: 'pivotal' }),
       ),
@@ -85,7 +87,7 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
     noDrop,
     ...like('no drop', [
       ...[0.5, 0.875].map(rate => at('depth', rate, depth)),
-      ...[0.5, 0.875].map(rate => at('reference', rate, {})),
+      ...[0.5, 0.875].map(rate => at('reference', rate, reference)),
       ...fewerSteps,
     ]),
   ],
@@ -113,10 +115,19 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
       at('mlp alone', 0.5, { ...ours, only: 'mlp', maxRate: 1 }),
       at('attention alone', 0.25, { ...ours, only: 'attention', maxRate: 1 }),
     ]),
-  /** Every adapter, with DropBP as it is by default and without. */
-  adapters: () =>
-    (Object.keys(methods) as MethodName[]).flatMap(method => [
+  /** Every adapter, without DropBP and with it. */
+  adapters: () => [
+    ...(Object.keys(methods) as MethodName[]).flatMap(method => [
       { name: method, method },
-      { name: `${method} ${RATES[0]}`, method, dropBP: { rate: RATES[0]! } },
+      { ...at(`${method}, reference`, 0.5, reference), method },
+      ...like(
+        method,
+        [0.5, 0.875].map(rate => ({ ...at(`${method}, depth`, rate, depth), method })),
+      ),
     ]),
+    // What is trained lies in front of all branches, and acts through attention.
+    ...(['prompt tuning', 'p-tuning, MLP'] as const).flatMap(method =>
+      like(method, [{ ...at(`${method}, attention kept`, 0.5, { ...reference, only: 'mlp' }), method }]),
+    ),
+  ],
 };

@@ -62,44 +62,52 @@ export function learningRateRows({ runs }: Results): object[] {
   }));
 }
 
+/** What a method gave under one way of dropping; times and memory are ratios to those without. */
+export interface AdapterDrop {
+  readonly loss: number;
+  readonly timeRatio: number;
+  readonly memoryRatio: number;
+}
+
 export interface AdapterRow {
   readonly method: string;
   readonly trainable: number;
   readonly before: number;
   readonly loss: number;
-  readonly lossDropped: number;
-  readonly learningRates: string;
   readonly ms: number;
-  readonly msDropped: number;
-  readonly timeRatio: number;
   readonly MB: number | undefined;
-  readonly MBDropped: number | undefined;
+  /** By what the case is called behind the method's name. */
+  readonly drops: Readonly<Record<string, AdapterDrop>>;
 }
 
-/** A row for each method that was trained with DropBP and without, each at its own best learning rate. */
+/** A row for each method: at its best learning rate, without DropBP and with each way of dropping. */
 export function adapterRows(results: Results): AdapterRow[] {
-  const cases = bestOfEachCase(results);
-  return [...cases].flatMap(([method, without]) => {
-    const dropped = [...cases].find(([, [run]]) => run!.plan.method === method && run!.plan.dropBP)?.[1];
-    if (dropped === undefined || without[0]!.plan.dropBP) return [];
-    const times = [without, dropped].map(runs => results.stepTimes[runs[0]!.plan.name]);
-    const ms = times.map(own => (own ? median([...own.ms]) : NaN));
-    return [
-      {
+  const cases = [...bestOfEachCase(results)];
+  const msOf = (name: string): number => median([...(results.stepTimes[name]?.ms ?? [NaN])]);
+  return cases
+    .filter(([, [run]]) => run!.plan.dropBP === undefined)
+    .map(([method, runs]) => {
+      const dropped = cases.filter(([, [run]]) => run!.plan.method === method && run!.plan.dropBP !== undefined);
+      const MB = results.stepTimes[method]?.peakMB;
+      return {
         method,
-        trainable: without[0]!.trainable,
-        before: round(mean(without.map(run => run.heldOut[0]!.loss))),
-        loss: round(mean(without.map(finalLoss))),
-        lossDropped: round(mean(dropped.map(finalLoss))),
-        learningRates: [without, dropped].map(runs => runs[0]!.plan.learningRate).join(' '),
-        ms: round(ms[0]!),
-        msDropped: round(ms[1]!),
-        timeRatio: round(ms[1]! / ms[0]!),
-        MB: times[0]?.peakMB,
-        MBDropped: times[1]?.peakMB,
-      },
-    ];
-  });
+        trainable: runs[0]!.trainable,
+        before: round(mean(runs.map(run => run.heldOut[0]!.loss))),
+        loss: round(mean(runs.map(finalLoss))),
+        ms: round(msOf(method)),
+        MB,
+        drops: Object.fromEntries(
+          dropped.map(([name, own]) => [
+            name.slice(`${method}, `.length),
+            {
+              loss: round(mean(own.map(finalLoss))),
+              timeRatio: round(msOf(name) / msOf(method)),
+              memoryRatio: round((results.stepTimes[name]?.peakMB ?? NaN) / (MB ?? NaN)),
+            },
+          ]),
+        ),
+      };
+    });
 }
 
 /** The learning rate at which a case has the lowest mean of final losses; undefined before it was trained. */

@@ -1,4 +1,4 @@
-import { adapterRows, caseRows, type CaseRow } from '../convergence/tables.ts';
+import { adapterRows, caseRows, type AdapterRow, type CaseRow } from '../convergence/tables.ts';
 import type { Results } from '../convergence/runPlan.ts';
 import { markdownTable, type Cell } from './markdown.ts';
 import { readResults, type Written } from './readResults.ts';
@@ -138,17 +138,18 @@ function cases(name: string): string {
 
 function adapters(): string {
   const results = readResults('convergence.adapters') as Results;
-  const table = markdownTable(adapterRows(results), {
+  const rows = adapterRows(results);
+  const drops = ['depth 0.5', 'depth 0.875', 'reference 0.5'];
+  const table = markdownTable(rows, {
     method: row => row.method,
     trainable: row => row.trainable,
     before: row => row.before.toFixed(3),
     loss: row => row.loss.toFixed(3),
-    'loss at 0.5': row => row.lossDropped.toFixed(3),
-    'step, ms': row => row.ms,
-    'step at 0.5, ms': row => row.msDropped,
-    ratio: row => row.timeRatio,
+    ...Object.fromEntries(drops.map(name => [name, (row: AdapterRow) => row.drops[name]?.loss.toFixed(3)])),
+    'step, ms': row => Math.round(row.ms),
+    ...Object.fromEntries(drops.map(name => [`time: ${name}`, (row: AdapterRow) => row.drops[name]?.timeRatio])),
     'peak, MB': row => row.MB,
-    'peak at 0.5, MB': row => row.MBDropped,
+    ...Object.fromEntries(drops.map(name => [`memory: ${name}`, (row: AdapterRow) => row.drops[name]?.memoryRatio])),
   });
   return withCommand(table, results.head);
 }
