@@ -8,6 +8,12 @@ export interface Skip {
   readonly reason: string;
 }
 
+/** One test of a suite. */
+export type Test = () => Promise<void>;
+
+/** Tests by name. */
+export type Tests = Record<string, Test>;
+
 /**
  * Hands a suite's tests to vitest.
  *
@@ -16,7 +22,7 @@ export interface Skip {
  */
 export function describeSuite(
   name: string,
-  tests: Readonly<Record<string, () => Promise<void>>>,
+  tests: Readonly<Tests>,
   {
     skip = [],
     backend = 'cpu',

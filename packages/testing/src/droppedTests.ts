@@ -13,9 +13,8 @@ import {
   type Bound,
 } from './boundAdapter.ts';
 import { withConstantBranches } from './constantBranches.ts';
+import type { Test, Tests } from './describeSuite.ts';
 import { gradientCheck } from './gradientCheck.ts';
-
-type Test = () => Promise<void>;
 
 /** Between gradients that should be equal but for the order of sums, relative to the largest entry. */
 const CLOSE = 1e-4;
@@ -24,7 +23,7 @@ const CLOSE = 1e-4;
 export function droppedTests(
   { isDetached = false }: { readonly isDetached?: boolean },
   withAdapter: (run: (bound: Bound) => unknown) => Test,
-): Record<string, Test> {
+): Tests {
   return {
     'keeps the loss whatever is dropped, and trains what is not': withAdapter(async bound => {
       disturb(bound.attachment);

@@ -21,7 +21,7 @@ import {
   valuesOf,
   type Bound,
 } from './boundAdapter.ts';
-import { describeSuite, type Skip } from './describeSuite.ts';
+import { describeSuite, type Skip, type Test, type Tests } from './describeSuite.ts';
 import { droppedTests } from './droppedTests.ts';
 import { gradientCheck } from './gradientCheck.ts';
 import { trainingTests } from './trainingTests.ts';
@@ -61,22 +61,24 @@ export function testAdapter(name: string, suite: AdapterSuite): void {
   describeSuite(name, testsOf(suite), suite);
 }
 
-function testsOf(suite: AdapterSuite): Record<string, () => Promise<void>> {
+function testsOf(suite: AdapterSuite): Tests {
   const attach = async (model: Model): Promise<Attachment> => (await prepared(suite.create(), model)).attach(model);
   /** Runs a test on an attached adapter and checks that nothing is left when it is done. */
-  const withAdapter = (run: (bound: Bound) => unknown) => async (): Promise<void> => {
-    const before = tf.memory().numTensors;
-    const model = await suite.model();
-    const attachment = await attach(model);
-    try {
-      await run(bind(model, attachment));
-    } finally {
-      attachment.dispose();
-      attachment.dispose();
-      model.dispose();
-    }
-    expect(tf.memory().numTensors - before, 'tensors left').toBe(0);
-  };
+  const withAdapter =
+    (run: (bound: Bound) => unknown): Test =>
+    async () => {
+      const before = tf.memory().numTensors;
+      const model = await suite.model();
+      const attachment = await attach(model);
+      try {
+        await run(bind(model, attachment));
+      } finally {
+        attachment.dispose();
+        attachment.dispose();
+        model.dispose();
+      }
+      expect(tf.memory().numTensors - before, 'tensors left').toBe(0);
+    };
 
   return {
     'starts as the base model': withAdapter(async bound => {

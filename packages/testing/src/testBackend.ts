@@ -2,13 +2,13 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
 import { problem } from '@dropbp/basics';
 import { activeEngine } from '@dropbp/core';
-import { type BackendSuite, disposing, leavingNothing, type Tests } from './backend/backendUnderTest.ts';
+import { type BackendSuite, disposing, leavingNothing } from './backend/backendUnderTest.ts';
 import { compileTests } from './backend/compileTests.ts';
 import { kernelCases } from './backend/kernelCases.ts';
 import { kernelTests } from './backend/kernelTests.ts';
 import { memoryTests } from './backend/memoryTests.ts';
 import { randomShapeTests } from './backend/randomShapes.ts';
-import { describeSuite } from './describeSuite.ts';
+import { describeSuite, type Tests } from './describeSuite.ts';
 
 /**
  * Runs a tfjs backend through what models, adapters and users ask of one: kernels, gradients, types, memory, and where it is an

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { testModel, type ModelSuite } from './testModel.ts';
+import type { ModelSuite } from './model/modelUnderTest.ts';
+import { testModel } from './testModel.ts';
 
 it('refuses to leave out a test that does not exist', () => {
   const suite: ModelSuite = {

@@ -3,8 +3,7 @@ import { expect } from 'vitest';
 import { seededRandom } from '@dropbp/basics';
 import { prepared, withTensors, type Adapter, type Model } from '@dropbp/core';
 import { bind, gradients, isTensor, lossOf, stepOf, tokens } from './boundAdapter.ts';
-
-type Test = () => Promise<void>;
+import type { Test, Tests } from './describeSuite.ts';
 
 const STEPS = 300;
 /** The loss that counts as learned. A guess has at least 2.5. */
@@ -17,7 +16,7 @@ const HEAD_FACTOR = 6;
 export function trainingTests(
   { create, learningRate = 0.05 }: { readonly create: () => Adapter; readonly learningRate?: number },
   withModel: (run: (model: Model) => unknown) => Test,
-): Record<string, Test> {
+): Tests {
   return {
     'learns a toy task, with half of the branches dropped in each step': withModel(async original => {
       const { head, parameters: weights } = original;

@@ -28,9 +28,6 @@ export interface BackendSuite {
   readonly held?: () => object;
 }
 
-/** Tests by name. */
-export type Tests = Record<string, () => Promise<void>>;
-
 /** Runs a part of a test on tfjs's cpu backend, and goes back. */
 export async function onCpu<T>(run: () => Promise<T>): Promise<T> {
   const backend = tf.getBackend();

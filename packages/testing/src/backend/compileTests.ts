@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
 import type { TracedFunction } from '@dropbp/core';
-import { compile, type BackendSuite, heldBy, onCpu, type Tests } from './backendUnderTest.ts';
+import type { Tests } from '../describeSuite.ts';
+import { compile, type BackendSuite, heldBy, onCpu } from './backendUnderTest.ts';
 import { attention, attentionInputs, drawer, mlp, mlpInputs, type Named, tiny } from './llamaBranch.ts';
 import { expectClose, outcomes, type Outcome } from './outcome.ts';
 

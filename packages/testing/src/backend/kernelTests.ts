@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
 import { gradientCheck } from '../gradientCheck.ts';
-import { compile, onCpu, type Tests } from './backendUnderTest.ts';
+import type { Tests } from '../describeSuite.ts';
+import { compile, onCpu } from './backendUnderTest.ts';
 import { type CaseInput, floats, type KernelCase, type KernelCases } from './kernelCase.ts';
 import { expectClose, outcomes, type Outcome } from './outcome.ts';
 

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
-import { type BackendSuite, heldBy, onCpu, type Tests } from './backendUnderTest.ts';
+import type { Tests } from '../describeSuite.ts';
+import { type BackendSuite, heldBy, onCpu } from './backendUnderTest.ts';
 import { expectClose, outcomes } from './outcome.ts';
 
 /** Whose the elements of a tensor are, and when they are gone. */

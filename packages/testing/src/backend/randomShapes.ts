@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
-import { compile, onCpu, type Tests } from './backendUnderTest.ts';
+import type { Tests } from '../describeSuite.ts';
+import { compile, onCpu } from './backendUnderTest.ts';
 import { type CaseInput, floats } from './kernelCase.ts';
 import { expectClose, outcomes, type Outcome } from './outcome.ts';
 

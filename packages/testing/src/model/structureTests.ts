@@ -1,0 +1,136 @@
+import * as tf from '@tensorflow/tfjs';
+import { expect } from 'vitest';
+import { seededRandom } from '@dropbp/basics';
+import { hiddenStates, makeRunnable, plainRunnable, type Hooks, type Model, type ModuleInfo } from '@dropbp/core';
+import type { Tests } from '../describeSuite.ts';
+import { expectClose, TIME, tokens, type ModelSuite, type WithModel } from './modelUnderTest.ts';
+
+/** What a model says of its parts: branches, modules, parameters, hooks and FLOPs. */
+export function structureTests(suite: ModelSuite, withModel: WithModel): Tests {
+  return {
+    'lists its branches in the order in which they run': withModel(model => {
+      expect(model.branches.map(({ path }) => path)).toEqual(suite.branches);
+      for (const { path, block } of model.branches) expect(path.startsWith(`${block}.`)).toBe(true);
+    }),
+
+    'shares one function among branches of equal structure': withModel(async model => {
+      const { branches } = model;
+      expect(new Set(branches.map(({ apply }) => apply)).size).toBe(suite.structures ?? 2);
+      const again = model.withParameters(new Map());
+      expect(again.branches.map(({ apply }) => apply)).toEqual(branches.map(({ apply }) => apply));
+      again.dispose();
+      // What a layer computes follows from its scope alone.
+      const { branchScopes } = plainRunnable(model);
+      const last = branches.length - 1;
+      const alike = branches.findIndex(({ apply }) => apply === branches[last]!.apply);
+      const x = states(model);
+      const results = tf.tidy(() => {
+        const shared = model.shared({ batch: 2, time: TIME });
+        return [alike, last].map(i => branches[i]!.apply(x, branchScopes[last]!, {}, { shared, isStart: true }));
+      });
+      await expectClose(results[0]!, results[1]!, 0);
+      tf.dispose([x, ...results]);
+    }),
+
+    'knows a module for every parameter, and its shape': withModel(model => {
+      const { modules, parameters, head, embedding } = model;
+      for (const [parameter, { shape }] of parameters) {
+        const at = parameter.lastIndexOf('.');
+        const module = modules.get(parameter.slice(0, at));
+        expect(module, parameter).toBeDefined();
+        expect(shape, parameter).toEqual(parameter.endsWith('.bias') ? [module!.outFeatures] : weightShape(module!));
+        expect(parameter.endsWith('.bias') && !module!.hasBias, parameter).toBe(false);
+      }
+      for (const [path, { hasBias }] of modules) {
+        if (path !== head.path) expect(parameters.has(`${path}.weight`), path).toBe(true);
+        expect(parameters.has(`${path}.bias`), path).toBe(hasBias);
+      }
+      expect(parameters.has(head.weight)).toBe(true);
+      expect(modules.get(head.path)?.isOutput).toBe(true);
+      expect(modules.get(embedding)?.kind).toBe('embedding');
+    }),
+
+    'gives every parameter to one branch, the embedding or the head': withModel(model => {
+      const { branchScopes, outerScope } = plainRunnable(model);
+      const inBranches = branchScopes.reduce((sum, scope) => sum + Object.keys(scope).length, 0);
+      expect(inBranches + Object.keys(outerScope).length).toBe(model.parameters.size);
+      for (const parameter of Object.keys(outerScope)) {
+        const readers = [model.isEmbeddingParameter(parameter), model.isHeadParameter(parameter)];
+        expect(readers.includes(true), parameter).toBe(true);
+      }
+      expect(model.isHeadParameter(model.head.weight)).toBe(true);
+      expect(model.isEmbeddingParameter(`${model.embedding}.weight`)).toBe(true);
+    }),
+
+    'calls each hook once for each of its places': withModel(model => {
+      const { linears, keyValues, embeds, hooks } = recordingHooks();
+      const runnable = makeRunnable(model, model.parameters, hooks, new Set());
+      const { branchScopes, outerScope } = runnable;
+      tf.tidy(() => {
+        const x = hiddenStates(runnable, tf.tensor2d(tokens(model), [2, TIME], 'int32'));
+        model.head.project(model.head.normalize(x, outerScope), outerScope, hooks);
+      });
+      const expected = model.branches.flatMap(({ block, modules }, i) =>
+        [...model.modules]
+          .filter(([path, { kind }]) => isLinear(kind) && modules.some(name => path.startsWith(`${block}.${name}.`)))
+          .map(([path]) => [path.slice(block.length + 1), branchScopes[i]]),
+      );
+      expect(linears.map(([name]) => name)).toEqual([...expected.map(([name]) => name), model.head.path]);
+      expect(expected.every(([, scope], i) => linears[i]![1] === scope)).toBe(true);
+      const attentions = model.branches.filter(({ kind }) => kind === 'attention');
+      expect(keyValues).toEqual(attentions.map(({ path, block }) => path.slice(block.length + 1)));
+      expect(embeds).toEqual([model.embedding]);
+    }),
+
+    'counts the FLOPs of its products, attention causally': withModel(model => {
+      for (const branch of model.branches) {
+        const { kind, block, modules } = branch;
+        const weights = [...model.modules]
+          .filter(([path, info]) => isLinear(info.kind) && modules.some(name => path.startsWith(`${block}.${name}.`)))
+          .reduce((sum, [, { inFeatures, outFeatures }]) => sum + inFeatures * outFeatures, 0);
+        const besides = (time: number): number => branch.flops({ batch: 1, time }) - 2 * time * weights;
+        // The first token sees one key, the second two.
+        expect(besides(2)).toBe(3 * besides(1));
+        expect(besides(1) > 0).toBe(kind === 'attention');
+        expect(branch.flops({ batch: 3, time: TIME })).toBe(3 * branch.flops({ batch: 1, time: TIME }));
+      }
+    }),
+  };
+}
+
+/** Something to run a branch on. */
+function states({ hiddenSize }: Model): tf.Tensor {
+  const random = seededRandom(19);
+  const values = Float32Array.from({ length: 2 * TIME * hiddenSize }, () => random.normal());
+  return tf.tensor3d(values, [2, TIME, hiddenSize]);
+}
+
+function isLinear(kind: ModuleInfo['kind']): boolean {
+  return kind === 'linear' || kind === 'conv1d';
+}
+
+function weightShape({ kind, inFeatures, outFeatures }: ModuleInfo): number[] {
+  if (kind === 'norm') return [outFeatures];
+  return kind === 'linear' ? [outFeatures, inFeatures] : [inFeatures, outFeatures];
+}
+
+function recordingHooks(): { linears: [string, unknown][]; keyValues: string[]; embeds: string[]; hooks: Hooks } {
+  const linears: [string, unknown][] = [];
+  const keyValues: string[] = [];
+  const embeds: string[] = [];
+  const hooks: Hooks = {
+    linear(name, x, base, p) {
+      linears.push([name, p]);
+      return base(x);
+    },
+    keyValue(name, pair) {
+      keyValues.push(name);
+      return pair;
+    },
+    embed(name, x) {
+      embeds.push(name);
+      return x;
+    },
+  };
+  return { linears, keyValues, embeds, hooks };
+}
