@@ -1,19 +1,28 @@
 /**
- * Writes the tables of docs/results.md anew from bench/results.
+ * Writes the tables of docs/results.md and the chart of README.md anew from bench/results.
  *
  *     npx tsx bench/fillTables.ts [--check]
  *
- * `--check` writes nothing, and fails where a table does not say what the results say.
+ * `--check` writes nothing, and fails where a file does not say what the results say.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fillMarks } from './report/markdown.ts';
+import { chartFile, stepChart, themes } from './report/stepChart.ts';
 import { tables } from './report/tables.ts';
 
-const file = new URL('../docs/results.md', import.meta.url);
-const old = readFileSync(file, 'utf8');
-const filled = fillMarks(old, tables);
-if (!process.argv.includes('--check')) writeFileSync(file, filled);
-else if (filled !== old) {
-  console.error('docs/results.md does not say what bench/results says: run npx tsx bench/fillTables.ts');
-  process.exitCode = 1;
+const isCheck = process.argv.includes('--check');
+
+for (const name of ['docs/results.md', 'README.md']) write(name, old => fillMarks(old, tables));
+for (const [name, theme] of Object.entries(themes)) write(chartFile(name), () => stepChart(theme));
+
+function write(name: string, content: (old: string) => string): void {
+  const file = new URL(`../${name}`, import.meta.url);
+  const old = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const filled = content(old);
+  if (filled === old) return;
+  if (!isCheck) writeFileSync(file, filled);
+  else {
+    console.error(`${name} does not say what bench/results says: run npx tsx bench/fillTables.ts`);
+    process.exitCode = 1;
+  }
 }

@@ -2,10 +2,11 @@ import { adapterRows, caseRows, type AdapterRow, type CaseRow } from '../converg
 import type { Results } from '../convergence/runPlan.ts';
 import { markdownTable, type Cell } from './markdown.ts';
 import { readResults, type Written } from './readResults.ts';
+import { stepPicture } from './stepChart.ts';
 
 type Row = Readonly<Record<string, string | number>>;
 
-/** The tables of docs/results.md by name: each is made from a file of bench/results, and names the command that wrote it. */
+/** The tables of docs/results.md and README.md by name: each is made from a file of bench/results, and names the command that wrote it. */
 export const tables: Readonly<Record<string, () => string>> = {
   compare: () => ratios('compare.1x512'),
   'step.lora.512': () => steps('step.ort.lora.1x512'),
@@ -19,6 +20,7 @@ export const tables: Readonly<Record<string, () => string>> = {
   smollm2: () => cases('smollm2.lora'),
   austen: () => cases('austen.lora'),
   adapters: adapters,
+  picture: stepPicture,
 };
 
 function withCommand(
