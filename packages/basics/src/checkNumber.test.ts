@@ -19,6 +19,7 @@ describe('checkNumber', () => {
     ['share', [0, 0.5, 1], [-0.1, 1.1, NaN, Infinity]],
     ['shareBelowOne', [0, 0.99], [-0.1, 1, NaN]],
     ['nonNegative', [0, 1e300], [-1e-9, Infinity, NaN]],
+    ['integer', [-3, 0, 2 ** 53 - 1], [0.5, 2 ** 53, NaN, Infinity]],
     ['index', [0, 2 ** 53 - 1], [-1, 0.5, 2 ** 53, NaN]],
     ['count', [1, 2 ** 53 - 1], [0, 1.5, 2 ** 53, Infinity, NaN]],
   ] as const)('%s', (name, accepted, refused) => {

@@ -1,4 +1,4 @@
-import { problem } from './problem.ts';
+import { checkValue } from './checkValue.ts';
 
 /** Which numbers are accepted, and how an error names them. */
 export interface NumberRange {
@@ -9,10 +9,13 @@ export interface NumberRange {
 }
 
 /** The ranges that options are mostly of. */
-export const ranges: Readonly<Record<'share' | 'shareBelowOne' | 'nonNegative' | 'index' | 'count', NumberRange>> = {
+export const ranges: Readonly<
+  Record<'share' | 'shareBelowOne' | 'nonNegative' | 'integer' | 'index' | 'count', NumberRange>
+> = {
   share: { accepts: v => v >= 0 && v <= 1, expected: 'a number in [0, 1]' },
   shareBelowOne: { accepts: v => v >= 0 && v < 1, expected: 'a number in [0, 1)' },
   nonNegative: { accepts: v => v >= 0 && v < Infinity, expected: 'a finite number ≥ 0' },
+  integer: { accepts: v => Number.isSafeInteger(v), expected: 'an integer' },
   index: { accepts: v => Number.isSafeInteger(v) && v >= 0, expected: 'an integer ≥ 0' },
   count: { accepts: v => Number.isSafeInteger(v) && v >= 1, expected: 'an integer ≥ 1' },
 };
@@ -32,6 +35,5 @@ export function checkNumber(
   { accepts, expected }: NumberRange,
   fix?: string,
 ): asserts value is number {
-  if (typeof value === 'number' && accepts(value)) return;
-  throw problem(room, { what: `${name} is not usable`, got: value, expected, ...(fix !== undefined && { fix }) });
+  checkValue(room, name, value, v => typeof v === 'number' && accepts(v), expected, fix);
 }

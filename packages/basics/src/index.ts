@@ -1,6 +1,7 @@
 export { bucketLength } from './bucketLength.ts';
 export { checkNumber, ranges, type NumberRange } from './checkNumber.ts';
 export { checkOptions } from './checkOptions.ts';
+export { checkValue } from './checkValue.ts';
 export { errorCode } from './errorCode.ts';
 export { nearNames } from './nearNames.ts';
 export { nodeModule, type NodeModules } from './nodeModule.ts';
