@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { matchPeftTensors, selectModules, toNamedArrays } from '@dropbp/core';
+import { disposeOnce, matchPeftTensors, selectModules, toNamedArrays } from '@dropbp/core';
 import type { Adapter, AdapterFormat, Attachment, Hooks, Model, NamedArray } from '@dropbp/core';
 
 /** Module names or their ends, a regular expression, or `'all-linear'`. */
@@ -50,6 +50,6 @@ function attach(model: Model, targetModules: Targets, stored: ReadonlyMap<string
       config: { peft_type: 'SSF', target_modules: targetModules },
       tensors: await toNamedArrays('ssf', parameters),
     }),
-    dispose: () => parameters.forEach(variable => variable.isDisposed || variable.dispose()),
+    dispose: () => disposeOnce(parameters.values()),
   };
 }

@@ -12,6 +12,7 @@ export type {
   SaveOptions,
   SequencePlace,
 } from './contract/model.ts';
+export { disposeOnce } from './disposeOnce.ts';
 export {
   activeEngine,
   after,
@@ -31,7 +32,7 @@ export { linear, type LinearOptions } from './ops/linear.ts';
 export { layerNorm, rmsNorm } from './ops/norm.ts';
 export { rope, ropeTables, type RopeFrequencies } from './ops/rope.ts';
 export { prepend } from './ops/prepend.ts';
-export { embedding, sumByRow, takeRows } from './ops/rows.ts';
+export { embedding, sumByRow, sumRows, takeRows } from './ops/rows.ts';
 export { add, mergeHeads, reshape, scaleGradient, splitHeads, splitLast, transpose } from './ops/shapes.ts';
 export { isGradientFree, markGradientFree } from './ops/gradientFree.ts';
 export { forwardOnly, withGradient, type Save } from './ops/withGradient.ts';
@@ -48,6 +49,7 @@ export {
   matchPeftTensors,
   PEFT_PREFIX,
   toNamedArrays,
+  toPeftTensors,
   type MatchOptions,
 } from './peft/peftTensors.ts';
 export { peftValues } from './peft/peftValues.ts';

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkOptions, problem, seededRandom } from '@dropbp/basics';
+import { checkNumber, checkOptions, ranges, seededRandom } from '@dropbp/basics';
 import type { Model } from '@dropbp/core';
 import { defineModel } from './architectures.ts';
 import type { RawConfig } from './configReader.ts';
@@ -40,9 +40,7 @@ export function createModel(config: RawConfig, options: CreateModelOptions): Mod
   checkOptions('models', 'createModel()', options, ['seed', 'weights', 'embeddings']);
   const { seed } = options;
   checkWeightForms('createModel()', options);
-  if (!Number.isInteger(seed)) {
-    throw problem('models', { what: 'createModel(): seed is not usable', got: seed, expected: 'an integer' });
-  }
+  checkNumber('models', 'createModel(): seed', seed, ranges.integer);
   const definition = defineModel(config);
   const parameters = new Map<string, tf.Tensor>();
   for (const [name, shape] of parameterShapes(definition)) {

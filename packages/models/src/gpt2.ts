@@ -2,7 +2,6 @@ import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import {
   activate,
-  layerNorm,
   mergeHeads,
   splitHeads,
   splitLast,
@@ -21,6 +20,9 @@ import { configReader, type RawConfig } from './configReader.ts';
 import { keyBiases } from './keyBiases.ts';
 import { embeddingLayer } from './embeddingLayer.ts';
 import { linearLayer } from './linearLayer.ts';
+import { moduleInfo } from './moduleInfo.ts';
+import { normLayer } from './normLayer.ts';
+import { embedTokens, outerParts } from './outerParts.ts';
 import { placesOfTexts, positionRows } from './positionRows.ts';
 
 /**
@@ -89,8 +91,6 @@ function gpt2Config(config: RawConfig): Gpt2Config {
 
 function defineGpt2(raw: RawConfig): Definition {
   const c = gpt2Config(raw);
-  const headWeight = `${c.isTied ? TOKENS : HEAD}.weight`;
-  const isHeadOnly = (name: string): boolean => name.startsWith(`${NORM}.`) || name.startsWith(`${HEAD}.`);
   return {
     architecture: 'gpt2',
     hiddenSize: c.hiddenSize,
@@ -99,25 +99,15 @@ function defineGpt2(raw: RawConfig): Definition {
     takesPositions: true,
     modules: modulesOf(c),
     branches: branchesOf(c),
-    embedding: TOKENS,
     className: 'GPT2LMHeadModel',
     prefix: 'transformer.',
     isBuffer: name => /\.attn\.(masked_)?bias$/.test(name),
     // The paper's rule: what adds to the residual stream starts smaller the more of it there is.
     initialDeviation: module => c.initialDeviation / (module.endsWith('.c_proj') ? Math.sqrt(2 * c.layers) : 1),
-    isEmbeddingParameter: name => !isHeadOnly(name),
-    isHeadParameter: name => isHeadOnly(name) || name === headWeight,
+    ...outerParts({ tokens: TOKENS, norm: NORM, head: HEAD }, c.isTied, (x, p) => normLayer(NORM, x, p, c.epsilon)),
     embed(tokens, p, hooks, place) {
-      const x = embeddingLayer(TOKENS, tokens, p, hooks);
-      const hooked = place.isStart && hooks.embed !== undefined ? hooks.embed(TOKENS, x, p) : x;
-      return addPositions(hooked, p, hooks, place, c.maxPositions);
-    },
-    head: {
-      path: HEAD,
-      weight: headWeight,
-      normalize: (x, p) => normalize(NORM, x, p, c.epsilon),
-      project: (x, p, hooks) =>
-        linearLayer(HEAD, x, c.isTied ? { [`${HEAD}.weight`]: p[headWeight]!, ...p } : p, hooks),
+      const x = embedTokens(TOKENS, tokens, p, hooks, place);
+      return addPositions(x, p, hooks, place, c.maxPositions);
     },
     shared: keyBiases,
   };
@@ -145,29 +135,14 @@ function addPositions(
   return tf.add(x, embeddingLayer(POSITIONS, places, p, hooks));
 }
 
-function normalize(name: string, x: tf.Tensor, p: Scope, epsilon: number): tf.Tensor {
-  return layerNorm(x, p[`${name}.weight`]!, p[`${name}.bias`]!, epsilon);
-}
-
 function modulesOf(c: Gpt2Config): ReadonlyMap<string, ModuleInfo> {
   const { hiddenSize, innerSize } = c;
-  const table = (entries: number): ModuleInfo => ({
-    kind: 'embedding',
-    inFeatures: entries,
-    outFeatures: hiddenSize,
-    hasBias: false,
-  });
-  const conv1d = (inFeatures: number, outFeatures: number): ModuleInfo => ({
-    kind: 'conv1d',
-    inFeatures,
-    outFeatures,
-    hasBias: true,
-  });
-  const norm: ModuleInfo = { kind: 'norm', inFeatures: hiddenSize, outFeatures: hiddenSize, hasBias: true };
+  const { linear, conv1d, table } = moduleInfo;
+  const norm = moduleInfo.norm(hiddenSize, true);
 
   const modules = new Map<string, ModuleInfo>();
-  modules.set(TOKENS, table(c.vocabSize));
-  modules.set(POSITIONS, table(c.maxPositions));
+  modules.set(TOKENS, table(c.vocabSize, hiddenSize));
+  modules.set(POSITIONS, table(c.maxPositions, hiddenSize));
   for (let i = 0; i < c.layers; i++) {
     const block = `transformer.h.${i}`;
     modules.set(`${block}.ln_1`, norm);
@@ -178,13 +153,7 @@ function modulesOf(c: Gpt2Config): ReadonlyMap<string, ModuleInfo> {
     modules.set(`${block}.mlp.c_proj`, conv1d(innerSize, hiddenSize));
   }
   modules.set(NORM, norm);
-  modules.set(HEAD, {
-    kind: 'linear',
-    inFeatures: hiddenSize,
-    outFeatures: c.vocabSize,
-    hasBias: false,
-    isOutput: true,
-  });
+  modules.set(HEAD, { ...linear(hiddenSize, c.vocabSize, false), isOutput: true });
   return modules;
 }
 
@@ -220,7 +189,7 @@ function branchesOf(c: Gpt2Config): Branch[] {
 
 function attentionBranch(c: Gpt2Config, scale: number): Branch['apply'] {
   return (x, p, hooks, context) => {
-    const normal = normalize('ln_1', x, p, c.epsilon);
+    const normal = normLayer('ln_1', x, p, c.epsilon);
     const project = (states: tf.Tensor): [tf.Tensor, tf.Tensor, tf.Tensor] => {
       const parts = splitLast(linearLayer('attn.c_attn', states, p, hooks, 'inOut'), 3);
       return parts.map(part => splitHeads(part, c.heads)) as [tf.Tensor, tf.Tensor, tf.Tensor];
@@ -243,7 +212,7 @@ function attentionBranch(c: Gpt2Config, scale: number): Branch['apply'] {
 
 function mlpBranch(c: Gpt2Config): Branch['apply'] {
   return (x, p, hooks) => {
-    const normal = normalize('ln_2', x, p, c.epsilon);
+    const normal = normLayer('ln_2', x, p, c.epsilon);
     const inner = activate(linearLayer('mlp.c_fc', normal, p, hooks, 'inOut'), c.activation);
     return linearLayer('mlp.c_proj', inner, p, hooks, 'inOut');
   };

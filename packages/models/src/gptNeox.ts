@@ -2,7 +2,6 @@ import type * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import {
   activate,
-  layerNorm,
   mergeHeads,
   rope,
   splitHeads,
@@ -11,16 +10,17 @@ import {
   type Branch,
   type ModuleInfo,
   type RopeFrequencies,
-  type Scope,
 } from '@dropbp/core';
 import { activations } from './activations.ts';
 import type { Architecture, Definition } from './architecture.ts';
 import { attend } from './attend.ts';
 import { attentionFlops, linearFlops } from './branchFlops.ts';
 import { configReader, type RawConfig } from './configReader.ts';
-import { embeddingLayer } from './embeddingLayer.ts';
 import { keyBiases } from './keyBiases.ts';
 import { linearLayer } from './linearLayer.ts';
+import { moduleInfo } from './moduleInfo.ts';
+import { normLayer } from './normLayer.ts';
+import { outerParts } from './outerParts.ts';
 import { ropeFrequencies } from './ropeFrequencies.ts';
 import { rotaryTables } from './rotaryTables.ts';
 
@@ -94,8 +94,6 @@ function gptNeoxConfig(config: RawConfig): GptNeoxConfig {
 
 function defineGptNeox(raw: RawConfig): Definition {
   const c = gptNeoxConfig(raw);
-  const headWeight = `${c.isTied ? TOKENS : HEAD}.weight`;
-  const isHeadOnly = (name: string): boolean => name.startsWith(`${NORM}.`) || name.startsWith(`${HEAD}.`);
   return {
     architecture: 'gpt_neox',
     hiddenSize: c.hiddenSize,
@@ -104,44 +102,22 @@ function defineGptNeox(raw: RawConfig): Definition {
     takesPositions: true,
     modules: modulesOf(c),
     branches: branchesOf(c),
-    embedding: TOKENS,
     className: 'GPTNeoXForCausalLM',
     prefix: 'gpt_neox.',
     isBuffer: name => /\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)$/.test(name),
     initialDeviation: () => c.initialDeviation,
-    isEmbeddingParameter: name => !isHeadOnly(name),
-    isHeadParameter: name => isHeadOnly(name) || name === headWeight,
-    embed(tokens, p, hooks, { isStart }) {
-      const x = embeddingLayer(TOKENS, tokens, p, hooks);
-      return isStart && hooks.embed !== undefined ? hooks.embed(TOKENS, x, p) : x;
-    },
-    head: {
-      path: HEAD,
-      weight: headWeight,
-      normalize: (x, p) => normalize(NORM, x, p, c.epsilon),
-      project: (x, p, hooks) =>
-        linearLayer(HEAD, x, c.isTied ? { [`${HEAD}.weight`]: p[headWeight]!, ...p } : p, hooks),
-    },
+    ...outerParts({ tokens: TOKENS, norm: NORM, head: HEAD }, c.isTied, (x, p) => normLayer(NORM, x, p, c.epsilon)),
     shared: pass => ({ ...rotaryTables(c.frequencies, pass), ...keyBiases(pass) }),
   };
 }
 
-function normalize(name: string, x: tf.Tensor, p: Scope, epsilon: number): tf.Tensor {
-  return layerNorm(x, p[`${name}.weight`]!, p[`${name}.bias`]!, epsilon);
-}
-
 function modulesOf(c: GptNeoxConfig): ReadonlyMap<string, ModuleInfo> {
   const { hiddenSize, innerSize } = c;
-  const linear = (inFeatures: number, outFeatures: number, hasBias: boolean): ModuleInfo => ({
-    kind: 'linear',
-    inFeatures,
-    outFeatures,
-    hasBias,
-  });
-  const norm: ModuleInfo = { kind: 'norm', inFeatures: hiddenSize, outFeatures: hiddenSize, hasBias: true };
+  const { linear, table } = moduleInfo;
+  const norm = moduleInfo.norm(hiddenSize, true);
 
   const modules = new Map<string, ModuleInfo>();
-  modules.set(TOKENS, { kind: 'embedding', inFeatures: c.vocabSize, outFeatures: hiddenSize, hasBias: false });
+  modules.set(TOKENS, table(c.vocabSize, hiddenSize));
   for (let i = 0; i < c.layers; i++) {
     const block = `gpt_neox.layers.${i}`;
     modules.set(`${block}.input_layernorm`, norm);
@@ -186,7 +162,7 @@ function attentionBranch(c: GptNeoxConfig): Branch['apply'] {
     /** Queries, keys and values, `[batch, heads, time, headSize]`: they lie side by side within each head. */
     const parts = (states: tf.Tensor): tf.Tensor[] =>
       splitLast(splitHeads(linearLayer('attention.query_key_value', states, p, hooks), c.heads), 3);
-    const [q, k, values] = parts(normalize('input_layernorm', x, p, c.epsilon)) as [tf.Tensor, tf.Tensor, tf.Tensor];
+    const [q, k, values] = parts(normLayer('input_layernorm', x, p, c.epsilon)) as [tf.Tensor, tf.Tensor, tf.Tensor];
     const turned = (states: tf.Tensor): tf.Tensor => rope(states, context.shared.cos!, context.shared.sin!);
     return attend(
       turned(q),
@@ -205,7 +181,7 @@ function attentionBranch(c: GptNeoxConfig): Branch['apply'] {
 
 function mlpBranch(c: GptNeoxConfig): Branch['apply'] {
   return (x, p, hooks) => {
-    const normal = normalize('post_attention_layernorm', x, p, c.epsilon);
+    const normal = normLayer('post_attention_layernorm', x, p, c.epsilon);
     const inner = activate(linearLayer('mlp.dense_h_to_4h', normal, p, hooks), c.activation);
     return linearLayer('mlp.dense_4h_to_h', inner, p, hooks);
   };

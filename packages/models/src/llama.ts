@@ -5,9 +5,10 @@ import { attend } from './attend.ts';
 import { attentionFlops, linearFlops } from './branchFlops.ts';
 import type { RawConfig } from './configReader.ts';
 import { keyBiases } from './keyBiases.ts';
-import { embeddingLayer } from './embeddingLayer.ts';
 import { linearLayer } from './linearLayer.ts';
 import { families, llamaConfig, type LlamaConfig, type LlamaLayer } from './llamaConfig.ts';
+import { moduleInfo } from './moduleInfo.ts';
+import { outerParts } from './outerParts.ts';
 import { rotaryTables } from './rotaryTables.ts';
 
 /**
@@ -21,14 +22,12 @@ export const llama: Architecture = {
   define: defineLlama,
 };
 
-const EMBEDDING = 'model.embed_tokens';
+const TOKENS = 'model.embed_tokens';
 const NORM = 'model.norm';
 const HEAD = 'lm_head';
 
 function defineLlama(raw: RawConfig): Definition {
   const c = llamaConfig(raw);
-  const headWeight = `${c.isTied ? EMBEDDING : HEAD}.weight`;
-  const isHeadOnly = (name: string): boolean => name.startsWith(`${NORM}.`) || name.startsWith(`${HEAD}.`);
   const window = c.layers.find(layer => layer.window !== undefined)?.window;
   return {
     architecture: c.architecture,
@@ -38,44 +37,26 @@ function defineLlama(raw: RawConfig): Definition {
     takesPositions: true,
     modules: modulesOf(c),
     branches: branchesOf(c),
-    embedding: EMBEDDING,
     className: c.className,
     prefix: 'model.',
     isBuffer: name => name.endsWith('rotary_emb.inv_freq'),
     initialDeviation: () => c.initialDeviation,
-    isEmbeddingParameter: name => !isHeadOnly(name),
-    isHeadParameter: name => isHeadOnly(name) || name === headWeight,
-    embed(tokens, p, hooks, { isStart }) {
-      const x = embeddingLayer(EMBEDDING, tokens, p, hooks);
-      return isStart && hooks.embed !== undefined ? hooks.embed(EMBEDDING, x, p) : x;
-    },
-    head: {
-      path: HEAD,
-      weight: headWeight,
-      normalize: (x, p) => rmsNorm(x, p[`${NORM}.weight`]!, c.epsilon),
-      project: (x, p, hooks) =>
-        linearLayer(HEAD, x, c.isTied ? { [`${HEAD}.weight`]: p[headWeight]!, ...p } : p, hooks),
-    },
-    shared(pass) {
-      return { ...rotaryTables(c.frequencies, pass), ...keyBiases(pass, window) };
-    },
+    ...outerParts({ tokens: TOKENS, norm: NORM, head: HEAD }, c.isTied, (x, p) =>
+      rmsNorm(x, p[`${NORM}.weight`]!, c.epsilon),
+    ),
+    shared: pass => ({ ...rotaryTables(c.frequencies, pass), ...keyBiases(pass, window) }),
   };
 }
 
 function modulesOf(c: LlamaConfig): ReadonlyMap<string, ModuleInfo> {
   const { hiddenSize, intermediateSize, headSize } = c;
-  const linear = (inFeatures: number, outFeatures: number, hasBias: boolean): ModuleInfo => ({
-    kind: 'linear',
-    inFeatures,
-    outFeatures,
-    hasBias,
-  });
-  const norm = (width: number): ModuleInfo => ({ kind: 'norm', inFeatures: width, outFeatures: width, hasBias: false });
+  const { linear, table } = moduleInfo;
+  const norm = (width: number): ModuleInfo => moduleInfo.norm(width, false);
   const queries = c.heads * headSize;
   const keys = c.kvHeads * headSize;
 
   const modules = new Map<string, ModuleInfo>();
-  modules.set(EMBEDDING, { kind: 'embedding', inFeatures: c.vocabSize, outFeatures: hiddenSize, hasBias: false });
+  modules.set(TOKENS, table(c.vocabSize, hiddenSize));
   for (const i of c.layers.keys()) {
     const block = `model.layers.${i}`;
     modules.set(`${block}.input_layernorm`, norm(hiddenSize));

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { nearNames, problem } from '@dropbp/basics';
-import { forwardLogits, plainRunnable, type Model, type Runnable } from '@dropbp/core';
+import { disposeOnce, forwardLogits, plainRunnable, type Model, type Runnable } from '@dropbp/core';
 import type { Definition } from './architecture.ts';
 import { defineModel } from './architectures.ts';
 import type { RawConfig } from './configReader.ts';
@@ -50,9 +50,7 @@ export function makeModel(
       return makeModel(nextConfig, nextDefinition, next, origin);
     },
     save: (directory, options) => saveModel(config, parameters, origin, directory, options),
-    dispose() {
-      for (const tensor of parameters.values()) if (!tensor.isDisposed) tensor.dispose();
-    },
+    dispose: () => disposeOnce(parameters.values()),
   };
   return model;
 }

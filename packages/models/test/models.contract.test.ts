@@ -1,41 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { testModel } from '@dropbp/testing';
-import { generate, loadModel } from '../src/index.ts';
-import { fixtureBlobs, fixtureFolder, readGolden } from './fixture.ts';
+import { generate, loadModel, supportedModelTypes } from '../src/index.ts';
+import { fixtureFolder, readConfig, readGolden } from './fixture.ts';
+import { fixtureModels, fixtureSuite } from './fixtureModels.ts';
 
-const llamaBranches = ['self_attn', 'mlp'].map(name => (i: number) => `model.layers.${i}.${name}`);
-const gpt2Branches = ['attn', 'mlp'].map(name => (i: number) => `transformer.h.${i}.${name}`);
-const gptNeoxBranches = ['attention', 'mlp'].map(name => (i: number) => `gpt_neox.layers.${i}.${name}`);
+it('tests every architecture', () => {
+  const tested = new Set(Object.keys(fixtureModels).map(name => readConfig(name).model_type));
+  const missing = supportedModelTypes.filter(type => !tested.has(type));
+  expect(missing, 'each needs a fixture (fixtures/make_fixtures.py) and a line in fixtureModels.ts').toEqual([]);
+});
 
-/** Small models that transformers made, and what sets each apart. */
-const models = {
-  llama: { branches: llamaBranches },
-  llama3: { branches: llamaBranches },
-  mistral: { branches: llamaBranches, reach: 2 * (4 - 1) },
-  qwen2: { branches: llamaBranches, structures: 3 },
-  qwen3: { branches: llamaBranches },
-  smollm3: { branches: llamaBranches, structures: 3 },
-  gpt2: { branches: gpt2Branches },
-  gpt_neox: { branches: gptNeoxBranches },
-};
-
-for (const [name, { branches, ...rest }] of Object.entries(models)) {
-  const { cases, tolerance } = readGolden(name);
-  testModel(name, {
-    ...rest,
-    branches: [0, 1].flatMap(i => branches.map(path => path(i))),
-    create: () => loadModel(fixtureFolder(name)),
-    generate,
-    golden: cases.map(({ config, ...golden }) => ({
-      ...golden,
-      tolerance,
-      ...(config && { create: () => loadModel(fixtureBlobs(name, config)) }),
-    })),
-  });
-}
+for (const name of Object.keys(fixtureModels)) testModel(name, fixtureSuite(name));
 
 describe('generate', () => {
-  for (const name of Object.keys(models)) {
+  for (const name of Object.keys(fixtureModels)) {
     it(`goes on as transformers does: ${name}`, async () => {
       const { prompt, tokens } = readGolden(name).greedy;
       const model = await loadModel(fixtureFolder(name));

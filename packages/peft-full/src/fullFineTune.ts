@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { checkOptions, problem } from '@dropbp/basics';
-import { weightForm, type Adapter, type Attachment, type Model } from '@dropbp/core';
+import { disposeOnce, weightForm, type Adapter, type Attachment, type Model } from '@dropbp/core';
 import { checkFilter, checkUsed, covers, type Filter } from './filter.ts';
 import { checkParts, checkPartsPresent, isOfParts, type Part } from './parts.ts';
 
@@ -86,9 +86,7 @@ function attachFull(model: Model, names: readonly string[], takeOver: boolean): 
     hooks,
     adaptedModules: new Set(),
     mergedWeights: () => new Map([...parameters].map(([name, variable]) => [name, variable.clone()])),
-    dispose() {
-      for (const variable of parameters.values()) if (!variable.isDisposed) variable.dispose();
-    },
+    dispose: () => disposeOnce(parameters.values()),
   };
 }
 

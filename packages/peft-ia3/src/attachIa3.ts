@@ -1,5 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
-import { PEFT_PREFIX, toNamedArrays, type Attachment, type Hooks, type Model, type PeftFiles } from '@dropbp/core';
+import {
+  disposeOnce,
+  PEFT_PREFIX,
+  toPeftTensors,
+  type Attachment,
+  type Hooks,
+  type Model,
+  type PeftFiles,
+} from '@dropbp/core';
 import type { Ia3Layer } from './ia3Layers.ts';
 import { scale } from './scale.ts';
 
@@ -47,13 +55,8 @@ export function attachIa3(model: Model, layers: readonly Ia3Layer[], { values, c
       }
       return merged;
     },
-    async toPeft() {
-      const arrays = await toNamedArrays('peft-ia3', parameters);
-      return { config: config(), tensors: new Map([...arrays].map(([name, array]) => [PEFT_PREFIX + name, array])) };
-    },
-    dispose() {
-      for (const variable of parameters.values()) if (!variable.isDisposed) variable.dispose();
-    },
+    toPeft: async () => ({ config: config(), tensors: await toPeftTensors('peft-ia3', parameters) }),
+    dispose: () => disposeOnce(parameters.values()),
   };
 }
 

@@ -1,4 +1,4 @@
-import { checkOptions, problem, seededRandom } from '@dropbp/basics';
+import { checkNumber, checkOptions, checkValue, problem, ranges, seededRandom } from '@dropbp/basics';
 import { isAllLinear, type Adapter } from '@dropbp/core';
 import { attachIa3 } from './attachIa3.ts';
 import { ia3Config } from './ia3Config.ts';
@@ -54,8 +54,8 @@ export function ia3(options: Ia3Options = {}): Adapter {
   checkNames('feedforwardModules', feedforwardModules);
   checkNames('excludeModules', excludeModules);
   checkSubset(targetModules, feedforwardModules);
-  check('initialization', initialization, v => ['default', false].includes(v), "'default' or false");
-  check('seed', seed, Number.isInteger, 'an integer');
+  checkValue('peft-ia3', 'initialization', initialization, v => ['default', false].includes(v), "'default' or false");
+  checkNumber('peft-ia3', 'seed', seed, ranges.integer);
   return {
     name: 'ia3',
     attach(model) {
@@ -75,7 +75,7 @@ function checkNames(name: string, value: unknown, orElse = ''): void {
     v === undefined ||
     typeof v === 'string' ||
     (Array.isArray(v) && v.every(entry => typeof entry === 'string' && entry !== ''));
-  check(name, value, isNames, `a list of module names, or a regular expression as a string${orElse}`);
+  checkValue('peft-ia3', name, value, isNames, `a list of module names, or a regular expression as a string${orElse}`);
 }
 
 /** As in PEFT, which would not load the file. */
@@ -89,8 +89,4 @@ function checkSubset(targets: ModuleNames | undefined, feedforward: ModuleNames 
     got: others,
     expected: 'a part of the list targetModules, word for word',
   });
-}
-
-function check<T>(name: string, value: T, accepts: (value: T) => boolean, expected: string): void {
-  if (!accepts(value)) throw problem('peft-ia3', { what: `${name} is not usable`, got: value, expected });
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { withGradient } from '@dropbp/core';
+import { sumRows, withGradient } from '@dropbp/core';
 
 /**
  * `x · factors`, each entry of the last axis by its own. Saves both.
@@ -17,7 +17,7 @@ export function scale(x: tf.Tensor, factors: tf.Tensor): tf.Tensor {
     },
     (dy, [x, factors]) => [
       tf.mul(dy, tf.reshape(factors!, [width])),
-      tf.reshape(tf.sum(tf.reshape(tf.mul(dy, x!), [-1, width]), 0), factors!.shape),
+      tf.reshape(sumRows(tf.mul(dy, x!)), factors!.shape),
     ],
   );
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { SeededRandom } from '@dropbp/basics';
-import type { Attachment, BatchShape, Model } from '@dropbp/core';
+import { disposeOnce, type Attachment, type BatchShape, type Model } from '@dropbp/core';
 import { doraNorms } from './dora.ts';
 import { hooksFor } from './hooks.ts';
 import type { LoraValues } from './initialValues.ts';
@@ -55,9 +55,7 @@ export function attachLora(model: Model, plan: LoraPlan, start: LoraStart): Atta
     mergedWeights: () => mergedWeights(model, plan, tensors),
     unmergedWeights: () => unmergedWeights(model, plan, tensors),
     toPeft: () => writePeft(model, plan, parameters, start),
-    dispose() {
-      for (const tensor of [...parameters.values(), ...constants.values()]) if (!tensor.isDisposed) tensor.dispose();
-    },
+    dispose: () => disposeOnce([...parameters.values(), ...constants.values()]),
   };
 }
 

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { withGradient } from '@dropbp/core';
+import { sumRows, withGradient } from '@dropbp/core';
 
 /** What {@link doraNorms} reads. */
 export interface DoraNormInputs {
@@ -54,7 +54,6 @@ export interface RescaleInputs {
  */
 export function rescale(inputs: RescaleInputs): tf.Tensor {
   const { base, thinned, change, magnitude, norms, bias, trainsBias = false } = inputs;
-  const width = base.shape.at(-1)!;
   return withGradient(
     [change, magnitude, base, ...(trainsBias ? [bias!] : []), ...(thinned === undefined ? [] : [thinned])],
     save => {
@@ -70,15 +69,11 @@ export function rescale(inputs: RescaleInputs): tf.Tensor {
       const dBase = (): tf.Tensor => (thinned === undefined ? dChange.clone() : dy.clone());
       return [
         dChange,
-        tf.div(sumRows(tf.mul(dy, adapted!), width), norms!),
+        tf.div(sumRows(tf.mul(dy, adapted!)), norms!),
         isBaseWanted ? dBase() : undefined,
-        ...(trainsBias ? [tf.neg(sumRows(dLinear(), width))] : []),
+        ...(trainsBias ? [tf.neg(sumRows(dLinear()))] : []),
         ...(thinned === undefined ? [] : [dLinear()]),
       ];
     },
   );
-}
-
-function sumRows(x: tf.Tensor, width: number): tf.Tensor {
-  return tf.sum(tf.reshape(x, [-1, width]), 0);
 }

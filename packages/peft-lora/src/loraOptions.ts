@@ -1,4 +1,4 @@
-import { checkNumber, checkOptions, problem, ranges, type NumberRange } from '@dropbp/basics';
+import { checkNumber, checkOptions, checkValue, problem, ranges, type NumberRange } from '@dropbp/basics';
 import type { Pattern, TargetRules } from '@dropbp/core';
 import { unsupportedOptions } from './loraConfig.ts';
 import type { Initialization, LoraSettings, TokenIndices, TrainedBiases } from './settings.ts';
@@ -108,21 +108,33 @@ export function settle(given: LoraOptions): SettledOptions {
   checkNumber('peft-lora', 'alpha', alpha, positive, 'start with the rank');
   checkNumber('peft-lora', 'dropout', dropout, ranges.shareBelowOne);
   for (const [name, flag] of Object.entries({ useRslora, useDora, loraBias, ensureWeightTying })) {
-    check(name, flag, v => typeof v === 'boolean', 'true or false');
+    checkValue('peft-lora', name, flag, v => typeof v === 'boolean', 'true or false');
   }
   checkPattern('rankPattern', rankPattern, ranges.count.accepts, 'integers ≥ 1');
   checkPattern('alphaPattern', alphaPattern, positive.accepts, 'numbers > 0');
-  check('bias', bias, v => ['none', 'all', 'lora_only'].includes(v), "'none', 'all' or 'lora_only'");
-  check('seed', seed, Number.isInteger, 'an integer');
+  checkValue('peft-lora', 'bias', bias, v => ['none', 'all', 'lora_only'].includes(v), "'none', 'all' or 'lora_only'");
+  checkNumber('peft-lora', 'seed', seed, ranges.integer);
   const initialization = settleInitialization(options.initialization);
   const { trainableTokenIndices } = options;
-  check('trainableTokenIndices', trainableTokenIndices, isTokens, 'token numbers, each once, or such lists by table');
+  checkValue(
+    'peft-lora',
+    'trainableTokenIndices',
+    trainableTokenIndices,
+    isTokens,
+    'token numbers, each once, or such lists by table',
+  );
   if (loraBias) checkLoraBias(useDora, initialization);
   const { baseModelNameOrPath, revision, taskType = 'CAUSAL_LM' } = options;
   const isName = (v: unknown): boolean => v === undefined || (typeof v === 'string' && v !== '');
-  check('baseModelNameOrPath', baseModelNameOrPath, isName, 'a name or path');
-  check('revision', revision, isName, 'a name');
-  check<string>('taskType', taskType, v => v === 'CAUSAL_LM', "'CAUSAL_LM', which the models here are");
+  checkValue('peft-lora', 'baseModelNameOrPath', baseModelNameOrPath, isName, 'a name or path');
+  checkValue('peft-lora', 'revision', revision, isName, 'a name');
+  checkValue<string>(
+    'peft-lora',
+    'taskType',
+    taskType,
+    v => v === 'CAUSAL_LM',
+    "'CAUSAL_LM', which the models here are",
+  );
   return {
     settings: {
       ...{ rank, alpha, dropout, useRslora, useDora, loraBias, bias, rankPattern, alphaPattern },
@@ -199,7 +211,7 @@ function checkLoraBias(useDora: boolean, initialization: Initialization): void {
       expected: 'one of them, as in PEFT',
     });
   }
-  check('initialization', initialization, v => v === 'default' || v === false, "with loraBias, 'default' or false, as in PEFT"); // prettier-ignore
+  checkValue('peft-lora', 'initialization', initialization, v => v === 'default' || v === false, "with loraBias, 'default' or false, as in PEFT"); // prettier-ignore
 }
 
 function settleRules(options: LoraOptions): TargetRules {
@@ -208,14 +220,21 @@ function settleRules(options: LoraOptions): TargetRules {
   const isNames = (v: unknown): boolean => typeof v === 'string' || isList(v);
   const isOptional = (v: unknown): boolean => v === undefined || isNames(v);
   const names = 'a list of module names, or a regular expression as a string';
-  check('targetModules', targetModules, isNames, `${names}, or 'all-linear'`, "start with ['q_proj', 'v_proj']");
-  check('excludeModules', excludeModules, isOptional, names);
-  check('layersPattern', layersPattern, isOptional, "names such as 'layers'");
+  checkValue(
+    'peft-lora',
+    'targetModules',
+    targetModules,
+    isNames,
+    `${names}, or 'all-linear'`,
+    "start with ['q_proj', 'v_proj']",
+  );
+  checkValue('peft-lora', 'excludeModules', excludeModules, isOptional, names);
+  checkValue('peft-lora', 'layersPattern', layersPattern, isOptional, "names such as 'layers'");
   const isSaved = (v: unknown): boolean => v === undefined || (isList(v) && !(v as string[]).includes(''));
-  check('modulesToSave', modulesToSave, isSaved, 'a list of module names');
+  checkValue('peft-lora', 'modulesToSave', modulesToSave, isSaved, 'a list of module names');
   const isLayer = (v: unknown): boolean => Number.isInteger(v) && (v as number) >= 0;
   const isLayers = (v: unknown): boolean => v === undefined || isLayer(v) || (Array.isArray(v) && v.every(isLayer));
-  check('layersToTransform', layersToTransform, isLayers, 'numbers of blocks, from 0');
+  checkValue('peft-lora', 'layersToTransform', layersToTransform, isLayers, 'numbers of blocks, from 0');
   return { targetModules, excludeModules, layersToTransform, layersPattern, modulesToSave };
 }
 
@@ -236,15 +255,5 @@ function checkPattern(name: string, pattern: unknown, accepts: NumberRange['acce
     typeof value === 'object' &&
     value !== null &&
     Object.values(value).every(entry => typeof entry === 'number' && accepts(entry));
-  check(name, pattern, isPattern, `an object of ${expected} by module name`);
-}
-
-function check<T>(name: string, value: T, accepts: (value: T) => boolean, expected: string, fix?: string): void {
-  if (accepts(value)) return;
-  throw problem('peft-lora', {
-    what: `${name} is not usable`,
-    got: value,
-    expected,
-    ...(fix !== undefined && { fix }),
-  });
+  checkValue('peft-lora', name, pattern, isPattern, `an object of ${expected} by module name`);
 }

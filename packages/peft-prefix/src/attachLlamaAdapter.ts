@@ -1,9 +1,9 @@
 import type * as tf from '@tensorflow/tfjs';
 import {
   add,
+  disposeOnce,
   mergeHeads,
-  PEFT_PREFIX,
-  toNamedArrays,
+  toPeftTensors,
   type AttentionParts,
   type Attachment,
   type Hooks,
@@ -42,13 +42,8 @@ export function attachLlamaAdapter(model: Model, parts: LlamaAdapterParts): Atta
     constants: new Map(),
     hooks: addsBehindOutput.has(model.architecture) ? behindOutput : beforeOutput,
     adaptedModules: new Set(attentions.map(({ path }) => path)),
-    async toPeft() {
-      const arrays = await toNamedArrays('peft-prefix', parameters);
-      return { config: config(), tensors: new Map([...arrays].map(([name, array]) => [PEFT_PREFIX + name, array])) };
-    },
-    dispose() {
-      for (const parameter of parameters.values()) if (!parameter.isDisposed) parameter.dispose();
-    },
+    toPeft: async () => ({ config: config(), tensors: await toPeftTensors('peft-prefix', parameters) }),
+    dispose: () => disposeOnce(parameters.values()),
   };
 }
 

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import {
+  disposeOnce,
   prepend,
   reshape,
   splitLast,
@@ -47,9 +48,7 @@ export function attachPrefix(parts: PrefixParts): Attachment {
         all.dispose();
       }
     },
-    dispose() {
-      for (const parameter of parameters.values()) if (!parameter.isDisposed) parameter.dispose();
-    },
+    dispose: () => disposeOnce(parameters.values()),
   };
 }
 

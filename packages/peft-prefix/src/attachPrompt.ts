@@ -1,5 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
-import { prepend, toNamedArrays, type Attachment, type Hooks, type Model, type PeftFiles } from '@dropbp/core';
+import {
+  disposeOnce,
+  prepend,
+  toNamedArrays,
+  type Attachment,
+  type Hooks,
+  type Model,
+  type PeftFiles,
+} from '@dropbp/core';
 import { PROMPT_KEY } from './promptConfig.ts';
 
 /** The name of the virtual tokens `[numVirtualTokens, hiddenSize]` that the hook puts in front. */
@@ -34,9 +42,7 @@ export function attachPrompt(model: Model, parts: PromptParts): Attachment {
         tokens.dispose();
       }
     },
-    dispose() {
-      for (const parameter of parameters.values()) if (!parameter.isDisposed) parameter.dispose();
-    },
+    dispose: () => disposeOnce(parameters.values()),
   };
 }
 

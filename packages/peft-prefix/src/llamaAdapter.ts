@@ -14,7 +14,6 @@ import {
 } from '@dropbp/core';
 import { attachLlamaAdapter, GATE, PROMPT } from './attachLlamaAdapter.ts';
 import { attentionsOf, type AttentionBranch } from './attentions.ts';
-import { checkSeed } from './checks.ts';
 import { normalValues } from './variable.ts';
 
 /** What {@link llamaAdapter} takes. */
@@ -55,7 +54,7 @@ export function llamaAdapter(options: LlamaAdapterOptions): Adapter {
   const { adapterLen, adapterLayers, seed = 0 } = options;
   checkNumber('peft-prefix', 'adapterLen', adapterLen, ranges.count, 'start with 10');
   checkNumber('peft-prefix', 'adapterLayers', adapterLayers, ranges.count, 'start with nearly all layers');
-  checkSeed(seed);
+  checkNumber('peft-prefix', 'seed', seed, ranges.integer);
   return {
     name: 'LLaMA-Adapter',
     attach(model) {

@@ -1,8 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkNumber, checkOptions, problem, ranges, seededRandom } from '@dropbp/basics';
+import { checkNumber, checkOptions, checkValue, problem, ranges, seededRandom } from '@dropbp/basics';
 import { peftConfigReader, type Adapter, type AdapterFormat } from '@dropbp/core';
 import { attachPrompt } from './attachPrompt.ts';
-import { check, checkSeed } from './checks.ts';
 import { promptConfig, promptRules, promptSizes } from './promptConfig.ts';
 import { promptEncoder } from './promptEncoder.ts';
 import { readTable } from './readTable.ts';
@@ -60,14 +59,14 @@ export function pTuning(options: PTuningOptions): Adapter {
   const { numVirtualTokens, encoderReparameterizationType: type = 'MLP', seed = 0 } = options;
   const { encoderHiddenSize, encoderNumLayers: layers = 2, encoderDropout: dropout = 0 } = options;
   checkNumber('peft-prefix', 'numVirtualTokens', numVirtualTokens, ranges.count, 'start with 20');
-  check('encoderReparameterizationType', type, v => ['MLP', 'LSTM'].includes(v), "'MLP' or 'LSTM'");
+  checkValue('peft-prefix', 'encoderReparameterizationType', type, v => ['MLP', 'LSTM'].includes(v), "'MLP' or 'LSTM'");
   if (encoderHiddenSize !== undefined) {
     checkNumber('peft-prefix', 'encoderHiddenSize', encoderHiddenSize, ranges.count);
   }
   checkNumber('peft-prefix', 'encoderNumLayers', layers, ranges.count);
   checkNumber('peft-prefix', 'encoderDropout', dropout, ranges.shareBelowOne);
   checkEffect(type, layers, dropout);
-  checkSeed(seed);
+  checkNumber('peft-prefix', 'seed', seed, ranges.integer);
   return {
     name: 'P-tuning',
     attach(model) {

@@ -1,5 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkNumber, checkOptions, problem, ranges, seededRandom, type SeededRandom } from '@dropbp/basics';
+import {
+  checkNumber,
+  checkOptions,
+  checkValue,
+  problem,
+  ranges,
+  seededRandom,
+  type SeededRandom,
+} from '@dropbp/basics';
 import {
   matchPeftTensors,
   peftConfigReader,
@@ -10,7 +18,6 @@ import {
   type Scope,
 } from '@dropbp/core';
 import { attachPrefix, attachPrefixTable, prefixName } from './attachPrefix.ts';
-import { check, checkSeed } from './checks.ts';
 import { linearOf, networkBuilder, sharedFunction } from './network.ts';
 import { prefixSizes, type PrefixSizes } from './prefixSizes.ts';
 import { checkSizes, PROMPT_KEY, promptConfig, promptRules, readVirtualTokens } from './promptConfig.ts';
@@ -71,9 +78,15 @@ export function prefixTuning(options: PrefixTuningOptions): Adapter {
     seed = 0,
   } = options;
   checkNumber('peft-prefix', 'numVirtualTokens', numVirtualTokens, ranges.count, 'start with 20');
-  check('prefixProjection', prefixProjection, v => typeof v === 'boolean', 'true or false');
-  check('initialization', initialization, v => ['default', 'zero'].includes(v), "'default' or 'zero'");
-  checkSeed(seed);
+  checkValue('peft-prefix', 'prefixProjection', prefixProjection, v => typeof v === 'boolean', 'true or false');
+  checkValue(
+    'peft-prefix',
+    'initialization',
+    initialization,
+    v => ['default', 'zero'].includes(v),
+    "'default' or 'zero'",
+  );
+  checkNumber('peft-prefix', 'seed', seed, ranges.integer);
   if (encoderHiddenSize !== undefined) {
     checkNumber('peft-prefix', 'encoderHiddenSize', encoderHiddenSize, ranges.count);
     if (!prefixProjection) {

@@ -1,8 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkNumber, checkOptions, problem, ranges, seededRandom } from '@dropbp/basics';
+import { checkNumber, checkOptions, checkValue, problem, ranges, seededRandom } from '@dropbp/basics';
 import { peftConfigReader, peftValues, type Adapter, type AdapterFormat, type Model } from '@dropbp/core';
 import { attachTable } from './attachPrompt.ts';
-import { check, checkSeed } from './checks.ts';
 import { promptConfig, promptRules, promptSizes } from './promptConfig.ts';
 import { readTable } from './readTable.ts';
 import { normalValues, variable } from './variable.ts';
@@ -57,11 +56,17 @@ export function promptTuning(options: PromptTuningOptions): Adapter {
   checkOptions('peft-prefix', 'promptTuning()', options, ['numVirtualTokens', 'initialization', 'seed']);
   const { numVirtualTokens, initialization = 'random', seed = 0 } = options;
   checkNumber('peft-prefix', 'numVirtualTokens', numVirtualTokens, ranges.count, 'start with 8');
-  check('initialization', initialization, isInitialization, "'random', 'vocabulary' or { text, tokenizer }");
+  checkValue(
+    'peft-prefix',
+    'initialization',
+    initialization,
+    isInitialization,
+    "'random', 'vocabulary' or { text, tokenizer }",
+  );
   if (typeof initialization === 'object') {
     checkOptions('peft-prefix', 'initialization', initialization, ['text', 'tokenizer', 'tokenizerName']);
   }
-  checkSeed(seed);
+  checkNumber('peft-prefix', 'seed', seed, ranges.integer);
   return {
     name: 'prompt tuning',
     attach(model) {

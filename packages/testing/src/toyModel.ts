@@ -4,6 +4,7 @@ import {
   attention,
   embedding,
   forwardLogits,
+  disposeOnce,
   gated,
   HIDDEN,
   linear,
@@ -115,9 +116,7 @@ function makeToy(layout: Layout, isTied: boolean, parameters: ReadonlyMap<string
         JSON.stringify(Object.fromEntries(values)),
       );
     },
-    dispose() {
-      for (const tensor of parameters.values()) if (!tensor.isDisposed) tensor.dispose();
-    },
+    dispose: () => disposeOnce(parameters.values()),
   };
   return model;
 }

@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { ggufTokenizer, loadModel, readGguf } from '@dropbp/models';
@@ -8,7 +8,7 @@ import type { FuzzTarget } from '../target.ts';
 import { bytesOf, jsonPieces, scratchFolder, withFile } from './scratch.ts';
 
 const fixtures = fileURLToPath(new URL('../../../packages/models/test/fixtures/', import.meta.url));
-const architectures = ['llama', 'llama3', 'gpt2', 'gpt_neox', 'qwen3', 'mistral', 'smollm3'];
+const architectures = readdirSync(fixtures).filter(name => existsSync(`${fixtures}${name}/config.json`));
 const fixture = (path: string): Uint8Array<ArrayBuffer> => new Uint8Array(readFileSync(`${fixtures}${path}`));
 const sizes = [Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f), Uint8Array.of(0, 0, 0, 0, 0, 1, 0, 0)];
 

@@ -25,8 +25,9 @@ export interface Head {
   /** Final norm. `x` is `[…, hiddenSize]`. */
   readonly normalize: (x: tf.Tensor, p: Scope) => tf.Tensor;
   /**
-   * Normalised states to logits `[…, vocabSize]`. Where the scope holds `<path>.weight`, that is the projection's weight, in a
-   * tied head too.
+   * Normalised states to logits `[…, vocabSize]`: a linear layer, with its hook, and nothing else, as a loss takes the product
+   * with the weight apart. What else a model does to its logits (a factor) belongs into `normalize`. Where the scope holds
+   * `<path>.weight`, that is the projection's weight, in a tied head too; `<path>.bias` is its bias.
    */
   readonly project: (x: tf.Tensor, p: Scope, hooks: Hooks) => tf.Tensor;
 }

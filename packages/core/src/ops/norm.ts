@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { isTrainable } from '../trainable.ts';
+import { sumRows } from './rows.ts';
 import { withGradient } from './withGradient.ts';
 
 /**
@@ -62,9 +63,4 @@ export function layerNorm(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor, epsi
       ];
     },
   );
-}
-
-/** Sum over all axes but the last. */
-function sumRows(x: tf.Tensor): tf.Tensor {
-  return tf.sum(tf.reshape(x, [-1, x.shape.at(-1)!]), 0);
 }

@@ -38,6 +38,11 @@ export function sumByRow(rows: tf.Tensor, index: tf.Tensor, count: number): tf.T
   return tf.scatterND(tf.expandDims(index, 1), rows, [count, rows.shape[1]!]);
 }
 
+/** The sum over all axes but the last, `[width]`. The caller owns the result. */
+export function sumRows(x: tf.Tensor): tf.Tensor {
+  return tf.sum(tf.reshape(x, [-1, x.shape.at(-1)!]), 0);
+}
+
 /**
  * Takes rows, each at most once. Its gradient is a look-up too, where tfjs would add up rows one by one.
  *

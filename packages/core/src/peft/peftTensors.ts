@@ -149,6 +149,15 @@ export async function toNamedArrays(
   return new Map(await Promise.all(arrays));
 }
 
+/** The same for a file of PEFT: its name of a parameter is {@link PEFT_PREFIX} and the parameter's own. */
+export async function toPeftTensors(
+  room: string,
+  parameters: ReadonlyMap<string, tf.Tensor>,
+): Promise<Map<string, NamedArray>> {
+  const arrays = await toNamedArrays(room, parameters);
+  return new Map([...arrays].map(([name, array]) => [PEFT_PREFIX + name, array]));
+}
+
 /** How many values are NaN or infinite. */
 function countNonFinite(values: Float32Array): number {
   let count = 0;

@@ -18,10 +18,6 @@ export interface PulledBack {
 /** The backward pass of one run of a branch, to be run as often as one likes. */
 export interface BranchPullback {
   /** @param adjoint - the gradient that arrives behind the branch, `[batch, time, hiddenSize]` */
-  /**
-   * The gradients that follow from the gradient of the branch's result, `[batch, time, hiddenSize]`. The caller
-   * owns them.
-   */
   pull(adjoint: tf.Tensor): PulledBack;
   /** Frees what the backward pass needs. */
   dispose(): void;

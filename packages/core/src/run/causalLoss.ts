@@ -9,7 +9,7 @@ import { crossEntropy, linearCrossEntropy, type Targets } from '../ops/crossEntr
 import { takeRows } from '../ops/rows.ts';
 import { reshape } from '../ops/shapes.ts';
 import { packScope, unpackScope, type CompiledInputs } from './compiledInputs.ts';
-import { headScope, ownHeadWeight } from './headLogits.ts';
+import { headScope, ownHeadBias, ownHeadWeight } from './headLogits.ts';
 import type { Runnable } from './runnable.ts';
 import { sumWithGradients } from './sumWithGradients.ts';
 
@@ -108,7 +108,8 @@ export function causalLoss(runnable: Runnable, hidden: tf.Tensor, rows: Labelled
     chunks.push(chunk);
   }
   const { head } = runnable.model;
-  const lossOf = runnable.adaptedModules.has(head.path) ? adaptedLoss : plainLoss;
+  const isProduct = !runnable.adaptedModules.has(head.path) && !(ownHeadBias(head) in scope);
+  const lossOf = isProduct ? productLoss : projectedLoss;
   return sumWithGradients(chunks, [head, runnable.hooks, lossOf], chunkFunction(runnable, lossOf), STATES);
 }
 
@@ -133,8 +134,9 @@ function chunkFunction({ model: { head }, hooks }: Runnable, lossOf: LossOfState
 /** The loss of normalised states. */
 type LossOfStates = (states: tf.Tensor, targets: Targets, head: Head, p: Scope, hooks: Hooks) => tf.Tensor;
 
-const adaptedLoss: LossOfStates = (states, targets, head, p, hooks) =>
+const projectedLoss: LossOfStates = (states, targets, head, p, hooks) =>
   crossEntropy(head.project(states, p, hooks), targets);
 
-const plainLoss: LossOfStates = (states, targets, head, p) =>
+/** Where the projection is a product with its weight and nothing else. */
+const productLoss: LossOfStates = (states, targets, head, p) =>
   linearCrossEntropy(states, (p[ownHeadWeight(head)] ?? p[head.weight])!, targets);

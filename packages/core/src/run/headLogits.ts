@@ -41,6 +41,11 @@ export function headScope({ model, outerScope }: Runnable): Scope {
   return Object.fromEntries(Object.entries(outerScope).filter(([name]) => isRead(name)));
 }
 
+/** The name of the projection's bias, for heads that have one. */
+export function ownHeadBias({ path }: Pick<Head, 'path'>): string {
+  return `${path}.bias`;
+}
+
 /** The name of the projection's weight where it is not another module's. */
 export function ownHeadWeight({ path }: Pick<Head, 'path'>): string {
   return `${path}.weight`;

@@ -48,8 +48,11 @@ export function plainRunnable(model: Model): Runnable {
   return makeRunnable(model, model.parameters, noHooks, new Set());
 }
 
-/** @param tensors - every tensor that the model and the hooks read, by full name */
-/** Groups tensors outside the model, such as an adapter's, by the branches that read them, once for many passes. */
+/**
+ * Groups what a model and its hooks read by the branches that read it, once for many passes.
+ *
+ * @param tensors - every tensor that the model and the hooks read, by full name
+ */
 export function makeRunnable(
   model: Model,
   tensors: ReadonlyMap<string, tf.Tensor>,

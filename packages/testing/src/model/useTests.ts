@@ -4,7 +4,7 @@ import { causalLoss, hiddenStates, labelledRows, makeRunnable, plainRunnable } f
 import type { Tests } from '../describeSuite.ts';
 import { gradientCheck } from '../gradientCheck.ts';
 import { greedyWithoutCache } from '../greedyWithoutCache.ts';
-import { largestDifference, TIME, tokens, type ModelSuite, type WithModel } from './modelUnderTest.ts';
+import { CLOSE, largestDifference, TIME, tokens, type ModelSuite, type WithModel } from './modelUnderTest.ts';
 
 /** What models are used for: generating and training, and what becomes of their tensors. */
 export function useTests(suite: ModelSuite, withModel: WithModel): Tests {
@@ -16,6 +16,21 @@ export function useTests(suite: ModelSuite, withModel: WithModel): Tests {
         generated.push(token);
       }
       expect(generated).toEqual(await greedyWithoutCache(plainRunnable(model), prompt, 16));
+    }),
+
+    'has the loss of its logits': withModel(async model => {
+      const runnable = plainRunnable(model);
+      const inputIds = tf.tensor2d(tokens(model), [2, TIME], 'int32');
+      const rows = await labelledRows({ inputIds, labels: inputIds }, model.vocabSize);
+      const difference = tf.tidy(() => {
+        const labels = tf.oneHot(tf.slice<tf.Rank, tf.Tensor2D>(inputIds, [0, 1]), model.vocabSize);
+        const logits = tf.slice(model.forward(inputIds), [0, 0, 0], [-1, TIME - 1, -1]);
+        const expected = tf.losses.softmaxCrossEntropy(labels, logits);
+        return tf.sub(causalLoss(runnable, hiddenStates(runnable, inputIds), rows), expected);
+      });
+      const [far] = await difference.data();
+      expect(Math.abs(far!), 'head.project is more than a linear layer').toBeLessThan(CLOSE * 10);
+      tf.dispose([inputIds, difference]);
     }),
 
     'has the gradients of its loss': withModel(async model => {

@@ -1,0 +1,18 @@
+import type { ModuleInfo } from '@dropbp/core';
+
+/** The kinds of module that architectures list, with their sizes. */
+export const moduleInfo: {
+  /** A linear layer, its weight `[outFeatures, inFeatures]`. */
+  readonly linear: (inFeatures: number, outFeatures: number, hasBias: boolean) => ModuleInfo;
+  /** A linear layer with a bias, its weight `[inFeatures, outFeatures]`. */
+  readonly conv1d: (inFeatures: number, outFeatures: number) => ModuleInfo;
+  /** A table of rows. */
+  readonly table: (entries: number, width: number) => ModuleInfo;
+  /** A norm over the last `width` values. */
+  readonly norm: (width: number, hasBias: boolean) => ModuleInfo;
+} = {
+  linear: (inFeatures, outFeatures, hasBias) => ({ kind: 'linear', inFeatures, outFeatures, hasBias }),
+  conv1d: (inFeatures, outFeatures) => ({ kind: 'conv1d', inFeatures, outFeatures, hasBias: true }),
+  table: (entries, width) => ({ kind: 'embedding', inFeatures: entries, outFeatures: width, hasBias: false }),
+  norm: (width, hasBias) => ({ kind: 'norm', inFeatures: width, outFeatures: width, hasBias }),
+};
