@@ -64,8 +64,8 @@ describe.each(models)('dropbp evaluate on %s, against transformers', model => {
   beforeAll(() => tf.setBackend('ort'));
 
   it.each(questionForms)('finds each choice of $name as probable', async form => {
-    const choice = { model: join(modelsFolder, model), adapter, weights: 'f32' } as const;
-    const subject = await openSubject(choice, statusLine(fakeTerminal()));
+    const choice = { adapter, weights: 'f32' } as const;
+    const subject = await openSubject(join(modelsFolder, model), choice, statusLine(fakeTerminal()));
     const scores: (readonly number[])[] = [];
     for await (const row of readRows(join(questions, `${form.name}.parquet`))) {
       scores.push((await askQuestion(subject, readQuestion(form, row))).scores);

@@ -71,7 +71,7 @@ describe('dropbp plan', () => {
     expect(impossible.notes).toMatch(
       /no drop rate makes a step of 2 × 16 tokens so small; got "0\.10 GiB"; expected memory to be at least 0\.2\d GiB/,
     );
-    expect((await plan('--time-saved', '0.9')).notes).toMatch(/expected timeSaved to be at most 0\.\d+ for this model/);
+    expect((await plan('--time-saved', '0.9')).notes).toMatch(/expected --time-saved to be at most 0\.\d+ for this model/);
     expect((await plan('--time', '100')).notes).toContain(
       '--time is longer than the model has positions for; got 100; expected at most 64',
     );

@@ -1,4 +1,5 @@
 import type { Dataset } from '@dropbp/data';
+import { plainMessage } from '../flags/plainMessage.ts';
 import { formatCount } from '../terminal/formatNumber.ts';
 import { paint } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -10,8 +11,8 @@ export function noteData(dataset: Dataset, { counts }: PreparedData, terminal: T
   terminal.notes(`${paint('dim', dataset.explanation, terminal.notesHaveColor)}\n`);
   const { count, first } = dataset.skipped;
   if (count > 0) {
-    const reason = first[0]!.message.replace(/^\[@dropbp\/data\] /, '');
-    warn(`${formatCount(count)} ${count === 1 ? 'row is' : 'rows are'} left out, the first: ${reason}`);
+    const rows = `${formatCount(count)} ${count === 1 ? 'row is' : 'rows are'}`;
+    warn(`${rows} left out, the first: ${plainMessage(first[0]!)}`);
   }
   const { tooLongRows, cutTokens } = counts.counted;
   if (cutTokens > 0) {

@@ -3,13 +3,16 @@ import { problem } from '@dropbp/basics';
 import { readRows, type RawRow } from '@dropbp/data';
 import { dataFlags } from '../data/dataFlags.ts';
 import { openData } from '../data/openData.ts';
+import { templateFor } from '../data/templateFor.ts';
 import { command } from '../flags/command.ts';
+import { flagName } from '../flags/flagName.ts';
 import { choice, number, positiveInteger, toggle, type FlagValues } from '../flags/flag.ts';
-import { openSubject, sourceOf, subjectFlags, type Subject } from '../run/openSubject.ts';
-import { backendFlag, startBackend } from '../run/startBackend.ts';
+import { checkTime } from '../run/checkTime.ts';
+import { subjectFlags, type Subject } from '../run/openSubject.ts';
+import { backendFlag } from '../run/startBackend.ts';
+import { withSubject } from '../run/withSubject.ts';
 import { formatCount } from '../terminal/formatNumber.ts';
 import { listenForInterruption } from '../terminal/interruption.ts';
-import { statusLine } from '../terminal/statusLine.ts';
 import { askQuestion, scoreQuestions, type Answered, type QuestionScores } from './askQuestions.ts';
 import { measureTexts, type TextScores } from './measureTexts.ts';
 import { questionForms, readQuestion, type QuestionForm } from './questionForms.ts';
@@ -49,42 +52,56 @@ export const evaluateCommand = command({
     'dropbp evaluate --model HuggingFaceTB/SmolLM2-135M --data arc_easy_test.parquet --limit 200',
   ],
   async run(flags, _positionals, terminal) {
-    await sourceOf(flags);
     const form = await formOf(flags);
-    const backend = await startBackend(flags.backend, terminal);
-    const status = statusLine(terminal);
-    const opened = await openSubject(flags, status);
-    const interruption = listenForInterruption(terminal, 'Stopping; the figures are those of what was done');
-    try {
-      const progress: Progress = async (what, done) => {
-        status.show(what, formatCount(done));
-        // Some backends never wait: Ctrl-C is heard here alone.
-        await setImmediate();
-        return !interruption.signal.aborted;
-      };
-      const scores =
-        form === undefined ? await onTexts(opened, flags, progress) : await onQuestions(opened, form, flags, progress);
-      status.clear();
-      const about = { form: form?.name ?? 'perplexity', model: opened.model.source, adapter: flags.adapter ?? null };
-      if (flags.json) terminal.out(`${JSON.stringify({ ...about, backend, ...scores }, undefined, 2)}\n`);
-      else {
-        const { outHasColor } = terminal;
-        terminal.out('perplexity' in scores ? showTexts(scores, outHasColor) : showQuestions(scores, outHasColor));
+    if (form !== undefined) refuseIdle(flags, form);
+    return withSubject(flags, terminal, async (subject, { backend, status }) => {
+      const interruption = listenForInterruption(terminal, 'Stopping; the figures are those of what was done');
+      try {
+        const progress: Progress = async (what, done) => {
+          status.show(what, formatCount(done));
+          // Some backends never wait: Ctrl-C is heard here alone.
+          await setImmediate();
+          return !interruption.signal.aborted;
+        };
+        const scores =
+          form === undefined
+            ? await onTexts(subject, flags, progress)
+            : await onQuestions(subject, form, flags, progress);
+        status.clear();
+        const about = { form: form?.name ?? 'perplexity', model: subject.model.source, adapter: flags.adapter ?? null };
+        if (flags.json) terminal.out(`${JSON.stringify({ ...about, backend, ...scores }, undefined, 2)}\n`);
+        else {
+          const { outHasColor } = terminal;
+          terminal.out('perplexity' in scores ? showTexts(scores, outHasColor) : showQuestions(scores, outHasColor));
+        }
+        return interruption.exitCode();
+      } finally {
+        interruption.release();
       }
-      return interruption.exitCode();
-    } finally {
-      interruption.release();
-      opened.dispose();
-    }
+    });
   },
 });
+
+/** @throws Problem for a flag that says something of texts and chats alone */
+function refuseIdle(flags: EvaluateFlags, { name }: QuestionForm): void {
+  const given = [
+    ...(flags.time === undefined ? [] : ['time']),
+    ...(flags.columns === undefined ? [] : ['columns']),
+    ...(flags.skipBadRows ? ['skipBadRows'] : []),
+  ];
+  if (given.length === 0) return;
+  throw problem('cli', {
+    what: `${given.map(flagName).join(' and ')} would have no effect on questions of ${name}`,
+    fix: 'leave it out, or measure texts with --form perplexity',
+  });
+}
 
 /** The form of the questions; undefined where there are texts. */
 async function formOf({ form, data, fileType }: EvaluateFlags): Promise<QuestionForm | undefined> {
   if (form === 'perplexity') return undefined;
   if (form !== 'auto') return questionForms.find(({ name }) => name === form);
   for await (const { value } of rowsOf({ data, fileType })) return questionForms.find(known => known.fits(value));
-  throw problem('cli', { what: `${data.join(', ')} holds no row` });
+  throw problem('cli', { what: `${data.join(', ')} holds no row`, fix: 'give a file with something in it' });
 }
 
 async function* rowsOf({ data, fileType }: Pick<EvaluateFlags, 'data' | 'fileType'>): AsyncGenerator<RawRow> {
@@ -110,17 +127,15 @@ async function onQuestions(
 }
 
 async function onTexts(
-  { subject, tokenizer, room, chatTemplate }: Subject,
+  { subject, tokenizer, room, model, chatTemplate }: Subject,
   flags: EvaluateFlags,
   progress: Progress,
 ): Promise<TextScores> {
-  if (flags.time !== undefined && flags.time > room) {
-    throw problem('cli', { what: '--time is longer than the model has positions for', got: flags.time, expected: `at most ${room}` }); // prettier-ignore
-  }
+  if (flags.time !== undefined) checkTime(flags.time, room);
   const dataset = await openData(flags);
   return measureTexts(subject, dataset, {
     tokenizer,
-    chatTemplate: dataset.format.name === 'chat' ? await chatTemplate() : undefined,
+    chatTemplate: await templateFor(dataset, model, chatTemplate),
     time: flags.time ?? Math.min(512, room),
     loss: flags.loss,
     batch: flags.batch,

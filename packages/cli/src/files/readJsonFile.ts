@@ -1,22 +1,32 @@
 import { readFile } from 'node:fs/promises';
 import { errorCode, problem } from '@dropbp/basics';
 
+type JsonObject = Readonly<Record<string, unknown>>;
+
 /**
  * The object in a JSON file.
  *
  * @throws Problem if it is not there or no JSON object; what the operating system says if it cannot be read
  */
-export async function readJsonFile(path: string): Promise<Readonly<Record<string, unknown>>> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    if (errorCode(cause) !== 'ENOENT') throw cause;
-    throw problem('cli', { what: `there is no file ${path}`, cause });
+export async function readJsonFile(path: string): Promise<JsonObject> {
+  const value = await readJsonIfThere(path);
+  if (value !== undefined) return value;
+  throw problem('cli', { what: `there is no file ${path}` });
+}
+
+/** The same; undefined where there is no such file. */
+export async function readJsonIfThere(path: string): Promise<JsonObject | undefined> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
   });
+  if (text === undefined) return undefined;
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
     throw problem('cli', { what: `${path} is no JSON`, got: text.slice(0, 40), cause });
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
   throw problem('cli', { what: `${path} is not usable`, got: value, expected: 'a JSON object' });
 }

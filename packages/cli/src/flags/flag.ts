@@ -40,7 +40,7 @@ export function toggle(help: string): Flag<boolean> {
     read: () => true,
     take(value, name) {
       if (typeof value === 'boolean') return value;
-      throw wrong(name, value, 'true or false');
+      throw unusable(name, value, 'true or false');
     },
   };
 }
@@ -88,7 +88,7 @@ export function columns(help: string): Flag<Readonly<Record<string, string>> | u
     schema: { type: 'object', additionalProperties: textValue.schema },
     read(given, name) {
       const pairs = given.split(',').map(pair => pair.split('=').map(part => part.trim()));
-      if (pairs.some(pair => pair.length !== 2 || pair.includes(''))) throw wrong(name, given, expected);
+      if (pairs.some(pair => pair.length !== 2 || pair.includes(''))) throw unusable(name, given, expected);
       return Object.fromEntries(pairs) as Record<string, string>;
     },
     take(value, name) {
@@ -96,7 +96,7 @@ export function columns(help: string): Flag<Readonly<Record<string, string>> | u
       if (isMap && Object.values(value).every(column => typeof column === 'string' && column !== '')) {
         return value as Record<string, string>;
       }
-      throw wrong(name, value, 'a column for each name');
+      throw unusable(name, value, 'a column for each name');
     },
   };
 }
@@ -119,7 +119,7 @@ export function names(placeholder: string, help: string): Flag<readonly string[]
 
 function list(parts: readonly string[], given: unknown, name: string): string[] {
   const trimmed = parts.map(part => part.trim());
-  if (trimmed.includes('')) throw wrong(name, given, "names such as 'q_proj,v_proj'");
+  if (trimmed.includes('')) throw unusable(name, given, "names such as 'q_proj,v_proj'");
   return trimmed;
 }
 
@@ -137,7 +137,7 @@ export function optionalChoice<T extends string>(
 export function choice<T extends string>(words: readonly T[], help: string, fallback: T): Flag<T> {
   const take = (given: unknown, name: string): T => {
     const found = words.find(word => word === given);
-    if (found === undefined) throw wrong(name, given, words.map(word => `'${word}'`).join(' or '));
+    if (found === undefined) throw unusable(name, given, words.map(word => `'${word}'`).join(' or '));
     return found;
   };
   return { placeholder: words.join('|'), help, fallback, schema: { enum: words }, read: take, take };
@@ -177,10 +177,20 @@ export const notNegative: NumberRule = {
   expected: 'a number ≥ 0',
   schema: { type: 'number', minimum: 0 },
 };
+export const atLeastOne: NumberRule = {
+  accepts: v => v >= 1 && v < Infinity,
+  expected: 'a number ≥ 1',
+  schema: { type: 'number', minimum: 1 },
+};
 export const share: NumberRule = {
   accepts: v => v >= 0 && v < 1,
   expected: 'a number in [0, 1)',
   schema: { type: 'number', minimum: 0, exclusiveMaximum: 1 },
+};
+export const shareAboveZero: NumberRule = {
+  accepts: v => v > 0 && v < 1,
+  expected: 'a number in (0, 1)',
+  schema: { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 },
 };
 export const probability: NumberRule = {
   accepts: v => v > 0 && v <= 1,
@@ -199,11 +209,11 @@ export function number(rule: NumberRule, help: string, fallback?: number): Flag<
     schema: rule.schema,
     read(given, name) {
       const value = given.trim() === '' ? NaN : Number(given);
-      if (!rule.accepts(value)) throw wrong(name, given, rule.expected);
+      if (!rule.accepts(value)) throw unusable(name, given, rule.expected);
       return value;
     },
     take(value, name) {
-      if (typeof value !== 'number' || !rule.accepts(value)) throw wrong(name, value, rule.expected);
+      if (typeof value !== 'number' || !rule.accepts(value)) throw unusable(name, value, rule.expected);
       return value;
     },
   };
@@ -214,7 +224,7 @@ const textValue = {
   read: nonEmpty,
   take(value: unknown, name: string): string {
     if (typeof value === 'string') return nonEmpty(value, name);
-    throw wrong(name, value, 'a text');
+    throw unusable(name, value, 'a text');
   },
 };
 
@@ -226,14 +236,15 @@ function listOfTexts(value: unknown, name: string, expected: string): readonly s
   if (Array.isArray(value) && value.length > 0 && value.every(entry => typeof entry === 'string' && entry !== '')) {
     return value as string[];
   }
-  throw wrong(name, value, expected);
+  throw unusable(name, value, expected);
 }
 
 function nonEmpty(given: string, name: string): string {
-  if (given === '') throw wrong(name, given, 'a text that is not empty');
+  if (given === '') throw unusable(name, given, 'a text that is not empty');
   return given;
 }
 
-function wrong(name: string, got: unknown, expected: string): Error {
+/** The error of a value that a flag, or a key of a file, does not take. */
+export function unusable(name: string, got: unknown, expected: string): Error {
   return problem('cli', { what: `${name} is not usable`, got, expected });
 }

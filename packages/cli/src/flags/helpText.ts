@@ -20,7 +20,7 @@ export function helpText(command: Command, options: { columns: number; hasColor:
     ]);
   }
   const left = Math.min(34, Math.max(...rows.map(row => (typeof row === 'string' ? 0 : row[0].length))));
-  const columns = Math.min(100, Math.max(60, options.columns));
+  const columns = readableWidth(options.columns);
   const width = columns - left - 4;
   const lines = rows.flatMap(row =>
     typeof row === 'string' ? ['', paint('bold', row, hasColor)] : entry(row[0], wrap(row[1], width), left),
@@ -38,6 +38,11 @@ export function helpText(command: Command, options: { columns: number; hasColor:
   ].join('\n');
 }
 
+/** Lines that are too long are as hard to read as those that are too short. */
+export function readableWidth(columns: number): number {
+  return Math.min(100, Math.max(60, columns));
+}
+
 function describe(flag: Flag<unknown>): string {
   if (flag.isRequired === true) return `${flag.help} (required)`;
   const aliases = flag.aliases?.map(flagName).join(', ');
@@ -53,7 +58,8 @@ function entry(name: string, text: readonly string[], left: number): string[] {
   return [first, ...text.slice(fits ? 1 : 0).map(line => ' '.repeat(left + 4) + line)];
 }
 
-function wrap(text: string, width: number): string[] {
+/** A text in lines of at most so many characters. */
+export function wrap(text: string, width: number): string[] {
   const lines = [''];
   for (const word of text.split(' ')) {
     const line = lines[lines.length - 1]!;

@@ -1,5 +1,4 @@
-import { problem } from '@dropbp/basics';
-import type { Flag, NumberRule } from './flag.ts';
+import { unusable, type Flag, type NumberRule } from './flag.ts';
 
 /** Which modules of a model: names or their ends, or a regular expression that a whole name matches. */
 export type ModuleNames = string | readonly string[];
@@ -32,7 +31,7 @@ export function modules(help: string, words: readonly string[] = []): Flag<Modul
       if (Array.isArray(value) && value.length > 0 && value.every(entry => typeof entry === 'string')) {
         return nonEmptyNames(value, value, name);
       }
-      throw problem('cli', { what: `${name} is not usable`, got: value, expected: namesExpected });
+      throw unusable(name, value, namesExpected);
     },
   };
 }
@@ -40,7 +39,7 @@ export function modules(help: string, words: readonly string[] = []): Flag<Modul
 function nonEmptyNames(parts: readonly string[], got: unknown, name: string): string[] {
   const trimmed = parts.map(part => part.trim());
   if (!trimmed.includes('')) return trimmed;
-  throw problem('cli', { what: `${name} is not usable`, got, expected: namesExpected });
+  throw unusable(name, got, namesExpected);
 }
 
 const indicesExpected = "numbers from 0 and ranges of them, such as '0,2,8-11'";
@@ -55,7 +54,7 @@ export function indices(help: string): Flag<readonly number[] | undefined> {
       if (first !== undefined && isIndex(from) && to >= from && to - from < 1e6) {
         return Array.from({ length: to - from + 1 }, (_, i) => from + i);
       }
-      throw problem('cli', { what: `${name} is not usable`, got: given, expected: indicesExpected });
+      throw unusable(name, given, indicesExpected);
     });
   return {
     placeholder: '<n,n-n,…>',
@@ -73,19 +72,14 @@ export function indices(help: string): Flag<readonly number[] | undefined> {
       if (typeof value === 'string') return read(value, name);
       const list: unknown[] = Array.isArray(value) ? value : [value];
       if (list.length > 0 && list.every(isIndex)) return list as number[];
-      throw problem('cli', { what: `${name} is not usable`, got: value, expected: indicesExpected });
+      throw unusable(name, value, indicesExpected);
     },
   };
 }
 
 /** A number for each name, which may be a regular expression: `q_proj=16,down_proj=4`, a map in a file. */
 export function numbersByName(rule: NumberRule, help: string): Flag<Readonly<Record<string, number>> | undefined> {
-  const wrong = (got: unknown, name: string): Error =>
-    problem('cli', {
-      what: `${name} is not usable`,
-      got,
-      expected: `${rule.expected} for each name, such as 'q_proj=16,down_proj=4'`,
-    });
+  const expected = `${rule.expected} for each name, such as 'q_proj=16,down_proj=4'`;
   return {
     placeholder: '<name=n,…>',
     help,
@@ -95,7 +89,7 @@ export function numbersByName(rule: NumberRule, help: string): Flag<Readonly<Rec
       const pairs = given.split(',').map(pair => {
         const at = pair.lastIndexOf('=');
         const [key, text] = [pair.slice(0, Math.max(0, at)).trim(), pair.slice(at + 1).trim()];
-        if (key === '' || text === '' || !rule.accepts(Number(text))) throw wrong(given, name);
+        if (key === '' || text === '' || !rule.accepts(Number(text))) throw unusable(name, given, expected);
         return [key, Number(text)] as const;
       });
       return Object.fromEntries(pairs);
@@ -105,7 +99,7 @@ export function numbersByName(rule: NumberRule, help: string): Flag<Readonly<Rec
       const numbers = isMap ? Object.values(value) : [];
       const isRight = (entry: unknown): boolean => typeof entry === 'number' && rule.accepts(entry);
       if (numbers.length > 0 && numbers.every(isRight)) return value as Record<string, number>;
-      throw wrong(value, name);
+      throw unusable(name, value, expected);
     },
   };
 }
@@ -119,7 +113,7 @@ export function textLike(
 ): Flag<string | undefined> {
   const take = (value: unknown, name: string): string => {
     if (typeof value === 'string' && pattern.test(value)) return value;
-    throw problem('cli', { what: `${name} is not usable`, got: value, expected });
+    throw unusable(name, value, expected);
   };
   return {
     placeholder,

@@ -2,8 +2,10 @@ import { nearNames, Problem, problem } from '@dropbp/basics';
 import { paint } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { Command, ExitCode } from './command.ts';
-import { helpText } from './helpText.ts';
+import { helpText, readableWidth, wrap } from './helpText.ts';
+import type { Flags } from './flag.ts';
 import { completeFlags, parseFlags } from './parseFlags.ts';
+import { plainMessage } from './plainMessage.ts';
 
 /** What {@link runCommandLine} takes. */
 export interface CommandLineOptions {
@@ -43,12 +45,12 @@ export async function runCommandLine(options: CommandLineOptions): Promise<ExitC
     const layers = (await command.layers?.(values)) ?? [];
     line = { flags: completeFlags(command.flags, values, ...layers), positionals };
   } catch (error) {
-    return report(error, subject, terminal);
+    return report(error, subject, terminal, command.flags);
   }
   try {
     return (await command.run(line.flags, line.positionals, terminal)) ?? 0;
   } catch (error) {
-    return report(error, subject, terminal);
+    return report(error, subject, terminal, command.flags);
   }
 }
 
@@ -80,14 +82,18 @@ function unknownCommand(name: string, commands: readonly Command[]): Error {
   });
 }
 
-function overview(commands: readonly Command[], { hasColor }: { hasColor: boolean }): string {
+function overview(commands: readonly Command[], { columns, hasColor }: { columns: number; hasColor: boolean }): string {
   const width = Math.max(...commands.map(command => command.name.length));
+  const indent = ' '.repeat(width + 4);
   return [
     'Fine-tunes language models with adapters and DropBP.',
     '',
     `${paint('bold', 'Usage', hasColor)}  dropbp <command> [flags]`,
     '',
-    ...commands.map(command => `  ${command.name.padEnd(width)}  ${command.summary}`),
+    ...commands.map(({ name, summary }) => {
+      const lines = wrap(summary, readableWidth(columns) - indent.length);
+      return `  ${name.padEnd(width)}  ${lines.join(`\n${indent}`)}`;
+    }),
     '',
     "'dropbp <command> --help' explains the flags of a command, with an example.",
     '',
@@ -95,10 +101,10 @@ function overview(commands: readonly Command[], { hasColor }: { hasColor: boolea
 }
 
 /** One message for what a user can mend; the stack as well where it is a fault of the program. */
-function report(error: unknown, subject: string, terminal: Terminal): ExitCode {
+function report(error: unknown, subject: string, terminal: Terminal, flags: Flags = {}): ExitCode {
   const head = `${paint('red', `${subject}:`, terminal.notesHaveColor)} `;
   if (error instanceof Problem) {
-    terminal.notes(`${head}${error.message.replace(/^\[@dropbp\/[^\]]+\] /, '').replace(/\?\.$/, '?')}\n`);
+    terminal.notes(`${head}${plainMessage(error, flags)}\n`);
     return error.isFailure ? 1 : 2;
   }
   // Errors of the operating system carry a code and a message that names the path.

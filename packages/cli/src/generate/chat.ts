@@ -1,6 +1,7 @@
 import { Problem } from '@dropbp/basics';
 import type { ChatMessage, ChatTemplate, Tokenizer } from '@dropbp/data';
 import type { ExitCode } from '../flags/command.ts';
+import { plainMessage } from '../flags/plainMessage.ts';
 import { lineReader } from '../terminal/lineReader.ts';
 import { paint } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -86,7 +87,7 @@ async function answer(
     return [...asked, { role: 'assistant', content: written.text }];
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    terminal.notes(`${paint('red', error.message.replace(/^\[@dropbp\/[^\]]+\] /, ''), terminal.notesHaveColor)}\n`);
+    terminal.notes(`${paint('red', plainMessage(error), terminal.notesHaveColor)}\n`);
     return messages.slice(0, -1);
   }
 }

@@ -14,11 +14,12 @@ import {
   toggle,
   type FlagValues,
 } from '../flags/flag.ts';
-import { openSubject, sourceOf, subjectFlags, type Subject } from '../run/openSubject.ts';
-import { backendFlag, startBackend } from '../run/startBackend.ts';
+import { learnedFromChats } from '../run/learnedFromChats.ts';
+import { subjectFlags, type Subject } from '../run/openSubject.ts';
+import { backendFlag } from '../run/startBackend.ts';
+import { withSubject } from '../run/withSubject.ts';
 import { formatCount, formatSeconds } from '../terminal/formatNumber.ts';
 import { paint } from '../terminal/paint.ts';
-import { statusLine } from '../terminal/statusLine.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { chat } from './chat.ts';
 import { writer } from './writer.ts';
@@ -53,26 +54,28 @@ export const generateCommand = command({
   ],
   async run(flags, _positionals, terminal) {
     checkFlags(flags);
-    await sourceOf(flags);
-    const prompt = flags.prompt === '-' ? await readAll(terminal.input ?? process.stdin) : flags.prompt;
-    await startBackend(flags.backend, terminal);
-    const opened = await openSubject(flags, statusLine(terminal));
-    try {
-      const template = flags.chat ? await templateOf(opened) : undefined;
-      if (prompt !== undefined) return await writeOnce(prompt, opened, template, flags, terminal);
-      return await chat(terminal, {
-        writer: writer(opened, writingFlags(flags)),
-        tokenizer: opened.tokenizer,
+    return withSubject(flags, terminal, async subject => {
+      const template = flags.chat ? await templateOf(subject) : undefined;
+      if (template === undefined) await hintAtChat(flags.adapter ?? subject.model.source, terminal);
+      const prompt = flags.prompt === '-' ? await readAll(terminal.input ?? process.stdin) : flags.prompt;
+      if (prompt !== undefined) return writeOnce(prompt, subject, template, flags, terminal);
+      return chat(terminal, {
+        writer: writer(subject, writingFlags(flags)),
+        tokenizer: subject.tokenizer,
         template: template!,
         system: flags.system,
         isJson: flags.json,
-        name: opened.model.source,
+        name: subject.model.source,
       });
-    } finally {
-      opened.dispose();
-    }
+    });
   },
 });
+
+async function hintAtChat(folder: string, terminal: Terminal): Promise<void> {
+  if (!(await learnedFromChats(folder))) return;
+  const hint = `${folder} learned from chats: --chat puts the text to it as a question, as it has learned them`;
+  terminal.notes(`${paint('yellow', hint, terminal.notesHaveColor)}\n`);
+}
 
 function checkFlags({ prompt, chat, system, temperature, topK, topP }: GenerateFlags): void {
   const wrong =

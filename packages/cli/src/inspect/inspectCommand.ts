@@ -1,9 +1,11 @@
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { problem } from '@dropbp/basics';
 import { openSafetensors } from '@dropbp/safetensors';
+import { exists } from '../files/exists.ts';
 import { kindOfPath } from '../files/kindOfPath.ts';
 import { command } from '../flags/command.ts';
 import { toggle } from '../flags/flag.ts';
+import { shellWord } from '../terminal/shellWord.ts';
 import { fieldLines } from './fieldLines.ts';
 import { inspectAdapter, showAdapter } from './inspectAdapter.ts';
 import { inspectGguf } from './inspectGguf.ts';
@@ -44,12 +46,11 @@ async function inspect(path: string): Promise<Inspected> {
       return { summary, show: hasColor => showModel(summary, hasColor) };
     }
     case 'run': {
-      const adapter = join(path, 'adapter');
-      const hasAdapter = await stat(adapter).then(
-        () => true,
-        () => false,
-      );
-      return inspect(hasAdapter ? adapter : join(path, 'model'));
+      for (const part of [join(path, 'adapter'), join(path, 'model')]) if (await exists(part)) return inspect(part);
+      throw problem('cli', {
+        what: `the run in ${path} has left no adapter or model yet`,
+        fix: `dropbp train --resume --out ${shellWord(path)} goes on with it`,
+      });
     }
     case 'safetensors':
       return inspectFile(path);

@@ -1,9 +1,10 @@
-import { access } from 'node:fs/promises';
 import { problem } from '@dropbp/basics';
 import { compose, loadAdapter } from '@dropbp/compose';
 import { prepared } from '@dropbp/core';
+import { exists } from '../files/exists.ts';
 import { command } from '../flags/command.ts';
 import { choice, requiredText, text, toggle } from '../flags/flag.ts';
+import { countParameters } from '../run/countParameters.ts';
 import { openModel } from '../run/openModel.ts';
 import { sourceOf } from '../run/openSubject.ts';
 import { backendFlag, startBackend } from '../run/startBackend.ts';
@@ -44,7 +45,7 @@ export const mergeCommand = command({
     const merged = tuned.merge();
     await merged.save(out, dtype === 'auto' ? {} : { dtype });
     status.clear();
-    const parameters = [...merged.parameters.values()].reduce((sum, { size }) => sum + size, 0);
+    const parameters = countParameters(merged);
     for (const each of [merged, tuned, model]) each.dispose();
     if (json)
       terminal.out(`${JSON.stringify({ written: out, base: source, adapter, parameters, quantised }, undefined, 2)}\n`);
@@ -53,9 +54,5 @@ export const mergeCommand = command({
 });
 
 async function refuseExisting(out: string): Promise<void> {
-  const isThere = await access(out).then(
-    () => true,
-    () => false,
-  );
-  if (isThere) throw problem('cli', { what: `--out ${out} exists`, fix: 'choose another folder' });
+  if (await exists(out)) throw problem('cli', { what: `--out ${out} exists`, fix: 'choose another folder' });
 }

@@ -1,10 +1,12 @@
 import { bytesPerNumber, compose, planStep, solveBudget, type Tuned } from '@dropbp/compose';
-import { problem } from '@dropbp/basics';
 import { prepared, weightForm, type BatchShape } from '@dropbp/core';
 import { dropBP, type DropBP } from '@dropbp/dropbp';
 import { loadModel, type WeightsForm } from '@dropbp/models';
+import { checkFolder } from '../files/kindOfPath.ts';
 import { command } from '../flags/command.ts';
 import { checkMethodFlags, chooseAdapter } from '../run/chooseMethod.ts';
+import { checkTime } from '../run/checkTime.ts';
+import { countParameters } from '../run/countParameters.ts';
 import { weightsForms } from '../run/openModel.ts';
 import { roomOf } from '../run/openSubject.ts';
 import { startBackend } from '../run/startBackend.ts';
@@ -53,6 +55,7 @@ export const planCommand = command({
     const status = statusLine(terminal);
     const method = { ...flags, promptTuningInit: undefined, promptTuningInitText: undefined };
     checkMethodFlags(method);
+    await checkFolder(flags.model, 'model');
     const model = await loadModel(flags.model, {
       weights: flags.weights,
       onTensor: (done, total) => status.show(`Loading ${flags.model}`, `${done} of ${total} tensors`),
@@ -72,7 +75,7 @@ export const planCommand = command({
       const rates = [...new Set([...flags.rates, ...(solved === undefined ? [] : [solved])])].sort((a, b) => a - b);
       const plan: Plan = {
         model: model.source,
-        parameters: [...model.parameters.values()].reduce((sum, { size }) => sum + size, 0),
+        parameters: countParameters(model),
         trainable: tuned.trainableCount,
         ...shape,
         backend,
@@ -111,12 +114,6 @@ function policyOf({ timeSaved, memory }: PlanFlagValues): DropBP | undefined {
   return dropBP({ ...(timeSaved !== undefined && { timeSaved }), ...(memory !== undefined && { memory }) });
 }
 
-function checkTime(time: number, room: number): void {
-  if (time <= room) return;
-  const expected = `at most ${room}`;
-  throw problem('cli', { what: '--time is longer than the model has positions for', got: time, expected });
-}
-
 function show(plan: Plan, hasColor: boolean): string {
   const { parameters, trainable, batch, time, solved, steps, flopsPerSecond } = plan;
   const isTimed = flopsPerSecond !== undefined;
@@ -142,12 +139,14 @@ function show(plan: Plan, hasColor: boolean): string {
 function showForms({ steps, forms }: Plan, hasColor: boolean): string {
   if (forms.length < 2) return '';
   const lines = table({
-    header: ['--weights', 'weights', ...steps.map(({ rate }) => `memory at ${Number(rate.toFixed(3))}`)],
-    rows: forms.map(({ weights, weightsBytes, memoryBytes }) => [
-      weights,
-      formatBytes(weightsBytes),
-      ...memoryBytes.map(formatBytes),
-    ]),
+    header: ['memory with --weights', ...forms.map(({ weights }) => weights)],
+    rows: [
+      ['of the weights', ...forms.map(({ weightsBytes }) => formatBytes(weightsBytes))],
+      ...steps.map(({ rate }, i) => [
+        `of a step at ${Number(rate.toFixed(3))}`,
+        ...forms.map(({ memoryBytes }) => formatBytes(memoryBytes[i]!)),
+      ]),
+    ],
     hasColor,
   });
   return `\n${lines}`;

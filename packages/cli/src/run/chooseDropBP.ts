@@ -64,6 +64,9 @@ function scheduleOf({ dropWarmup, dropRamp, dropFrom }: Flags): Pick<DropBPOptio
 
 function calibrationOf(flags: Flags): Pick<DropBPOptions, 'calibration'> {
   const { noCalibration, calibrateAt, calibrateEvery, calibrateOn, sensitivities, allocation } = flags;
+  if (noCalibration && calibrateEvery !== undefined) {
+    throw problem('cli', { what: '--calibrate-every has no effect with --no-calibration' });
+  }
   if (noCalibration) return { calibration: false };
   // Those of an earlier run are not measured again, and what needs none measures none, unless that is asked for.
   if ((sensitivities !== undefined || allocation === 'depth') && calibrateEvery === undefined) return {};

@@ -1,20 +1,15 @@
 import {
+  atLeastOne,
   choice,
   number,
   optionalChoice,
   positiveInteger,
   share,
+  shareAboveZero,
   text,
   toggle,
   type FlagValues,
 } from '../flags/flag.ts';
-
-const timeShare = { ...share, accepts: (v: number): boolean => v > 0 && v < 1, expected: 'a number in (0, 1)' };
-const factor = {
-  accepts: (v: number): boolean => v >= 1 && v < Infinity,
-  expected: 'a number ≥ 1',
-  schema: { type: 'number', minimum: 1 },
-};
 
 /** The flags that say what DropBP does. */
 export const dropFlags = {
@@ -23,7 +18,7 @@ export const dropFlags = {
     defaultText: '0.5, unless --time-saved or --memory is given',
   },
   timeSaved: {
-    ...number(timeShare, "share of a step's FLOPs to save, in place of --rate"),
+    ...number(shareAboveZero, "share of a step's FLOPs to save, in place of --rate"),
     defaultText: 'not aimed at',
   },
   memory: { ...text('<size>', "what a step may use, in place of --rate: '4GiB'"), defaultText: 'not aimed at' },
@@ -41,7 +36,7 @@ export const dropFlags = {
   ),
   only: optionalChoice(['attention', 'mlp'], 'drop branches of this kind alone', 'both'),
   rescale: toggle('scale the gradients of kept branches up'),
-  rescaleMax: { ...number(factor, 'by no more than this'), defaultText: '4' },
+  rescaleMax: { ...number(atLeastOne, 'by no more than this'), defaultText: '4' },
   dropWarmup: number(share, 'share of the steps, at the beginning, that drops nothing', 0),
   dropRamp: number(share, 'share of the steps after it in which the rate rises', 0),
   dropFrom: { ...number(share, 'the rate at which it begins to'), defaultText: '0' },

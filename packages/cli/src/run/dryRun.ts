@@ -13,6 +13,7 @@ import {
   formatShare,
 } from '../terminal/formatNumber.ts';
 import { paint } from '../terminal/paint.ts';
+import { countParameters } from './countParameters.ts';
 import type { PreparedRun } from './preparedRun.ts';
 
 /** What a run would do: what `dropbp train --dry-run --json` prints. */
@@ -70,7 +71,7 @@ export async function dryRun({ settings, tuned, dataset, data }: PreparedRun): P
   return {
     model: {
       source: model.source,
-      parameters: [...model.parameters.values()].reduce((sum, { size }) => sum + size, 0),
+      parameters: countParameters(model),
       trainable: tuned.trainableCount,
     },
     data: {

@@ -1,4 +1,5 @@
 import {
+  atLeastOne,
   choice,
   names,
   notNegative,
@@ -26,12 +27,6 @@ export const methodNames = [
 
 /** A method of training. */
 export type MethodName = (typeof methodNames)[number];
-
-const ratio = {
-  accepts: (v: number): boolean => v >= 1 && v < Infinity,
-  expected: 'a number ≥ 1',
-  schema: { type: 'number', minimum: 1 },
-};
 
 const untilPrompts = {
   adapter: choice(methodNames, 'what is trained: an adapter, or the weights themselves', 'lora'),
@@ -76,7 +71,7 @@ const untilPrompts = {
   modulesToSave: names('<names>', "modules to train whole and save with the adapter: 'lm_head'"),
   trainableTokenIndices: indices('numbers of tokens whose embeddings are trained'),
   ensureWeightTying: toggle('keep embedding and head equal where these are trained'),
-  loraplusLrRatio: number(ratio, 'LoRA+: B learns so many times faster than A'),
+  loraplusLrRatio: number(atLeastOne, 'LoRA+: B learns so many times faster than A'),
   loraplusLrEmbedding: {
     ...number(notNegative, 'LoRA+: learning rate of embeddings'),
     defaultText: '0.000001',

@@ -1,6 +1,6 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode, problem } from '@dropbp/basics';
+import { problem } from '@dropbp/basics';
 import type { Model } from '@dropbp/core';
 import {
   loadChatTemplate,
@@ -10,6 +10,8 @@ import {
   type Tokenizer,
 } from '@dropbp/data';
 import { findModelFolder, ggufTokenizer, loadModel, readGguf, type WeightsForm } from '@dropbp/models';
+import { checkFolder } from '../files/kindOfPath.ts';
+import { readJsonIfThere } from '../files/readJsonFile.ts';
 import { choice, requiredText, type Flag } from '../flags/flag.ts';
 import { formatBytes } from '../terminal/formatNumber.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
@@ -53,6 +55,7 @@ export async function openModel(
   status: StatusLine,
   { weights = 'f32' }: { readonly weights?: WeightsForm } = {},
 ): Promise<OpenedModel> {
+  await checkFolder(source, 'model');
   const companions = (await isFile(source)) ? await ggufCompanions(source) : await folderCompanions(source, status);
   // The id, not the cache's folder, is what an adapter shall remember of its base.
   const model = await loadModel(source, {
@@ -81,7 +84,8 @@ async function folderCompanions(source: string, status: StatusLine): Promise<Com
   });
   return {
     tokenizer: await loadTokenizer(folder),
-    endTokens: await generationEnds(join(folder, 'generation_config.json')),
+    // What transformers ends an answer at: chat models name the end of a turn there.
+    endTokens: tokenIds((await readJsonIfThere(join(folder, 'generation_config.json')))?.eos_token_id),
     quantised: [],
     chatTemplate: options => loadChatTemplate(folder, options),
   };
@@ -97,23 +101,6 @@ async function ggufCompanions(path: string): Promise<Companions> {
     quantised: [...new Set([...header.tensors.values()].map(({ type }) => type))].filter(type => type.startsWith('Q')),
     chatTemplate: options => loadChatTemplate({ config: files.config }, options),
   };
-}
-
-/** What transformers ends an answer at: chat models name the end of a turn there. */
-async function generationEnds(path: string): Promise<number[]> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return [];
-    throw error;
-  }
-  try {
-    const config = JSON.parse(text) as { eos_token_id?: unknown } | null;
-    return tokenIds(config?.eos_token_id);
-  } catch (cause) {
-    throw problem('cli', { what: `${path} is no JSON`, got: text.slice(0, 40), cause });
-  }
 }
 
 /** A token, several, or none. */

@@ -3,6 +3,7 @@ import { problem } from '@dropbp/basics';
 import { compose, loadAdapter } from '@dropbp/compose';
 import { prepared, type Model, type Runnable } from '@dropbp/core';
 import type { WeightsForm } from '@dropbp/models';
+import { checkFolder } from '../files/kindOfPath.ts';
 import { readJsonFile } from '../files/readJsonFile.ts';
 import { text } from '../flags/flag.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
@@ -34,13 +35,13 @@ export interface SubjectChoice {
   readonly weights: WeightsForm;
 }
 
-/** Loads a model and an adapter on it. @throws Problem where neither names a model */
+/** Loads a model and an adapter on it. @param source - of the model: see {@link sourceOf} */
 export async function openSubject(
-  { model: given, adapter, weights }: SubjectChoice,
+  source: string,
+  { adapter, weights }: Pick<SubjectChoice, 'adapter' | 'weights'>,
   status: StatusLine,
 ): Promise<Subject> {
-  // prettier-ignore
-  const opened = await openModel(await sourceOf({ model: given, adapter }), status, { weights });
+  const opened = await openModel(source, status, { weights });
   const { model } = opened;
   if (adapter === undefined) {
     return { ...opened, subject: model, room: model.maxPositions, dispose: () => model.dispose() };
@@ -62,13 +63,10 @@ export function roomOf({ model, virtualTokens = 0, virtualKeys = 0 }: Runnable):
   return model.maxPositions - virtualTokens - virtualKeys;
 }
 
-/** Where the model comes from. @throws Problem where nothing names one */
-export function sourceOf({ model, adapter }: Pick<SubjectChoice, 'model' | 'adapter'>): Promise<string> {
-  return model === undefined ? baseOf(adapter) : Promise.resolve(model);
-}
-
-/** The model that an adapter names as its base. */
-export async function baseOf(adapter: string | undefined): Promise<string> {
+/** Where the model comes from: the flag, or the adapter that names its base. @throws Problem where nothing names one */
+export async function sourceOf({ model, adapter }: Pick<SubjectChoice, 'model' | 'adapter'>): Promise<string> {
+  if (adapter !== undefined) await checkFolder(adapter, 'adapter');
+  if (model !== undefined) return model;
   if (adapter === undefined) throw problem('cli', { what: 'there is no model', fix: 'give --model, or --adapter' });
   const { base_model_name_or_path: base } = await readJsonFile(join(adapter, 'adapter_config.json'));
   if (typeof base === 'string' && base !== '') return base;

@@ -4,12 +4,13 @@ import type { ChatTemplate, Dataset, Tokenizer } from '@dropbp/data';
 import { asChat, defaultPrompt } from '../data/defaultPrompt.ts';
 import { openData } from '../data/openData.ts';
 import { prepareData, type PreparedData } from '../data/prepareData.ts';
+import { templateFor } from '../data/templateFor.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
 import { chooseDropBP } from './chooseDropBP.ts';
 import { checkMethodFlags, chooseAdapter } from './chooseMethod.ts';
 import { openModel } from './openModel.ts';
 import { roomOf } from './openSubject.ts';
-import { runLength, sequenceTime, settleRun, type RunSettings } from './runSettings.ts';
+import { checkMeasuring, runLength, sequenceTime, settleRun, type RunSettings } from './runSettings.ts';
 import type { TrainFlagValues } from './trainFlags.ts';
 
 /** All that a run needs, in memory. */
@@ -31,6 +32,7 @@ export interface PreparedRun {
  */
 export async function prepareRun(flags: TrainFlagValues, startedAt: string, status: StatusLine): Promise<PreparedRun> {
   const length = runLength(flags);
+  checkMeasuring(flags);
   checkMethodFlags(flags);
   const { model, tokenizer, chatTemplate: templateOf } = await openModel(flags.model, status, flags);
   // Before the data are read: a wrong target shows at once.
@@ -40,8 +42,8 @@ export async function prepareRun(flags: TrainFlagValues, startedAt: string, stat
   const dataset = await openData(flags);
   const room = roomOf(tuned);
   const time = sequenceTime(flags, room, dataset.format.name);
-  const isChat = dataset.format.name === 'chat';
-  const chatTemplate = isChat ? await templateOf({ date: new Date(startedAt) }) : undefined;
+  const chatTemplate = await templateFor(dataset, model, () => templateOf({ date: new Date(startedAt) }));
+  const isChat = chatTemplate !== undefined;
   const { batch, seed } = flags;
   const data = await prepareData(dataset, { flags, tokenizer, chatTemplate, time, batch, seed, length });
   const settings = settleRun(flags, { time, batches: data.counts.batches });

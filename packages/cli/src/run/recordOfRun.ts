@@ -1,6 +1,7 @@
 import type { RunEvent } from '../log/runEvent.ts';
 import type { PreparedRun } from './preparedRun.ts';
 import type { BranchRecord, RunRecord } from './runRecord.ts';
+import { countParameters } from './countParameters.ts';
 import { isOfMethod, nameOfRun } from './chooseMethod.ts';
 import { versions } from './versions.ts';
 
@@ -20,12 +21,13 @@ export function recordOfRun(
     model: {
       source: model.source,
       architecture: model.architecture,
-      parameters: [...model.parameters.values()].reduce((sum, weight) => sum + weight.size, 0),
+      parameters: countParameters(model),
       trainable: tuned.trainableCount,
     },
     data: {
       source: dataset.name,
       explanation: dataset.explanation,
+      format: dataset.format.name,
       rows: data.counts.trainRows ?? null,
       trainTokens: data.counts.trainTokens,
       heldOutTokens: data.counts.heldOutTokens,

@@ -1,6 +1,6 @@
 import { access, constants, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode, problem, removeLeftovers, writeAtomically } from '@dropbp/basics';
+import { errorCode, problem, removeLeftovers, writeAtomically, writeProblem } from '@dropbp/basics';
 import { listCheckpoints } from '@dropbp/train';
 import { readJsonFile } from '../files/readJsonFile.ts';
 
@@ -73,8 +73,7 @@ export async function openRunFolder(path: string, { overwrite, resume }: RunFold
     record: inside(names.record),
     stepsDone: last?.step ?? 0,
     async begin(options) {
-      await mkdir(path, { recursive: true });
-      await access(path, constants.W_OK);
+      await makeWritable(path);
       await removeLeftovers('cli', path, name => written.includes(name));
       if (last !== undefined) return;
       for (const name of written) if (name !== names.options) await rm(inside(name), { recursive: true, force: true });
@@ -85,6 +84,15 @@ export async function openRunFolder(path: string, { overwrite, resume }: RunFold
       await keepOptions(options);
     },
   };
+}
+
+async function makeWritable(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+    await access(path, constants.W_OK);
+  } catch (cause) {
+    throw writeProblem('cli', path, cause);
+  }
 }
 
 /** The options that a run in this folder began with; undefined where there is none. */

@@ -1,3 +1,5 @@
+import type { RowFormatName } from '@dropbp/data';
+
 /** One optimiser step of a run. */
 export interface StepRecord {
   /** Counted from 1. */
@@ -74,6 +76,8 @@ export interface RunRecord {
     readonly source: string;
     /** What was found, and why. */
     readonly explanation: string;
+    /** What a row is; absent in runs of before it was kept. */
+    readonly format?: RowFormatName;
     /** Rows to learn from; null for a stream. */
     readonly rows: number | null;
     /** Tokens to learn from. */

@@ -1,6 +1,7 @@
 import { problem } from '@dropbp/basics';
 import type { RowFormatName } from '@dropbp/data';
 import { budgetOf } from './chooseDropBP.ts';
+import { checkTime } from './checkTime.ts';
 import { defaultLearningRate, settleMethod } from './chooseMethod.ts';
 import type { TrainFlagValues } from './trainFlags.ts';
 
@@ -22,12 +23,14 @@ export interface RunSettings extends TrainFlagValues {
  */
 export function sequenceTime({ time }: Pick<TrainFlagValues, 'time'>, room: number, format: RowFormatName): number {
   if (time === undefined) return Math.min(format === 'text' ? 128 : 512, room);
-  if (time <= room) return time;
-  throw problem('cli', {
-    what: '--time is longer than the model has positions for',
-    got: time,
-    expected: `at most ${room}`,
-  });
+  checkTime(time, room);
+  return time;
+}
+
+/** @throws Problem for a flag without what it needs */
+export function checkMeasuring({ patience, heldOut }: Pick<TrainFlagValues, 'patience' | 'heldOut'>): void {
+  if (patience === undefined || heldOut > 0) return;
+  throw problem('cli', { what: '--patience has no effect with --held-out 0, where no loss is measured' });
 }
 
 /** How long a run is. @throws Problem for flags that say it twice */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { Problem, writeAtomically } from '@dropbp/basics';
+import { problem, writeAtomically } from '@dropbp/basics';
 import { listCheckpoints, restoreCheckpoint, type Comm } from '@dropbp/train';
 import type { RunEvent } from '../log/runEvent.ts';
 import { openRunLog } from '../log/runLog.ts';
@@ -103,10 +103,10 @@ async function keepBest(
   if (best.step === last) return last;
   const checkpoint = (await listCheckpoints(folder.checkpoints)).find(({ step }) => step === best.step);
   if (checkpoint === undefined) {
-    throw new Problem(
-      'cli',
-      `[@dropbp/cli] the checkpoint of step ${best.step}, the best, is gone from ${folder.checkpoints}.`,
-    );
+    throw problem('cli', {
+      what: `the checkpoint of step ${best.step}, the best, is gone from ${folder.checkpoints}`,
+      fix: 'give --resume --keep last to take the last step',
+    });
   }
   await restoreCheckpoint(tuned, checkpoint.path);
   return best.step;
