@@ -16,6 +16,7 @@ export const backends = {
   'tfjs-wasm': 'TensorFlow.js on WebAssembly',
   'ort-webgpu': 'engine on WebGPU',
   'tfjs-webgpu': 'TensorFlow.js on WebGPU',
+  'tfjs-cpu': 'TensorFlow.js in JavaScript',
 } as const;
 
 /** One of {@link backends}. */
@@ -50,12 +51,13 @@ export interface StepReport {
   readonly dropped: number;
 }
 
-/** How long steps take on a backend, in seconds: the median. */
+/** How long steps take on a backend, in seconds. */
 export interface Measured {
-  readonly withoutDrops: number;
-  readonly withDrops: number;
-  /** The first step, with all that is compiled for it. */
+  /** Of the first step, with all that is compiled for it. */
   readonly first: number;
+  /** Of each step after the first. */
+  readonly withoutDrops: readonly number[];
+  readonly withDrops: readonly number[];
   /** Of the last step, for a look at whether backends agree. */
   readonly loss: number;
 }

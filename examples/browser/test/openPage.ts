@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type BrowserContext, type Page } from 'playwright';
 import { build, preview, type PreviewServer } from 'vite';
-import type { Report, StepReport } from '../src/messages.ts';
+import type { Measured, Report, Request, StepReport } from '../src/messages.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -29,6 +29,8 @@ export interface Site {
    * @param isIsolated - whether it is served as its `vite.config.ts` says. @defaultValue true
    */
   open(query?: string, isIsolated?: boolean): Promise<OpenPage>;
+  /** Of the browser. */
+  readonly version: string;
   close(): Promise<void>;
 }
 
@@ -42,6 +44,8 @@ export interface OpenPage {
   /** Waits until the button says so and can be used. */
   ready(button: 'Train' | 'Go on' | 'Train again'): Promise<void>;
   set(slider: string, position: number): Promise<void>;
+  /** How long so many training steps on the page's text take. */
+  measure(steps: number): Promise<Measured>;
   close(): Promise<void>;
 }
 
@@ -56,6 +60,7 @@ export async function openSite(): Promise<Site> {
   const [server, plain] = await Promise.all([serve({}), serve(notIsolated)]);
   const browser = await chromium.launch(launchOptions);
   return {
+    version: browser.version(),
     async open(query = '', isIsolated = true) {
       const url = (isIsolated ? server : plain).resolvedUrls!.local[0]!;
       return openPage(await browser.newContext(), `${url}${query}`);
@@ -81,6 +86,7 @@ async function openPage(context: BrowserContext, url: string): Promise<OpenPage>
       Worker: class extends Worker {
         constructor(...given: ConstructorParameters<typeof Worker>) {
           super(...given);
+          Object.assign(globalThis, { engine: this });
           this.addEventListener('message', ({ data }) => reports.push(data));
         }
       },
@@ -89,6 +95,15 @@ async function openPage(context: BrowserContext, url: string): Promise<OpenPage>
   await page.goto(url);
   const reports = (): Promise<Report[]> =>
     page.evaluate(() => (globalThis as unknown as { reports: Report[] }).reports);
+  const reported = async <K extends Report['kind']>(kind: K): Promise<Extract<Report, { kind: K }>> => {
+    for (;;) {
+      for (const report of await reports()) {
+        if (report.kind === 'failed') throw new Error(report.message);
+        if (report.kind === kind) return report as Extract<Report, { kind: K }>;
+      }
+      await page.waitForTimeout(500);
+    }
+  };
   return {
     page,
     said,
@@ -104,6 +119,15 @@ async function openPage(context: BrowserContext, url: string): Promise<OpenPage>
         }, button)
         .then(() => undefined),
     set: (slider, position) => page.locator(`#${slider}`).fill(String(position)),
+    async measure(steps) {
+      const text = await page.inputValue('#text');
+      const request: Request = { kind: 'measure', text, steps };
+      await page.evaluate(
+        request => (globalThis as unknown as { engine: Worker }).engine.postMessage(request),
+        request,
+      );
+      return reported('measured');
+    },
     close: () => context.close(),
   };
 }
