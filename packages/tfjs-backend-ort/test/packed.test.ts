@@ -158,8 +158,8 @@ describe('a packed weight', () => {
       for (const transpose of [false, true]) {
         const x = tf.tensor2d(normal(transpose ? columns : rows, 3), [1, transpose ? columns : rows]);
         const error = relativeError(tf.matMul(x, weight, false, transpose), tf.matMul(x, unpacked, false, transpose));
-        // Forward in 16 bits; a gradient in eight.
-        expect(error).toBeLessThan(transpose ? 1e-4 : 0.02);
+        // Forward in 14 bits; a gradient in eight.
+        expect(error).toBeLessThan(transpose ? 3e-4 : 0.02);
       }
       await unpacked.data();
     }

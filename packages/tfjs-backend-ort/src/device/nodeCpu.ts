@@ -8,6 +8,7 @@ import {
 import { sizeOf } from '../graph/shape.ts';
 import { BufferPool } from './bufferPool.ts';
 import type { Device, Feed, Handle, Session } from './device.ts';
+import { int8Models } from './exactInt8.ts';
 import { type BindingSession, type BindingTensor, ortBinding } from './ortBinding.ts';
 import { sessionOptions } from './sessionOptions.ts';
 
@@ -25,6 +26,7 @@ interface CpuHandle extends Handle, BindingTensor {
  */
 export function nodeCpu(threads: number): Device {
   const binding = ortBinding();
+  const exact = int8Models(binding);
   const pool = new BufferPool();
   let sessions = 0;
   return {
@@ -32,7 +34,7 @@ export function nodeCpu(threads: number): Device {
     holdsPacked: true,
     load(model) {
       sessions++;
-      return binding.load(model, sessionOptions(model, threads));
+      return binding.load(exact(model), sessionOptions(model, threads));
     },
     unload(session) {
       sessions--;

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { problem } from '@dropbp/basics';
 import type { Device } from './device.ts';
 import type { DeviceChoice } from './deviceChoice.ts';
+import { exactInt8 } from './exactInt8.ts';
 import { hostRuntime, type PublicOrt } from './hostRuntime.ts';
 import { nodeCpu } from './nodeCpu.ts';
 import { nodeWebgpu } from './nodeWebgpu.ts';
@@ -14,11 +15,11 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const devices: Readonly<Record<string, (threads: number) => Device>> = {
   'node-cpu': nodeCpu,
-  queue: threads =>
-    queue(
-      hostRuntime(ortPackage()('./index.js') as PublicOrt, model => sessionOptions(model, threads)),
-      'queue',
-    ),
+  queue: threads => {
+    const runtime = hostRuntime(ortPackage()('./index.js') as PublicOrt, model => sessionOptions(model, threads));
+    // It cannot look at what the processor does before it loads.
+    return queue({ ...runtime, load: model => runtime.load(exactInt8(model)) }, 'queue');
+  },
   'node-webgpu': nodeWebgpu,
 };
 

@@ -4,7 +4,9 @@ import {
   quantised,
   remembered,
   rowQuantised,
+  SEVEN_BIT_ZERO,
   twiceQuantised,
+  twiceSevenBits,
   type Int8Weight,
 } from '../packed/quantise.ts';
 import { turned } from '../packed/turned.ts';
@@ -67,17 +69,15 @@ function inTwoSteps(graph: Graph, a: Value, weight: Int8Weight, shape: readonly 
  */
 function oneRow(graph: Graph, a: Value, { values, scales, sums }: Int8Weight, shape: readonly number[]): Value {
   const multiply = (x: Value, y: Value): Value => graph.elementwise('Mul', [x, y], 'float32');
-  const add = (x: Value, y: Value): Value => graph.elementwise('Add', [x, y], 'float32');
-  const steps = twiceQuantised(graph, a);
-  const zero = remembered(graph, `${a.name}|zero`, () =>
-    steps.map(step => multiply(cast(graph, step.zero, 'float32'), step.scale)).reduce(add),
-  );
-  const product = steps
-    .map(step =>
-      multiply(cast(graph, graph.node('MatMulInteger', [step.values, values], shape, 'int32'), 'float32'), step.scale),
-    ) // prettier-ignore
-    .reduce(add);
-  return multiply(graph.elementwise('Sub', [product, multiply(sums, zero)], 'float32'), scales);
+  const { terms, steps } = twiceSevenBits(graph, a);
+  const product = terms
+    .map(({ values: row, scale }) =>
+      multiply(cast(graph, graph.node('MatMulInteger', [row, values], shape, 'int32'), 'float32'), scale),
+    )
+    .reduce((x, y) => graph.elementwise('Add', [x, y], 'float32'));
+  const zero = terms.reduce((sum, { scale }) => sum + SEVEN_BIT_ZERO * scale.fill!, 0);
+  const moved = graph.elementwise('Sub', [product, multiply(sums, graph.scalar(zero, 'float32'))], 'float32');
+  return multiply(multiply(moved, scales), steps);
 }
 
 function withLargeApart(graph: Graph, a: Value, weight: Int8Weight, shape: readonly number[]): Value {

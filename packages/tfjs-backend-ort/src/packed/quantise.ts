@@ -53,32 +53,52 @@ export interface RowQuantised {
  * add up to a good part of the whole.
  */
 export function rowQuantised(graph: Graph, x: Value): RowQuantised {
+  return isNonNegative(graph, x) ? byRow(graph, x, { zero: 0, largest: 255, isTwice: true }) : byRow(graph, x, signed);
+}
+
+/** Each row in twice seven bits, which no processor cuts off (device/exactInt8.ts), symmetric: zeros are {@link SEVEN_BIT_ZERO}. */
+export const twiceSevenBits = (graph: Graph, x: Value): RowQuantised =>
+  remembered(graph, `${x.name}|seven`, () => byRow(graph, x, { zero: SEVEN_BIT_ZERO, largest: 63, isTwice: true }));
+
+export const SEVEN_BIT_ZERO = 64;
+
+interface RowSteps {
+  /** Where zeros are. */
+  readonly zero: number;
+  /** What the largest magnitude becomes. */
+  readonly largest: number;
+  /** Whether what is left is quantised too. */
+  readonly isTwice: boolean;
+}
+
+const signed: RowSteps = { zero: 128, largest: 127, isTwice: false };
+
+function byRow(graph: Graph, x: Value, { zero, largest, isTwice }: RowSteps): RowQuantised {
   const [rows] = x.shape as [number, number];
-  const isPositive = isNonNegative(graph, x);
-  const [largest, zero] = isPositive ? [255, 0] : [127, 128];
-  const magnitudes = isPositive ? x : graph.elementwise('Abs', [x], 'float32');
+  const magnitudes = zero === 0 ? x : graph.elementwise('Abs', [x], 'float32');
   const sizes = graph.node('ReduceMax', [magnitudes, graph.ints([-1])], [rows], 'float32', {
     attributes: { keepdims: 0 },
   });
   const even = graph.elementwise('Mul', [sizes, graph.scalar(1 / largest, 'float32')], 'float32');
   const steps = graph.elementwise('Max', [even, graph.scalar(TINY, 'float32')], 'float32');
   const zeros = (at: number): Value => graph.constant(new Uint8Array(rows).fill(at), [rows], 'uint8');
-  const byRow = (op: string, inputs: Value[], dtype: 'uint8' | 'float32'): Value =>
+  const node = (op: string, inputs: Value[], dtype: 'uint8' | 'float32'): Value =>
     graph.node(op, inputs, x.shape, dtype, { attributes: { axis: 0 } });
   const term = (values: Value, scale: number, at: number): Quantised => ({
     values,
     scale: graph.scalar(scale, 'float32'),
     zero: graph.constant(Uint8Array.of(at), [], 'uint8'),
   });
-  const values = byRow('QuantizeLinear', [x, steps, zeros(zero)], 'uint8');
+  const values = node('QuantizeLinear', [x, steps, zeros(zero)], 'uint8');
   const terms = [term(values, 1, zero)];
-  if (isPositive) {
-    const found = byRow('DequantizeLinear', [values, steps, zeros(0)], 'float32');
+  if (isTwice) {
+    const found = node('DequantizeLinear', [values, steps, zeros(zero)], 'float32');
     const rest = graph.elementwise('Sub', [x, found], 'float32');
     // Half a step at most, either way.
-    const share = 1 / 254;
+    const middle = zero === 0 ? 128 : zero;
+    const share = 1 / (2 * (middle - 1));
     const smaller = graph.elementwise('Mul', [steps, graph.scalar(share, 'float32')], 'float32');
-    terms.push(term(byRow('QuantizeLinear', [rest, smaller, zeros(128)], 'uint8'), share, 128));
+    terms.push(term(node('QuantizeLinear', [rest, smaller, zeros(middle)], 'uint8'), share, middle));
   }
   return { terms, steps: graph.node('Reshape', [steps, graph.ints([rows, 1])], [rows, 1], 'float32') };
 }
