@@ -27,6 +27,7 @@ const commands: readonly string[] = [
   'growth.bench.ts --times 128,512,2048,4096 --rates 0,0.5,0.75,0.875 --steps 1',
   `sensitivities.bench.ts --model ${SMOLLM2} --time 128,512 --method lora --passes`,
   'runs.bench.ts',
+  'browser.bench.ts',
   'packed.bench.ts',
   ...convergence('--experiments rates,depth,reference,upper,shorter,longer,linear --name smollm2.lora --time 256 --steps 120 --evaluations 4 --held-out 16'), // prettier-ignore
   ...convergence('--experiments rates,depth,reference,upper,shorter,longer,linear,allocations,rescaled,variations --name austen.lora --model models/austen-base --time 256 --batch 2 --steps 150 --held-out 16 --learning-rates 3e-3,6e-3,1e-2'), // prettier-ignore

@@ -20,6 +20,7 @@ export const tables: Readonly<Record<string, () => string>> = {
   smollm2: () => cases('smollm2.lora'),
   austen: () => cases('austen.lora'),
   adapters: adapters,
+  browser: browser,
   picture: stepPicture,
 };
 
@@ -119,6 +120,22 @@ function sensitivities(): string {
     'one sweep, in steps': row => row.sweepInSteps,
     'a pass for each branch, in steps': row => row.passesInSteps,
     'largest relative difference': row => Number(row.worstDifference).toExponential(1),
+  });
+  return withCommand(table, results);
+}
+
+/** Each backend of the example's page, beside the engine in WebAssembly. */
+function browser(): string {
+  const results = readResults('browser') as Written & { rows: Row[] };
+  const own = results.rows.find(({ backend }) => backend === 'ort-wasm');
+  const table = markdownTable(results.rows, {
+    backend: row => row.name,
+    threads: row => (String(row.backend).endsWith('wasm') ? row.threads : undefined),
+    'step, s': row => row.seconds,
+    'with DropBP at 0.75, s': row => row.secondsDropped,
+    '÷ engine on WebAssembly': row => own && (Number(row.seconds) / Number(own.seconds)).toFixed(2),
+    'first step, s': row => row.first,
+    'loss of the third step': row => Number(row.loss).toFixed(4),
   });
   return withCommand(table, results);
 }

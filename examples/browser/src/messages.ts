@@ -36,7 +36,7 @@ export type Request =
   /** Continues `prompt`, as the model did before the run or does now. */
   | { readonly kind: 'sample'; readonly prompt: string; readonly maxNewTokens: number; readonly stage: Stage }
   | { readonly kind: 'adapter' }
-  /** How long a training step takes here, without drops and with them. */
+  /** How long a training step takes here, without drops and with them. @param steps - behind the first, at least two */
   | { readonly kind: 'measure'; readonly text: string; readonly steps: number };
 
 /** One step of training. */
@@ -58,7 +58,7 @@ export interface Measured {
   /** Of each step after the first. */
   readonly withoutDrops: readonly number[];
   readonly withDrops: readonly number[];
-  /** Of the last step, for a look at whether backends agree. */
+  /** Of the third step, the first in which something was learned: the same on backends that agree. */
   readonly loss: number;
 }
 

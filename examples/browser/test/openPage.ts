@@ -73,25 +73,25 @@ export async function openSite(): Promise<Site> {
   };
 }
 
+/** Keeps what the page's worker says. As text, as compilers put names of their own into functions, which the page does not have. */
+const listening = `
+  globalThis.reports = [];
+  globalThis.Worker = class extends Worker {
+    constructor(...given) {
+      super(...given);
+      globalThis.engine = this;
+      this.addEventListener('message', ({ data }) => reports.push(data));
+    }
+  };
+`;
+
 async function openPage(context: BrowserContext, url: string): Promise<OpenPage> {
   const page = await context.newPage();
   page.setDefaultTimeout(150_000);
   const said: string[] = [];
   page.on('console', message => said.push(message.text()));
   page.on('pageerror', error => said.push(error.message));
-  await page.addInitScript(() => {
-    const reports: unknown[] = [];
-    Object.assign(globalThis, {
-      reports,
-      Worker: class extends Worker {
-        constructor(...given: ConstructorParameters<typeof Worker>) {
-          super(...given);
-          Object.assign(globalThis, { engine: this });
-          this.addEventListener('message', ({ data }) => reports.push(data));
-        }
-      },
-    });
-  });
+  await page.addInitScript(listening);
   await page.goto(url);
   const reports = (): Promise<Report[]> =>
     page.evaluate(() => (globalThis as unknown as { reports: Report[] }).reports);

@@ -8,7 +8,7 @@ interface Page {
   text(): string;
   /** Ends what the page computes. */
   pause(): void;
-  /** Starts it again. @param backend - undefined where none runs */
+  /** Starts it again, without a run. @param backend - undefined where none runs */
   goOn(backend: BackendName | undefined): void;
 }
 
@@ -100,7 +100,7 @@ function row([head = '', ...cells]: readonly string[]): HTMLTableRowElement {
     ...[head, ...cells].map((textContent, i) =>
       Object.assign(document.createElement('td'), {
         textContent,
-        ...(i === 1 && cells.length === 1 && { colSpan: 4 }),
+        ...(i === 1 && cells.length === 1 && { colSpan: 4, className: 'reason' }),
       }),
     ),
   );

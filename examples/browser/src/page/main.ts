@@ -89,7 +89,7 @@ function fail(message: string): void {
   problem.hidden = false;
   problem.scrollIntoView({ block: 'nearest' });
   if (state === 'loading') {
-    element('backend', HTMLParagraphElement).textContent = 'The model is not there.';
+    element('backend', HTMLParagraphElement).textContent = 'Not started';
     return;
   }
   // A text that could not be written ends no run.
@@ -164,7 +164,7 @@ save.addEventListener('click', () => engine.ask({ kind: 'adapter' }));
 
 function showBackend(backend: BackendName, threads: number): void {
   const onThreads = backend.endsWith('wasm') ? `, ${threads} thread${threads === 1 ? '' : 's'}` : '';
-  element('backend', HTMLParagraphElement).textContent = `Computed by the ${backends[backend]}${onThreads}`;
+  element('backend', HTMLParagraphElement).textContent = `Backend: ${backends[backend]}${onThreads}`;
 }
 
 // The text.
@@ -201,11 +201,14 @@ if (new URLSearchParams(location.search).has('bench')) {
   showBench({
     text: () => text.value,
     // Two models at once would take the memory and the cores from each other.
-    pause: () => engine.end(),
-    goOn(backend) {
+    pause() {
+      engine.end();
       hasRun = isHeld = false;
+      problem.hidden = true;
       become('loading');
-      engine = startEngine(hear, backend);
+    },
+    goOn(backend) {
+      engine = startEngine(hear, backend, chosenThreads());
     },
   });
 }

@@ -1,9 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { ortBackend, useDevice } from '@dropbp/tfjs-backend-ort';
-import type { BackendName } from '../messages.ts';
-
-type Wasm = typeof import('@tensorflow/tfjs-backend-wasm');
-type OwnDevice = 'webgpu' | 'wasm' | 'cpu';
+import { backends, type BackendName } from '../messages.ts';
 
 /** What computes from now on. */
 export interface Chosen {
@@ -15,12 +12,18 @@ export interface Chosen {
 /**
  * Starts the backend that was asked for; without a wish the engine, on a GPU where there is one.
  *
- * @param threads - in WebAssembly. @defaultValue as many as help
+ * @param threads - of the engine in WebAssembly. @defaultValue as many as help
  * @throws Error where it does not run in this browser
  */
 export async function chooseBackend(wish: BackendName | undefined, threads: number = usualThreads()): Promise<Chosen> {
+  if (wish !== undefined && !Object.hasOwn(backends, wish)) {
+    throw new Error(`There is no backend '${wish}'; there are ${Object.keys(backends).join(', ')}.`);
+  }
   const [library, device] = (wish?.split('-') ?? ['ort', undefined]) as [string, string | undefined];
-  if (library === 'tfjs') return { backend: wish!, threads: await startOwn(device as OwnDevice, threads) };
+  if (library === 'tfjs') {
+    await startOwn(device as 'webgpu' | 'wasm' | 'cpu');
+    return { backend: wish!, threads: 1 };
+  }
   useDevice({ ...(device !== undefined && { device }), threads });
   await start('ort');
   // What cannot be had is refused when it is used.
@@ -28,28 +31,22 @@ export async function chooseBackend(wish: BackendName | undefined, threads: numb
   return { backend: `ort-${ortBackend().device.name as 'webgpu' | 'wasm'}`, threads };
 }
 
-/** One of TensorFlow.js's own: loaded only when it is asked for. @returns its threads */
-async function startOwn(name: OwnDevice, threads: number): Promise<number> {
-  if (name === 'wasm') return startOwnWasm(threads);
-  if (name === 'webgpu') await import('@tensorflow/tfjs-backend-webgpu');
+/** One of TensorFlow.js's own: loaded only when it is asked for. */
+async function startOwn(name: 'webgpu' | 'wasm' | 'cpu'): Promise<void> {
+  if (name === 'webgpu') {
+    if (!(await (navigator as Partial<Navigator>).gpu?.requestAdapter())) {
+      throw new Error('WebGPU does not work here: this browser does not have it, or finds no GPU for it.');
+    }
+    await import('@tensorflow/tfjs-backend-webgpu');
+  }
+  if (name === 'wasm') {
+    const wasm = await import('@tensorflow/tfjs-backend-wasm');
+    const { wasmFiles } = await import('./wasmFiles.ts');
+    wasm.setWasmPaths(wasmFiles);
+    // With threads it computes on one all the same (https://github.com/tensorflow/tfjs/issues/8513), and does not survive minifying.
+    tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
+  }
   await start(name);
-  return 1;
-}
-
-/**
- * The build for script tags: its threads are made of its own source text, in which a minifier turns `typeof x !== 'undefined'`, x being a
- * name that only the page has, into what throws there.
- */
-async function startOwnWasm(threads: number): Promise<number> {
-  const { script, files } = await import('./wasmFiles.ts');
-  const global: { tf?: typeof tf & { wasm?: Wasm } } = Object.assign(globalThis, { tf: { ...tf } });
-  await import(/* @vite-ignore */ script);
-  const { wasm } = global.tf!;
-  delete global.tf;
-  wasm!.setWasmPaths(files);
-  wasm!.setThreadsCount(threads);
-  await start('wasm');
-  return wasm!.getThreadsCount();
 }
 
 async function start(name: string): Promise<void> {
