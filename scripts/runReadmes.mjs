@@ -1,12 +1,21 @@
 // Runs the code of every README and of docs/ on the built packages, and checks its types. `node scripts/runReadmes.mjs train` runs
 // only that of packages/train; the root's is called `project`, that of docs/ `docs`. The blocks lie in out/readmes. Links of all pages
-// must lead to a file.
+// must lead to a file, or to a heading of one, and each promise of the root's README to what proves it.
 //
 // ```ts          is a program
 // ```ts <path>   is quoted from that file, and compared with it
 // ```sh          of docs/ is run where its lines begin with `npx dropbp`
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -34,6 +43,7 @@ for (const path of wanted.length === 0 ? markdownFiles() : pages.map(([, path]) 
 for (const name of readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md') && name !== 'README.md'))
   if (!readFileSync(join(root, 'docs/README.md'), 'utf8').includes(`](${name})`))
     fail(`docs/README.md does not list ${name}`);
+for (const promise of unproven('README.md')) fail(`README.md: nothing is linked that proves: ${promise}`);
 for (const [name, path] of pages) {
   for (const block of blocksOf(path)) {
     const steps = stepsOf(name, path, block);
@@ -98,13 +108,36 @@ function markdownFiles() {
     .filter(path => path !== '' && !path.startsWith('.changeset/') && existsSync(join(root, path)));
 }
 
-/** Links and pictures of a page that lead to no file of the repository. */
+/** Links and pictures of a page that lead to no file of the repository, or to no heading of it. */
 function brokenLinks(path) {
   const text = readFileSync(join(root, path), 'utf8').replaceAll(/^```.*?^```$/gms, '');
-  const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target.split('#')[0]);
-  return targets.filter(
-    target => target !== '' && !/^[a-z]+:/.test(target) && !existsSync(join(root, dirname(path), target)),
+  const targets = [...text.matchAll(/\]\(([^)\s]+)\)|(?:src|srcset)="([^"]+)"/g)].map(
+    ([, link, picture]) => link ?? picture,
   );
+  return targets.filter(target => {
+    if (/^[a-z]+:/.test(target)) return false;
+    const [file, heading] = target.split('#');
+    const found = file === '' ? join(root, path) : join(root, dirname(path), file);
+    if (!existsSync(found) || heading === undefined) return !existsSync(found);
+    return !headingsOf(statSync(found).isDirectory() ? join(found, 'README.md') : found).includes(heading);
+  });
+}
+
+/** The headings of a page, as links name them. */
+function headingsOf(file) {
+  return [...readFileSync(file, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+/** Rows of the table of promises that link to nothing. */
+function unproven(path) {
+  const [, table] = /^\| what \| proven by \|\n(.*?)\n\n/ms.exec(readFileSync(join(root, path), 'utf8'));
+  const rows = table.split('\n').slice(1);
+  return rows.filter(row => !/\]\([^)]+\) *[|,]/.test(row)).map(row => row.split('|')[1].trim());
 }
 
 function npx(command, ...args) {
