@@ -28,7 +28,7 @@ it.each(adapters)('a run of %s goes on as one that never stopped, bit for bit', 
   /** The steps, and what is trained in the end. @param until - the step in which the run is killed */
   const run = async (checkpoints?: TrainOptions['checkpoints'], until = Infinity) => {
     const model = createModel(config, { seed: 2 });
-    const tuned = compose(model, adapter(), dropBP({ rate: 0.4, seed: 4 }));
+    const tuned = compose(model, adapter(), dropBP({ rate: 0.4, seed: 4, allocation: 'reference' }));
     const tokens = Int32Array.from({ length: 600 }, (_, i) => (i * 5 + ((i * i) >> 3)) % 24);
     const options = { steps: 12, learningRate: 0.01, schedule: cosine({ warmupSteps: 2 }), accumulation: 2 };
     const steps: TrainStep[] = [];

@@ -36,10 +36,10 @@ describe('the flags of DropBP', () => {
     (await chooseDropBP({ ...(defaults as DropFlagValues), ...flags, seed: 3 }, { branches: [] }))?.options;
 
   it.each<[Partial<DropFlagValues>, object]>([
-    [{}, { rate: 0.5, calibration: { at: 0.1 }, sampling: 'reference', allocation: 'reference', seed: 3 }],
+    [{}, { rate: 0.5, calibration: false, sampling: 'nested', allocation: 'depth', seed: 3 }],
+    [{ allocation: 'reference' }, { rate: 0.5, calibration: { at: 0.1 }, sampling: 'reference', seed: 3 }],
     [{ timeSaved: 0.3 }, { timeSaved: 0.3 }],
     [{ memory: '2GiB', noCalibration: true }, { memory: 2 ** 31, sampling: 'pivotal', calibration: false }],
-    [{ allocation: 'depth' }, { allocation: 'depth', sampling: 'nested', calibration: false }],
     [{ allocation: 'linear', maxRate: 1, minRate: 0.1 }, { allocation: 'linear', maxRate: 1, minRate: 0.1 }],
     [{ rate: 0.7, dropWarmup: 0.1, dropRamp: 0.2, dropFrom: 0.3 }, { rate: 0.7, schedule: { warmup: 0.1, ramp: 0.2, from: 0.3 } }],
     [{ rescale: true, rescaleMax: 8, only: 'mlp', rate: 0.2 }, { rescale: { max: 8 }, only: 'mlp' }],
@@ -52,6 +52,9 @@ describe('the flags of DropBP', () => {
     await expect(optionsOf({ rate: 0.5, memory: '1GiB' })).rejects.toThrow('rate and memory are given');
     await expect(optionsOf({ rescaleMax: 2 })).rejects.toThrow('--rescale-max has no effect without --rescale');
     await expect(optionsOf({ dropFrom: 0.2 })).rejects.toThrow('--drop-from has no effect without --drop-ramp');
+    await expect(optionsOf({ noCalibration: true, calibrateOn: 2 })).rejects.toThrow(
+      '--calibrate-on has no effect with --no-calibration',
+    );
     await expect(optionsOf({ allocation: 'depth', calibrateEvery: 5 })).rejects.toThrow(
       'calibration would have no effect',
     );
@@ -61,7 +64,7 @@ describe('the flags of DropBP', () => {
 
 describe('sensitivities', () => {
   it('are kept with a run, for a later one to use from its first step', { timeout: 30_000 }, async () => {
-    const first = await train('first');
+    const first = await train('first', '--allocation', 'reference');
     expect(first).toMatchObject({ code: 0 });
     expect(first.out).toMatch(
       /\ndrop rate +attention +sensitivity +mlp +sensitivity\n─+\nmodel\.layers\.0 +0\.\d\d +\d\.\de[+-]\d/,

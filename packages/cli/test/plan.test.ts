@@ -45,7 +45,12 @@ describe('dropbp plan', () => {
     expect(none.saved).toBe(0);
     // Every unit of the rate saves the same.
     expect((none.flops - most.flops) / (none.flops - quarter.flops)).toBeCloseTo(3, 9);
-    expect((none.memoryBytes - most.memoryBytes) / (none.memoryBytes - quarter.memoryBytes)).toBeCloseTo(3, 6);
+    // Of memory, from the rate on at which the cut moves by half of what is kept: 1/3.
+    expect(quarter.memoryBytes).toBe(none.memoryBytes);
+    const even = await planned('--no-probe', '--rates', '0,0.25,0.75', '--memory', '1GiB');
+    const saved = even.steps.map(({ memoryBytes }) => none.memoryBytes - memoryBytes);
+    expect(saved[2]! / saved[1]!).toBeCloseTo(3, 6);
+    expect((none.memoryBytes - most.memoryBytes) / saved[2]!).toBeCloseTo((0.75 - 0.125) / 0.75, 6);
     // Linear layers alone are kept in fewer bits: 18,432 of the numbers.
     const kept = { f32: 4, f16: 2, int8: 1, int4: 0.5625 };
     expect(forms.map(({ weights, weightsBytes }) => [weights, weightsBytes])).toEqual(
@@ -71,7 +76,9 @@ describe('dropbp plan', () => {
     expect(impossible.notes).toMatch(
       /no drop rate makes a step of 2 × 16 tokens so small; got "0\.10 GiB"; expected memory to be at least 0\.2\d GiB/,
     );
-    expect((await plan('--time-saved', '0.9')).notes).toMatch(/expected --time-saved to be at most 0\.\d+ for this model/);
+    expect((await plan('--time-saved', '0.9')).notes).toMatch(
+      /expected --time-saved to be at most 0\.\d+ for this model/,
+    );
     expect((await plan('--time', '100')).notes).toContain(
       '--time is longer than the model has positions for; got 100; expected at most 64',
     );

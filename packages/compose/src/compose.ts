@@ -10,7 +10,8 @@ import {
   type BatchShape,
   type Model,
 } from '@dropbp/core';
-import type { DropBP } from '@dropbp/dropbp';
+import type { DropBP, DropSchedule } from '@dropbp/dropbp';
+import { checkParts } from './checkParts.ts';
 import { startDropping, type Drops } from './dropping.ts';
 import { gradientPass, lossPass } from './gradientPass.ts';
 import { manyAdapters } from './many/manyAdapters.ts';
@@ -42,6 +43,7 @@ const MASKS = 1;
  * ```
  */
 export function compose(model: Model, adapter: Adapter, dropBP?: DropBP, options: ComposeOptions = {}): Tuned {
+  checkParts(model, adapter, dropBP);
   checkOptions('compose', 'compose()', options, ['adapterName', 'checkpointing', 'loss']);
   return manyAdapters(model, adapter, options, each => bind(model, each, dropBP, options));
 }
@@ -101,7 +103,7 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
     calibrate: (batch, options = {}) =>
       inTurn(async () => {
         checkOptions('compose', 'calibrate()', options, ['samples', 'peers']);
-        const { samples = samplesOf(dropBP), peers } = options;
+        const { samples = samplesOf(dropping?.schedule), peers } = options;
         checkNumber('compose', 'samples', samples, ranges.count);
         const sensitivities = await meanOverSamples(
           batch,
@@ -116,7 +118,7 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
             }
           },
         );
-        if (calibrates(dropBP)) dropping?.schedule.calibrate(sensitivities);
+        if (calibrates(dropping?.schedule)) dropping!.schedule.calibrate(sensitivities);
         return sensitivities;
       }),
     save: directory => saveTuned(directory, model, adapter, attachment),
@@ -155,12 +157,12 @@ function shapeOf({ inputIds }: Batch): { batch: number; time: number } {
   return { batch, time };
 }
 
-function calibrates(dropBP: DropBP | undefined): boolean {
-  return dropBP !== undefined && dropBP.options.calibration !== false && dropBP.options.rate !== 0;
+function calibrates(schedule: DropSchedule | undefined): boolean {
+  return schedule !== undefined && schedule.options.calibration !== false && schedule.options.rate !== 0;
 }
 
-function samplesOf(dropBP: DropBP | undefined): number {
-  const calibration = dropBP?.options.calibration;
+function samplesOf(schedule: DropSchedule | undefined): number {
+  const calibration = schedule?.options.calibration;
   return (calibration === undefined || calibration === false ? undefined : calibration.samples) ?? 1;
 }
 

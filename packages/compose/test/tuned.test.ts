@@ -240,7 +240,7 @@ describe('calibrate', () => {
         expect(await tuned.calibrate(batch)).not.toEqual(first);
         tf.dispose([blank, alone.inputIds, alone.labels]);
       },
-      dropBP({ rate: 0.5 }),
+      dropBP({ rate: 0.5, allocation: 'reference' }),
     ));
 
   it('disturbs no step: the counter, the draws and the parameters go on', () =>

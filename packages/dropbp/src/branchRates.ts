@@ -57,7 +57,7 @@ export function branchRates(settings: DropBPSettings, branches: readonly DropBra
       const rate = rateOfTakingPart(target, costs);
       const isBound = method === 'depth' || takingPart.length < branches.length;
       if (!(rate < 1) || (isBound && target > largestRate(costs, sensitivities !== undefined))) {
-        throw unreachable(target, largestRate(costs, sensitivities !== undefined));
+        throw unreachable(target, largestRate(costs, sensitivities !== undefined), method);
       }
       const flops = takingPart.map(i => costs[i]!);
       const ownRates = (): number[] => {
@@ -87,11 +87,16 @@ function largestOfReference(flops: readonly number[], minRate: number): number {
   return reachableRate(left, flops) ?? 0;
 }
 
-function unreachable(target: number, largest: number): Error {
+function unreachable(target: number, largest: number, method: DropBPSettings['allocation']): Error {
+  const isDepth = method === 'depth';
   return problem('dropbp', {
-    what: 'the branches that may be dropped do not reach the budget',
+    what: isDepth
+      ? "the branches in front of the last one that is trained, which allocation 'depth' drops, do not reach the budget"
+      : 'the branches that may be dropped do not reach the budget',
     got: target,
     expected: `at most ${Math.floor(largest * 1e4) / 1e4}`,
-    fix: 'lower the budget, raise maxRate, or let branches of both kinds be dropped',
+    fix: isDepth
+      ? "lower the budget, or take allocation: 'reference', which drops branches anywhere"
+      : 'lower the budget, raise maxRate, or let branches of both kinds be dropped',
   });
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { depthRates } from './depthRates.ts';
+import { depthRates, leastDropped } from './depthRates.ts';
 import { dropBP, type DropBPOptions } from './dropBP.ts';
 
 const branches = (flops: readonly number[], trains: (i: number) => boolean = () => true) =>
@@ -15,12 +15,25 @@ const dropsOf = (
 };
 
 describe("allocation 'depth'", () => {
-  it('moves the cut as far as the budget and the last branch allow', () => {
+  it('moves the cut by half of what is kept, where the budget and the last branch allow it', () => {
     const rates = (rate: number) => dropBP({ rate, allocation: 'depth' }).start(branches([1, 1, 1, 1])).rates;
     expect(rates(0.25)).toEqual([0.75, 0.25, 0, 0]);
     expect(rates(0.5)).toEqual([1, 0.75, 0.25, 0]);
     expect(rates(0.75)).toEqual([1, 1, 1, 0]);
-    expect(() => rates(0.8)).toThrow('do not reach the budget; got 0.8; expected at most 0.75');
+    expect(() => rates(0.8)).toThrow(
+      "the branches in front of the last one that is trained, which allocation 'depth' drops, do not reach the budget; got 0.8; expected at most 0.75",
+    );
+    const eight = dropBP({ rate: 0.5 }).start(branches([1, 1, 1, 1, 1, 1, 1, 1]));
+    expect(eight.rates).toEqual([1, 1, 0.875, 0.625, 0.375, 0.125, 0, 0]);
+  });
+
+  it('keeps 1.5 times the mean at most, in every step', () => {
+    for (const rate of [0.2, 0.4, 0.6, 0.85]) {
+      const { drops } = dropsOf({ rate }, branches(Array.from({ length: 60 }, () => 1)), 300);
+      const least = Math.min(...drops.map(dropped => dropped.filter(Boolean).length / 60));
+      expect(least).toBeGreaterThanOrEqual(leastDropped(rate) - 1 / 60);
+      expect(least).toBeLessThan(leastDropped(rate) + 0.05);
+    }
   });
 
   it('meets every budget exactly, by rates that fall with depth', () => {
@@ -65,6 +78,17 @@ describe("allocation 'depth'", () => {
       dropsOf({ rate: 0.5, allocation: 'depth', seed }, branches([1, 1, 1, 1, 1, 1]), 20).drops;
     expect(of(1)).toEqual(of(1));
     expect(of(1)).not.toEqual(of(2));
+  });
+
+  it('is left, where nothing else was asked for, if it does not come to the rate', () => {
+    const low = branches([1, 1, 1, 1, 1, 1], i => i < 2);
+    expect(dropBP({ rate: 0.1 }).start(low).options.allocation).toBe('depth');
+    for (const options of [{ rate: 0.5 }, { rate: 0.1, schedule: { ramp: 0.5, from: 0.4 } }]) {
+      const schedule = dropBP(options).start(low);
+      expect(schedule.options).toEqual(dropBP({ ...options, allocation: 'reference' }).options);
+      expect(schedule.calibrationStep(100)).toBe(10);
+    }
+    expect(() => dropBP({ rate: 0.5, sampling: 'nested' }).start(low)).toThrow('do not reach the budget');
   });
 
   it('needs no sensitivities', () => {

@@ -9,15 +9,21 @@ export interface DepthInput {
 }
 
 /**
+ * How far the cut moves, as a share of what is kept on average: no step keeps more than 1.5 times the mean, nor less than half of
+ * it, which bounds memory and time. A cut that moved as far as it can lost a little more (bench/results).
+ */
+const SPREAD = 0.5;
+
+/**
  * Rates that fall from the first branch to the last, for draws that are nested: a step then drops all branches in front of a
- * cut and keeps all behind it. The cut lies anywhere between two depths with the same probability, as far apart as the
- * budget, which is met exactly, and `most` allow.
+ * cut and keeps all behind it. The cut lies anywhere between two depths with the same probability. The budget is met exactly.
  *
  * No branch that is dropped lies behind one that is kept. So what reaches a kept branch is its exact gradient, where other
  * draws leave out what came through dropped branches; and in front of the cut nothing at all runs backward.
  */
 export function depthRates({ flops, budget, most }: DepthInput): number[] {
-  const latest = Math.min(2 * budget, most);
+  const all = flops.reduce((sum, own) => sum + own, 0);
+  const latest = Math.min(2 * budget, most, budget + SPREAD * (all - budget));
   const earliest = 2 * budget - latest;
   /** Mean FLOPs in front of the cut, of the first `depth`: the integral of the chance that the cut lies behind. */
   const droppedUpTo = (depth: number): number => {
@@ -32,4 +38,13 @@ export function depthRates({ flops, budget, most }: DepthInput): number[] {
     const rate = own === 0 ? 0 : (droppedUpTo(depth) - before) / own;
     return Math.min(1, Math.max(0, rate));
   });
+}
+
+/**
+ * The share that every draw of `allocation: 'depth'` drops at least, at a rate: what a step's memory follows from.
+ *
+ * @param rate - in [0, 1]
+ */
+export function leastDropped(rate: number): number {
+  return Math.max(0, rate - SPREAD * (1 - rate));
 }

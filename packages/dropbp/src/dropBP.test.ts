@@ -3,20 +3,36 @@ import { dropBP, type DropBPOptions } from './dropBP.ts';
 
 const branches = [{ flops: 704 }, { flops: 576 }, { flops: 704 }, { flops: 576 }];
 const sensitivities = [4, 1, 2, 8];
+const reference = { allocation: 'reference' } as const;
 
 describe('dropBP', () => {
   it('fills in the defaults and freezes them', () => {
     const { options } = dropBP({ rate: 0.5 });
-    expect(options).toEqual({
-      rate: 0.5,
-      minRate: 0,
+    const byDepth = { rate: 0.5, minRate: 0, calibration: false, sampling: 'nested', allocation: 'depth', seed: 526 };
+    expect(options).toEqual(byDepth);
+    const { options: theirs } = dropBP({ rate: 0.5, allocation: 'reference' });
+    expect(theirs).toEqual({
+      ...byDepth,
       calibration: { at: 0.1 },
       sampling: 'reference',
       allocation: 'reference',
-      seed: 526,
     });
-    expect(Object.isFrozen(options) && Object.isFrozen(options.calibration)).toBe(true);
+    expect([options, theirs, theirs.calibration].every(Object.isFrozen)).toBe(true);
     expect(dropBP({ rate: 0.5, allocation: 'minimax' }).options.maxRate).toBe(0.9);
+  });
+
+  it.each<[DropBPOptions, string]>([
+    [{ rate: 0.5, schedule: { warmup: 0.1 }, only: 'mlp', rescale: true, seed: 3 }, 'depth'],
+    [{ rate: 0.5, sampling: 'nested' }, 'depth'],
+    [{ timeSaved: 0.2 }, 'depth'],
+    [{ rate: 0.5, sampling: 'pivotal' }, 'reference'],
+    [{ rate: 0.5, minRate: 0.1 }, 'reference'],
+    [{ rate: 0.5, calibration: {} }, 'reference'],
+    [{ rate: 0.5, calibration: false }, 'reference'],
+    [{ rate: 0.5, sensitivities }, 'reference'],
+    [{ memory: '1GiB' }, 'reference'],
+  ])('allocates for %j by %s', (options, allocation) => {
+    expect(dropBP(options).options.allocation).toBe(allocation);
   });
 
   it.each([
@@ -73,7 +89,9 @@ describe('dropBP', () => {
   it('refuses branches that it cannot start on, before the run has cost anything', () => {
     expect(() => dropBP({ rate: 0.5 }).start([])).toThrow('there is no branch to drop');
     expect(() => dropBP({ rate: 0.5 }).start([{ flops: NaN }])).toThrow('the FLOPs of branches[0] is not usable');
-    expect(() => dropBP({ rate: 0.95 }).start(branches)).toThrow('got 0.95; expected rate to be at most 0.8999');
+    expect(() => dropBP({ rate: 0.95, ...reference }).start(branches)).toThrow(
+      'got 0.95; expected rate to be at most 0.8999',
+    );
     expect(() => dropBP({ rate: 0.95, allocation: 'minimax' }).start(branches)).toThrow('rate to be at most 0.9;');
     expect(dropBP({ rate: 0.95, calibration: false }).start(branches).rates).toEqual([0.95, 0.95, 0.95, 0.95]);
   });
@@ -116,7 +134,8 @@ describe('budgets', () => {
     const largest = (options: Partial<DropBPOptions>): number => dropBP({ rate: 0.1, ...options }).start(branches).largestRate(); // prettier-ignore
     expect(largest({ calibration: false })).toBe(1);
     expect(largest({ allocation: 'minimax', maxRate: 0.8 })).toBeCloseTo(0.8, 12);
-    expect(largest({})).toBeCloseTo(0.9, 3);
+    expect(largest(reference)).toBeCloseTo(0.9, 3);
+    expect(largest({})).toBeCloseTo(1 - 576 / 2560, 12);
   });
 });
 
@@ -140,7 +159,7 @@ describe('branches that take part', () => {
 
   it('are those that lead to something trainable; others cost nothing', () => {
     const upper = branches.map((branch, i) => ({ ...branch, leads: i >= 2 }));
-    const schedule = dropBP({ rate: 0.5 }).start(upper);
+    const schedule = dropBP({ rate: 0.5, ...reference }).start(upper);
     expect(schedule.rates).toEqual([0, 0, 0.5, 0.5]);
     schedule.calibrate([0, 0, 1, 1]);
     expect(schedule.rates.slice(0, 2)).toEqual([0, 0]);
@@ -193,7 +212,7 @@ describe('a drop schedule', () => {
     const run = dropBP({ rate: 0.5, calibration: { at: 0.1, every: 30 } }).start(branches);
     const steps = Array.from({ length: 100 }, (_, i) => i).filter(step => run.isCalibrationStep(step, 100));
     expect(steps).toEqual([10, 40, 70]);
-    const once = dropBP({ rate: 0.5 }).start(branches);
+    const once = dropBP({ rate: 0.5, ...reference }).start(branches);
     expect([9, 10, 11].map(step => once.isCalibrationStep(step, 100))).toEqual([false, true, false]);
     const never = dropBP({ rate: 0.5, calibration: false }).start(branches);
     expect(never.isCalibrationStep(10, 100)).toBe(false);
@@ -203,7 +222,7 @@ describe('a drop schedule', () => {
     const policy = dropBP({ rate: 0.5, sensitivities });
     expect(policy.options.calibration).toBe(false);
     const schedule = policy.start(branches);
-    const other = dropBP({ rate: 0.5 }).start(branches);
+    const other = dropBP({ rate: 0.5, ...reference }).start(branches);
     other.calibrate(sensitivities);
     expect(schedule.rates).toEqual(other.rates);
     expect(schedule.sensitivities).toEqual(sensitivities);
@@ -215,7 +234,7 @@ describe('a drop schedule', () => {
   });
 
   it('is uniform until it is calibrated', () => {
-    const schedule = dropBP({ rate: 0.5 }).start(branches);
+    const schedule = dropBP({ rate: 0.5, ...reference }).start(branches);
     expect(schedule.rates).toEqual([0.5, 0.5, 0.5, 0.5]);
     expect(schedule.sensitivities).toBeUndefined();
     schedule.calibrate(sensitivities);
@@ -225,7 +244,7 @@ describe('a drop schedule', () => {
 
   it('calibrates at a tenth of the steps, and never in the first', () => {
     const at = (totalSteps: number, options: Partial<DropBPOptions> = {}) =>
-      dropBP({ rate: 0.5, ...options })
+      dropBP({ rate: 0.5, ...reference, ...options })
         .start(branches)
         .calibrationStep(totalSteps);
     expect([25_000, 10, 19, 9, 1, 0].map(total => at(total))).toEqual([2500, 1, 1, undefined, undefined, undefined]);
@@ -243,14 +262,17 @@ describe('a drop schedule', () => {
     const idle = 'there are no rates to allocate: calibration is off or rate is 0';
     expect(() => calibrate({ rate: 0.5, calibration: false })).toThrow(idle);
     expect(() => calibrate({ rate: 0 })).toThrow(idle);
-    expect(() => calibrate({ rate: 0.5 }, [1, 2])).toThrow(
+    expect(() => calibrate({ rate: 0.5 })).toThrow(idle);
+    expect(() => calibrate({ rate: 0.5, ...reference }, [1, 2])).toThrow(
       'sensitivities and flops describe different branches; got 2',
     );
-    expect(() => calibrate({ rate: 0.5 }, [1, 2, NaN, 1])).toThrow('sensitivities[2] is not usable; got NaN');
+    expect(() => calibrate({ rate: 0.5, ...reference }, [1, 2, NaN, 1])).toThrow(
+      'sensitivities[2] is not usable; got NaN',
+    );
   });
 
   it('is as it was when its sensitivities are refused', () => {
-    const schedule = dropBP({ rate: 0.5 }).start(branches);
+    const schedule = dropBP({ rate: 0.5, ...reference }).start(branches);
     schedule.calibrate(sensitivities);
     const before = schedule.state;
     expect(() => schedule.calibrate([1, 2, 3, -4])).toThrow('sensitivities[3] is not usable; got -4');

@@ -1,9 +1,10 @@
 import type { AllocationMethod } from './allocateRates.ts';
+import { branchRates } from './branchRates.ts';
 import type { Budget } from './budget.ts';
 import type { Calibration, CalibrationSettings } from './calibration.ts';
 import type { SamplingMethod } from './drawDropped.ts';
 import { startSchedule, type DropBranch, type DropSchedule } from './dropSchedule.ts';
-import type { RateSchedule } from './rateSchedule.ts';
+import { highestRate, type RateSchedule } from './rateSchedule.ts';
 import type { Rescale } from './rescale.ts';
 import { settle } from './settle.ts';
 
@@ -32,15 +33,17 @@ export interface DropBPOptions {
   readonly schedule?: RateSchedule;
   /** Branches of this kind alone are dropped; the budget still counts all. @defaultValue both kinds */
   readonly only?: 'attention' | 'mlp';
-  /** When sensitivities are measured; `false` = never. @defaultValue `{ at: 0.1 }`; `false` where `sensitivities` are given, or none are needed */
+  /** When sensitivities are measured; `false` = never. @defaultValue `{ at: 0.1 }`; `false` where `sensitivities` are given, and with `allocation: 'depth'`, which needs none */
   readonly calibration?: Calibration | false;
   /** Those of an earlier run, one for each branch: rates are allocated from the first step on. @defaultValue none: every branch has the same rate until calibration */
   readonly sensitivities?: readonly number[];
-  /** How a step's branches are drawn. @defaultValue 'reference'; 'nested' with `allocation: 'depth'`; 'pivotal' with `memory`, which knows no other */
+  /** How a step's branches are drawn. @defaultValue 'nested' with `allocation: 'depth'`; 'pivotal' with `memory`, which knows no other; else 'reference' */
   readonly sampling?: SamplingMethod;
   /**
-   * How rates follow from sensitivities; or `'depth'`, which needs none: they fall from the first branch to the last, and a step
-   * drops the lowest branches up to a cut. @defaultValue 'reference'
+   * `'depth'`: rates fall from the first branch to the last, and a step drops the lowest branches up to a cut. All others follow
+   * from sensitivities, `'reference'` as the authors have it. @defaultValue 'depth', which loses least; 'reference' with `memory`,
+   * `minRate`, `maxRate`, `calibration`, `sensitivities` or another `sampling` than 'nested', for which 'depth' has no use, and where
+   * the branches in front of the last one that is trained do not come to the rate
    */
   readonly allocation?: AllocationMethod | 'depth';
   /**
@@ -78,7 +81,7 @@ export interface DropBPSettings extends Budget {
 
 /** A policy: how much to drop and how to choose. It knows no model yet and holds no state, so runs can share it. */
 export interface DropBP {
-  /** The options, defaults filled in. */
+  /** The options, defaults filled in. The branches may decide for another default allocation: see `DropSchedule.options`. */
   readonly options: DropBPSettings;
   /**
    * Begins a run on the branches of a model, in branch order.
@@ -103,5 +106,20 @@ export interface DropBP {
  */
 export function dropBP(options: DropBPOptions): DropBP {
   const settings = settle(options);
-  return { options: settings, start: branches => startSchedule(settings, branches) };
+  return {
+    options: settings,
+    start(branches) {
+      const isOfChoice = options.allocation !== undefined || options.sampling !== undefined;
+      if (isOfChoice || !isOutOfReach(settings, branches)) return startSchedule(settings, branches);
+      return startSchedule(settle({ ...options, allocation: 'reference' }), branches);
+    },
+  };
+}
+
+/** Whether dropping from below does not come to the rate: few layers, or what is trained lies low. */
+function isOutOfReach(settings: DropBPSettings, branches: readonly DropBranch[]): boolean {
+  const { rate, allocation, schedule } = settings;
+  if (allocation !== 'depth' || rate === undefined) return false;
+  const flops = branches.map(branch => branch.flops);
+  return highestRate(rate, schedule) > branchRates(settings, branches).largestRate(flops, false);
 }

@@ -5,7 +5,7 @@ import { amount, checkNumbers, checkSameLength } from './checkNumbers.ts';
 import { drawDropped } from './drawDropped.ts';
 import type { DropBPSettings } from './dropBP.ts';
 import { evenUniform } from './nestedDraw.ts';
-import { rateAt } from './rateSchedule.ts';
+import { highestRate, rateAt } from './rateSchedule.ts';
 import { gradientScale } from './rescale.ts';
 import { readState, type DropScheduleState } from './scheduleState.ts';
 
@@ -34,6 +34,8 @@ export interface DrawTerms {
 
 /** The drops of one run: rates per branch, and each step's draw. */
 export interface DropSchedule {
+  /** What it follows. */
+  readonly options: DropBPSettings;
   /** Rate of each branch, as the last draw had it; before the first one, as one with `rate` would. */
   readonly rates: readonly number[];
   /** What `calibrate` was last given, or the options. */
@@ -93,8 +95,7 @@ export function startSchedule(settings: DropBPSettings, branches: readonly DropB
   const calibrates = calibration !== false && rate !== 0;
   // A budget out of reach shows now, not when a tenth of the run is done.
   if (rate !== undefined) {
-    const highest = Math.max(rate, schedule === undefined || schedule.ramp === 0 ? 0 : schedule.from);
-    allocation.rates(highest, flops, calibrates ? flops.map(() => 1) : sensitivities);
+    allocation.rates(highestRate(rate, schedule), flops, calibrates ? flops.map(() => 1) : sensitivities);
   }
   let rates: readonly number[] = allocation.rates(rate ?? 0, flops, sensitivities);
   let totalSteps: number | undefined;
@@ -133,6 +134,7 @@ export function startSchedule(settings: DropBPSettings, branches: readonly DropB
     return calibration === false || rate === 0 ? undefined : firstCalibration(calibration, total);
   };
   return {
+    options: settings,
     get rates() {
       return rates;
     },

@@ -1,4 +1,5 @@
 export { allocateRates, type AllocateRatesOptions, type AllocationMethod } from './allocateRates.ts';
+export { leastDropped } from './depthRates.ts';
 export { drawDropped, type DrawDroppedOptions, type SamplingMethod } from './drawDropped.ts';
 export { dropBP, type DropBP, type DropBPOptions, type DropBPSettings } from './dropBP.ts';
 export type { Budget } from './budget.ts';

@@ -46,3 +46,8 @@ export function rateAt(rate: number, { warmup, ramp, from }: Required<RateSchedu
   if (progress < warmup + ramp) return from + ((rate - from) * (progress - warmup)) / ramp;
   return rate;
 }
+
+/** The highest rate that a run comes to. */
+export function highestRate(rate: number, schedule: Required<RateSchedule> | undefined): number {
+  return schedule === undefined || schedule.ramp === 0 ? rate : Math.max(rate, schedule.from);
+}

@@ -20,7 +20,7 @@ const known = [
 export function settle(options: DropBPOptions): DropBPSettings {
   checkOptions('dropbp', 'dropBP()', options, known);
   const budget = settleBudget(options);
-  const { minRate = 0, only, sensitivities, allocation = 'reference', seed = 526 } = options;
+  const { minRate = 0, only, sensitivities, allocation = usualAllocation(options), seed = 526 } = options;
   checkNumber('dropbp', 'minRate', minRate, within(0, Math.min(budget.rate ?? 1, 0.9)));
   checkChoice('allocation', allocation, [...allocationMethods, 'depth'] as const);
   if (allocation === 'depth') refuseWithDepth(options);
@@ -52,6 +52,19 @@ export function settle(options: DropBPOptions): DropBPSettings {
     ...(rescale !== undefined && { rescale }),
     seed,
   });
+}
+
+/** What loses least, unless something is asked for that it has no use for. */
+function usualAllocation({
+  memory,
+  minRate,
+  maxRate,
+  calibration,
+  sensitivities,
+  sampling,
+}: DropBPOptions): Allocation {
+  const isOfOthers = [memory, minRate, maxRate, calibration, sensitivities].some(given => given !== undefined);
+  return isOfOthers || (sampling !== undefined && sampling !== 'nested') ? 'reference' : 'depth';
 }
 
 function settleSampling(
@@ -99,11 +112,11 @@ function refuseWithDepth({ minRate = 0, maxRate, calibration = false, sensitivit
   });
 }
 
-function refuseIdle({ minRate = 0, maxRate, allocation = 'reference' }: DropBPOptions): void {
+function refuseIdle({ minRate = 0, maxRate, allocation }: DropBPOptions): void {
   const idle = [
     ...(minRate > 0 ? ['minRate'] : []),
     ...(maxRate !== undefined ? ['maxRate'] : []),
-    ...(allocation !== 'reference' ? ['allocation'] : []),
+    ...(allocation !== undefined && allocation !== 'reference' ? ['allocation'] : []),
   ];
   if (idle.length === 0) return;
   throw problem('dropbp', {

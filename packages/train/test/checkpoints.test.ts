@@ -51,7 +51,7 @@ const dropped = { targetModules: ['q', 'v'], rank: 2, alpha: 4, dropout: 0.2 };
 
 /** Everything in it that a checkpoint has to keep: moments, draws, rates, dropout masks, schedule, best loss. */
 function startRun(options: Partial<TrainOptions> = {}, batches: Iterable<Batch> | ResumableBatches = oneRowBatches()) {
-  const tuned = toyTuned(model, dropBP({ rate: 0.5, seed: 3 }), lora(dropped));
+  const tuned = toyTuned(model, dropBP({ rate: 0.5, seed: 3, allocation: 'reference' }), lora(dropped));
   const optimizer = options.optimizer ?? adamW({ learningRate: 0.02, weightDecay: 0.1 });
   const run = train(tuned, batches, {
     ...{ steps, optimizer, accumulation: 2, seed: 5, schedule: cosine({ warmupSteps: 3 }) },
@@ -332,8 +332,8 @@ describe('a run that cannot go on', () => {
     );
     const same = { ...resumed, accumulation: 2, seed: 5 };
     expect(await failure(same, toyTuned(model))).toContain('was made with DropBP; go on as it began');
-    const drop = dropBP({ rate: 0.5, seed: 3 });
-    expect(await failure(same, toyTuned(model, dropBP({ rate: 0.4 })))).toContain(
+    const drop = dropBP({ rate: 0.5, seed: 3, allocation: 'reference' });
+    expect(await failure(same, toyTuned(model, dropBP({ rate: 0.4, allocation: 'reference' })))).toContain(
       'the checkpoint was made with another rate',
     );
     const other = lora({ rank: 4, targetModules: ['q', 'v'] });

@@ -1,6 +1,6 @@
 import { bytesPerNumber, compose, planStep, solveBudget, type Tuned } from '@dropbp/compose';
 import { prepared, weightForm, type BatchShape } from '@dropbp/core';
-import { dropBP, type DropBP } from '@dropbp/dropbp';
+import { dropBP, leastDropped, type DropBP } from '@dropbp/dropbp';
 import { loadModel, type WeightsForm } from '@dropbp/models';
 import { checkFolder } from '../files/kindOfPath.ts';
 import { command } from '../flags/command.ts';
@@ -9,6 +9,7 @@ import { checkTime } from '../run/checkTime.ts';
 import { countParameters } from '../run/countParameters.ts';
 import { weightsForms } from '../run/openModel.ts';
 import { roomOf } from '../run/openSubject.ts';
+import { trainFlags } from '../run/trainFlags.ts';
 import { startBackend } from '../run/startBackend.ts';
 import { formatBytes, formatLarge, formatSeconds, formatShare } from '../terminal/formatNumber.ts';
 import { statusLine } from '../terminal/statusLine.ts';
@@ -46,6 +47,7 @@ export const planCommand = command({
   summary: 'Shows what a training step would cost at each drop rate: FLOPs, time and memory. Trains nothing.',
   flags: planFlags,
   sections: planSections,
+  speaksOf: trainFlags,
   examples: [
     'dropbp plan --model HuggingFaceTB/SmolLM2-135M --batch 1 --time 2048',
     'dropbp plan --model models/austen-base --batch 8 --time 128 --memory 1GiB --json',
@@ -55,7 +57,7 @@ export const planCommand = command({
     const status = statusLine(terminal);
     const method = { ...flags, promptTuningInit: undefined, promptTuningInitText: undefined };
     checkMethodFlags(method);
-    await checkFolder(flags.model, 'model');
+    await checkFolder(flags.model, 'base');
     const model = await loadModel(flags.model, {
       weights: flags.weights,
       onTensor: (done, total) => status.show(`Loading ${flags.model}`, `${done} of ${total} tensors`),
@@ -73,6 +75,9 @@ export const planCommand = command({
       const solved = policy && solveBudget(policy.options, step, largest).rate;
       status.clear();
       const rates = [...new Set([...flags.rates, ...(solved === undefined ? [] : [solved])])].sort((a, b) => a - b);
+      // The draws of a budget of memory are even.
+      const least = (rate: number): number => (flags.memory === undefined ? leastDropped(rate) : rate);
+      const steps = rates.map(rate => forecastStep(step, rate, least(rate), speed));
       const plan: Plan = {
         model: model.source,
         parameters: countParameters(model),
@@ -81,10 +86,10 @@ export const planCommand = command({
         backend,
         ...(speed && { flopsPerSecond: speed }),
         ...(solved !== undefined && { solved }),
-        steps: rates.map(rate => forecastStep(step, rate, speed)),
+        steps,
         forms: forecastForms(
           tuned,
-          rates.map(rate => step.memory(rate)),
+          steps.map(({ memoryBytes }) => memoryBytes),
         ),
       };
       terminal.out(flags.json ? `${JSON.stringify(plan, undefined, 2)}\n` : show(plan, terminal.outHasColor));
@@ -132,7 +137,7 @@ function show(plan: Plan, hasColor: boolean): string {
   const speed = isTimed
     ? `\nTimes at ${gigas(flopsPerSecond.forward)} GFLOPS forward and ${gigas(flopsPerSecond.backward)} backward, as probed here, without the optimiser's update`
     : '';
-  return `${about}\n\n${lines}${speed}\nMemory is an estimate of the process's\n${showForms(plan, hasColor)}`;
+  return `${about}\n\n${lines}${speed}\nMemory is an estimate of the process's in its largest step\n${showForms(plan, hasColor)}`;
 }
 
 /** Memory with other forms of the weights; nothing where there is no choice. */

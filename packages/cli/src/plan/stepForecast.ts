@@ -9,13 +9,17 @@ export interface StepForecast {
   readonly seconds?: number;
   /** Share of a step without drops that is saved: of its time where a speed is known, of its FLOPs otherwise. */
   readonly saved: number;
+  /** Of the largest step. */
   readonly memoryBytes: number;
 }
 
-/** @param rate - share of the branches' backward FLOPs that is dropped */
-export function forecastStep(plan: StepPlan, rate: number, speed: Speed | undefined): StepForecast {
+/**
+ * @param rate - share of the branches' backward FLOPs that is dropped
+ * @param least - the share that no step drops less of
+ */
+export function forecastStep(plan: StepPlan, rate: number, least: number, speed: Speed | undefined): StepForecast {
   const flops = plan.flops(rate);
-  const memoryBytes = plan.memory(rate);
+  const memoryBytes = plan.memory(least);
   if (speed === undefined) return { rate, flops, saved: 1 - flops / plan.flops(0), memoryBytes };
   const secondsAt = (at: number): number =>
     plan.forwardFlops / speed.forward + (plan.flops(at) - plan.forwardFlops) / speed.backward;

@@ -22,7 +22,7 @@ export async function chooseDropBP(flags: Flags, model: Pick<Model, 'branches'>)
     seed,
     ...(minRate > 0 && { minRate }),
     ...(maxRate !== undefined && { maxRate }),
-    ...(allocation !== 'reference' && { allocation }),
+    ...(allocation !== undefined && { allocation }),
     ...(sampling !== undefined && { sampling }),
     ...(only !== undefined && { only }),
     ...(rescale && { rescale: rescaleMax === undefined ? true : { max: rescaleMax } }),
@@ -62,21 +62,22 @@ function scheduleOf({ dropWarmup, dropRamp, dropFrom }: Flags): Pick<DropBPOptio
   return { schedule: { warmup: dropWarmup, ramp: dropRamp, ...(dropFrom !== undefined && { from: dropFrom }) } };
 }
 
-function calibrationOf(flags: Flags): Pick<DropBPOptions, 'calibration'> {
-  const { noCalibration, calibrateAt, calibrateEvery, calibrateOn, sensitivities, allocation } = flags;
-  if (noCalibration && calibrateEvery !== undefined) {
-    throw problem('cli', { what: '--calibrate-every has no effect with --no-calibration' });
-  }
-  if (noCalibration) return { calibration: false };
-  // Those of an earlier run are not measured again, and what needs none measures none, unless that is asked for.
-  if ((sensitivities !== undefined || allocation === 'depth') && calibrateEvery === undefined) return {};
-  return {
-    calibration: {
-      at: calibrateAt,
-      ...(calibrateEvery !== undefined && { every: calibrateEvery }),
-      ...(calibrateOn > 1 && { samples: calibrateOn }),
-    },
+function calibrationOf({
+  noCalibration,
+  calibrateAt: at,
+  calibrateEvery: every,
+  calibrateOn: samples,
+}: Flags): Pick<DropBPOptions, 'calibration'> {
+  const given = {
+    ...(at !== undefined && { at }),
+    ...(every !== undefined && { every }),
+    ...(samples !== undefined && { samples }),
   };
+  const isGiven = Object.keys(given).length > 0;
+  if (!noCalibration) return isGiven ? { calibration: given } : {};
+  if (!isGiven) return { calibration: false };
+  const flag = at !== undefined ? 'calibrateAt' : every !== undefined ? 'calibrateEvery' : 'calibrateOn';
+  throw problem('cli', { what: `${flagName(flag)} has no effect with --no-calibration` });
 }
 
 async function sensitivitiesOf(run: string, { branches }: Pick<Model, 'branches'>): Promise<number[]> {

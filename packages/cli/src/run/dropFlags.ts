@@ -1,6 +1,5 @@
 import {
   atLeastOne,
-  choice,
   number,
   optionalChoice,
   positiveInteger,
@@ -24,15 +23,15 @@ export const dropFlags = {
   memory: { ...text('<size>', "what a step may use, in place of --rate: '4GiB'"), defaultText: 'not aimed at' },
   minRate: number(share, 'no branch is dropped less often than this', 0),
   maxRate: { ...number(share, 'no branch is dropped more often than this, with --allocation'), defaultText: '0.9' },
-  allocation: choice(
-    ['reference', 'minimax', 'quadratic', 'linear', 'depth'],
-    "how rates follow from sensitivities; 'reference' is the authors' way; 'depth' needs none and drops from below",
-    'reference',
+  allocation: optionalChoice(
+    ['depth', 'reference', 'minimax', 'quadratic', 'linear'],
+    "'depth' drops from below; rates of the others follow from sensitivities, with 'reference' as the authors have it",
+    'depth; reference with --memory, with what depth has no use for, or where it does not come to --rate',
   ),
   sampling: optionalChoice(
     ['reference', 'bernoulli', 'pivotal', 'nested'],
     "how a step's branches are drawn",
-    'reference; nested with --allocation depth; pivotal with --memory',
+    'nested with --allocation depth; pivotal with --memory; else reference',
   ),
   only: optionalChoice(['attention', 'mlp'], 'drop branches of this kind alone', 'both'),
   rescale: toggle('scale the gradients of kept branches up'),
@@ -41,12 +40,15 @@ export const dropFlags = {
   dropRamp: number(share, 'share of the steps after it in which the rate rises', 0),
   dropFrom: { ...number(share, 'the rate at which it begins to'), defaultText: '0' },
   noCalibration: toggle('drop all branches equally often, without measuring their sensitivities'),
-  calibrateAt: number(share, 'share of the steps after which sensitivities are measured', 0.1),
+  calibrateAt: {
+    ...number(share, 'share of the steps after which sensitivities are measured'),
+    defaultText: '0.1; none are measured with --allocation depth',
+  },
   calibrateEvery: {
     ...number(positiveInteger, 'batches from one measuring to the next'),
     defaultText: 'measured once',
   },
-  calibrateOn: number(positiveInteger, 'sequences that are measured on', 1),
+  calibrateOn: { ...number(positiveInteger, 'sequences that are measured on'), defaultText: '1' },
   sensitivities: {
     ...text('<run folder>', 'takes those that an earlier run measured, in place of measuring'),
     defaultText: 'measured',

@@ -1,6 +1,7 @@
-import { planStep } from '@dropbp/compose';
+import { planStep, type StepPlan, type Tuned } from '@dropbp/compose';
 import { evaluateLoss } from '@dropbp/train';
 import type { ExamplePart } from '@dropbp/data';
+import { leastDropped } from '@dropbp/dropbp';
 import { fieldLines } from '../inspect/fieldLines.ts';
 import { probeSpeed } from '../plan/probeSpeed.ts';
 import { forecastStep } from '../plan/stepForecast.ts';
@@ -52,6 +53,13 @@ export interface DryRun {
   readonly examples: readonly (readonly ExamplePart[])[];
 }
 
+/** The share of the branches' backward FLOPs that the rates of the branches come to. */
+function plannedRate({ dropSchedule }: Pick<Tuned, 'dropSchedule'>, { branchBackwardFlops }: StepPlan): number {
+  const all = branchBackwardFlops.reduce((sum, flops) => sum + flops, 0);
+  const dropped = branchBackwardFlops.reduce((sum, flops, i) => sum + flops * (dropSchedule?.rates[i] ?? 0), 0);
+  return all === 0 ? 0 : dropped / all;
+}
+
 /** Finds out what a run would cost and what the model would see, without a step. */
 export async function dryRun({ settings, tuned, dataset, data }: PreparedRun): Promise<DryRun> {
   const { steps, batch, accumulation, evaluateEvery } = settings;
@@ -61,9 +69,10 @@ export async function dryRun({ settings, tuned, dataset, data }: PreparedRun): P
   const meanTime = Math.max(2, Math.round(filled / Math.max(1, counted.batches) / batch));
   const shape = { batch, time: meanTime };
   const plan = planStep(tuned, shape);
-  const rates = tuned.dropSchedule?.rates ?? [0];
-  const dropRate = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
-  const forecast = forecastStep(plan, dropRate, await probeSpeed(tuned, shape));
+  const dropRate = plannedRate(tuned, plan);
+  const isByDepth = tuned.dropSchedule?.options.allocation === 'depth';
+  const least = isByDepth ? leastDropped(dropRate) : dropRate;
+  const forecast = forecastStep(plan, dropRate, least, await probeSpeed(tuned, shape));
   const secondsPerStep = forecast.seconds! * accumulation;
   const batches = steps * accumulation;
   const evaluations = data.heldOut === undefined ? 0 : 1 + Math.ceil(steps / evaluateEvery);

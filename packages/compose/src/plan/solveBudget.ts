@@ -35,7 +35,7 @@ function forTime(timeSaved: number, plan: StepPlan, largest: number): SolvedBudg
     what: 'no drop rate saves so much of a step',
     got: timeSaved,
     expected: `timeSaved to be at most ${floor((largest * droppable) / all)} for this model and adapter`,
-    fix: "raise maxRate (with an allocation other than 'reference'), or train fewer layers",
+    fix: 'save less, train fewer layers, or raise maxRate where the allocation has one',
   });
 }
 

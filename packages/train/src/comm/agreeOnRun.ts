@@ -47,7 +47,7 @@ async function factsOf({ model, adapter, parameters, dropSchedule }: Tuned, plan
     'the optimizer': (await optimizer.state()).values.optimizer,
     'the adapter': adapter.name,
     'what is trained': hashText(JSON.stringify([...parameters].map(([name, { shape }]) => [name, shape]))),
-    DropBP: dropSchedule?.state.options,
+    DropBP: dropSchedule?.options,
     'the model': [model.architecture, model.branches.length, model.vocabSize, await hashOfModel(model.parameters)],
     'the backend': tf.getBackend(),
   };
