@@ -151,6 +151,21 @@ describe('the page', () => {
     await open.close();
   });
 
+  it('refuses a backend that there is not, and says which there are', async () => {
+    const open = await site.open('?backend=ort-gpu');
+    await open.page.waitForSelector('#problem:not([hidden])');
+    expect(await open.page.textContent('#problem')).toMatch(/^There is no backend 'ort-gpu'; there are ort-wasm, /);
+    expect(await open.page.textContent('#backend')).toBe('Not started');
+    await open.close();
+  });
+
+  it("computes on TensorFlow.js's own WebAssembly where the address asks for it", async () => {
+    const open = await site.open('?backend=tfjs-wasm');
+    await open.ready('Train');
+    expect(await open.page.textContent('#backend')).toBe('Backend: TensorFlow.js on WebAssembly, 1 thread');
+    await open.close();
+  });
+
   it('says what is wrong with a text, and works on', async () => {
     const open = await site.open('?backend=ort-wasm');
     await open.ready('Train');

@@ -20,6 +20,9 @@ export async function chooseBackend(wish: BackendName | undefined, threads: numb
     throw new Error(`There is no backend '${wish}'; there are ${Object.keys(backends).join(', ')}.`);
   }
   const [library, device] = (wish?.split('-') ?? ['ort', undefined]) as [string, string | undefined];
+  if (device === 'webgpu' && !(await (navigator as Partial<Navigator>).gpu?.requestAdapter())) {
+    throw new Error('WebGPU does not work here: this browser does not have it, or finds no GPU for it.');
+  }
   if (library === 'tfjs') {
     await startOwn(device as 'webgpu' | 'wasm' | 'cpu');
     return { backend: wish!, threads: 1 };
@@ -33,12 +36,7 @@ export async function chooseBackend(wish: BackendName | undefined, threads: numb
 
 /** One of TensorFlow.js's own: loaded only when it is asked for. */
 async function startOwn(name: 'webgpu' | 'wasm' | 'cpu'): Promise<void> {
-  if (name === 'webgpu') {
-    if (!(await (navigator as Partial<Navigator>).gpu?.requestAdapter())) {
-      throw new Error('WebGPU does not work here: this browser does not have it, or finds no GPU for it.');
-    }
-    await import('@tensorflow/tfjs-backend-webgpu');
-  }
+  if (name === 'webgpu') await import('@tensorflow/tfjs-backend-webgpu');
   if (name === 'wasm') {
     const wasm = await import('@tensorflow/tfjs-backend-wasm');
     const { wasmFiles } = await import('./wasmFiles.ts');

@@ -14,8 +14,8 @@ const seed = 1;
  */
 export async function measureSteps({ model, tokenizer }: Base, text: string, steps: number): Promise<Measured> {
   const run = async (dropRate: number): Promise<[StepReport, ...StepReport[]]> => {
-    // No sensitivities: they are measured once in a run, not in each step.
-    const drop = dropRate > 0 ? dropBP({ rate: dropRate, calibration: false, seed }) : undefined;
+    // Without sensitivities, which are measured once in a run and not in each step.
+    const drop = dropRate > 0 ? dropBP({ rate: dropRate, allocation: 'depth', seed }) : undefined;
     const { tuned, ...run } = startRun(model, tokenizer, text, { ...settings, dropRate, steps: steps + 1 }, drop);
     const done: StepReport[] = [];
     for await (const report of run.steps()) done.push(report);
