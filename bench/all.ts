@@ -21,9 +21,12 @@ const convergence = (options: string): string[] => [
 const commands: readonly string[] = [
   'compare.bench.ts',
   ...[512, 2048].flatMap(time =>
-    ['lora', 'full'].map(method => `step.bench.ts --method ${method} --time ${time} --rates 0,0.5,0.75,0.875`),
+    ['lora', 'full'].map(
+      method =>
+        `step.bench.ts --method ${method} --time ${time} --rates 0,0.5,0.75,0.875${time === 512 ? ' --steps 15' : ''}`,
+    ),
   ),
-  'step.bench.ts --rates 0,0.5,0.75,0.875 --sampling reference --steps 15',
+  ...['pivotal', 'reference'].map(draw => `step.bench.ts --rates 0,0.5,0.75,0.875 --sampling ${draw} --steps 15`),
   'growth.bench.ts --times 128,512,2048,4096 --rates 0,0.5,0.75,0.875 --steps 1',
   `sensitivities.bench.ts --model ${SMOLLM2} --time 128,512 --method lora --passes`,
   'runs.bench.ts',

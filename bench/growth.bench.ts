@@ -4,7 +4,7 @@
  *     npx tsx bench/growth.bench.ts [--method lora] [--times 128,256,512,1024,2048,4096] [--rates 0,0.5,0.875]
  *       [--batch 1] [--steps 2] [--memory 4096] [--checkpointing]
  *
- * The SmolLM2-135M shape with random weights. Every measurement is a process of its own. The longest sequence is where the
+ * The SmolLM2-135M shape with random weights, uniform rates and even draws, so that each step keeps as much. Every measurement is a process of its own. The longest sequence is where the
  * straight line through the two longest measurements meets the memory (in MiB), and is then measured. Writes
  * bench/results/growth.<method>.json.
  */
@@ -39,7 +39,15 @@ interface Row {
 }
 
 function measured(rate: number, time: number): Row {
-  const flags: Flags = { method, batch, steps, rate, time, checkpointing: String(values.checkpointing) };
+  const flags: Flags = {
+    method,
+    batch,
+    steps,
+    rate,
+    time,
+    sampling: 'pivotal',
+    checkpointing: String(values.checkpointing),
+  };
   const { seconds, peakMB } = measureOurs(flags);
   const row = { rate, time, seconds: round(median([...seconds])), peakMB: Math.round(peakMB) };
   console.log(row);

@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs';
 import { compose } from '@dropbp/compose';
 import type { Adapter, Model } from '@dropbp/core';
-import { dropBP } from '@dropbp/dropbp';
+import { dropBP, type DropBPOptions } from '@dropbp/dropbp';
 import { createModel, generate, loadModel, type WeightsForm } from '@dropbp/models';
 import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
@@ -43,7 +43,7 @@ const { values } = parseArgs({
     model: { type: 'string', default: '' },
     method: { type: 'string', default: 'lora' },
     rate: { type: 'string', default: '0' },
-    sampling: { type: 'string', default: 'pivotal' },
+    sampling: { type: 'string', default: 'nested' },
     time: { type: 'string', default: '512' },
     batch: { type: 'string', default: '1' },
     steps: { type: 'string', default: '5' },
@@ -58,6 +58,13 @@ const [rate, time, batch, steps, tokens] = [values.rate, values.time, values.bat
 const adapters: Readonly<Record<string, () => Adapter>> = {
   lora: () => lora({ rank: 8, alpha: 16, targetModules: ['q_proj', 'v_proj'] }),
   full: () => fullFineTune({ takeOver: true }),
+};
+
+/** What users get; and draws at uniform rates, `pivotal` even ones. */
+const draws: Readonly<Record<string, Partial<DropBPOptions>>> = {
+  nested: { allocation: 'depth' },
+  pivotal: { calibration: false, sampling: 'pivotal' },
+  reference: { calibration: false, sampling: 'reference' },
 };
 
 if (values.backend === 'tensorflow') await registerTensorflow();
@@ -84,9 +91,7 @@ function tokenRows(): Int32Array {
 
 async function measureSteps(model: Model): Promise<Measured> {
   const adapter = adapters[values.method]!();
-  // Uniform rates and, unless told otherwise, an even draw: what is measured is the step, not the luck of a draw.
-  const sampling = values.sampling as 'pivotal' | 'reference';
-  const drop = rate === 0 ? undefined : dropBP({ rate, calibration: false, sampling, seed: 1 });
+  const drop = rate === 0 ? undefined : dropBP({ rate, seed: 1, ...draws[values.sampling] });
   const tuned = compose(model, adapter, drop, { checkpointing: values.checkpointing === 'true' });
   const optimizer = adamW({ learningRate: 1e-4 });
   // Full fine-tuning updates while the backward pass is on its way, as `train` does with earlyUpdate.

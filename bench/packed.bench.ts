@@ -155,7 +155,8 @@ function length(): Row[] {
     { weights: 'int4', rate: 0.875 },
   ];
   const rows = cases.map(flags => {
-    const peak = (time: number): number => measureOurs({ model, method: 'lora', steps: 1, time, ...flags }).peakMB;
+    const common: Flags = { model, method: 'lora', steps: 1, sampling: 'pivotal' };
+    const peak = (time: number): number => measureOurs({ ...common, time, ...flags }).peakMB;
     const [at1, at2] = [peak(1024), peak(2048)];
     const time = Math.floor((2048 + ((limit - at2) * 1024) / (at2 - at1)) / 64) * 64;
     return {

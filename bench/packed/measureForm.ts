@@ -82,7 +82,7 @@ async function heldOutLoss(): Promise<object> {
   const parts = splitHeldOut(tokens, { time, every: Math.floor(tokens.length / time / 16) });
   const heldOut = textBatches(parts.heldOut, { batch: 1, time, seed: 0, steps: 16 });
   const model = await load(values.weights as WeightsForm);
-  const drop = rate === 0 ? undefined : dropBP({ rate, calibration: false, seed });
+  const drop = rate === 0 ? undefined : dropBP({ rate, seed });
   const tuned = compose(model, lora({ rank: 8, alpha: 16, targetModules: ['q_proj', 'v_proj'], seed }), drop);
   const before = await evaluateLoss(tuned, heldOut);
   const options = { steps, seed, optimizer: adamW({ learningRate: 1e-3 }), schedule: cosine({ warmupSteps: 5 }) };

@@ -6,7 +6,7 @@ import { stepPicture } from './stepChart.ts';
 
 type Row = Readonly<Record<string, string | number>>;
 
-/** The tables of docs/results.md and README.md by name: each is made from a file of bench/results, and names the command that wrote it. */
+/** The tables of docs/results.md and other pages by name: each is made from a file of bench/results, and names the command that wrote it. */
 export const tables: Readonly<Record<string, () => string>> = {
   compare: () => ratios('compare.1x512'),
   'step.lora.512': () => steps('step.ort.lora.1x512'),
@@ -46,7 +46,7 @@ function steps(name: string): string {
   const results = readResults(name) as Written & { rows: Row[] };
   const table = markdownTable(results.rows, {
     rate: row => row.rate,
-    'step, s': row => row.medianSeconds,
+    'step, s': row => row.seconds,
     '÷ without drop': row => row.timeRatio,
     'of FLOPs, in theory': row => row.theory,
     'peak, MB': row => row.peakMB,
@@ -55,24 +55,26 @@ function steps(name: string): string {
   return withCommand(table, results);
 }
 
-/** How even the steps are: our draw beside the reference's. */
+/** How even the steps are that each draw makes, and what that does to the peak. */
 function spread(): string {
-  const own = readResults('step.ort.lora.1x512') as Written & { rows: Row[] };
-  const theirs = readResults('step.ort.lora.1x512.reference') as Written & { rows: Row[] };
-  const relative = ({ deviation, medianSeconds }: Row): string =>
-    `${((100 * Number(deviation)) / Number(medianSeconds)).toFixed(1)} %`;
-  const reference = new Map(theirs.rows.map(row => [row.rate, row]));
-  const table = markdownTable(
-    own.rows.filter(({ rate }) => reference.has(rate) && rate !== 0),
-    {
-      rate: row => row.rate,
-      'pivotal: dropped': row => row.droppedShare,
-      'deviation of a step': row => relative(row),
-      'reference: dropped': row => reference.get(row.rate)!.droppedShare,
-      'deviation of a step ': row => relative(reference.get(row.rate)!),
-    },
+  const draws = { 'by depth': '', pivotal: '.pivotal', reference: '.reference' };
+  const results = Object.entries(draws).map(([draw, suffix]) => ({
+    draw,
+    ...(readResults(`step.ort.lora.1x512${suffix}`) as Written & { rows: Row[] }),
+  }));
+  const rows = results.flatMap(({ draw, rows }) =>
+    rows.filter(({ rate }) => rate !== 0).map((row): Row => ({ ...row, draw })),
   );
-  return withCommand(table, theirs);
+  const table = markdownTable(rows, {
+    draw: row => row.draw,
+    rate: row => row.rate,
+    dropped: row => row.droppedShare,
+    'step, s': row => row.seconds,
+    'fastest to slowest': row => `${row.fastest} to ${row.slowest}`,
+    'deviation of a step': row => `${((100 * Number(row.deviation)) / Number(row.seconds)).toFixed(1)} %`,
+    'peak, MB': row => row.peakMB,
+  });
+  return withCommand(table, results.at(-1)!);
 }
 
 function growth(name: string): string {
@@ -126,7 +128,7 @@ function sensitivities(): string {
 
 /** Each backend of the example's page, beside the engine in WebAssembly. */
 function browser(): string {
-  const results = readResults('browser') as Written & { rows: Row[] };
+  const results = readResults('browser') as Written & { chromium: string; cores: number; cpu: string; rows: Row[] };
   const own = results.rows.find(({ backend }) => backend === 'ort-wasm');
   const table = markdownTable(results.rows, {
     backend: row => row.name,
@@ -137,7 +139,8 @@ function browser(): string {
     'first step, s': row => row.first,
     'loss of the third step': row => Number(row.loss).toFixed(4),
   });
-  return withCommand(table, results);
+  const where = `Chromium ${results.chromium}, ${results.cores} cores of an ${results.cpu}; medians, and with DropBP means.`;
+  return withCommand(`${table}\n\n${where}`, results);
 }
 
 function cases(name: string): string {
