@@ -53,6 +53,13 @@ describe('checkOptions', () => {
     );
     expect(() => checkOptions('x', 'lora()', { rank: 8 }, ['rank'])).not.toThrow();
   });
+  it('refuses what is no object', () => {
+    for (const options of [undefined, null, 0.5]) {
+      expect(() => checkOptions('x', 'dropBP()', options, ['rate', 'seed'])).toThrow(
+        /^\[@dropbp\/x\] dropBP\(\) takes an object of options; got \S+; expected some of rate, seed\.$/,
+      );
+    }
+  });
   it('suggests nothing that is not near', () => {
     expect(nearNames('zzzzzz', ['rank', 'alpha'])).toEqual([]);
   });

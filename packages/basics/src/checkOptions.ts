@@ -7,9 +7,16 @@ import { problem } from './problem.ts';
  * @param room - the package that speaks, without its scope
  * @param subject - the function or file whose options they are: `'lora()'`
  * @param known - every key that is read
- * @throws Problem naming the key and those nearest to it
+ * @throws Problem naming the key and those nearest to it; for what is no object
  */
-export function checkOptions(room: string, subject: string, options: object, known: readonly string[]): void {
+export function checkOptions(room: string, subject: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) {
+    throw problem(room, {
+      what: `${subject} takes an object of options`,
+      got: options,
+      expected: `some of ${known.join(', ')}`,
+    });
+  }
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue;
     const near = nearNames(key, known);

@@ -12,6 +12,10 @@ export function writeProblem(room: string, path: string, cause: unknown): Proble
   const fixes: Readonly<Record<string, string>> = {
     ENOENT: 'create its directory first',
     ENOSPC: 'the disk is full: make room',
+    EACCES: 'get the right to write there, or choose another place',
+    EROFS: 'what lies there can be read only: choose another place',
+    ENOTDIR: 'a part of the path is a file: choose another place',
+    EEXIST: 'there is a file of that name: choose another place',
   };
   const fix = fixes[code ?? ''];
   return problem(room, {
@@ -20,6 +24,6 @@ export function writeProblem(room: string, path: string, cause: unknown): Proble
     ...(fix !== undefined && { fix }),
     cause,
     // A folder that is not there, or not ours, was asked for.
-    isFailure: code !== 'ENOENT' && code !== 'EACCES' && code !== 'ENOTDIR' && code !== 'EROFS',
+    isFailure: code !== 'ENOENT' && code !== 'EACCES' && code !== 'ENOTDIR' && code !== 'EROFS' && code !== 'EEXIST',
   });
 }

@@ -105,6 +105,24 @@ describe('training', () => {
     expect(record('asked').samples!.prompt).toBe('<user>Well?</user><assistant>');
     expect(record('chat').data).toMatchObject({ source: at('chats.jsonl'), rows: 9 });
   });
+  it('on chats makes an adapter of which it is known', async () => {
+    const write = async (adapter: string, ...more: string[]) => {
+      const terminal = fakeTerminal();
+      const args = ['generate', '--adapter', at(adapter), '--backend', 'cpu', '--max-new-tokens', '2', ...more];
+      const code = await runCommandLine({ commands, version: '0.0.0', args, terminal });
+      return { code, ...terminal.written };
+    };
+    const hint = 'learned from chats: --chat puts the text to it as a question';
+    const plain = await write('chat/adapter', '--prompt', '0?');
+    expect(plain.code, plain.notes).toBe(0);
+    expect(plain.notes).toContain(hint);
+    expect((await write('chat/adapter', '--prompt', '0?', '--chat')).notes).not.toContain(hint);
+    cpSync(at('chat/adapter'), at('alone/adapter'), { recursive: true });
+    expect((await write('alone/adapter', '--prompt', '0?')).notes).not.toContain(hint);
+    // A record that is none says nothing.
+    writeFileSync(at('alone/run.json'), '{}');
+    expect(await write('alone/adapter', '--prompt', '0?')).toMatchObject({ code: 0 });
+  });
   it('on columns of other names, of several files, packed', async () => {
     const columns = ['--columns', 'prompt=question,completion=answer'];
     const several = ['sums.csv', 'sums.jsonl'];

@@ -178,6 +178,13 @@ describe('what is refused', () => {
     expect(readdirSync(folder).filter(name => name.startsWith('.'))).toEqual([]);
   });
 
+  const someAdapter = (): string => {
+    mkdirSync(at('run-of-it/adapter'), { recursive: true });
+    writeFileSync(at('run-of-it/run.json'), '{}');
+    writeFileSync(at('run-of-it/adapter/adapter_config.json'), '{}');
+    return at('run-of-it/adapter');
+  };
+  const someRun = (): string => join(someAdapter(), '..');
   const refusals: [string, () => Promise<{ code: number; notes: string }>, number, RegExp][] = [
     ['a model that is not there', () => dropbp('generate', '--model', './nowhere/at all', '--prompt', 'a'), 2, /^dropbp generate: there is no such folder; got "\.\/nowhere\/at all"/m],
     ['a text that is not there', () => dropbp('train', '--model', model, '--data', at('no.txt'), '--out', at('x')), 2, /^dropbp train: there is no file .*no\.txt\.$/m],
@@ -191,6 +198,14 @@ describe('what is refused', () => {
     ['a minimum above the rate', () => train('x', '--rate', '0.2', '--min-rate', '0.4'), 2, /--min-rate is not usable; got 0\.4/],
     ['a backend that is not there', () => train('x', '--backend', 'orc'), 2, /there is no backend 'orc'; expected tensorflow, ort, wasm, cpu; did you mean ort/],
     ['an adapter that is none', () => dropbp('generate', '--adapter', model, '--prompt', 'a'), 2, /adapter_config\.json/],
+    ['a model as the adapter', () => dropbp('generate', '--adapter', model, '--prompt', 'a'), 2, /holds no adapter: it is a model; expected a folder with adapter_config\.json; give it as --model\./],
+    ['an adapter as the model', () => dropbp('generate', '--model', someAdapter(), '--prompt', 'a'), 2, /holds no model: it is an adapter; expected .*; give it as --adapter\./],
+    ['an adapter to be trained on', () => dropbp('train', '--model', someAdapter(), '--data', data, '--out', at('x')), 2, /holds no model: it is an adapter; .*; give the model that it was trained on\./],
+    ['an adapter to plan for', () => dropbp('plan', '--model', someAdapter()), 2, /it is an adapter; .*; give the model that it was trained on\./],
+    ['a run as the adapter', () => dropbp('generate', '--adapter', someRun(), '--prompt', 'a'), 2, /holds no adapter: it is a run; .*; give --adapter \S+\/adapter\./],
+    ['a run as the model', () => dropbp('evaluate', '--model', someRun(), '--data', data), 2, /holds no model: it is a run; .*; give --adapter \S+\/adapter\./],
+    ['a file as the adapter', () => dropbp('generate', '--adapter', data, '--prompt', 'a'), 2, /text\.txt\.gz is a file; expected a folder with adapter_config\.json\./],
+    ['a file as the folder', () => dropbp('train', '--model', model, '--data', data, '--out', data), 2, /cannot be written; got "ENOTDIR"; a part of the path is a file: choose another place\./],
     ['no model', () => dropbp('generate', '--prompt', 'a'), 2, /there is no model; give --model, or --adapter\./],
     ['a path that is not there', () => dropbp('inspect', at('nothing')), 2, /there is no such file or folder/],
     ['a folder of something else', () => dropbp('inspect', folder), 2, /holds neither a model nor an adapter/],

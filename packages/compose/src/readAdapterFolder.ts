@@ -1,4 +1,4 @@
-import { nodeModule, problem } from '@dropbp/basics';
+import { errorCode, nodeModule, problem } from '@dropbp/basics';
 import { configFile, weightsFile } from './saveTuned.ts';
 
 /** An adapter's folder: its configuration, and the path of its weights. */
@@ -12,13 +12,22 @@ export async function readAdapterFolder(directory: string): Promise<AdapterFolde
   const fs = nodeModule('compose', 'node:fs/promises');
   const path = nodeModule('compose', 'node:path');
   const files = await fs.readdir(directory).catch((cause: unknown) => {
-    throw problem('compose', { what: `there is no folder ${directory}`, cause });
+    const isFile = errorCode(cause) === 'ENOTDIR';
+    throw problem('compose', {
+      what: isFile ? `${directory} is a file` : `there is no folder ${directory}`,
+      expected: `the folder with ${configFile} and ${weightsFile}`,
+      cause,
+    });
   });
   if (!files.includes(configFile)) {
     const isModel = files.includes('config.json');
+    // A run of the command keeps its adapter in a folder of its own.
+    const inside = files.includes('adapter') && `give ${path.join(directory, 'adapter')}`;
     throw problem('compose', {
       what: `${directory} holds no adapter: ${configFile} is missing`,
-      fix: isModel ? 'it is a model, so use loadModel' : 'give the folder that save() or save_pretrained() wrote',
+      fix: isModel
+        ? 'it is a model, which loadModel() loads'
+        : inside || 'give the folder that save() or save_pretrained() wrote',
     });
   }
   if (!files.includes(weightsFile)) {

@@ -270,9 +270,18 @@ describe('loadAdapter', () => {
 
   it('says what is wrong with a folder', async () => {
     const missing = join(scratch, 'missing');
-    await refused(missing, `[@dropbp/compose] there is no folder ${missing}`);
+    await refused(
+      missing,
+      `[@dropbp/compose] there is no folder ${missing}; expected the folder with adapter_config.json`,
+    );
+    const folder = await saved();
+    const file = join(folder, 'adapter_model.safetensors');
+    await refused(file, `[@dropbp/compose] ${file} is a file; expected the folder with adapter_config.json`);
+    const run = await newFolder({ 'run.json': '{}' });
+    await mkdir(join(run, 'adapter'));
+    await refused(run, `adapter_config.json is missing; give ${join(run, 'adapter')}`);
     await refused(await newFolder(), 'holds no adapter: adapter_config.json is missing; give the folder that save()');
-    await refused(await newFolder({ 'config.json': '{}' }), 'it is a model, so use loadModel');
+    await refused(await newFolder({ 'config.json': '{}' }), 'it is a model, which loadModel() loads');
     const config = '{"peft_type": "LORA", "target_modules": ["q"]}';
     await refused(await newFolder({ 'adapter_config.json': config }), 'adapter_model.safetensors is missing');
     await refused(

@@ -315,3 +315,32 @@ describe('an engine that compiles', () => {
     }),
   );
 });
+
+describe('compose refuses, with what was expected,', () => {
+  const made = (...given: unknown[]) => (compose as (...all: unknown[]) => Tuned)(...given);
+  it.each([
+    ['a promise of a model', () => made(Promise.resolve(model), lora(random)), 'the model is not usable; got "a promise"; expected what loadModel() gives; await it'],
+    ['no adapter', () => made(model), 'the adapter is not usable; got undefined; expected what a method gives, such as lora({ … })'],
+    ['DropBP as the adapter', () => made(model, dropBP({ rate: 0.5 })), 'the adapter is not usable'],
+    ['options of DropBP', () => made(model, lora(random), { rate: 0.5 }), 'dropBP is not usable; got {"rate":0.5}; expected what dropBP({ … }) gives'],
+  ])('%s', (_, attempt, message) => expect(attempt).toThrow(message)); // prettier-ignore
+});
+
+describe('what was disposed is named, not used:', () => {
+  it('an adapter', async () => {
+    const tuned = compose(model, lora(random));
+    tuned.dispose();
+    const message =
+      /^\[@dropbp\/core\] '.*lora_.*' was disposed; dispose of a model, or of what compose\(\) gave, when/;
+    await expect(tuned.valueAndGradients(batch)).rejects.toThrow(message);
+    expect(() => tuned.forward([[1, 2]])).toThrow(message);
+    await expect(tuned.save('nowhere')).rejects.toThrow(/'.*lora_A.*' was disposed/);
+  });
+  it('a model', () => {
+    const other = toyModel();
+    const tuned = compose(other, lora(random));
+    other.dispose();
+    expect(() => tuned.forward([[1, 2]])).toThrow(/was disposed; dispose of a model/);
+    tuned.dispose();
+  });
+});

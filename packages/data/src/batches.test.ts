@@ -21,6 +21,12 @@ async function allRows(tokens: ArrayLike<number>, options: TextBatchesOptions): 
 const counting = (length: number): Int32Array => Int32Array.from({ length }, (_, i) => i);
 
 describe('textBatches', () => {
+  it('refuses a text in place of its tokens', () => {
+    const text = 'In the beginning' as unknown as number[];
+    expect(() => textBatches(text, { batch: 1, time: 4, seed: 1 })).toThrow(
+      'textBatches(): tokens is not usable; got "In the beginning"; expected token ids; encode the text first',
+    );
+  });
   it('gives int32 batches whose labels are their tokens, and leaves the rest of the text out', async () => {
     const [batch] = textBatches(counting(7), { batch: 2, time: 3, seed: 0, epochs: 1 });
     expect(batch!.inputIds.dtype).toBe('int32');

@@ -56,7 +56,9 @@ describe('loadTokenizer', () => {
 describe('what loadTokenizer refuses', () => {
   const load = (changes: object): Promise<unknown> => loadTokenizer({ tokenizer: { ...gpt2, ...changes } });
   it('a folder without a tokenizer', async () => {
-    await expect(loadTokenizer(join(folder, 'none'))).rejects.toThrow(/none holds no tokenizer.json; in Python/);
+    await expect(loadTokenizer(join(folder, 'none'))).rejects.toThrow(
+      /none holds no tokenizer.json; expected the folder of a model: for one on the hub, what findModelFolder\(\)/,
+    );
   });
   it('a file that is no JSON', async () => {
     await writeFile(join(folder, 'tokenizer.json'), '{');

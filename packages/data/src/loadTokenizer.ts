@@ -1,5 +1,5 @@
 import * as huggingFace from '@huggingface/tokenizers';
-import { checkOptions, problem } from '@dropbp/basics';
+import { checkOptions, checkValue, problem } from '@dropbp/basics';
 import { decodeTokens } from './decodeTokens.ts';
 import { pythonSplits } from './pythonSplits.ts';
 import { readJsonObject, readTokenizerConfig } from './readTokenizerConfig.ts';
@@ -28,7 +28,8 @@ export interface TokenizerFiles {
  * It gives the ids and the text that Python's `tokenizers` gives. Truncation and padding that the file asks for are left
  * to whoever makes batches.
  *
- * @param source - the model's folder, or the parsed files where there is no file system
+ * @param source - the model's folder (of a model on the hub, what `findModelFolder` of @dropbp/models gives), or the parsed files
+ * where there is no file system
  * @throws Problem if a file is missing or a part of the tokenizer is not supported
  *
  * @example
@@ -50,7 +51,8 @@ async function readFolder(folder: string): Promise<TokenizerFiles> {
   if (tokenizer === undefined) {
     throw problem('data', {
       what: `${folder} holds no tokenizer.json`,
-      fix: 'in Python, AutoTokenizer.from_pretrained(…).save_pretrained(…) writes one',
+      expected: 'the folder of a model: for one on the hub, what findModelFolder() of @dropbp/models gives',
+      fix: 'where a model has no such file, AutoTokenizer.from_pretrained(…).save_pretrained(…) writes it in Python',
     });
   }
   return { tokenizer, config: await readTokenizerConfig(folder) };
@@ -72,6 +74,14 @@ function makeTokenizer({ tokenizer, config = {} }: TokenizerFiles, source: strin
     ...(padToken && { padToken }),
     encode(text, options = {}) {
       checkOptions('data', 'encode()', options, ['addSpecialTokens']);
+      checkValue(
+        'data',
+        'encode(): the text',
+        text,
+        given => typeof given === 'string',
+        'a string',
+        'readText() needs an await',
+      );
       return encoder.encode(text, { add_special_tokens: options.addSpecialTokens ?? true }).ids;
     },
     decode(ids, options = {}) {

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkNumber, checkOptions, problem, ranges, seededRandom } from '@dropbp/basics';
+import { checkNumber, checkOptions, checkValue, problem, ranges, seededRandom } from '@dropbp/basics';
 import type { Batch } from '@dropbp/core';
 import { shuffled } from './shuffled.ts';
 
@@ -35,6 +35,8 @@ export interface TextBatchesOptions {
 export function textBatches(tokens: ArrayLike<number>, options: TextBatchesOptions): Iterable<Batch> {
   checkOptions('data', 'textBatches()', options, ['batch', 'time', 'seed', 'epochs', 'steps']);
   const { batch, time, seed, epochs, steps } = options;
+  const fix = 'encode the text first: tokenizer.encode(text)';
+  checkValue('data', 'textBatches(): tokens', tokens, areTokens, 'token ids', fix);
   checkNumber('data', 'batch', batch, ranges.count);
   checkNumber('data', 'time', time, ranges.count);
   if (epochs !== undefined) checkNumber('data', 'epochs', epochs, ranges.count);
@@ -65,6 +67,10 @@ export function textBatches(tokens: ArrayLike<number>, options: TextBatchesOptio
       }
     },
   };
+}
+
+function areTokens(tokens: unknown): boolean {
+  return Array.isArray(tokens) || ArrayBuffer.isView(tokens);
 }
 
 /** 0 to `count - 1` in random order, again and again. */

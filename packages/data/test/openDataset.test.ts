@@ -333,6 +333,9 @@ describe('formats', () => {
       "no column 'c' to be read as 'text'",
     );
     expect(await problemOf(openDataset([{ a: 'b' }], { columns: { txt: 'a' } }))).toContain("did you mean 'text'");
+    expect(await problemOf(openDataset([{ question: 'a' }], { columns: { question: 'prompt' } }))).toContain(
+      "the name comes before the column: columns: { prompt: 'question' }",
+    );
   });
   it('of broken conversations are refused', async () => {
     const problem = (messages: unknown): Promise<string> => problemOf(openDataset([{ messages }]));

@@ -1,4 +1,4 @@
-import { problem, seededRandom, type SeededRandom } from '@dropbp/basics';
+import { checkValue, problem, seededRandom, type SeededRandom } from '@dropbp/basics';
 import type { Model, Runnable } from '@dropbp/core';
 import type { DecodePlan } from './decodeRows.ts';
 import type { Sampling } from './sampleToken.ts';
@@ -52,6 +52,15 @@ export function decodePlan(subject: string, prompts: readonly Prompt[], options:
 }
 
 function checkTokens(subject: string, tokens: readonly number[] | Int32Array, vocabSize: number): void {
+  const areTokens = (given: unknown): boolean => Array.isArray(given) || ArrayBuffer.isView(given);
+  checkValue(
+    'models',
+    `${subject}: tokens`,
+    tokens,
+    areTokens,
+    'token ids',
+    'encode the text first: tokenizer.encode(text)',
+  );
   const wrong = tokens.findIndex(token => !Number.isInteger(token) || token < 0 || token >= vocabSize);
   if (tokens.length > 0 && wrong === -1) return;
   throw problem('models', {

@@ -60,11 +60,11 @@ export function blobFiles(blobs: ReadonlyMap<string, Blob>): ModelFiles {
 export async function readJsonObject(files: ModelFiles, name: string): Promise<Record<string, unknown>> {
   const names = await files.list();
   if (!names.includes(name)) {
-    const gguf = names.find(other => other.endsWith('.gguf'));
+    const fix = otherThanModel(names);
     throw problem('models', {
       what: `${files.name}: there is no ${name}`,
       expected: 'the files of a Hugging Face model',
-      ...(gguf !== undefined && { fix: `a GGUF file is loaded by its own path: '${gguf}'` }),
+      ...(fix !== undefined && { fix }),
     });
   }
   const text = new TextDecoder().decode(await files.read(name));
@@ -75,4 +75,13 @@ export async function readJsonObject(files: ModelFiles, name: string): Promise<R
     throw problem('models', { what: `${files.name}: ${name} is not JSON`, fix: 'fetch the file again', cause });
   }
   throw problem('models', { what: `${files.name}: ${name} holds no object`, got: text, expected: 'a JSON object' });
+}
+
+/** What to do with files that are none of a model. */
+function otherThanModel(names: readonly string[]): string | undefined {
+  if (names.includes('adapter_config.json')) {
+    return 'this is an adapter: load the model that its adapter_config.json names, and the adapter onto it by loadAdapter()';
+  }
+  const gguf = names.find(name => name.endsWith('.gguf'));
+  return gguf === undefined ? undefined : `a GGUF file is loaded by its own path: '${gguf}'`;
 }

@@ -181,6 +181,7 @@ describe('generate', () => {
 
   const refused: [string, readonly number[], GenerateOptions, string][] = [
     ['no tokens', [], {}, 'generate() has no token to go on from; got []; expected at least one token'],
+    ['a text', 'In the' as unknown as number[], {}, 'generate(): tokens is not usable; got "In the"; expected token ids; encode the text first: tokenizer.encode(text)'],
     ['a token that is none', [1, 24], {}, 'generate(): no such token at 1; got 24; expected an integer from 0 to 23'],
     ['a fraction of a token', [0.5], {}, 'generate(): no such token at 0; got 0.5'],
     ['no new tokens', prompt, { maxNewTokens: 0 }, 'generate(): maxNewTokens is not usable; got 0; expected an integer ≥ 1'],

@@ -1,4 +1,4 @@
-import { problem, Problem } from '@dropbp/basics';
+import { checkValue, problem, Problem } from '@dropbp/basics';
 import type { Tuned } from '@dropbp/compose';
 import type { Batch } from '@dropbp/core';
 import { batchSource, type BatchSource } from './batchSource.ts';
@@ -46,7 +46,17 @@ export function train(
   batches: Iterable<Batch> | AsyncIterable<Batch>,
   options: TrainOptions,
 ): AsyncGenerator<TrainStep, void, undefined> {
+  checkValue('train', 'train(): what is trained', tuned, isTuned, 'what compose() gives');
+  checkValue('train', 'train(): batches', batches, isIterable, 'batches, such as textBatches(…) gives');
   return run(tuned, batches, settle(options));
+}
+
+function isTuned(given: unknown): boolean {
+  return typeof given === 'object' && given !== null && 'valueAndGradients' in given;
+}
+
+function isIterable(given: unknown): boolean {
+  return typeof given === 'object' && given !== null && (Symbol.iterator in given || Symbol.asyncIterator in given);
 }
 
 async function* run(

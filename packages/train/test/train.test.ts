@@ -431,6 +431,15 @@ describe('options that are not usable', () => {
     expect(() => train(tuned, oneRowBatches(), options as TrainOptions)).toThrow(message);
     tuned.dispose();
   });
+  it('nor what is no adapter, and no batches', () => {
+    const tuned = toyTuned(model);
+    const good = { steps: 2, learningRate: 0.1 };
+    expect(() => train(model as unknown as Tuned, oneRowBatches(), good)).toThrow('expected what compose() gives');
+    expect(() => train(tuned, undefined as unknown as Batch[], good)).toThrow(
+      'expected batches, such as textBatches(…)',
+    );
+    tuned.dispose();
+  });
   it('not so a warm-up alone', async () => {
     const tuned = toyTuned(model);
     const steps = await allSteps(tuned, oneRowBatches(), { steps: 3, learningRate: 1, warmupSteps: 2 });

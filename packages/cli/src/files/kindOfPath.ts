@@ -34,23 +34,29 @@ export async function kindOfPath(path: string): Promise<KindOfPath> {
 }
 
 /**
- * Makes sure that a path which is a folder is one of a model or an adapter. What is no folder is let be: a model may be a file or
- * the id of one on the hub.
+ * Makes sure that a path is none of something else: a folder of another kind, or a file where an adapter is asked for. What is
+ * not there is let be: a model may be the id of one on the hub.
  *
- * @throws Problem that names the folder that was meant
+ * @param wanted - a base is a model to be trained, in whose place no adapter can stand
+ * @throws Problem that says what it is, and which one was meant
  */
-export async function checkFolder(path: string, wanted: 'adapter' | 'model'): Promise<void> {
+export async function checkFolder(path: string, wanted: 'adapter' | 'model' | 'base'): Promise<void> {
   const info = await stat(path).catch(() => undefined);
-  if (info?.isDirectory() !== true) return;
+  const flag = wanted === 'base' ? 'model' : wanted;
+  const expected = flag === 'model' ? 'a folder with config.json, tokenizer.json and model.safetensors' : 'a folder with adapter_config.json'; // prettier-ignore
+  if (info === undefined || (info.isFile() && flag === 'model')) return;
+  if (info.isFile()) throw problem('cli', { what: `${path} is a file`, expected });
   const files = await readdir(path);
   const kind = kindOfFolder(files);
-  if (kind === wanted) return;
-  const inside = files.includes(wanted) ? `give --${wanted} ${shellWord(join(path, wanted))}` : undefined;
-  const other = kind === 'adapter' || kind === 'model' ? `give it as --${kind}` : undefined;
-  const fix = inside ?? other;
+  if (kind === flag) return;
+  const other = flag === 'model' ? 'adapter' : 'model';
+  const give = (part: string): string => `give --${part} ${shellWord(join(path, part))}`;
+  const replaced = kind === other ? `give it as --${other}` : files.includes(other) ? give(other) : undefined;
+  const trained = kind === 'adapter' || kind === 'run' ? 'give the model that it was trained on' : undefined;
+  const fix = files.includes(flag) ? give(flag) : wanted === 'base' ? trained : replaced;
   throw problem('cli', {
-    what: `${path} holds no ${wanted}${kind === undefined ? '' : `: it is ${kind === 'adapter' ? 'an' : 'a'} ${kind}`}`,
-    expected: wanted === 'model' ? 'a folder with config.json, tokenizer.json and model.safetensors' : 'a folder with adapter_config.json', // prettier-ignore
+    what: `${path} holds no ${flag}${kind === undefined ? '' : `: it is ${kind === 'adapter' ? 'an' : 'a'} ${kind}`}`,
+    expected,
     ...(fix !== undefined && { fix }),
   });
 }

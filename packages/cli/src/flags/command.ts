@@ -16,6 +16,8 @@ export interface Command<F extends Flags = Flags> {
   /** Arguments without a name, for the help: `'<folder>'`. Absent where there are none. */
   readonly positional?: { readonly placeholder: string; readonly help: string; readonly isRepeatable?: boolean };
   readonly flags: F;
+  /** Flags of another command of which its errors speak: it says what that one would do. */
+  readonly speaksOf?: Flags;
   /** Titles in the help, each in front of the flag that it names. */
   readonly sections?: Readonly<Record<string, string>>;
   /** Whole command lines. */

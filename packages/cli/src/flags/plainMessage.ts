@@ -3,15 +3,15 @@ import type { Flags } from './flag.ts';
 import { flagName } from './flagName.ts';
 
 /**
- * What a problem says, for whoever reads a terminal: without the package that speaks, and with options as flags where it is a
- * library that speaks, to which `--learning-rate` is `learningRate`.
+ * What a problem says, for whoever reads a terminal: without the package and the function that speak, and with options as flags
+ * where it is a library that speaks, to which `--learning-rate` is `learningRate`.
  *
  * @param flags - of the command
  */
 export function plainMessage({ room, message }: Pick<Problem, 'room' | 'message'>, flags: Flags = {}): string {
   const text = message.replace(/^\[@dropbp\/[^\]]+\] /, '').replace(/\?\.$/, '?');
   // What is said here names flags already, and keys of files as they are in files.
-  return room === 'cli' ? text : asFlags(text, flags);
+  return room === 'cli' ? text : asFlags(text.replace(/^\w+\(\): /, ''), flags);
 }
 
 /** What libraries call otherwise than the command does. */
@@ -27,23 +27,49 @@ const saidOtherwise: readonly (readonly [said: RegExp, flag: string])[] = [
   [/\brescale\.max\b/g, '--rescale-max'],
 ];
 
-/** A name that stands for itself: no part of a path or a longer name, no key within quotes, no function. */
-const option = /(?<![\w"'`./-])([a-z]\w*)(?![\w"'`(/-]|\.\w)(?:: ('[^']*'|[\d.e-]*\d))?/g;
+/** The columns of rows, as code names them. */
+const columns = /\bcolumns: \{ ([^}]*) \}/g;
+
+/** No part of a path or a longer name, no key within quotes, no noun behind an article. */
+const alone = String.raw`(?<!\b(?:an?|the|its|this) )(?<![\w"'\`./-])`;
+
+/** Several names in a row: `rate, timeSaved and memory`. */
+const several = new RegExp(String.raw`${alone}[a-z]\w*(?:, [a-z]\w*)*,? (?:and|or) [a-z]\w*(?![\w"'\`(/-]|\.\w)`, 'g');
+
+/** One name, no function, with a value where it has one: a text, a list, or a number that ends there. */
+const one = new RegExp(
+  String.raw`${alone}([a-z]\w*)(?![\w"'\`(/-]|\.\w)(?::? ('[^']*')|: (\[[^\]]*\]|[\d.e-]*\d(?=[.,;)]|$)))?`,
+  'g',
+);
 
 function asFlags(text: string, flags: Flags): string {
   const keys = new Map(
     Object.entries(flags).flatMap(([key, { aliases = [] }]) => [key, ...aliases].map(name => [name, key])),
   );
-  let said = text.replace(/\bcolumns: \{ ([^}]*) \}/g, (_, pairs: string) => `--columns ${pairs.replaceAll(/: '([^']*)'(, )?/g, (_, column: string, next?: string) => `=${column}${next ? ',' : ''}`)}`); // prettier-ignore
+  let said = text.replace(columns, (_, pairs: string) => `--columns ${pairs.replaceAll(/: '([^']*)'/g, '=$1').replaceAll(', ', ',')}`); // prettier-ignore
   for (const [other, flag] of saidOtherwise) said = said.replace(other, flag);
-  return said.replace(option, (whole, name: string, value: string | undefined, at: number) => {
-    const key = keys.get(name);
-    // A name of one word, 'rank', may be no more than a word: not where the message begins with it, or it has a value.
-    const isOption = key !== undefined && (/[A-Z]/.test(name) || value !== undefined || isSubject(said, name, at));
-    return isOption ? [flagName(key), ...(value === undefined ? [] : [value.replaceAll("'", '')])].join(' ') : whole;
+  said = said.replace(several, (list: string) => {
+    const isOptions = list.split(/,? (?:and|or) |, /).every(name => keys.has(name));
+    return isOptions ? list.replaceAll(/\w+/g, name => (keys.has(name) ? flagName(keys.get(name)!) : name)) : list;
   });
+  return said.replace(
+    one,
+    (whole, name: string, word: string | undefined, value: string | undefined = word, at: number) => {
+      const key = keys.get(name);
+      // A name of one word, 'rank', may be no more than a word: not where it has a value, or what is said is said of it.
+      const isOption = key !== undefined && (/[A-Z]/.test(name) || value !== undefined || isSubject(said, name, at));
+      return isOption ? [flagName(key), ...(value === undefined ? [] : [plainValue(value)])].join(' ') : whole;
+    },
+  );
+}
+
+/** `['a', 'b']` → `a,b`. */
+function plainValue(value: string): string {
+  return value.replaceAll(/['[\]]/g, '').replaceAll(', ', ',');
 }
 
 function isSubject(text: string, name: string, at: number): boolean {
-  return at === 0 && / (?:is not usable|is unknown)\b/.test(text.slice(name.length, name.length + 16));
+  const rest = text.slice(at + name.length, at + name.length + 16);
+  const isRefused = at === 0 && /^ (?:is not usable|is unknown)\b/.test(rest);
+  return isRefused || (text.slice(0, at).endsWith('expected ') && rest.startsWith(' to be '));
 }

@@ -34,6 +34,7 @@ export async function runCommandLine(options: CommandLineOptions): Promise<ExitC
   if (command === undefined) return report(unknownCommand(name, commands), 'dropbp', terminal);
 
   const subject = `dropbp ${name}`;
+  const named = { ...command.speaksOf, ...command.flags };
   let line: { flags: Record<string, unknown>; positionals: readonly string[] };
   try {
     if (asksForHelp(rest)) {
@@ -45,12 +46,12 @@ export async function runCommandLine(options: CommandLineOptions): Promise<ExitC
     const layers = (await command.layers?.(values)) ?? [];
     line = { flags: completeFlags(command.flags, values, ...layers), positionals };
   } catch (error) {
-    return report(error, subject, terminal, command.flags);
+    return report(error, subject, terminal, named);
   }
   try {
     return (await command.run(line.flags, line.positionals, terminal)) ?? 0;
   } catch (error) {
-    return report(error, subject, terminal, command.flags);
+    return report(error, subject, terminal, named);
   }
 }
 

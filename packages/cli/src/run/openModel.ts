@@ -10,7 +10,6 @@ import {
   type Tokenizer,
 } from '@dropbp/data';
 import { findModelFolder, ggufTokenizer, loadModel, readGguf, type WeightsForm } from '@dropbp/models';
-import { checkFolder } from '../files/kindOfPath.ts';
 import { readJsonIfThere } from '../files/readJsonFile.ts';
 import { choice, requiredText, type Flag } from '../flags/flag.ts';
 import { formatBytes } from '../terminal/formatNumber.ts';
@@ -55,7 +54,6 @@ export async function openModel(
   status: StatusLine,
   { weights = 'f32' }: { readonly weights?: WeightsForm } = {},
 ): Promise<OpenedModel> {
-  await checkFolder(source, 'model');
   const companions = (await isFile(source)) ? await ggufCompanions(source) : await folderCompanions(source, status);
   // The id, not the cache's folder, is what an adapter shall remember of its base.
   const model = await loadModel(source, {

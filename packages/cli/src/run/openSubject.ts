@@ -66,7 +66,10 @@ export function roomOf({ model, virtualTokens = 0, virtualKeys = 0 }: Runnable):
 /** Where the model comes from: the flag, or the adapter that names its base. @throws Problem where nothing names one */
 export async function sourceOf({ model, adapter }: Pick<SubjectChoice, 'model' | 'adapter'>): Promise<string> {
   if (adapter !== undefined) await checkFolder(adapter, 'adapter');
-  if (model !== undefined) return model;
+  if (model !== undefined) {
+    await checkFolder(model, 'model');
+    return model;
+  }
   if (adapter === undefined) throw problem('cli', { what: 'there is no model', fix: 'give --model, or --adapter' });
   const { base_model_name_or_path: base } = await readJsonFile(join(adapter, 'adapter_config.json'));
   if (typeof base === 'string' && base !== '') return base;

@@ -4,6 +4,7 @@ import type { ChatTemplate, Dataset, Tokenizer } from '@dropbp/data';
 import { asChat, defaultPrompt } from '../data/defaultPrompt.ts';
 import { openData } from '../data/openData.ts';
 import { prepareData, type PreparedData } from '../data/prepareData.ts';
+import { checkFolder } from '../files/kindOfPath.ts';
 import { templateFor } from '../data/templateFor.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
 import { chooseDropBP } from './chooseDropBP.ts';
@@ -34,6 +35,7 @@ export async function prepareRun(flags: TrainFlagValues, startedAt: string, stat
   const length = runLength(flags);
   checkMeasuring(flags);
   checkMethodFlags(flags);
+  await checkFolder(flags.model, 'base');
   const { model, tokenizer, chatTemplate: templateOf } = await openModel(flags.model, status, flags);
   // Before the data are read: a wrong target shows at once.
   const adapter = await prepared(chooseAdapter(flags, { model, tokenizer }), model);

@@ -106,7 +106,7 @@ async function filesIn(path: string): Promise<string[]> {
     return await readdir(path);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return [];
-    throw error;
+    throw writeProblem('cli', path, error);
   }
 }
 

@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { nearNames, problem } from '@dropbp/basics';
 import type { NamedArray } from '../contract/adapter.ts';
+import { disposed } from '../run/checkAlive.ts';
 
 /** What PEFT puts before a module's path. */
 export const PEFT_PREFIX = 'base_model.model.';
@@ -81,11 +82,11 @@ export function checkPeftTensors(room: string, tensors: ReadonlyMap<string, Name
 
 function list(title: string, entries: readonly string[], others: readonly string[]): string {
   if (entries.length === 0) return '';
-  const shown = entries.slice(0, 5).map(entry => {
+  const shown = entries.slice(0, 3).map(entry => {
     const [near] = nearNames(entry, others, 1);
     return near === undefined ? entry : `${entry} (near: ${near})`;
   });
-  return `${entries.length} ${title}: ${shown.join(', ')}${entries.length > 5 ? ', …' : ''}`;
+  return `${entries.length} ${title}: ${shown.join(', ')}${entries.length > 3 ? ', …' : ''}`;
 }
 
 /** What most often leads to such a file. */
@@ -113,11 +114,17 @@ function likelyCause(
     const longest = wanted.length - (name.startsWith(PEFT_PREFIX) ? PEFT_PREFIX.split('.').length - 1 : 0);
     const same = Math.min(commonEnd(parts, wanted), longest);
     if (same < Math.min(4, longest)) continue;
-    const begin = (of: readonly string[]): string => `'${of.slice(0, of.length - same).join('.')}'`;
-    const names = `its names begin ${begin(parts)} where the model's begin ${begin(wanted)}`;
+    const begin = (of: readonly string[]): string => of.slice(0, of.length - same).join('.');
+    // Another number of blocks is another model, not another way to call them.
+    if (withoutNumbers(begin(parts)) === withoutNumbers(begin(wanted))) return bases;
+    const names = `its names begin '${begin(parts)}' where the model's begin '${begin(wanted)}'`;
     return `${names}: rename them, or use the model that it was made for (${bases})`;
   }
   return bases;
+}
+
+function withoutNumbers(name: string): string {
+  return name.replaceAll(/\d+/g, '#');
 }
 
 /** How many parts two names end in alike. */
@@ -131,13 +138,14 @@ function commonEnd(a: readonly string[], b: readonly string[]): number {
  * Parameters as a file stores them, read from the device.
  *
  * @param room - the package that speaks in errors
- * @throws Problem if one holds NaN or infinity
+ * @throws Problem if one holds NaN or infinity, or was disposed
  */
 export async function toNamedArrays(
   room: string,
   parameters: ReadonlyMap<string, tf.Tensor>,
 ): Promise<Map<string, NamedArray>> {
   const arrays = [...parameters].map(async ([name, parameter]): Promise<[string, NamedArray]> => {
+    if (parameter.isDisposed) throw disposed(room, name);
     const data = (await parameter.data()) as Float32Array;
     const bad = countNonFinite(data);
     if (bad === 0) return [name, { shape: parameter.shape, data }];

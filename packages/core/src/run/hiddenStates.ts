@@ -4,6 +4,7 @@ import type { CacheSlot } from '../contract/cacheSlot.ts';
 import { withGradient } from '../ops/withGradient.ts';
 import { hasTrainable } from '../trainable.ts';
 import { earlyParameters, tapped, type EarlyGradients } from './earlyGradients.ts';
+import { checkAlive } from './checkAlive.ts';
 import { asIfEncoded, encoded } from './encoded.ts';
 import { runBranch, type BranchRun, type GradientPath } from './runBranch.ts';
 import type { Runnable } from './runnable.ts';
@@ -43,6 +44,7 @@ export interface HiddenStatesOptions {
 export function hiddenStates(runnable: Runnable, tokens: tf.Tensor, options: HiddenStatesOptions = {}): tf.Tensor {
   const { attentionMask, positions, dropped, gradientScales, cacheCapacity, cacheSlot, early, onInput } = options;
   if (positions !== undefined && runnable.model.takesPositions !== true) throw noPositions(runnable);
+  checkAlive(runnable);
   const isStart = options.offset === undefined;
   const offset = options.offset ?? runnable.virtualKeys ?? 0;
   return tf.tidy(() => {

@@ -29,7 +29,7 @@ export function selectModules(
   const names = [...modules.keys()];
   const concrete = isAllLinear(rules.targetModules) ? { ...rules, targetModules: allLinear(modules) } : rules;
   const selected = names.filter(name => matchesTarget(room, name, concrete));
-  if (selected.length === 0) throw nothingMatches(room, names, concrete);
+  if (selected.length === 0) throw nothingMatches(room, names, concrete, complete);
   for (const name of selected) {
     const { kind } = modules.get(name)!;
     if (kinds.includes(kind)) continue;
@@ -67,7 +67,7 @@ function checkRules(room: string, { targetModules, layersToTransform, layersPatt
   }
 }
 
-function nothingMatches(room: string, names: readonly string[], rules: TargetRules): Error {
+function nothingMatches(room: string, names: readonly string[], rules: TargetRules, complete: boolean): Error {
   const { targetModules } = rules;
   const matched = names.filter(name => matches(room, 'targetModules', name, targetModules));
   if (matched.length > 0) {
@@ -80,6 +80,14 @@ function nothingMatches(room: string, names: readonly string[], rules: TargetRul
         ...(rules.layersPattern !== undefined && { layersPattern: rules.layersPattern }),
       },
       fix: `such modules are ${matched.slice(0, 3).join(', ')}`,
+    });
+  }
+  if (!complete) {
+    return problem(room, {
+      what: 'the adapter does not fit the model: its target_modules name none of the modules there',
+      got: targetModules,
+      expected: `modules such as ${[...new Set(names.map(lastPart))].slice(0, 5).join(', ')}`,
+      fix: 'use the model that it was made for: base_model_name_or_path in adapter_config.json names it',
     });
   }
   if (typeof targetModules !== 'string') return unmatched(room, names, targetModules, names.length);
@@ -97,13 +105,13 @@ function unmatched(room: string, names: readonly string[], entries: readonly str
   if (entries.length === 0) {
     return problem(room, { what: 'targetModules is empty', expected: 'names of modules, or ends of names' });
   }
-  const ends = new Set(names.flatMap(name => [name, name.slice(name.lastIndexOf('.') + 1)]));
+  const ends = new Set(names.flatMap(name => [name, lastPart(name)]));
   const hints = entries.flatMap(entry => {
     if (/[*+?^$|()[\]{}\\]/.test(entry))
       return ['entries of a list are ends of names, a regular expression is a string'];
     const below = names.filter(name => `.${name}`.includes(`.${entry}.`));
     if (below.length > 0) {
-      const layers = new Set(below.map(name => name.slice(name.lastIndexOf('.') + 1)));
+      const layers = new Set(below.map(lastPart));
       return [`'${entry}' holds modules, so name them: ${[...layers].slice(0, 5).join(', ')}`];
     }
     const near = nearNames(entry, ends);
@@ -115,6 +123,10 @@ function unmatched(room: string, names: readonly string[], entries: readonly str
     what: `targetModules: ${entries.map(entry => `'${entry}'`).join(', ')} matches none of the ${count} modules`,
     fix,
   });
+}
+
+function lastPart(name: string): string {
+  return name.slice(name.lastIndexOf('.') + 1);
 }
 
 function checkComplete(room: string, names: readonly string[], rules: TargetRules): void {

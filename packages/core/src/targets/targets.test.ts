@@ -172,6 +172,13 @@ describe('selectModules', () => {
     );
     expect(() => select({ targetModules: [] })).toThrow('targetModules is empty');
   });
+  it('says of the file of an adapter that it is for another model', () => {
+    const ofFile = { ...options, complete: false };
+    expect(() => selectModules(modules, { targetModules: ['c_attn', 'c_proj'] }, ofFile)).toThrow(
+      'the adapter does not fit the model: its target_modules name none of the modules there; got ["c_attn","c_proj"]; expected modules such ' +
+        'as embed_tokens, input_layernorm, q_proj, v_proj, up_proj; use the model that it was made for',
+    );
+  });
   it('names the layers of a block', () => {
     expect(() => select({ targetModules: ['self_attn'] })).toThrow(
       "'self_attn' holds modules, so name them: q_proj, v_proj",

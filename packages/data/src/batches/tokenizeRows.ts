@@ -1,4 +1,4 @@
-import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
+import { checkNumber, checkOptions, checkValue, problem, ranges } from '@dropbp/basics';
 import { answerSpans, type CountedAnswers } from '../chat/answerSpans.ts';
 import type { ChatTemplate } from '../chat/chatTemplate.ts';
 import type { BadRows, Dataset, Row } from '../rows/dataset.ts';
@@ -74,6 +74,7 @@ export function tokenizeRows(dataset: Dataset, options: TokenizeRowsOptions): To
     ...['tokenizer', 'chatTemplate', 'time', 'loss', 'tooLong', 'templateVariables'],
   ]);
   const { tokenizer, time, tooLong, loss = 'answers' } = options;
+  checkValue('data', 'tokenizer', tokenizer, isTokenizer, 'what loadTokenizer() gives');
   checkNumber('data', 'time', time, {
     ...ranges.count,
     accepts: v => Number.isSafeInteger(v) && v >= 2,
@@ -99,6 +100,10 @@ export function tokenizeRows(dataset: Dataset, options: TokenizeRowsOptions): To
       }
     },
   };
+}
+
+function isTokenizer(given: unknown): boolean {
+  return typeof given === 'object' && given !== null && 'encode' in given;
 }
 
 function wholeSequence(

@@ -97,6 +97,15 @@ function viewOf(columns: Readonly<Record<string, string>>, row: RowValue): RowVa
 
 function checkRenamed(renamed: Readonly<Record<string, string>>, row: RowValue): void {
   const known = rowFormats.flatMap(({ required, optional }) => [...required, ...optional]);
+  const swapped = Object.entries(renamed).find(([name, column]) => !known.includes(name) && known.includes(column));
+  if (swapped !== undefined) {
+    const [column, name] = swapped;
+    throw problem('data', {
+      what: `columns: '${column}' is no name that a format reads`,
+      expected: [...new Set(known)].join(', '),
+      fix: `the name comes before the column: columns: { ${name}: '${column}' }`,
+    });
+  }
   checkOptions('data', 'columns', renamed, [...new Set(known)]);
   for (const [name, column] of Object.entries(renamed)) {
     if (Object.hasOwn(row, column)) continue;

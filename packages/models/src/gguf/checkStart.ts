@@ -29,9 +29,11 @@ export async function checkStart(source: ByteSource): Promise<void> {
   const text = String.fromCharCode(...bytes);
   if (!text.startsWith('GGUF')) {
     const stranger = strangers.find(([start]) => text.startsWith(start));
+    const isSafetensors = source.name.endsWith('.safetensors');
     throw problem('models', {
       what: `${source.name} is not a GGUF file`,
       expected: 'a file that begins with GGUF, or the folder of a model in safetensors',
+      ...(isSafetensors && { fix: 'give the folder that this file lies in, with its config.json' }),
       ...(stranger && { fix: stranger[1] }),
     });
   }
