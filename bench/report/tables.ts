@@ -138,6 +138,7 @@ function browser(): string {
     '÷ engine on WebAssembly': row => own && (Number(row.seconds) / Number(own.seconds)).toFixed(2),
     'first step, s': row => row.first,
     'loss of the third step': row => Number(row.loss).toFixed(4),
+    'load before': row => row.loadBefore,
   });
   const where = `Chromium ${results.chromium}, ${results.cores} cores of an ${results.cpu}; medians, and with DropBP means.`;
   return withCommand(`${table}\n\n${where}`, results);
