@@ -4,8 +4,8 @@
  *     npm run bench [-- --list] [-- --only step,convergence]
  *
  * Takes about six hours on two cores; nothing else may run. Needs the models and the Python environment of test/parity
- * (`bash test/parity/make.sh`). convergence.bench.ts goes on from the runs that its files hold: remove those files first to
- * make them anew.
+ * (`bash test/parity/make.sh`); browser.bench.ts the built packages (`npx pnpm run build`) and Debian's chromium.
+ * convergence.bench.ts goes on from the runs that its files hold: remove those files first to make them anew.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
