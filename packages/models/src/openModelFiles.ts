@@ -1,4 +1,4 @@
-import { nodeModule } from '@dropbp/basics';
+import { checkValue, nodeModule } from '@dropbp/basics';
 import { findModelFolder } from './findModelFolder.ts';
 import { ggufFiles } from './gguf/ggufFiles.ts';
 import type { HubOptions } from './hub/hubOptions.ts';
@@ -19,7 +19,9 @@ export async function openModelFiles(source: ModelSource, hub: HubOptions): Prom
     if (gguf.test(source) || (await isFile(source))) return ggufFiles(source);
     return folderFiles(await findModelFolder(source, hub));
   }
+  const isFiles = (given: unknown): boolean => typeof given === 'object' && given !== null && Symbol.iterator in given;
   if (source instanceof Blob) return ggufFiles(source);
+  checkValue('models', 'loadModel(): the source', source, isFiles, 'a path, a hub id, or files');
   const blobs = blobsByName(source);
   const [[name, blob] = ['', undefined], ...others] = blobs;
   return blob !== undefined && others.length === 0 && gguf.test(name) ? ggufFiles(blob) : blobFiles(blobs);

@@ -45,7 +45,7 @@ export interface HubServer {
 }
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-export const gitBlob = (bytes: Uint8Array): string =>
+const gitBlob = (bytes: Uint8Array): string =>
   createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 /** The hub keeps weights with Git LFS and all else in Git. */
 const isLfs = (path: string): boolean => /\.(safetensors|bin|gguf|onnx|pth)$/.test(path);

@@ -155,6 +155,7 @@ describe('loadModel', () => {
         return tensors.set('model.norm.weight', { dtype: 'F64', shape, data: new Uint8Array(8 * shape[0]!) });
       }), 'F64 does not fit F32 exactly'],
       ['an unknown option', () => loadModel(fixtureFolder('llama'), { revison: 'x' } as object), "does not know the option 'revison'"],
+      ['nothing', () => loadModel(undefined as unknown as string), 'loadModel(): the source is not usable; got undefined; expected a path, a hub id, or files'],
       ['the weights alone', () => loadModel(join(fixtureFolder('llama'), 'model.safetensors')), 'give the folder that this file lies in, with its config.json'],
       ['an adapter', () => loadModel(new Map([['adapter_config.json', new Blob()]])), 'this is an adapter: load the model that its adapter_config.json names'],
       ['a folder that is misspelt', () => loadModel(`${fixtureFolder('llama')}x`), `did you mean '${fixtureFolder('llama')}'?`],

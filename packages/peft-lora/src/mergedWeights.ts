@@ -88,7 +88,7 @@ export interface MergedParts {
  * `W + scaling · B · A` in float32, in the layout of the layer's weight; with DoRA, each output's weights at the length of its
  * magnitude. The caller owns the result.
  */
-export function mergeLayer(weight: tf.Tensor, { kind, scaling }: LoraLayer, parts: MergedParts): tf.Tensor {
+function mergeLayer(weight: tf.Tensor, { kind, scaling }: LoraLayer, parts: MergedParts): tf.Tensor {
   const { a, b, start, magnitude } = parts;
   return tf.tidy(() => {
     // (B · A)ᵀ = Aᵀ · Bᵀ: Conv1D and embeddings have the inputs in rows.

@@ -41,7 +41,11 @@ export const trainFlags = {
     defaultText: '128 for texts, 512 else, or as many as the model can',
   },
   accumulation: number(positiveInteger, 'batches in a step', 1),
-  learningRate: { ...number(positive, 'at its highest'), defaultText: 'what suits the adapter: 0.001 for lora' },
+  learningRate: {
+    ...number(positive, 'at its highest'),
+    defaultText: 'what suits the adapter: 0.001 for lora',
+    aliases: ['lr'],
+  },
   schedule: choice(['cosine', 'linear', 'constant'], 'how the learning rate falls', 'cosine'),
   warmup: number(share, 'share of the steps in which the learning rate rises', 0.05),
   weightDecay: number(notNegative, "AdamW's", 0),

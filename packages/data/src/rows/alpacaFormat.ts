@@ -19,7 +19,7 @@ export const alpacaFormat: RowFormat = {
 };
 
 /** Alpaca's prompt. Source: the column `text` of the data set tatsu-lab/alpaca. */
-export function alpacaPrompt(instruction: string, input: string): string {
+function alpacaPrompt(instruction: string, input: string): string {
   const paired = input === '' ? '' : ', paired with an input that provides further context';
   const context = input === '' ? '' : `### Input:\n${input}\n\n`;
   return (

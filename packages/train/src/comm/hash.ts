@@ -1,5 +1,5 @@
 /** Takes words of 32 bits, one after the other. Not cryptographic: it finds accidents. */
-export function hashWords(words: Uint8Array | Uint32Array, start: number = 0): number {
+function hashWords(words: Uint8Array | Uint32Array, start: number = 0): number {
   let hash = start;
   for (const word of words) {
     hash = Math.imul(hash ^ word, 0x9e3779b1);
