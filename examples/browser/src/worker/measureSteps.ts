@@ -1,11 +1,9 @@
-import { dropBP } from '@dropbp/dropbp';
 import type { Measured, StepReport } from '../messages.ts';
 import type { Base } from './loadBase.ts';
 import { startRun } from './trainingRun.ts';
 
 const settings = { rank: 16, learningRate: 1e-3, batch: 4 };
 const dropRate = 0.75;
-const seed = 1;
 
 /**
  * How long steps take: of a run without drops and of one with them, each without its first step.
@@ -14,9 +12,7 @@ const seed = 1;
  */
 export async function measureSteps({ model, tokenizer }: Base, text: string, steps: number): Promise<Measured> {
   const run = async (dropRate: number): Promise<[StepReport, ...StepReport[]]> => {
-    // Without sensitivities, which are measured once in a run and not in each step.
-    const drop = dropRate > 0 ? dropBP({ rate: dropRate, allocation: 'depth', seed }) : undefined;
-    const { tuned, ...run } = startRun(model, tokenizer, text, { ...settings, dropRate, steps: steps + 1 }, drop);
+    const { tuned, ...run } = startRun(model, tokenizer, text, { ...settings, dropRate, steps: steps + 1 });
     const done: StepReport[] = [];
     for await (const report of run.steps()) done.push(report);
     tuned.dispose();

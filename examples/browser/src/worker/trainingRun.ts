@@ -1,7 +1,7 @@
 import { compose, type Tuned } from '@dropbp/compose';
 import type { Batch, Model } from '@dropbp/core';
 import { splitHeldOut, textBatches, type Tokenizer } from '@dropbp/data';
-import { dropBP, type DropBP } from '@dropbp/dropbp';
+import { dropBP } from '@dropbp/dropbp';
 import { lora } from '@dropbp/peft-lora';
 import { cosine, train } from '@dropbp/train';
 import type { Settings, StepReport } from '../messages.ts';
@@ -21,17 +21,8 @@ export interface TrainingRun {
   steps(): AsyncGenerator<StepReport, void, undefined>;
 }
 
-/**
- * @param drop - what is dropped. @defaultValue as `settings` say
- * @throws Error where the text is too short
- */
-export function startRun(
-  model: Model,
-  tokenizer: Tokenizer,
-  text: string,
-  settings: Settings,
-  drop: DropBP | undefined = settings.dropRate > 0 ? dropBP({ rate: settings.dropRate, seed }) : undefined,
-): TrainingRun {
+/** @throws Error where the text is too short */
+export function startRun(model: Model, tokenizer: Tokenizer, text: string, settings: Settings): TrainingRun {
   const { steps, learningRate, batch } = settings;
   const tokens = tokenizer.encode(text);
   if (tokens.length < batch * time) {
@@ -40,7 +31,11 @@ export function startRun(
     );
   }
   const { training, heldOut } = partsOf(tokens, batch);
-  const tuned = compose(model, lora({ rank: settings.rank, targetModules: 'all-linear', seed }), drop);
+  const tuned = compose(
+    model,
+    lora({ rank: settings.rank, targetModules: 'all-linear', seed }),
+    settings.dropRate > 0 ? dropBP({ rate: settings.dropRate, seed }) : undefined,
+  );
   return {
     tuned,
     trainTokens: training.length,
