@@ -12,12 +12,13 @@ const b = Int8Array.from(
   (_, i) => [127, -127, ((i * 37) % 255) - 127][(i % columns) % 3]!,
 );
 const zero = 3;
+const PRODUCT = 'MatMulIntegerToFloat';
 
 function productModel(): OnnxModel {
   const graph = new Graph();
   const [x, w] = [graph.input('a', [rows, inner], 'uint8'), graph.input('b', [inner, columns], 'int8')];
   const [one, z] = [graph.scalar(1, 'float32'), graph.constant(Uint8Array.of(zero), [], 'uint8')];
-  const y = graph.node('MatMulIntegerToFloat', [x, w, one, one, z], [rows, columns], 'float32', {
+  const y = graph.node(PRODUCT, [x, w, one, one, z], [rows, columns], 'float32', {
     domain: 'com.microsoft',
   });
   return sessionModel('product', graph, graph.nodes, [y]);
@@ -46,8 +47,15 @@ describe('products of uint8 and int8', () => {
   });
   it('are exact, moved by 128', () => {
     const moved = exactInt8(productModel());
-    expect(moved.nodes.map(({ op }) => op)).toEqual(['BitwiseXor', 'Cast', 'MatMulIntegerToFloat']);
+    expect(moved.nodes.map(({ op }) => op)).toEqual(['BitwiseXor', 'Cast', PRODUCT]);
     expect(run(moved)).toEqual(expected);
+  });
+  it('move a weight once that two of them read', () => {
+    const model = productModel();
+    const [product] = model.nodes;
+    const twice = exactInt8({ ...model, nodes: [product!, { ...product!, outputs: ['again'] }] });
+    expect(twice.nodes.map(({ op }) => op)).toEqual(['BitwiseXor', 'Cast', PRODUCT, PRODUCT]);
+    expect(twice.nodes[3]!.inputs).toEqual(twice.nodes[2]!.inputs);
   });
   it('are exact as they are loaded on this processor', () => {
     expect(run(int8Models(ortBinding())(productModel()))).toEqual(expected);

@@ -7,7 +7,8 @@ import type { OrtBinding } from './ortBinding.ts';
 /*
  * On x86 without VNNI (AMD before Zen 4, Intel before Ice Lake) ONNX Runtime multiplies uint8 with int8 by an instruction that adds two
  * products in 16 bits, cut off at 32767: 255·127 + 255·127 comes out as half of it. In a real model that happens all the time.
- * Products of uint8 with uint8 are exact there, and still faster than float32; with VNNI they are the slower ones.
+ * Products of uint8 with uint8 are exact there; with VNNI they are the slower ones. `MatMulInteger` is left alone: kernels take it
+ * for numbers of seven bits, of which two products always fit.
  */
 
 const PRODUCT = 'MatMulIntegerToFloat';
@@ -16,18 +17,24 @@ const zero = 'exactInt8.zero';
 
 /** The model with int8 weights moved by 128, and that as their zero point: exact on every processor. */
 export function exactInt8(model: OnnxModel): OnnxModel {
+  /** Weights that are moved already: several products may read one. */
+  const moved = new Set<string>();
   const nodes = model.nodes.flatMap((node): OnnxNode[] => {
     const [values, weight, ...rest] = node.inputs as [string, string, ...string[]];
     if (node.op !== PRODUCT || model.values.get(weight)?.dtype !== 'int8') return [node];
-    const [moved, unsigned] = [`${node.outputs[0]!}.moved`, `${node.outputs[0]!}.unsigned`];
+    const unsigned = `${weight}.unsigned`;
+    const product = { ...node, inputs: [values, unsigned, ...rest, zero] };
+    if (moved.has(weight)) return [product];
+    moved.add(weight);
+    const flipped = `${weight}.flipped`;
     return [
       // As bits, w + 128 in uint8 is w in int8 with its first bit turned over.
-      { op: 'BitwiseXor', inputs: [weight, offset], outputs: [moved], attributes: {}, domain: '' },
-      { op: 'Cast', inputs: [moved], outputs: [unsigned], attributes: { to: onnxTypeCode.uint8 }, domain: '' },
-      { ...node, inputs: [values, unsigned, ...rest, zero] },
+      { op: 'BitwiseXor', inputs: [weight, offset], outputs: [flipped], attributes: {}, domain: '' },
+      { op: 'Cast', inputs: [flipped], outputs: [unsigned], attributes: { to: onnxTypeCode.uint8 }, domain: '' },
+      product,
     ];
   });
-  if (nodes.length === model.nodes.length) return model;
+  if (moved.size === 0) return model;
   const byte = { shape: [], data: Uint8Array.of(128) };
   const constants: OnnxConstant[] = [
     { name: offset, dtype: 'int8', ...byte },
