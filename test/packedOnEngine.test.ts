@@ -65,11 +65,11 @@ function batch(seed = 0): Batch {
 
 describe.each(['llama', 'gpt2'] as const)('%s', name => {
   it.each(FORMS)(
-    'keeps the weights of linear layers as %s, the table of tokens at least as int8, and all others exact',
+    'keeps the weights of linear layers as %s, the table of tokens likewise, with 6 bits for int4, and all others exact',
     form => {
-      for (const embeddings of [undefined, 'f32', 'f16', 'int8'] as const) {
+      for (const embeddings of [undefined, 'f32', 'f16', 'int8', 'int6', 'int4'] as const) {
         const model = createModel(configs[name], { seed: 1, weights: form, ...(embeddings && { embeddings }) });
-        const ofTable = embeddings ?? (form === 'int4' ? 'int8' : form);
+        const ofTable = embeddings ?? (form === 'int4' ? 'int6' : form);
         for (const [path, { kind }] of model.modules) {
           const weight = model.parameters.get(`${path}.weight`);
           if (weight === undefined) continue;
@@ -150,9 +150,24 @@ it('converts while it loads', async () => {
   await expect(loadModel(join(folder, 'checkpoint'), { weights: 'int2' as never })).rejects.toThrow(
     'loadModel(): weights is not usable; got "int2"; expected f32, f16, int8, int4',
   );
-  await expect(loadModel(join(folder, 'checkpoint'), { embeddings: 'int4' as never })).rejects.toThrow(
-    'loadModel(): embeddings is not usable; got "int4"; expected f32, f16, int8',
+  await expect(loadModel(join(folder, 'checkpoint'), { embeddings: 'int2' as never })).rejects.toThrow(
+    'loadModel(): embeddings is not usable; got "int2"; expected f32, f16, int8, int6, int4',
   );
+});
+
+it('keeps the integers of a GGUF file', async () => {
+  const file = new URL('../packages/models/test/fixtures/gguf/quantised.gguf', import.meta.url).pathname;
+  const [plain, packed] = [await loadModel(file), await loadModel(file, { weights: 'int4' })];
+  const errorOf = (name: string): number =>
+    tf.tidy(() => {
+      const [a, b] = [plain, packed].map(model => model.parameters.get(`model.layers.1.${name}_proj.weight`)!);
+      return tf.div(tf.norm(tf.sub(a!, b!)), tf.norm(a!)).dataSync()[0]!;
+    });
+  // Q4_0, Q4_0 and Q4_1, of which scales and zero points are rounded; and Q5_1, which four bits cannot hold.
+  for (const name of ['self_attn.q', 'mlp.down', 'self_attn.k']) expect(errorOf(name), name).toBeLessThan(0.01);
+  expect(errorOf('self_attn.o')).toBeGreaterThan(0.04);
+  plain.dispose();
+  packed.dispose();
 });
 
 it('keeps f32 where the backend has nothing else, and says so once', async () => {

@@ -33,8 +33,8 @@ export interface CompiledPullback {
   dispose(): void;
 }
 
-/** How a weight can be kept in fewer bits than float32: half precision, integers with a scale for each output, NF4 blocks. */
-export type PackedForm = 'f16' | 'int8' | 'int4';
+/** How a weight can be kept in fewer bits than float32: half precision, integers with a scale for each output, or for each block of 32. */
+export type PackedForm = 'f16' | 'int8' | 'int6' | 'int4';
 
 /** Options of {@link Engine.compile}. */
 export interface EngineOptions {

@@ -5,28 +5,28 @@ import type { Definition } from './architecture.ts';
 
 /**
  * How the weights of linear layers are kept: `'f32'` as they are, `'f16'` in half the memory, `'int8'` in a quarter and with
- * faster products, `'int4'` (NF4) in an eighth; of that, layers of less than a quarter of the largest's size, such as keys and values
- * that heads share, are kept as int8, which bear four bits worst. Norms and biases stay in float32; for embeddings see {@link EmbeddingsForm}.
+ * faster products, `'int4'` in a seventh: blocks of 32 with a scale and a zero point each, which keep what a GGUF file in Q4_0, Q4_1 or
+ * Q4_K holds nearly as it is. Norms and biases stay in float32; for embeddings see {@link EmbeddingsForm}.
  */
-export type WeightsForm = 'f32' | PackedForm;
+export type WeightsForm = 'f32' | Exclude<PackedForm, 'int6'>;
 
 /**
  * How the table of tokens is kept, and the output layer, which is mostly the same: in few bits like the rest, or more exactly.
- * `'int8'` has a scale for every token and for every feature.
+ * `'int8'` has a scale for every token and for every feature; `'int6'` and `'int4'` have blocks of 32 features.
  */
-export type EmbeddingsForm = 'f32' | 'f16' | 'int8';
+export type EmbeddingsForm = 'f32' | PackedForm;
 
 /** How a model's weights are kept. */
 export interface WeightForms {
   /** How the frozen weights of linear layers are kept; packed ones cannot be trained. @defaultValue 'f32' */
   readonly weights?: WeightsForm;
-  /** How the table of tokens and the output layer are kept. @defaultValue as `weights`; 'int8' where that is 'int4' */
+  /** How the table of tokens and the output layer are kept. @defaultValue as `weights`; 'int6' where that is 'int4' */
   readonly embeddings?: EmbeddingsForm;
 }
 
 const forms: Readonly<Record<keyof WeightForms, readonly string[]>> = {
   weights: ['f32', 'f16', 'int8', 'int4'] satisfies WeightsForm[],
-  embeddings: ['f32', 'f16', 'int8'] satisfies EmbeddingsForm[],
+  embeddings: ['f32', 'f16', 'int8', 'int6', 'int4'] satisfies EmbeddingsForm[],
 };
 
 /** @throws Problem for what is no form */
@@ -58,34 +58,25 @@ export function makeWeight(
   return packed ?? tf.tensor(values, [...shape], 'float32');
 }
 
-/** Of a weight that may be packed: the axis of the input features, whether it is a table of tokens or the output layer, and its size. */
+/** Of a weight that may be packed: the axis of the input features, and whether it is a table of tokens or the output layer. */
 interface PackedPlace {
   readonly inputAxis: 0 | 1;
   readonly isTable: boolean;
-  readonly isSmall: boolean;
 }
-
-/** A weight with less than this share of the elements of the largest in the branches is small. */
-const SMALL = 0.25;
 
 function packedPlace({ modules, head, embedding }: Definition, name: string): PackedPlace | undefined {
   const at = name.lastIndexOf('.');
   const path = name.slice(0, at);
   if (name.slice(at) !== '.weight') return undefined;
-  if (path === head.path || path === embedding) return { inputAxis: 1, isTable: true, isSmall: false };
+  if (path === head.path || path === embedding) return { inputAxis: 1, isTable: true };
   const axes: Partial<Record<ModuleInfo['kind'], 0 | 1>> = { linear: 1, conv1d: 0 };
-  const { kind } = modules.get(path)!;
-  const inputAxis = axes[kind];
-  if (inputAxis === undefined) return undefined;
-  const sizeOf = ({ inFeatures, outFeatures }: ModuleInfo): number => inFeatures * outFeatures;
-  const sizes = [...modules.values()].filter(module => module.kind === kind && module.isOutput !== true).map(sizeOf);
-  return { inputAxis, isTable: false, isSmall: sizeOf(modules.get(path)!) < SMALL * Math.max(...sizes) };
+  const inputAxis = axes[modules.get(path)!.kind];
+  return inputAxis === undefined ? undefined : { inputAxis, isTable: false };
 }
 
-function formAt({ isTable, isSmall }: PackedPlace, { weights = 'f32', embeddings }: WeightForms): WeightsForm {
-  // Where heads share keys and values, the layers that make them are few per cent of all weights, and bear four bits worst.
-  if (!isTable) return weights === 'int4' && isSmall ? 'int8' : weights;
-  return embeddings ?? (weights === 'int4' ? 'int8' : weights);
+function formAt({ isTable }: PackedPlace, { weights = 'f32', embeddings }: WeightForms): EmbeddingsForm {
+  // A table bears four bits worst: every token is a row of its own, and the output layer's errors are the loss's.
+  return isTable ? (embeddings ?? (weights === 'int4' ? 'int6' : weights)) : weights;
 }
 
 let hasWarned = false;

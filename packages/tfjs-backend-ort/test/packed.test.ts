@@ -3,9 +3,8 @@ import fc from 'fast-check';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { compile, ortBackend } from '../src/index.ts';
 import { halfBits } from '../src/packed/halfBits.ts';
-import { nf4Values } from '../src/packed/nf4.ts';
 
-const FORMS = ['f16', 'int8', 'int4'] as const;
+const FORMS = ['f16', 'int8', 'int6', 'int4'] as const;
 
 beforeEach(() => tf.setBackend('ort'));
 afterAll(() => tf.setBackend('cpu'));
@@ -67,10 +66,12 @@ describe('a packed weight', () => {
     expect([weight.shape, weight.dtype, ortBackend().formOf(weight)]).toEqual([[rows, columns], 'float32', form]);
     const read = await weight.data();
     const worst = values.reduce((most, value, i) => Math.max(most, Math.abs(value - read[i]!)), 0);
-    expect(worst).toBeLessThan({ f16: 2e-3, int8: 0.02, int4: 0.6 }[form]);
+    expect(worst).toBeLessThan({ f16: 2e-3, int8: 0.02, int6: 0.1, int4: 0.6 }[form]);
     const plain = tf.tensor2d(values, [rows, columns]);
     // Kernels that know nothing of it unpack it.
-    expect(relativeError(tf.add(weight, 0), plain)).toBeLessThan({ f16: 5e-4, int8: 0.01, int4: 0.12 }[form]);
+    expect(relativeError(tf.add(weight, 0), plain)).toBeLessThan(
+      { f16: 5e-4, int8: 0.01, int6: 0.03, int4: 0.12 }[form],
+    );
     expect(ortBackend().formOf(plain)).toBeUndefined();
   });
 
@@ -104,7 +105,7 @@ describe('a packed weight', () => {
             form === 'int8' ? 0.03 : 1e-5,
           );
           expect(relativeError(product(weight), product(plain)), form).toBeLessThan(
-            { f16: 1e-3, int8: 0.035, int4: 0.2 }[form],
+            { f16: 1e-3, int8: 0.035, int6: 0.04, int4: 0.2 }[form],
           );
         }
       }
@@ -165,14 +166,14 @@ describe('a packed weight', () => {
     }
   });
 
-  it.each(['f16', 'int8'] as const)('a table in %s gives rows, logits and their gradient', form => {
+  it.each(FORMS)('a table in %s gives rows, logits and their gradient', form => {
     const [entries, width] = [160, 80];
     const values = normal(entries * width, 3);
     // Columns of real embeddings differ.
     for (let i = 0; i < values.length; i++) if (i % width === 5) values[i]! *= 12;
     const plain = tf.tensor2d(values.slice(), [entries, width]);
     const table = ortBackend().pack(values, [entries, width], form, 1, true)!;
-    const bound = { f16: 1e-3, int8: 0.012 }[form];
+    const bound = { f16: 1e-3, int8: 0.012, int6: 0.035, int4: 0.15 }[form];
     const unpacked = tf.add<tf.Tensor2D>(table, 0);
     expect(relativeError(unpacked, plain)).toBeLessThan(bound);
     for (const indices of [
@@ -206,10 +207,15 @@ describe('a packed weight', () => {
     product.dispose();
   });
 
-  it('f16 of a large table is multiplied block by block, and never exists in float32', () => {
+  it.each([
+    ['f16', 1],
+    ['int6', 1],
+    ['int4', 1],
+    ['int4', 0],
+  ] as const)('%s of a large matrix, inputs along axis %i, is multiplied block by block', (form, inputAxis) => {
     const [entries, width] = [9001, 500];
     const values = Float32Array.from({ length: entries * width }, (_, i) => ((i * 7919) % 2003) / 1000 - 1);
-    const table = pack(values, [entries, width], 'f16');
+    const table = pack(values, [entries, width], form, inputAxis);
     const unpacked = tf.add<tf.Tensor2D>(table, 0);
     const x = tf.tensor2d(normal(3 * width, 5), [3, width]);
     const y = tf.tensor2d(normal(3 * entries, 7), [3, entries]);
@@ -217,7 +223,7 @@ describe('a packed weight', () => {
     expect(relativeError(tf.matMul(y, table), tf.matMul(y, unpacked))).toBeLessThan(1e-5);
   });
 
-  it.each(['int8', 'int4'] as const)('%s of zeros, of one number and of odd sizes comes back', async form => {
+  it.each(['int8', 'int6', 'int4'] as const)('%s of zeros, of one number and of odd sizes comes back', async form => {
     for (const value of [0, -3]) {
       const weight = pack(new Float32Array(5 * 7).fill(value), [5, 7], form);
       for (const read of await weight.data()) expect(read).toBeCloseTo(value, 1);
@@ -230,23 +236,57 @@ describe('a packed weight', () => {
     expect(() => pack(Float32Array.of(1, NaN, 1, 1), [2, 2], form)).toThrow(/finite/);
   });
 
-  it('in NF4 takes the nearest of sixteen values', async () => {
+  it('in int4 is off by half a level of its block at most, and what the zero point and the scale are rounded by', async () => {
+    const weights = fc.array(fc.float({ min: -1, max: 1, noNaN: true }), { minLength: 2 * 75, maxLength: 2 * 75 });
     await fc.assert(
-      fc.asyncProperty(
-        fc.array(fc.float({ min: -1, max: 1, noNaN: true }), { minLength: 63, maxLength: 63 }),
-        async list => {
-          const weight = pack(Float32Array.from([...list, 1]), [1, 64], 'int4');
-          const read = await weight.data();
-          list.forEach((value, i) => {
-            const nearest = nf4Values.reduce((best, each) =>
-              Math.abs(each - value) < Math.abs(best - value) ? each : best,
-            );
-            expect(Math.abs(read[i]! - value)).toBeLessThanOrEqual(Math.abs(nearest - value) + 1e-6);
+      fc.asyncProperty(weights, fc.constantFrom(0, 1), async (list, inputAxis) => {
+        const shape: [number, number] = inputAxis === 1 ? [2, 75] : [75, 2];
+        const at = (output: number, input: number): number =>
+          inputAxis === 1 ? output * 75 + input : input * 2 + output;
+        const weight = pack(Float32Array.from(list), shape, 'int4', inputAxis);
+        const read = await weight.data();
+        for (const output of [0, 1]) {
+          const places = [0, 32, 64].map(start =>
+            Array.from({ length: Math.min(32, 75 - start) }, (_, i) => at(output, start + i)),
+          );
+          const levels = places.map(block => {
+            const values = block.map(place => list[place]!);
+            return (Math.max(0, ...values) - Math.min(0, ...values)) / 15;
           });
-          weight.dispose();
-        },
-      ),
-      { numRuns: 30 },
+          const step = Math.max(...levels) / 255;
+          places.forEach((block, i) => {
+            // A block that is far smaller than another one of its row has the least scale there is.
+            const level = Math.max(levels[i]!, step);
+            const bound = level * (0.5 + 1 / 16) + 15 * step;
+            for (const place of block) expect(Math.abs(read[place]! - list[place]!)).toBeLessThanOrEqual(bound + 1e-6);
+          });
+        }
+        weight.dispose();
+      }),
+      { numRuns: 50 },
     );
+  });
+
+  it.each(['Q4_0', 'Q4_1', 'Q4_K'] as const)('in int4 keeps the integers of %s', async type => {
+    const [rows, columns] = [24, 32 * 7];
+    const size = (at: number): number => 0.02 * 1.5 ** sizes[at % sizes.length]!;
+    const sizes = normal(rows * 7 + 3, 5);
+    const values = normal(rows * columns, 9);
+    const errors: number[] = [];
+    for (let block = 0; block < rows * 7; block++) {
+      const own = values.subarray(block * 32, (block + 1) * 32);
+      const integers = Int32Array.from(own, value => Math.max(0, Math.min(Math.round(8 + 3.3 * value), 15)));
+      // Q4_0 has no minimum and its largest magnitude is -8, of either sign; Q4_1 and Q4_K have one; Q4_1 goes through all levels.
+      if (type !== 'Q4_K') integers[block % 32] = 0;
+      if (type === 'Q4_1') integers[(block + 5) % 32] = 15;
+      const scale = type === 'Q4_0' && block % 2 === 1 ? -size(block) : size(block);
+      const minimum = type === 'Q4_0' ? -8 * scale : -6 * scale - size(block + 3) / 4;
+      own.set(Float32Array.from(integers, integer => scale * integer + minimum));
+    }
+    const read = await pack(values.slice(), [rows, columns], 'int4').data();
+    const largest = Math.max(...Array.from({ length: rows * 7 }, (_, block) => size(block)));
+    values.forEach((value, i) => errors.push(Math.abs(read[i]! - value) / largest));
+    // Of a level of the grid; other integers would be off by a quarter of one on average.
+    expect(errors.reduce((sum, error) => sum + error, 0) / errors.length).toBeLessThan(type === 'Q4_0' ? 0.01 : 0.02);
   });
 });

@@ -75,7 +75,13 @@ export function planStep(tuned: Planned, shape: BatchShape): StepPlan {
 const PROGRAM = 200 * 2 ** 20;
 
 /** What a number of a weight takes in each form that it can be kept in; scales of blocks included. */
-export const bytesPerNumber: Readonly<Record<'f32' | PackedForm, number>> = { f32: 4, f16: 2, int8: 1, int4: 0.5625 };
+export const bytesPerNumber: Readonly<Record<'f32' | PackedForm, number>> = {
+  f32: 4,
+  f16: 2,
+  int8: 1,
+  int6: 0.8125,
+  int4: 0.5625,
+};
 
 function bytesOfWeights({ branchScopes, outerScope }: Planned): number {
   const tensors = new Set([...branchScopes, outerScope].flatMap(scope => Object.values(scope)));

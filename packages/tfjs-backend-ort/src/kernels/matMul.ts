@@ -1,7 +1,7 @@
 import type { Graph, Value } from '../graph/graph.ts';
 import { broadcastShapes } from '../graph/shape.ts';
 import { add, prelu } from './binary.ts';
-import { halfMatMul } from './halfMatMul.ts';
+import { blockMatMul } from './blockMatMul.ts';
 import { type AB, type InputInfo, type Kernel, kernel, type Kernels, type X } from './kernel.ts';
 import { packedMatMul } from './packedMatMul.ts';
 import { unary } from './unary.ts';
@@ -51,7 +51,7 @@ function matMul(graph: Graph, a: Value, b: Value, { transposeA = false, transpos
   const shape = [...broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2)), rows, columns];
   const packed = transposeA
     ? undefined
-    : (packedMatMul(graph, a, b, transposeB, shape) ?? halfMatMul(graph, a, b, transposeB, shape));
+    : (packedMatMul(graph, a, b, transposeB, shape) ?? blockMatMul(graph, a, b, transposeB, shape));
   if (packed) return packed;
   if (!transposeA && !transposeB) return graph.node('MatMul', [a, b], shape, 'float32');
   const attributes = { transA: Number(transposeA), transB: Number(transposeB) };

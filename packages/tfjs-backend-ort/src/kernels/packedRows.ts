@@ -2,6 +2,7 @@ import type { Graph, Value } from '../graph/graph.ts';
 import { sizeOf } from '../graph/shape.ts';
 import type { Int8Weight } from '../packed/quantise.ts';
 import { turned } from '../packed/turned.ts';
+import { hasRows, unpackedRows } from '../packed/unpack.ts';
 import { cast } from './convert.ts';
 
 /** From this many rows on, turning the whole table round costs less than gathering from columns. */
@@ -13,11 +14,19 @@ const MANY = 32;
  * @param indices - int32, any shape
  */
 export function packedRows(graph: Graph, table: Value, indices: Value): Value | undefined {
-  const { form, isTransposed, shape } = table.packed!.layout;
+  const { isTransposed, shape } = table.packed!.layout;
   const gathered = [...indices.shape, ...shape.slice(1)];
+  if (hasRows(table.packed!)) {
+    if (isTransposed) return undefined;
+    const count = sizeOf(indices.shape);
+    const flat = graph.node('Reshape', [indices, graph.ints([count])], [count], indices.dtype);
+    const rows = unpackedRows(graph, table.packed!, part => {
+      return graph.node('Gather', [part, flat], [count, ...part.shape.slice(1)], part.dtype);
+    });
+    return graph.node('Reshape', [rows, graph.ints(gathered)], gathered, 'float32');
+  }
+  if (!isTransposed) return undefined;
   const gather = (from: Value, to: readonly number[]): Value => graph.node('Gather', [from, indices], to, from.dtype);
-  if (form === 'f16') return cast(graph, gather(table.packed!.parts.values!, gathered), 'float32');
-  if (form !== 'int8' || !isTransposed) return undefined;
   const { values, scales, columns } = table.packed!.parts as unknown as Int8Weight;
   const integers = sizeOf(indices.shape) < MANY ? fromColumns(graph, values, indices) : gather(turned(graph, values), gathered); // prettier-ignore
   const rowScales = graph.node('Reshape', [gather(scales, indices.shape), graph.ints([...indices.shape, 1])], [...indices.shape, 1], 'float32'); // prettier-ignore

@@ -1,6 +1,6 @@
 import { problem } from '@dropbp/basics';
 import { halfBits } from './halfBits.ts';
-import { nf4Blocks } from './nf4.ts';
+import { packBlocks } from './packBlocks.ts';
 import type { PackedWeight, WeightForm } from './weightForm.ts';
 
 /** Which axis of a weight the input features lie along: 1 for torch.nn.Linear, 0 for GPT-2's Conv1D. */
@@ -29,8 +29,7 @@ export function packWeight(
     };
   }
   if (form === 'int8') return isTable ? packTable(values, rows, columns) : packInt8(values, rows, columns, inputAxis);
-  const { data, parts } = nf4Blocks(values);
-  return { layout: { form, shape, isTransposed: false, parts }, data };
+  return packBlocks(values, [rows, columns], form, inputAxis);
 }
 
 /** The largest magnitude of int8: −128 has no opposite. */

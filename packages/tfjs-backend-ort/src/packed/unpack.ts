@@ -1,8 +1,7 @@
 import type { Graph, Value } from '../graph/graph.ts';
-import { sizeOf } from '../graph/shape.ts';
 import { cast } from '../kernels/convert.ts';
 import { type Kernel, kernel, type X } from '../kernels/kernel.ts';
-import { BLOCK, nf4Values } from './nf4.ts';
+import { type BlockRows, unpackedBlocks } from './unpackBlocks.ts';
 import type { PackedLayout } from './weightForm.ts';
 
 /** A packed weight within a graph: its parts, for kernels that compute with them. */
@@ -34,43 +33,29 @@ export function packedInput(graph: Graph, name: string, layout: PackedLayout): V
 /** A packed tensor as a plain one. */
 export const unpackKernel: Kernel = kernel<X>((graph, { x }) => graph.copy(x));
 
-function unpacked(graph: Graph, { layout: { form, shape, isTransposed }, parts }: PackedValue): Value {
-  if (form === 'f16') return cast(graph, parts.values!, 'float32');
-  if (form === 'int8') {
-    const lying = graph.elementwise('Mul', [cast(graph, parts.values!, 'float32'), parts.scales!], 'float32');
-    const upright = isTransposed
-      ? graph.node('Transpose', [lying], shape, 'float32', { attributes: { perm: [1, 0] } })
+function unpacked(graph: Graph, weight: PackedValue): Value {
+  const { layout, parts } = weight;
+  const upright = (lying: Value): Value =>
+    layout.isTransposed
+      ? graph.node('Transpose', [lying], layout.shape, 'float32', { attributes: { perm: [1, 0] } })
       : lying;
-    return parts.columns ? graph.elementwise('Mul', [upright, parts.columns], 'float32') : upright;
-  }
-  return unpackedNf4(graph, shape, parts);
+  if (hasRows(weight)) return upright(unpackedRows(graph, weight, part => part));
+  const lying = graph.elementwise('Mul', [cast(graph, parts.values!, 'float32'), parts.scales!], 'float32');
+  return parts.columns ? graph.elementwise('Mul', [upright(lying), parts.columns], 'float32') : upright(lying);
 }
 
-/** Both values of every code byte from one table, times the scale of their block. */
-function unpackedNf4(graph: Graph, shape: readonly number[], parts: PackedValue['parts']): Value {
-  const size = sizeOf(shape);
-  const blocks = Math.ceil(size / BLOCK);
-  const table = Float32Array.from({ length: 512 }, (_, i) => nf4Values[i % 2 === 0 ? i >> 5 : (i >> 1) & 15]!);
-  const pairs = graph.constant(table, [256, 2], 'float32');
-  const codes = parts.codes!;
-  const indices = cast(graph, codes, 'int32');
-  const values = graph.node('Gather', [pairs, indices], [codes.shape[0]!, 2], 'float32');
-
-  const centred = graph.elementwise('Mul', [cast(graph, parts.scales!, 'float32'), parts.steps!], 'float32');
-  const all = graph.elementwise('Add', [centred, parts.mean!], 'float32');
-  const padded = sizeOf(all.shape);
-  const flat = reshaped(graph, all, [padded, 1]);
-  const scales =
-    padded === blocks
-      ? flat
-      : graph.node('Slice', [flat, graph.ints([0]), graph.ints([blocks]), graph.ints([0])], [blocks, 1], 'float32');
-  const scaled = graph.elementwise('Mul', [reshaped(graph, values, [blocks, BLOCK]), scales], 'float32');
-  if (blocks * BLOCK === size) return reshaped(graph, scaled, shape);
-  const whole = reshaped(graph, scaled, [blocks * BLOCK]);
-  const cut = graph.node('Slice', [whole, graph.ints([0]), graph.ints([size]), graph.ints([0])], [size], 'float32');
-  return reshaped(graph, cut, shape);
+/** Whether a row of the weight, as it lies, is a row of each of its parts. */
+export function hasRows({ layout: { form } }: PackedValue): boolean {
+  return form !== 'int8';
 }
 
-function reshaped(graph: Graph, x: Value, shape: readonly number[]): Value {
-  return graph.node('Reshape', [x, graph.ints(shape)], shape, 'float32');
+/**
+ * Rows of a weight that has such ({@link hasRows}), as it lies, in float32.
+ *
+ * @param take - picks these rows of a part
+ */
+export function unpackedRows(graph: Graph, { layout, parts }: PackedValue, take: (part: Value) => Value): Value {
+  if (layout.form === 'f16') return cast(graph, take(parts.values!), 'float32');
+  const rows = Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, take(part)]));
+  return unpackedBlocks(graph, rows as unknown as BlockRows, layout.shape[layout.isTransposed ? 0 : 1]!);
 }

@@ -5,9 +5,9 @@ import type { Shape } from '../graph/shape.ts';
  * How a frozen weight is kept:
  * - `'f16'`: half precision
  * - `'int8'`: symmetric, a scale for each output channel. Products with it are computed in int8, activations quantised per row
- * - `'int4'`: NF4 in blocks, with scales that are themselves in 8 bits
+ * - `'int4'` and `'int6'`: in blocks of 32 along the inputs, each with a scale and a zero point in 8 bits
  */
-export type WeightForm = 'f16' | 'int8' | 'int4';
+export type WeightForm = 'f16' | 'int8' | 'int6' | 'int4';
 
 /** What of a packed weight follows from its shape and form alone: weights of one layout share sessions. */
 export interface PackedLayout {
