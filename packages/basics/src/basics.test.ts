@@ -13,6 +13,11 @@ describe('problem', () => {
       '[@dropbp/peft-lora] rank is not usable; got 0.5; expected an integer ≥ 1; start with rank: 8.',
     );
   });
+  it('ends with one mark', () => {
+    expect(problem('x', { what: 'it rolled away', fix: 'did you look?' }).message).toBe(
+      '[@dropbp/x] it rolled away; did you look?',
+    );
+  });
   it('shortens long values and survives those that JSON cannot hold', () => {
     expect(problem('x', { what: 'w', got: 'a'.repeat(999) }).message.length).toBeLessThan(250);
     expect(problem('x', { what: 'w', got: { n: 1n } }).message).toContain('[object Object]');

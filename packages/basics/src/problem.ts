@@ -49,7 +49,9 @@ export function problem(room: string, details: ProblemDetails): Problem {
   if ('got' in details) parts.push(`got ${show(details.got)}`);
   if (details.expected !== undefined) parts.push(`expected ${details.expected}`);
   if (details.fix !== undefined) parts.push(details.fix);
-  return new Problem(room, `[@dropbp/${room}] ${parts.join('; ')}.`, details.cause, details.isFailure);
+  const text = parts.join('; ');
+  const end = text.endsWith('?') ? '' : '.';
+  return new Problem(room, `[@dropbp/${room}] ${text}${end}`, details.cause, details.isFailure);
 }
 
 function show(value: unknown): string {

@@ -26,7 +26,7 @@ export async function findModelFolder(source: string, options: HubOptions = {}):
   } catch (error) {
     if (!(error instanceof Problem) || near === undefined) throw error;
     const hint = `; there is no folder '${source}' here either, did you mean '${near}'?`;
-    throw new Problem('models', error.message.replace(/\.$/, hint), error, error.isFailure);
+    throw new Problem('models', error.message.replace(/\.$/, '') + hint, error, error.isFailure);
   }
 }
 

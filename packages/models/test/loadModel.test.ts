@@ -191,6 +191,11 @@ describe('loadModel', () => {
 describe('findModelFolder', () => {
   it('gives back a folder that is there', async () => {
     expect(await findModelFolder(fixtureFolder('llama'))).toBe(fixtureFolder('llama'));
+    // What looks like an id of the hub may be a folder whose name is misspelt.
+    const offline = { offline: true, cacheDirectory: fixtureFolder('none') };
+    await expect(findModelFolder('models/austin-base', offline)).rejects.toThrow(
+      "there is no folder 'models/austin-base' here either, did you mean 'models/austen-base'?",
+    );
   });
   it('asks the hub for anything that could be an id', async () => {
     const cacheDirectory = await mkdtemp(join(tmpdir(), 'dropbp-models-'));

@@ -12,7 +12,7 @@ describe('plainMessage', () => {
     // An option is a flag where it is refused, has a value, or is of two words.
     ['rank is not usable; got 0.5; expected an integer ≥ 1; start with rank: 8.', '--rank is not usable; got 0.5; expected an integer ≥ 1; start with --rank 8.'],
     ['minRate is not usable; got 0.4; expected a number in [0, 0.2].', '--min-rate is not usable; got 0.4; expected a number in [0, 0.2].'],
-    ['allocation is unknown; got "minmax"; did you mean \'minimax\'?.', "--allocation is unknown; got \"minmax\"; did you mean 'minimax'?"],
+    ['allocation is unknown; got "minmax"; did you mean \'minimax\'?', "--allocation is unknown; got \"minmax\"; did you mean 'minimax'?"],
     ["leave it out, or use allocation: 'minimax'.", 'leave it out, or use --allocation minimax.'],
     ["sampling 'nested' can keep too much in a step for a budget of memory.", '--sampling nested can keep too much in a step for a budget of memory.'],
     ["initialization 'orthogonal' divides the rank of 'layers.0.q_proj' in two; got 3.", "--init-lora-weights orthogonal divides the rank of 'layers.0.q_proj' in two; got 3."],
