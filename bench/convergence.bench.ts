@@ -116,7 +116,7 @@ function trainOnce(plan: RunPlan): RunResult {
 }
 
 function read(): Results {
-  const nothing = { head: { command: '', date: '', commit: '' }, runs: {}, stepTimes: {} };
+  const nothing = { head: { command: '', date: '', commit: '', cpu: '' }, runs: {}, stepTimes: {} };
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Results) : nothing;
 }
 

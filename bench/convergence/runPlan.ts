@@ -1,4 +1,5 @@
 import type { DropBPOptions } from '@dropbp/dropbp';
+import type { Written } from '../report/readResults.ts';
 
 /** What a run trains. */
 export type MethodName =
@@ -64,7 +65,7 @@ export interface RunResult {
 /** What a file of results holds, by case for the times and by {@link keyOf} for the runs. */
 export interface Results {
   /** The last command, and where it ran. */
-  readonly head: { readonly command: string; readonly date: string; readonly commit: string };
+  readonly head: Written;
   readonly runs: Record<string, RunResult>;
   readonly stepTimes: Record<
     string,

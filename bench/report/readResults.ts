@@ -11,4 +11,10 @@ export interface Written {
   readonly command: string;
   readonly date: string;
   readonly commit: string;
+  readonly cpu: string;
+}
+
+/** The command that wrote it, when and where. */
+export function writtenBy({ command, date, commit, cpu }: Written): string {
+  return `\`${command}\` (${date.slice(0, 10)}, commit ${commit}, ${cpu})`;
 }

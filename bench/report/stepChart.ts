@@ -1,4 +1,4 @@
-import { readResults, type Written } from './readResults.ts';
+import { readResults, writtenBy, type Written } from './readResults.ts';
 
 /** Colours of a chart; its ground is the page's own. */
 interface Theme {
@@ -82,13 +82,12 @@ ${parts.join('\n')}
 
 /** For a Markdown file in the root: the chart on either ground, and the command that measured. */
 export function stepPicture(): string {
-  const { command, date, commit } = readResults('compare.1x512') as Written;
   return `<picture>
   <source media="(prefers-color-scheme: dark)" srcset="${chartFile('dark')}">
   <img src="${chartFile('light')}" alt="${describeChart()}">
 </picture>
 
-\`${command}\` (${date.slice(0, 10)}, commit ${commit})`;
+${writtenBy(readResults('compare.1x512') as Written)}`;
 }
 
 /** Where a chart lies, from the root. */

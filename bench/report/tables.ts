@@ -1,7 +1,7 @@
 import { adapterRows, caseRows, type AdapterRow, type CaseRow } from '../convergence/tables.ts';
 import type { Results } from '../convergence/runPlan.ts';
 import { markdownTable, type Cell } from './markdown.ts';
-import { readResults, type Written } from './readResults.ts';
+import { readResults, writtenBy, type Written } from './readResults.ts';
 import { stepPicture } from './stepChart.ts';
 
 type Row = Readonly<Record<string, string | number>>;
@@ -24,11 +24,8 @@ export const tables: Readonly<Record<string, () => string>> = {
   picture: stepPicture,
 };
 
-function withCommand(
-  table: string,
-  { command, date, commit }: { command: string; date: string; commit: string },
-): string {
-  return `${table}\n\n\`${command}\` (${date.slice(0, 10)}, commit ${commit})`;
+function withCommand(table: string, results: Written): string {
+  return `${table}\n\n${writtenBy(results)}`;
 }
 
 function ratios(name: string): string {
@@ -128,7 +125,7 @@ function sensitivities(): string {
 
 /** Each backend of the example's page, beside the engine in WebAssembly. */
 function browser(): string {
-  const results = readResults('browser') as Written & { chromium: string; cores: number; cpu: string; rows: Row[] };
+  const results = readResults('browser') as Written & { chromium: string; cores: number; rows: Row[] };
   const own = results.rows.find(({ backend }) => backend === 'ort-wasm');
   const table = markdownTable(results.rows, {
     backend: row => row.name,
@@ -140,7 +137,7 @@ function browser(): string {
     'loss of the third step': row => Number(row.loss).toFixed(4),
     'load before': row => row.loadBefore,
   });
-  const where = `Chromium ${results.chromium}, ${results.cores} cores of an ${results.cpu}; medians, and with DropBP means.`;
+  const where = `Chromium ${results.chromium} on ${results.cores} cores; medians, and with DropBP means.`;
   return withCommand(`${table}\n\n${where}`, results);
 }
 
