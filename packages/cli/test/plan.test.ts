@@ -74,7 +74,7 @@ describe('dropbp plan', () => {
     const impossible = await plan('--no-probe', '--memory', '100MiB');
     expect(impossible.code).toBe(2);
     expect(impossible.notes).toMatch(
-      /no drop rate makes a step of 2 × 16 tokens so small; got "0\.10 GiB"; expected memory to be at least 0\.2\d GiB/,
+      /no drop rate makes a step of 2 × 16 tokens so small; got "0\.10 GiB"; expected --memory to be at least 0\.2\d GiB/,
     );
     expect((await plan('--time-saved', '0.9')).notes).toMatch(
       /expected --time-saved to be at most 0\.\d+ for this model/,
