@@ -152,7 +152,9 @@ it("has the fixture's branches and FLOPs", () => {
   expect(model.branches.map(branch => branch.path)).toEqual(goldenValues.model.branchOrder);
   expect(model.branches.map(branch => branch.flops({ batch: 1, time: 6 }) / 6)).toEqual(goldenValues.model.flops);
   const { rates } = goldenValues.lora.sensitivity;
-  const schedule = dropBP({ rate: rates[1]!.p, allocation: 'reference' }).start(goldenValues.model.flops.map(flops => ({ flops })));
+  const schedule = dropBP({ rate: rates[1]!.p, allocation: 'reference' }).start(
+    goldenValues.model.flops.map(flops => ({ flops })),
+  );
   schedule.calibrate(goldenValues.lora.sensitivity.gradnorm);
   expect(schedule.rates).toEqual(rates[1]!.rates.map(Math.fround));
 });
