@@ -5,7 +5,7 @@ import type { OnnxConstant, OnnxModel, OnnxNode } from '../onnx/onnxModel.ts';
 import type { OrtBinding } from './ortBinding.ts';
 
 /*
- * On x86 without VNNI (AMD before Zen 4, Intel before Ice Lake) ONNX Runtime multiplies uint8 with int8 by an instruction that adds two
+ * On x86 without VNNI (AMD before Zen 4, Intel before Cascade Lake) ONNX Runtime multiplies uint8 with int8 by an instruction that adds two
  * products in 16 bits, cut off at 32767: 255·127 + 255·127 comes out as half of it. In a real model that happens all the time.
  * Products of uint8 with uint8 are exact there; with VNNI they are the slower ones. `MatMulInteger` is left alone: kernels take it
  * for numbers of seven bits, of which two products always fit.
