@@ -34,30 +34,31 @@ export function packBlocks(
   const zeros = new Uint8Array(outputs * blocks);
   const steps = new Float32Array(outputs);
   const row = new Float32Array(inputs);
-  const rowBlocks = Array.from({ length: blocks }, (_, i) => row.subarray(i * BLOCK, (i + 1) * BLOCK));
+  const bytes = new Uint8Array(blocks * BLOCK);
+  const wanted = new Float64Array(blocks);
   for (let output = 0; output < outputs; output++) {
     if (isTransposed) for (let i = 0; i < inputs; i++) row[i] = values[i * outputs + output]!;
     else row.set(values.subarray(output * inputs, (output + 1) * inputs));
-    const wanted = rowBlocks.map(block => scaleOf(block, grid));
-    const step = Math.max(...wanted) / BYTE;
+    for (let i = 0; i < blocks; i++) wanted[i] = scaleOf(row, blockAt(i, inputs), grid);
+    const step = wanted.reduce((a, b) => Math.max(a, b)) / BYTE;
     if (step === 0) continue;
     // Per part of a zero point: in these a session counts integers too.
     steps[output] = step / grid.parts;
-    rowBlocks.forEach((block, i) => {
-      if (wanted[i] === 0) return;
-      const at = output * blocks + i;
-      scales[at] = Math.max(1, Math.round(wanted[i]! / step));
-      const scale = scales[at] * step;
-      const zero = zeroOf(block, scale, grid);
-      zeros[at] = zero;
-      for (let j = 0; j < block.length; j++) {
-        const input = i * BLOCK + j;
-        const byte = integerOf(block[j]!, scale, zero, grid) * grid.parts;
-        codes[output * half + (input % half)]! |= input < half ? byte >> 4 : byte & 0xf0;
-        if (form === 'int6')
-          rest[output * quarter + (input % quarter)]! |= ((byte >> 2) & 3) << (2 * Math.floor(input / quarter));
-      }
-    });
+    bytes.fill(0);
+    for (let i = 0; i < blocks; i++) {
+      if (wanted[i] === 0) continue;
+      const block = blockAt(i, inputs);
+      const byte = Math.max(1, Math.round(wanted[i]! / step));
+      scales[output * blocks + i] = byte;
+      zeros[output * blocks + i] = zeroOf(row, block, byte * step, grid);
+      writeIntegers(row, block, { scale: byte * step, zero: zeros[output * blocks + i]! }, grid, bytes);
+    }
+    for (let i = 0; i < half; i++) codes[output * half + i] = (bytes[i]! >> 4) | (bytes[half + i]! & 0xf0);
+    for (let i = 0; i < rest.length / outputs; i++) {
+      let pairs = 0;
+      for (let of = 0; of < 4; of++) pairs |= ((bytes[of * quarter + i]! >> 2) & 3) << (2 * of);
+      rest[output * quarter + i] = pairs;
+    }
   }
   return {
     layout: {
@@ -85,11 +86,19 @@ interface Grid {
 
 const gridOf = (bits: number): Grid => ({ levels: 2 ** bits - 1, parts: 2 ** (8 - bits) });
 
+/** Where a block begins and ends in its row. */
+type Block = readonly [start: number, end: number];
+
+const blockAt = (index: number, inputs: number): Block => [index * BLOCK, Math.min((index + 1) * BLOCK, inputs)];
+
+// Indices, not iterators, from here on: hundreds of millions of weights come through.
+
 /** The scale of the grid that a block's weights lie on already, as those of a GGUF file do; or else that which just holds them. */
-function scaleOf(block: Float32Array, { levels }: Grid): number {
+function scaleOf(row: Float32Array, block: Block, { levels }: Grid): number {
   // With 0 among them, so that a zero point is one of the levels.
   let [least, largest] = [0, 0];
-  for (const value of block) {
+  for (let i = block[0]; i < block[1]; i++) {
+    const value = row[i]!;
     if (!Number.isFinite(value)) throw notFinite(value);
     if (value < least) least = value;
     else if (value > largest) largest = value;
@@ -97,7 +106,7 @@ function scaleOf(block: Float32Array, { levels }: Grid): number {
   const range = largest - least;
   // Q4_0 goes through more than half of its levels, from 0 on; Q4_1 through all.
   for (let count = levels; count > levels / 2; count--) {
-    if (isOnGrid(block, least, range / count)) return range / count;
+    if (isOnGrid(row, block, least, range / count)) return range / count;
   }
   return range / levels;
 }
@@ -105,24 +114,43 @@ function scaleOf(block: Float32Array, { levels }: Grid): number {
 /** How far a weight may be from a grid, in scales: as far as bf16 takes it. */
 const NEAR = 0.05;
 
-function isOnGrid(block: Float32Array, least: number, scale: number): boolean {
-  for (const value of block) {
-    const place = (value - least) / scale;
+function isOnGrid(row: Float32Array, [start, end]: Block, least: number, scale: number): boolean {
+  const perScale = 1 / scale;
+  for (let i = start; i < end; i++) {
+    const place = (row[i]! - least) * perScale;
     if (Math.abs(place - Math.round(place)) > NEAR) return false;
   }
   return true;
 }
 
 /** The zero point of a block, in parts, with which its weights are right on average. */
-function zeroOf(block: Float32Array, scale: number, grid: Grid): number {
+function zeroOf(row: Float32Array, [start, end]: Block, scale: number, { levels, parts }: Grid): number {
   let least = 0;
-  for (const value of block) if (value < least) least = value;
-  const first = Math.min(Math.round((-least / scale) * grid.parts), BYTE);
+  for (let i = start; i < end; i++) if (row[i]! < least) least = row[i]!;
+  const first = Math.min(Math.round((-least / scale) * parts), BYTE);
+  const [perScale, origin] = [1 / scale, first / parts];
   let sum = 0;
-  for (const value of block) sum += integerOf(value, scale, first, grid) - value / scale;
-  return Math.max(0, Math.min(Math.round((sum / block.length) * grid.parts), BYTE));
+  for (let i = start; i < end; i++) {
+    const place = row[i]! * perScale;
+    sum += nearest(place + origin, levels) - place;
+  }
+  return Math.max(0, Math.min(Math.round((sum / (end - start)) * parts), BYTE));
 }
 
-function integerOf(value: number, scale: number, zero: number, { levels, parts }: Grid): number {
-  return Math.max(0, Math.min(Math.round(value / scale + zero / parts), levels));
+/** Writes the integers of a block, in parts. */
+function writeIntegers(
+  row: Float32Array,
+  [start, end]: Block,
+  { scale, zero }: { readonly scale: number; readonly zero: number },
+  { levels, parts }: Grid,
+  bytes: Uint8Array,
+): void {
+  const [perScale, origin] = [1 / scale, zero / parts];
+  for (let i = start; i < end; i++) bytes[i] = nearest(row[i]! * perScale + origin, levels) * parts;
+}
+
+/** The nearest of the integers from 0 to `levels`. */
+function nearest(place: number, levels: number): number {
+  if (place <= 0) return 0;
+  return place >= levels ? levels : Math.floor(place + 0.5);
 }
