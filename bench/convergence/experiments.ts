@@ -65,6 +65,11 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
       ...like(`${OURS} ${rate}`, [at(OURS, rate, ours, 2 / (2 - rate))]),
       ...like(`depth ${rate}`, [at('depth', rate, depth, 2 / (2 - rate))]),
     ]),
+  /** The same where all is trained, and a backward pass costs two forward passes. */
+  'longer-full': () => [
+    ...[0.5, 0.875].flatMap(rate => like(`depth ${rate}`, [at('depth', rate, depth, 3 / (3 - 2 * rate))])),
+    ...like('reference 0.5', [at('reference', 0.5, reference, 1.5)]),
+  ],
   /** Rates by depth, whose draws leave every gradient exact, at each rate. */
   depth: () => RATES.map(rate => at('depth', rate, depth)),
   /** What could make rates by depth better still: when the drops come, and what is dropped. The mean rate is that of the name. */

@@ -89,7 +89,8 @@ async function adapterTargets(model: Model): Promise<FuzzTarget[]> {
 async function checkpointTargets(model: Model): Promise<FuzzTarget[]> {
   const directory = scratchFolder('checkpoints');
   const tokens = Int32Array.from({ length: 200 }, (_, i) => (i * 5) % 24);
-  const started = (): Tuned => compose(model, lora({ rank: 2, targetModules: 'all-linear' }), dropBP({ rate: 0.4, allocation: 'reference' }));
+  const started = (): Tuned =>
+    compose(model, lora({ rank: 2, targetModules: 'all-linear' }), dropBP({ rate: 0.4, allocation: 'reference' }));
   const steps = async (tuned: Tuned, resume: boolean): Promise<void> => {
     const batches = textBatches(tokens, { batch: 1, time: 8, seed: 1 });
     const options = { steps: 2, learningRate: 0.01, checkpoints: { directory, every: 2, resume } };
