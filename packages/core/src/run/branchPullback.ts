@@ -17,7 +17,12 @@ export interface PulledBack {
 
 /** The backward pass of one run of a branch, to be run as often as one likes. */
 export interface BranchPullback {
-  /** @param adjoint - the gradient that arrives behind the branch, `[batch, time, hiddenSize]` */
+  /**
+   * Runs it once.
+   *
+   * @param adjoint - the gradient that arrives behind the branch, `[batch, time, hiddenSize]`
+   * @returns tensors that the caller owns
+   */
   pull(adjoint: tf.Tensor): PulledBack;
   /** Frees what the backward pass needs. */
   dispose(): void;
