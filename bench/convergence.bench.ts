@@ -4,7 +4,7 @@
  *     npx tsx bench/convergence.bench.ts --experiments rates,rescaled [--model test/.models/smollm2-135m]
  *       [--data examples/data/kjv.txt.gz] [--method lora|full|…] [--seeds 1,2,3] [--learning-rates 1e-3,2e-3,4e-3] [--steps 100]
  *       [--batch 1] [--time 512] [--accumulation 1] [--rank 8] [--evaluations 5] [--held-out 12] [--name <results>]
- *       [--cases 'no drop,depth 0.5'] [--minutes 60] [--step-times] [--table]
+ *       [--cases 'no drop;depth 0.5'] [--minutes 60] [--step-times] [--table]
  *
  * Every run is a process of its own. Each result is written when it is there, to bench/results/convergence.<name>.json, and a
  * run that has one is not made again: what was stopped goes on. The first seed is trained at every learning rate, the others
@@ -140,7 +140,7 @@ function cases(): Case[] {
       throw new Error(`no experiment '${experiment}'; there are ${Object.keys(experiments).join(', ')}`);
     return make(layersOf(values.model));
   });
-  const wanted = values.cases?.split(',');
+  const wanted = values.cases?.split(';');
   const unknown = wanted?.find(one => !all.some(({ name }) => name === one));
   if (unknown !== undefined) throw new Error(`no case '${unknown}'; there are ${all.map(one => one.name).join(', ')}`);
   return wanted === undefined ? all : all.filter(({ name }) => wanted.includes(name));

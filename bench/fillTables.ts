@@ -1,5 +1,5 @@
 /**
- * Writes the tables of docs/results.md and examples/browser, and the chart of README.md, anew from bench/results.
+ * Writes the tables of docs/results.md, docs/quantised.md and examples/browser, and the chart of README.md, anew from bench/results.
  *
  *     npx tsx bench/fillTables.ts [--check]
  *
@@ -12,7 +12,7 @@ import { tables } from './report/tables.ts';
 
 const isCheck = process.argv.includes('--check');
 
-for (const name of ['docs/results.md', 'examples/browser/README.md', 'README.md'])
+for (const name of ['docs/results.md', 'docs/quantised.md', 'examples/browser/README.md', 'README.md'])
   write(name, old => fillMarks(old, tables));
 for (const [name, theme] of Object.entries(themes)) write(chartFile(name), () => stepChart(theme));
 

@@ -22,6 +22,9 @@ export const tables: Readonly<Record<string, () => string>> = {
   adapters: adapters,
   browser: browser,
   picture: stepPicture,
+  ...Object.fromEntries(
+    ['steps', 'generation', 'quality', 'training', 'length'].map(part => [`packed.${part}`, () => packed(part)]),
+  ),
 };
 
 function withCommand(table: string, results: Written): string {
@@ -172,4 +175,16 @@ function adapters(): string {
     ...Object.fromEntries(drops.map(name => [`memory: ${name}`, (row: AdapterRow) => row.drops[name]?.memoryRatio])),
   });
   return withCommand(table, results.head);
+}
+
+/** A part of bench/packed.bench.ts, as it is. */
+function packed(part: string): string {
+  const parts = readResults('packed') as Readonly<Record<string, Written & { rows: Row[] }>>;
+  const results = parts[part]!;
+  const columns = [...new Set(results.rows.flatMap(row => Object.keys(row)))];
+  const table = markdownTable(
+    results.rows,
+    Object.fromEntries(columns.map(column => [column, (row: Row) => row[column]])),
+  );
+  return withCommand(table, results);
 }
