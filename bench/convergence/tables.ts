@@ -14,7 +14,7 @@ export function caseRows(results: Results, base = 'no drop'): CaseRow[] {
   return [...cases].map(([name, runs]) => {
     const losses = runs.map(finalLoss);
     const reached = runs.map(run => timeTo(run, baseLoss, clock));
-    const times = results.stepTimes[name];
+    const times = timesOf(results.stepTimes, name);
     return {
       case: name,
       learningRate: runs[0]!.plan.learningRate,
@@ -134,10 +134,15 @@ function finalLoss({ heldOut }: RunResult): number {
 
 type Clock = (run: RunResult, step: number) => number;
 
+/** How long a step takes does not depend on how many there are: cases of more or fewer steps have the time of the case itself. */
+function timesOf(stepTimes: Results['stepTimes'], name: string): Results['stepTimes'][string] | undefined {
+  return stepTimes[name.replace(/ × [\d.]+ steps$/, '')];
+}
+
 /** Milliseconds of training up to a step. */
 function clockOf({ stepTimes }: Results): Clock {
   return ({ plan, calibrationStep }, step) => {
-    const times = stepTimes[plan.name];
+    const times = timesOf(stepTimes, plan.name);
     if (times === undefined) return NaN;
     const measured = calibrationStep !== undefined && step >= calibrationStep ? times.calibrationSteps : 0;
     return (step + measured) * median([...times.ms]);

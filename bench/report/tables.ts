@@ -19,6 +19,8 @@ export const tables: Readonly<Record<string, () => string>> = {
   sensitivities: sensitivities,
   smollm2: () => cases('smollm2.lora'),
   austen: () => cases('austen.lora'),
+  'austen.full': () => cases('austen.full'),
+  'smollm2.full': () => cases('smollm2.full'),
   adapters: adapters,
   browser: browser,
   picture: stepPicture,
