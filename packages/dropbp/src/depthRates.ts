@@ -10,7 +10,7 @@ export interface DepthInput {
 
 /**
  * How far the cut moves, as a share of what is kept on average: no step keeps more than 1.5 times the mean, nor less than half of
- * it, which bounds memory and time. A cut that moved as far as it can lost a little more (bench/results).
+ * it, which bounds memory and time. A cut that moves as far as it can loses as much (bench/results).
  */
 const SPREAD = 0.5;
 
