@@ -41,7 +41,7 @@ export interface DropBPOptions {
   readonly sampling?: SamplingMethod;
   /**
    * `'depth'`: rates fall from the first branch to the last, and a step drops the lowest branches up to a cut. All others follow
-   * from sensitivities, `'reference'` as the authors have it. @defaultValue 'depth', which loses least; 'reference' with `memory`,
+   * from sensitivities, `'reference'` as the authors have it. @defaultValue 'depth'; 'reference' with `memory`,
    * `minRate`, `maxRate`, `calibration`, `sensitivities` or another `sampling` than 'nested', for which 'depth' has no use, and where
    * the branches in front of the last one that is trained do not come to the rate
    */
