@@ -10,8 +10,8 @@ export interface DealtRows {
   readonly batch: Batch;
   readonly share: BatchShare;
   /**
-   * False where no row of the rank has a label that counts: it has copies of another rank's row then, so that its pass is as any
-   * other, and weighs nothing.
+   * False where no row of the rank has a label that counts: it has copies of another rank's row then, so that its pass is like all
+   * others, and weighs nothing.
    */
   readonly counts: boolean;
 }
