@@ -41,7 +41,8 @@ export function depthRates({ flops, budget, most }: DepthInput): number[] {
 }
 
 /**
- * The share that every draw of `allocation: 'depth'` drops at least, at a rate: what a step's memory follows from.
+ * The share that every draw of `allocation: 'depth'` drops at least, at a rate, but for the branch that the cut lies in, which is kept: what a
+ * step's memory follows from.
  *
  * @param rate - in [0, 1]
  */

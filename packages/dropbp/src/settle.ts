@@ -54,7 +54,7 @@ export function settle(options: DropBPOptions): DropBPSettings {
   });
 }
 
-/** What loses least, unless something is asked for that it has no use for. */
+/** By depth, unless something is asked for that it has no use for. */
 function usualAllocation({
   memory,
   minRate,
