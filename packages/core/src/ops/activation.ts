@@ -6,8 +6,8 @@ export type Activation = 'silu' | 'gelu' | 'geluTanh' | 'relu';
 
 interface Formula {
   readonly value: (x: tf.Tensor) => tf.Tensor;
-  /** d value / dx at x. */
-  readonly slope: (x: tf.Tensor) => tf.Tensor;
+  /** d value / dx at x, where the value may be at hand. */
+  readonly slope: (x: tf.Tensor, value: () => tf.Tensor) => tf.Tensor;
 }
 
 const GELU_TANH = Math.sqrt(2 / Math.PI);
@@ -15,9 +15,9 @@ const GELU_TANH = Math.sqrt(2 / Math.PI);
 const formulas: Readonly<Record<Activation, Formula>> = {
   silu: {
     value: x => tf.mul(x, tf.sigmoid(x)),
-    slope: x => {
-      const s = tf.sigmoid(x);
-      return tf.mul(s, tf.add(tf.mul(x, tf.sub(1, s)), 1));
+    slope: (x, value) => {
+      const y = value();
+      return tf.add(y, tf.mul(tf.sigmoid(x), tf.sub(1, y)));
     },
   },
   gelu: {
@@ -53,7 +53,12 @@ export function activate(x: tf.Tensor, activation: Activation): tf.Tensor {
       save([x]);
       return value(x);
     },
-    (dy, [x]) => [tf.mul(dy, slope(x!))],
+    (dy, [x]) => [
+      tf.mul(
+        dy,
+        slope(x!, () => value(x!)),
+      ),
+    ],
   );
 }
 
@@ -69,9 +74,17 @@ export function gated(gate: tf.Tensor, up: tf.Tensor, activation: Activation): t
       save([gate, up]);
       return tf.mul(value(gate), up);
     },
-    (dy, [gate, up], [isGateWanted, isUpWanted]) => [
-      isGateWanted ? tf.mul(tf.mul(dy, up!), slope(gate!)) : undefined,
-      isUpWanted ? tf.mul(dy, value(gate!)) : undefined,
-    ],
+    (dy, [gate, up], [isGateWanted, isUpWanted]) => {
+      const y = isUpWanted ? value(gate!) : undefined;
+      return [
+        isGateWanted
+          ? tf.mul(
+              tf.mul(dy, up!),
+              slope(gate!, () => y ?? value(gate!)),
+            )
+          : undefined,
+        y && tf.mul(dy, y),
+      ];
+    },
   );
 }

@@ -135,8 +135,9 @@ function attentionLayout(
       },
       probabilities: (rows, k, { keyBias, textStarts }) => {
         const kSeen = seen === keys ? k : tf.slice(k, [0, 0, first, 0], [-1, -1, seen, -1]);
-        const product = tf.matMul(rows, tf.reshape(kSeen, [batch * groups, seen, size]), false, true);
-        let scores = tf.mul(tf.reshape(product, [batch, heads, count, seen]), scale);
+        // The queries are scaled and not the scores, which are more numbers.
+        const product = tf.matMul(tf.mul(rows, scale), tf.reshape(kSeen, [batch * groups, seen, size]), false, true);
+        let scores = tf.reshape(product, [batch, heads, count, seen]);
         if (mask !== undefined) scores = tf.add(scores, tf.tensor2d(mask, [count, seen]));
         if (keyBias !== undefined) scores = tf.add(scores, seenBias(keyBias, keys, first, seen));
         if (textStarts !== undefined) {

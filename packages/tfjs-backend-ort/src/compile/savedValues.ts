@@ -10,10 +10,13 @@ export type Recompute =
   /** All that follow from the inputs: gradient checkpointing. */
   | 'full';
 
-/** Operations that cost one pass over memory. Matrix products, softmax and reductions are not among them. */
+/**
+ * Operations that cost one pass over memory, those that unpack a weight among them. Matrix products, softmax and reductions are
+ * not.
+ */
 const cheapOps: ReadonlySet<string> = new Set(
   (
-    'Abs Add And Cast Ceil Concat Cos Div Elu Equal Erf Exp Expand Floor Gather Greater GreaterOrEqual Identity IsInf IsNaN LeakyRelu ' +
+    'Abs Add And BitShift BitwiseAnd BitwiseOr Cast Ceil Concat Cos DequantizeLinear Div Elu Equal Erf Exp Expand Floor Gather Greater GreaterOrEqual Identity IsInf IsNaN LeakyRelu ' +
     'Less LessOrEqual Log Max Min Mod Mul Neg Not Or Pad Pow Reciprocal Relu Round Selu Sigmoid Sign Sin Slice Softplus Split Sqrt Sub ' +
     'Tanh Tile Transpose Where Xor'
   ).split(' '),
