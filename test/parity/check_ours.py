@@ -20,7 +20,9 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM
 
 OURS = ROOT / "test" / ".cache" / "ours"
+# Of a logit, absolute and as a share of the largest one: float32 rounds the logits of a real model, up to 40, more coarsely.
 TOLERANCE = 1e-4
+SHARE = 5e-6
 
 
 def main(arguments: list[str]) -> None:
@@ -46,9 +48,10 @@ def main(arguments: list[str]) -> None:
 
 def check(name: str, base: Path, saved: Path, expected: Path) -> bool:
     try:
-        worst = compare(load(base, saved), json.loads(expected.read_text())["prompts"])
-        agrees = worst < TOLERANCE
-        print(f"{'ok  ' if agrees else 'FAIL'} {name}: largest difference of a logit {worst:.2e}", flush=True)
+        worst, largest = compare(load(base, saved), json.loads(expected.read_text())["prompts"])
+        agrees = worst < max(TOLERANCE, SHARE * largest)
+        state = "ok  " if agrees else "FAIL"
+        print(f"{state} {name}: largest difference of a logit {worst:.2e}, largest logit {largest:.1f}", flush=True)
     except Exception as error:  # noqa: BLE001 - whatever Python's libraries refuse is the result of the check
         agrees = False
         print(f"FAIL {name}: {type(error).__name__}: {error}", flush=True)
@@ -81,10 +84,11 @@ def load_adapter(base: Path, saved: Path):
     return adapted.eval()
 
 
-def compare(model, prompts: list[dict]) -> float:
+def compare(model, prompts: list[dict]) -> tuple[float, float]:
+    """The largest difference of a logit, and the largest logit."""
     if not prompts:
         raise ValueError("no prompts")
-    worst = 0.0
+    worst = largest = 0.0
     for prompt in prompts:
         with torch.no_grad():
             # PEFT gives logits of virtual tokens too, in front.
@@ -93,7 +97,8 @@ def compare(model, prompts: list[dict]) -> float:
         if ours.shape != actual.shape or not ours.isfinite().all():
             raise ValueError(f"ours are {tuple(ours.shape)} values, some not finite; expected {tuple(actual.shape)}")
         worst = max(worst, (actual - ours).abs().max().item())
-    return worst
+        largest = max(largest, actual.abs().max().item())
+    return worst, largest
 
 
 if __name__ == "__main__":

@@ -91,6 +91,14 @@ describe("allocation 'depth'", () => {
     expect(() => dropBP({ rate: 0.5, sampling: 'nested' }).start(low)).toThrow('do not reach the budget');
   });
 
+  it('is left, where nothing else was asked for, if all that is trained lies in front of the branches', () => {
+    const behindPrompt = branches([1, 1, 1], () => false);
+    const schedule = dropBP({ rate: 0.5 }).start(behindPrompt);
+    expect(schedule.options).toEqual(dropBP({ rate: 0.5, allocation: 'reference' }).options);
+    expect(dropBP({ rate: 0.5, allocation: 'depth' }).start(behindPrompt).options.allocation).toBe('depth');
+    expect(dropBP({ rate: 0.5 }).start(branches([1, 1, 1])).options.allocation).toBe('depth');
+  });
+
   it('needs no sensitivities', () => {
     const schedule = dropBP({ rate: 0.5, allocation: 'depth' }).start(branches([1, 1]));
     expect(schedule.calibrationStep(100)).toBeUndefined();

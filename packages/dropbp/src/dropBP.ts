@@ -42,8 +42,9 @@ export interface DropBPOptions {
   /**
    * `'depth'`: rates fall from the first branch to the last, and a step drops the lowest branches up to a cut. All others follow
    * from sensitivities, `'reference'` as the authors have it. @defaultValue 'depth'; 'reference' with `memory`,
-   * `minRate`, `maxRate`, `calibration`, `sensitivities` or another `sampling` than 'nested', for which 'depth' has no use, and where
-   * the branches in front of the last one that is trained do not come to the rate
+   * `minRate`, `maxRate`, `calibration`, `sensitivities` or another `sampling` than 'nested', for which 'depth' has no use, where
+   * all that is trained lies in front of the branches, as in prompt tuning, and where the branches in front of the last one that is
+   * trained do not come to the rate
    */
   readonly allocation?: AllocationMethod | 'depth';
   /**
@@ -110,10 +111,15 @@ export function dropBP(options: DropBPOptions): DropBP {
     options: settings,
     start(branches) {
       const isOfChoice = options.allocation !== undefined || options.sampling !== undefined;
-      if (isOfChoice || !isOutOfReach(settings, branches)) return startSchedule(settings, branches);
-      return startSchedule(settle({ ...options, allocation: 'reference' }), branches);
+      const isFit = isOfChoice || (!liesInFront(branches) && !isOutOfReach(settings, branches));
+      return startSchedule(isFit ? settings : settle({ ...options, allocation: 'reference' }), branches);
     },
   };
+}
+
+/** Whether all that is trained lies in front of the branches, as prompts do: a step that drops from below would not reach it. */
+function liesInFront(branches: readonly DropBranch[]): boolean {
+  return branches.length > 0 && branches.every(({ trains = true }) => !trains);
 }
 
 /** Whether dropping from below does not come to the rate: few layers, or what is trained lies low. */

@@ -16,8 +16,8 @@ const formulas: Readonly<Record<Activation, Formula>> = {
   silu: {
     value: x => tf.mul(x, tf.sigmoid(x)),
     slope: (x, value) => {
-      const y = value();
-      return tf.add(y, tf.mul(tf.sigmoid(x), tf.sub(1, y)));
+      const s = tf.sigmoid(x);
+      return tf.add(s, tf.mul(value(), tf.sub(1, s)));
     },
   },
   gelu: {
