@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { nodeModule } from './nodeModule.ts';
 import { syncDirectory } from './syncDirectory.ts';
+import { temporaryPath } from './temporaryPath.ts';
 import { writeProblem } from './writeProblem.ts';
 
 // One write call of the operating system takes less than 2^31 bytes.
@@ -20,12 +21,10 @@ export type FileContent = string | Uint8Array | ((append: (bytes: Uint8Array) =>
  */
 export async function writeAtomically(room: string, path: string, content: FileContent): Promise<void> {
   const fs = nodeModule(room, 'node:fs/promises');
-  const paths = nodeModule(room, 'node:path');
   const failed = (cause: unknown): never => {
     throw writeProblem(room, path, cause);
   };
-  const directory = paths.dirname(path);
-  const temporary = paths.join(directory, `.${paths.basename(path)}.${crypto.randomUUID()}.tmp`);
+  const temporary = temporaryPath(room, path);
   const handle = await fs.open(temporary, 'wx').catch(failed);
   try {
     try {
@@ -42,7 +41,7 @@ export async function writeAtomically(room: string, path: string, content: FileC
     throw error;
   }
   // The rename itself reaches the disk with the directory.
-  await syncDirectory(room, directory).catch(failed);
+  await syncDirectory(room, nodeModule(room, 'node:path').dirname(path)).catch(failed);
 }
 
 async function append(handle: FileHandle, bytes: Uint8Array): Promise<void> {

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import fs, { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { removeFolder, removeLeftovers, writeFolderAtomically } from './writeFolderAtomically.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { removeLeftovers } from './temporaryPath.ts';
+import { removeFolder, writeFolderAtomically } from './writeFolderAtomically.ts';
 
 let parent: string;
 let path: string;
@@ -39,6 +40,34 @@ describe('writeFolderAtomically', () => {
     expect(await readdir(parent)).toEqual(['folder']);
   });
 
+  it('puts an older one back where the new one cannot take its name', async () => {
+    await writeFolderAtomically('x', path, fill('old'));
+    const { rename } = fs;
+    const spy = vi.spyOn(fs, 'rename').mockImplementation((from, to) => {
+      const isNew = to === path && spy.mock.calls.length === 2;
+      return isNew ? Promise.reject(Object.assign(new Error('no'), { code: 'EACCES' })) : rename(from, to);
+    });
+    await expect(writeFolderAtomically('x', path, fill('new'))).rejects.toThrow(
+      `${path} cannot be written; got "EACCES"`,
+    );
+    spy.mockRestore();
+    expect(await readFile(join(path, 'file'), 'utf8')).toBe('old');
+    expect(await readdir(parent)).toEqual(['folder']);
+  });
+
+  it('keeps an older one until the new one is there', async () => {
+    await writeFolderAtomically('x', path, fill('old'));
+    const { rm: remove } = fs;
+    const there: string[] = [];
+    const spy = vi.spyOn(fs, 'rm').mockImplementation(async (target, options) => {
+      there.push(await readFile(join(path, 'file'), 'utf8'));
+      return remove(target, options);
+    });
+    await writeFolderAtomically('x', path, fill('new'));
+    spy.mockRestore();
+    expect(there).toEqual(['new']);
+  });
+
   it('says why, in the name of its caller', async () => {
     const nowhere = join(parent, 'no', 'folder');
     await expect(writeFolderAtomically('x', nowhere, fill(''))).rejects.toThrow(
@@ -60,5 +89,10 @@ describe('what a killed program leaves', () => {
     await writeFolderAtomically('x', path, fill(''));
     await removeFolder('x', path);
     expect(await readdir(parent)).toEqual([]);
+  });
+  it('says why it cannot be removed', async () => {
+    const spy = vi.spyOn(fs, 'rename').mockRejectedValue(Object.assign(new Error('no'), { code: 'EBUSY' }));
+    await expect(removeFolder('x', path)).rejects.toThrow(`[@dropbp/x] ${path} cannot be removed; got "EBUSY".`);
+    spy.mockRestore();
   });
 });

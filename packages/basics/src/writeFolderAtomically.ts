@@ -1,12 +1,14 @@
 import { errorCode } from './errorCode.ts';
 import { nodeModule } from './nodeModule.ts';
+import { problem } from './problem.ts';
 import { syncDirectory } from './syncDirectory.ts';
+import { temporaryPath } from './temporaryPath.ts';
 import { writeProblem } from './writeProblem.ts';
 
 /**
  * Writes a folder so that whoever looks sees all of it or none, also after a crash: into a hidden temporary sibling
- * first, then renamed. A folder that is there is replaced; between its going and the coming of the new one a crash can
- * leave none.
+ * first, then renamed. A folder that is there is replaced: it is renamed too, to a hidden sibling, and removed when the
+ * new one has its name. Only between the two renames a crash can leave none.
  *
  * @param room - the package that speaks, without its scope
  * @param path - its parent exists
@@ -24,50 +26,50 @@ export async function writeFolderAtomically(
     throw writeProblem(room, path, cause);
   };
   const target = paths.resolve(path);
-  const parent = paths.dirname(target);
-  const temporary = temporaryPath(target);
+  const temporary = temporaryPath(room, target);
   await fs.mkdir(temporary).catch(failed);
+  let old: string | undefined;
   try {
     await fill(temporary);
-    await removeFolder(room, target).catch(failed);
+    old = await moveAside(room, target).catch(failed);
     await fs.rename(temporary, target).catch(failed);
   } catch (error) {
+    if (old !== undefined) await fs.rename(old, target).catch(failed);
     await fs.rm(temporary, { recursive: true, force: true });
     throw error;
   }
-  await syncDirectory(room, parent).catch(failed);
+  await syncDirectory(room, paths.dirname(target)).catch(failed);
+  if (old !== undefined) await fs.rm(old, { recursive: true, force: true });
 }
 
-/** Removes a folder so that nobody sees a part of it: it is renamed to a hidden sibling first. None need be there. */
+/**
+ * Removes a folder so that nobody sees a part of it: it is renamed to a hidden sibling first. None need be there.
+ *
+ * @param room - the package that speaks, without its scope
+ * @throws Problem if it cannot be removed
+ */
 export async function removeFolder(room: string, path: string): Promise<void> {
-  const fs = nodeModule(room, 'node:fs/promises');
-  const trash = temporaryPath(nodeModule(room, 'node:path').resolve(path));
   try {
-    await fs.rename(path, trash);
+    const trash = await moveAside(room, nodeModule(room, 'node:path').resolve(path));
+    if (trash !== undefined) await nodeModule(room, 'node:fs/promises').rm(trash, { recursive: true, force: true });
+  } catch (cause) {
+    throw problem(room, {
+      what: `${path} cannot be removed`,
+      got: errorCode(cause) ?? 'an error',
+      cause,
+      isFailure: true,
+    });
+  }
+}
+
+/** @returns the hidden sibling that a folder now is; undefined if there was none */
+async function moveAside(room: string, path: string): Promise<string | undefined> {
+  const aside = temporaryPath(room, path);
+  try {
+    await nodeModule(room, 'node:fs/promises').rename(path, aside);
+    return aside;
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
-    return;
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
   }
-  await fs.rm(trash, { recursive: true, force: true });
-}
-
-/** Removes what a killed {@link writeFolderAtomically} or {@link removeFolder} of folders with such names left behind. */
-export async function removeLeftovers(
-  room: string,
-  directory: string,
-  isOurs: (name: string) => boolean,
-): Promise<void> {
-  const fs = nodeModule(room, 'node:fs/promises');
-  const paths = nodeModule(room, 'node:path');
-  for (const entry of await fs.readdir(directory)) {
-    const name = temporaryName.exec(entry)?.[1];
-    if (name !== undefined && isOurs(name)) await fs.rm(paths.join(directory, entry), { recursive: true, force: true });
-  }
-}
-
-const temporaryName = /^\.(.+)\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
-
-function temporaryPath(target: string): string {
-  const paths = nodeModule('basics', 'node:path');
-  return paths.join(paths.dirname(target), `.${paths.basename(target)}.${crypto.randomUUID()}.tmp`);
 }

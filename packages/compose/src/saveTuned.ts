@@ -1,4 +1,4 @@
-import { nodeModule, problem, writeAtomically, writeProblem } from '@dropbp/basics';
+import { makeFolder, nodeModule, problem, writeAtomically } from '@dropbp/basics';
 import type { Adapter, Attachment, Model, NamedArray, PeftFiles } from '@dropbp/core';
 import { bytesOf, encodeSafetensors, writeSafetensors, type TensorData } from '@dropbp/safetensors';
 import { mergeInto } from './mergeInto.ts';
@@ -26,11 +26,7 @@ export async function saveTuned(
   }
   const { config, tensors } = peftFiles(await attachment.toPeft());
   const path = nodeModule('compose', 'node:path');
-  await nodeModule('compose', 'node:fs/promises')
-    .mkdir(directory, { recursive: true })
-    .catch((cause: unknown) => {
-      throw writeProblem('compose', directory, cause);
-    });
+  await makeFolder('compose', directory);
   // The configuration comes last: a folder that has one has its weights too.
   await writeSafetensors(path.join(directory, weightsFile), tensors, { metadata });
   await writeAtomically('compose', path.join(directory, configFile), config);

@@ -1,4 +1,4 @@
-import { nodeModule, writeProblem } from '@dropbp/basics';
+import { makeFolder, nodeModule, temporaryPath, writeProblem } from '@dropbp/basics';
 
 /**
  * Fills a temporary sibling folder and moves it, or its files, to `directory`, so that whoever looks there sees no file
@@ -11,8 +11,9 @@ export async function publishFolder(directory: string, fill: (folder: string) =>
   const fs = nodeModule('models', 'node:fs/promises');
   const path = nodeModule('models', 'node:path');
   const target = path.resolve(directory);
-  const temporary = path.join(path.dirname(target), `.${path.basename(target)}.${crypto.randomUUID()}.tmp`);
-  await fs.mkdir(temporary, { recursive: true }).catch(failed(directory));
+  const temporary = temporaryPath('models', target);
+  await makeFolder('models', path.dirname(target));
+  await fs.mkdir(temporary).catch(failed(directory));
   try {
     await fill(temporary);
     if (!(await exists(target))) {

@@ -1,4 +1,4 @@
-import { checkOptions, nodeModule, problem, writeAtomically } from '@dropbp/basics';
+import { checkOptions, makeFolder, nodeModule, problem, writeAtomically } from '@dropbp/basics';
 import { encodeCheckpointIndex, indexFile } from './checkpointIndex.ts';
 import { encodeHeader } from './encodeHeader.ts';
 import { toMap, type EncodeOptions, type Tensors } from './encodeSafetensors.ts';
@@ -42,7 +42,7 @@ export async function saveCheckpoint(
 
   const fs = nodeModule('safetensors', 'node:fs/promises');
   const paths = nodeModule('safetensors', 'node:path');
-  await fs.mkdir(directory, { recursive: true });
+  await makeFolder('safetensors', directory);
   const written: string[] = [];
   const weightMap = new Map<string, string>();
   for (const [i, shard] of shards.entries()) {

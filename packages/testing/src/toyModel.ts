@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { nodeModule } from '@dropbp/basics';
+import { makeFolder, nodeModule } from '@dropbp/basics';
 import {
   attention,
   embedding,
@@ -109,9 +109,8 @@ function makeToy(layout: Layout, isTied: boolean, parameters: ReadonlyMap<string
       const values = await Promise.all(
         [...parameters].map(async ([name, t]) => [name, [...(await t.data())]] as const),
       );
-      const { mkdir, writeFile } = nodeModule('testing', 'node:fs/promises');
-      await mkdir(directory, { recursive: true });
-      await writeFile(
+      await makeFolder('testing', directory);
+      await nodeModule('testing', 'node:fs/promises').writeFile(
         nodeModule('testing', 'node:path').join(directory, 'toy.json'),
         JSON.stringify(Object.fromEntries(values)),
       );

@@ -1,4 +1,4 @@
-import { problem } from '@dropbp/basics';
+import { makeFolder, problem } from '@dropbp/basics';
 import type { FileHandle } from 'node:fs/promises';
 import { diskProblem, errorCode, HubTransient } from './hubProblem.ts';
 import { hostModules } from './hostModules.ts';
@@ -29,7 +29,7 @@ export async function downloadBlob(
 ): Promise<void> {
   const { fs, path } = hostModules();
   const partial = partialFile(blob);
-  await onDisk(partial, () => fs.mkdir(path.dirname(blob), { recursive: true }));
+  await onDisk(partial, () => makeFolder('models', path.dirname(blob)));
   for (;;) {
     const { earlier, isRight } = await fillPartial(file, url, partial, settings, onBytes);
     if (isRight) break;

@@ -1,4 +1,4 @@
-import { problem } from '@dropbp/basics';
+import { makeFolder, problem } from '@dropbp/basics';
 import { chooseFiles, readShards } from './chooseFiles.ts';
 import { downloadBlob, partialFile } from './downloadBlob.ts';
 import { fileExists, placeBlob, type HubCache } from './hubCache.ts';
@@ -105,7 +105,7 @@ async function checkRoom(files: readonly HubFile[], commit: string, cache: HubCa
   }
   if (needed === 0) return;
   const folder = path.dirname(cache.folder);
-  await fs.mkdir(folder, { recursive: true }).catch(() => undefined); // what writes to it says why it cannot
+  await makeFolder('models', folder).catch(() => undefined); // what writes to it says why it cannot
   const disk = await fs.statfs(folder).catch(() => undefined);
   if (disk === undefined || disk.blocks === 0 || disk.bavail * disk.bsize >= needed) return;
   throw problem('models', {

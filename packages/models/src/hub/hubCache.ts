@@ -1,3 +1,4 @@
+import { makeFolder, temporaryPath } from '@dropbp/basics';
 import { diskProblem, errorCode } from './hubProblem.ts';
 import { hubLibrary } from './hubLibrary.ts';
 import { hostModules } from './hostModules.ts';
@@ -43,9 +44,9 @@ export async function hubCache(cacheDirectory: string, id: string): Promise<HubC
     async writeRef(revision, commit) {
       if (revision === commit || (await readRef(revision)) === commit) return;
       const target = ref(revision);
-      const temporary = `${target}.${crypto.randomUUID()}.tmp`;
+      const temporary = temporaryPath('models', target);
       try {
-        await fs.mkdir(path.dirname(target), { recursive: true });
+        await makeFolder('models', path.dirname(target));
         await fs.writeFile(temporary, commit);
         await fs.rename(temporary, target);
       } catch (error) {
@@ -77,7 +78,7 @@ export async function fileExists(file: string): Promise<boolean> {
 export async function placeBlob(blob: string, pointer: string, isNew: boolean): Promise<void> {
   const { fs, path } = hostModules();
   try {
-    await fs.mkdir(path.dirname(pointer), { recursive: true });
+    await makeFolder('models', path.dirname(pointer));
     await fs.rm(pointer, { force: true }); // a link to a blob that somebody has removed
     const isLinked = await fs.symlink(path.relative(path.dirname(pointer), blob), pointer).then(
       () => true,

@@ -1,3 +1,4 @@
+import { makeFolder } from '@dropbp/basics';
 import { diskProblem, errorCode } from './hubProblem.ts';
 import { hostModules } from './hostModules.ts';
 import { sleep } from './tryAgain.ts';
@@ -22,7 +23,7 @@ export async function withLock<Result>(
 ): Promise<Result> {
   const { fs, path, os, process } = hostModules();
   const owner = JSON.stringify({ pid: process.pid, host: os.hostname(), key: crypto.randomUUID() });
-  await fs.mkdir(path.dirname(file), { recursive: true }).catch(failed(file));
+  await makeFolder('models', path.dirname(file)).catch(failed(file));
   while (!(await take(file, owner))) {
     if (await clearStale(file)) continue;
     await options.whileWaiting?.();

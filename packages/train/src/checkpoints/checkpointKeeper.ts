@@ -1,5 +1,6 @@
 import {
   errorCode,
+  makeFolder,
   nodeModule,
   problem,
   Problem,
@@ -44,13 +45,11 @@ export async function openCheckpoints(
   { optimizer, accumulation, seed }: Pick<TrainPlan, 'optimizer' | 'accumulation' | 'seed'>,
   { directory, every, keep, resume }: CheckpointPlan,
 ): Promise<CheckpointKeeper> {
-  await nodeModule('train', 'node:fs/promises')
-    .mkdir(directory, { recursive: true })
-    .catch((cause: unknown) => {
-      throw writeProblem('train', directory, cause);
-    });
-  await removeLeftovers('train', directory, isCheckpointName);
+  await makeFolder('train', directory);
   const last = (await listCheckpoints(directory)).at(-1);
+  await removeLeftovers('train', directory, isCheckpointName).catch((error: unknown) => {
+    throw error instanceof Problem ? error : writeProblem('train', directory, error);
+  });
   if (last !== undefined && !resume) {
     throw problem('train', {
       what: `${directory} holds the checkpoints of a run`,
@@ -71,9 +70,18 @@ export async function openCheckpoints(
       });
     }
     const tensors = await readOptimizerTensors(folder);
+    const stray = Object.keys(state.optimizer.steps).find(name => !tuned.parameters.has(name));
+    const assign = await readParameters(folder, tuned.parameters);
+    if (stray !== undefined) {
+      throw problem('train', {
+        what: `the checkpoint ${folder} does not fit: its optimizer knows a '${stray}', which is not trained`,
+        fix: 'files of several checkpoints were mixed up: go on from another',
+      });
+    }
     tuned.dropSchedule?.restore(state.dropBP);
-    await readParameters(folder, tuned.parameters);
     optimizer.restore({ values: state.optimizer, tensors });
+    // Last, so that a checkpoint that is refused leaves the parameters as they are.
+    assign();
     const { step, position, best, evaluationsSinceBest } = state;
     return { step, position, best, evaluationsSinceBest };
   }
