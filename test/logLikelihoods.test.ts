@@ -58,5 +58,17 @@ describe('logLikelihoods', () => {
     await expect(score([], [])).rejects.toThrow('sequence 0 cannot be scored; got "0 tokens and 0 labels"');
     await expect(score(ids(92, 0), ids(92, 0))).rejects.toThrow('expected as many of both, 1 to 91');
     await expect(score([1, 2], [1])).rejects.toThrow('got "2 tokens and 1 labels"');
+    await expect(logLikelihoods(model, [{ ids: [1, 2] } as never])).rejects.toThrow('got "2 tokens and 0 labels"');
+    await expect(logLikelihoods(model, 'text' as never)).rejects.toThrow('expected a list of { ids, labels }');
+    await expect(logLikelihoods(undefined as never, [])).rejects.toThrow('expected a model, or what compose() gives');
+  });
+  it('refuses what is no token of the model: a label beyond the last one would be read from the next row', async () => {
+    const score = (ids: number[], labels: number[]) => logLikelihoods(model, [{ ids, labels }]);
+    await expect(score([1, 2, 3], [-100, -100, 40])).rejects.toThrow(
+      'labels[2] of sequence 0 is no token; got 40; expected 0 to 39, or -100 where it does not count',
+    );
+    await expect(score([1, 2, 3], [-100, -1, 3])).rejects.toThrow('labels[1] of sequence 0 is no token; got -1');
+    await expect(score([1, 40, 3], [-100, -100, 3])).rejects.toThrow('ids[1] of sequence 0 is no token; got 40');
+    await expect(score([1, 0.5, 3], [-100, -100, 3])).rejects.toThrow('got 0.5');
   });
 });

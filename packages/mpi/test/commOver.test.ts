@@ -107,8 +107,10 @@ describe('what goes over a Comm', () => {
     await expect(comm.broadcast(new Uint8Array(1), 1)).rejects.toThrow(
       'root is not usable; got 1; expected a rank from 0 to 0',
     );
+    await comm.barrier();
     await comm.close();
     await comm.close();
+    expect(comm.traffic().calls).toBe(1); // close not counted
     await expect(comm.barrier()).rejects.toThrow('barrier was called after close');
   });
 });

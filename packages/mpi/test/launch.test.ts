@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { mpiComm, startRanks } from '@dropbp/mpi';
 import { ranksCommand } from '../src/launch/ranksCommand.ts';
 
@@ -18,6 +21,39 @@ describe('ranksCommand', () => {
     const { line, stopSignal } = ranksCommand({ ...plan, isRoot: true, version: 'HYDRA build details:' });
     expect(line.join(' ')).toBe('mpirun -n 3 node train.js');
     expect(stopSignal).toBe('SIGTERM');
+  });
+});
+
+describe('startRanks', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'dropbp-launch-'));
+  const launcher = join(folder, 'mpirun');
+  writeFileSync(launcher, '#!/bin/sh\n[ "$1" = --version ] || exec sleep 600\n');
+  chmodSync(launcher, 0o755);
+  afterEach(() => vi.unstubAllEnvs());
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('ends with the ranks when %s asks it to', async signal => {
+    const before = process.listenerCount(signal);
+    const ended = startRanks({ ranks: 2, command: ['true'], launcher, environment: process.env });
+    process.emit(signal, signal);
+    expect(await ended).toBe(128 + 15); // SIGTERM, which launchers other than Open MPI's are sent
+    expect(process.listenerCount(signal)).toBe(before);
+  });
+
+  it('refuses a command that is no list, and takes a launcher that is set to nothing for none', async () => {
+    const start = (options: object): Promise<number> =>
+      startRanks({ ranks: 1, command: ['true'], launcher, ...options });
+    await expect(start({ command: 'node train.js' })).rejects.toThrow(
+      'command is not usable; got "node train.js"; expected a program and its arguments: [process.execPath, \'train.js\']',
+    );
+    for (const command of [[], [''], ['node', 2]])
+      await expect(start({ command })).rejects.toThrow('command is not usable');
+    await expect(start({ launcher: '' })).rejects.toThrow('launcher is not usable; got ""');
+    vi.stubEnv('DROPBP_MPIRUN', '');
+    vi.stubEnv('PATH', folder); // `mpirun` is found there, and says no version
+    const ended = startRanks({ ranks: 1, command: ['true'] });
+    process.emit('SIGTERM', 'SIGTERM');
+    await ended;
   });
 });
 

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkNumber, checkOptions, ranges } from '@dropbp/basics';
+import { checkNumber, checkOptions, checkValue, ranges } from '@dropbp/basics';
 import { adamWUpdate, type AdamWInputs } from './adamWUpdate.ts';
 import { equalShapeGroups } from './equalShapeGroups.ts';
+import { isFunction } from './isFunction.ts';
 import type { Optimizer } from './optimizer.ts';
 import { pairUp, type Pair } from './pairUp.ts';
 import { runOnEach, type ElementwiseFunction } from './runOnEach.ts';
@@ -52,15 +53,27 @@ export function adamW(options: AdamWOptions): Optimizer {
   checkNumber('train', 'beta2', beta2, ranges.shareBelowOne);
   checkNumber('train', 'epsilon', epsilon, ranges.nonNegative);
   checkNumber('train', 'weightDecay', weightDecay, ranges.nonNegative);
+  checkValue<unknown>('train', 'noDecay', noDecay, isFunction, 'a function of a name');
+  checkValue<unknown>(
+    'train',
+    'learningRateFactor',
+    learningRateFactor,
+    isFunction,
+    'a function of a name and a shape',
+  );
   const slots = makeSlots('adamW', ['mean', 'square']);
 
-  const updateGroup = (group: readonly Pair[], learningRate: number): void => {
+  const withRate = (pair: Pair, learningRate: number): RatedPair => {
+    const rate = learningRate * learningRateFactor(pair.name, pair.parameter.shape);
+    checkNumber('train', `the learning rate of '${pair.name}'`, rate, ranges.nonNegative);
+    return { ...pair, rate };
+  };
+  const updateGroup = (group: readonly RatedPair[]): void => {
     const scalar = sharedScalars();
     const before = group.map(({ name, parameter }) => slots.get(name, parameter));
-    const items = group.map(({ name, parameter, gradient }, i) => {
+    const items = group.map(({ name, parameter, gradient, rate }, i) => {
       const { steps, tensors } = before[i]!;
       const rootOfCorrection = Math.sqrt(1 - beta2 ** (steps + 1));
-      const rate = learningRate * learningRateFactor(name, parameter.shape);
       return {
         ...tensors,
         value: parameter,
@@ -82,13 +95,19 @@ export function adamW(options: AdamWOptions): Optimizer {
   return {
     learningRate: options.learningRate,
     apply(parameters, gradients, learningRate = options.learningRate) {
-      const groups = equalShapeGroups(pairUp(parameters, gradients), ({ parameter }) => parameter.shape);
-      for (const group of groups) tf.tidy(() => updateGroup(group, learningRate));
+      const pairs = pairUp(parameters, gradients).map(pair => withRate(pair, learningRate));
+      const groups = equalShapeGroups(pairs, ({ parameter }) => parameter.shape);
+      for (const group of groups) tf.tidy(() => updateGroup(group));
     },
     state: () => slots.state(),
     restore: state => slots.restore(state),
     dispose: () => slots.dispose(),
   };
+}
+
+interface RatedPair extends Pair {
+  /** The learning rate of this parameter in this step. */
+  readonly rate: number;
 }
 
 /** One function object for all optimizers: they share what an engine compiles. */

@@ -58,7 +58,7 @@ export async function batchSource(batches: Batches, steps: number, start: BatchS
       throw ended(`the batches ended in step ${step} of ${steps}`);
     },
     get position() {
-      return 'position' in iterator ? iterator.position : null;
+      return 'position' in iterator ? (iterator.position ?? null) : null;
     },
     close,
   };

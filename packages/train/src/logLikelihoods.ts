@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { bucketLength, problem } from '@dropbp/basics';
+import { bucketLength, checkValue, problem } from '@dropbp/basics';
 import {
   headLogits,
   hiddenStates,
@@ -28,7 +28,7 @@ const CHUNK = 64;
  * through it as one.
  *
  * @param subject - a model, or what `compose` returns
- * @throws Problem for a sequence that is empty or longer than the model has positions for
+ * @throws Problem for a sequence that is empty or longer than the model has positions for, and for what is no token of the model
  *
  * @example
  * ```ts
@@ -39,6 +39,9 @@ export async function logLikelihoods(
   subject: Model | Runnable,
   sequences: readonly ScoredSequence[],
 ): Promise<number[]> {
+  const expected = 'a model, or what compose() gives';
+  checkValue<unknown>('train', 'logLikelihoods(): what is asked', subject, isObject, expected);
+  checkValue<unknown>('train', 'logLikelihoods(): sequences', sequences, Array.isArray, 'a list of { ids, labels }');
   const runnable = 'branchScopes' in subject ? subject : plainRunnable(subject);
   const rows = scoredRows(runnable, sequences);
   const scores = tf.tidy(() => tf.concat(scoresOf(runnable, sequences, rows)));
@@ -62,7 +65,10 @@ function roomOf({ model, virtualTokens = 0, virtualKeys = 0 }: Runnable): number
 
 function scoredRows(runnable: Runnable, sequences: readonly ScoredSequence[]): ScoredRow[] {
   const longest = roomOf(runnable) + 1;
-  return sequences.flatMap(({ ids, labels }, sequence) => {
+  const { vocabSize } = runnable.model;
+  const isToken = (value: number): boolean => Number.isInteger(value) && value >= 0 && value < vocabSize;
+  return sequences.flatMap((given: Partial<ScoredSequence> | undefined, sequence) => {
+    const { ids = [], labels = [] } = given ?? {};
     if (ids.length === 0 || ids.length > longest || labels.length !== ids.length) {
       throw problem('train', {
         what: `sequence ${sequence} cannot be scored`,
@@ -70,9 +76,19 @@ function scoredRows(runnable: Runnable, sequences: readonly ScoredSequence[]): S
         expected: `as many of both, 1 to ${longest}`,
       });
     }
+    const refuse = (what: string, got: unknown, or = ''): Error =>
+      problem('train', {
+        what: `${what} of sequence ${sequence} is no token`,
+        got,
+        expected: `0 to ${vocabSize - 1}${or}`,
+      });
     const rows: ScoredRow[] = [];
-    for (let t = 1; t < labels.length; t++) {
-      if (labels[t] !== IGNORED_LABEL) rows.push({ sequence, at: t - 1, label: labels[t]! });
+    for (let t = 0; t < labels.length; t++) {
+      if (!isToken(ids[t]!)) throw refuse(`ids[${t}]`, ids[t]);
+      if (t === 0 || labels[t] === IGNORED_LABEL) continue;
+      if (!isToken(labels[t]!))
+        throw refuse(`labels[${t}]`, labels[t], `, or ${IGNORED_LABEL} where it does not count`);
+      rows.push({ sequence, at: t - 1, label: labels[t]! });
     }
     return rows;
   });
@@ -114,4 +130,8 @@ function labelScores(logits: tf.Tensor, labels: Int32Array): tf.Tensor1D {
   const [rows, vocabSize] = logits.shape as [number, number];
   const at = Int32Array.from({ length: rows }, (_, i) => i * vocabSize + labels[i]!);
   return tf.gather(tf.reshape(tf.logSoftmax(logits), [-1]), tf.tensor1d(at, 'int32'));
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
 }

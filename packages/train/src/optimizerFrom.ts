@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
+import { checkNumber, checkOptions, checkValue, problem, ranges } from '@dropbp/basics';
+import { isFunction } from './isFunction.ts';
 import type { Optimizer } from './optimizer.ts';
 import { pairUp } from './pairUp.ts';
 import { makeSlots } from './slots.ts';
@@ -52,7 +53,10 @@ export interface UpdateRule<Stored extends string = never> {
 export function optimizerFrom<Stored extends string = never>(rule: UpdateRule<Stored>): Optimizer {
   checkOptions('train', 'optimizerFrom()', rule, ['name', 'learningRate', 'stores', 'update']);
   const { name: optimizer, stores = [], update } = rule;
+  checkValue<unknown>('train', 'optimizerFrom(): name', optimizer, isName, 'what it is called in checkpoints');
   checkNumber('train', 'learningRate', rule.learningRate, ranges.nonNegative);
+  checkValue<unknown>('train', 'stores', stores, areNames, "a list of names: ['direction']");
+  checkValue<unknown>('train', 'update', update, isFunction, 'a function of what a parameter is updated with');
   for (const taken of ['value', 'gradient', 'learningRate', 'steps']) {
     if (!(stores as readonly string[]).includes(taken)) continue;
     throw problem('train', { what: `an optimizer cannot store '${taken}': the rule is given something of that name` });
@@ -69,13 +73,15 @@ export function optimizerFrom<Stored extends string = never>(rule: UpdateRule<St
   return {
     learningRate: rule.learningRate,
     apply(parameters, gradients, learningRate = rule.learningRate) {
+      checkNumber('train', 'the learning rate of the step', learningRate, ranges.nonNegative);
       for (const { name, parameter, gradient } of pairUp(parameters, gradients)) {
         tf.tidy(() => {
           const { steps, tensors } = slots.get(name, parameter);
-          const made = update({ ...tensors, value: parameter, gradient, learningRate, steps });
-          const value = check(made.value, 'value', name, parameter);
-          const stored = stores.map(of => [of, check(made[of], of, name, parameter).clone()] as const);
-          parameter.assign(value);
+          const made = update({ ...tensors, value: parameter, gradient, learningRate, steps }) as Made<Stored>;
+          const value = check(made?.value, 'value', name, parameter);
+          const stored = stores.map(of => [of, check(made?.[of], of, name, parameter).clone()] as const);
+          // A variable that is assigned to itself loses its values.
+          if (value !== parameter) parameter.assign(value);
           slots.set(name, { steps: steps + 1, tensors: Object.fromEntries(stored) as Record<Stored, tf.Tensor> });
         });
       }
@@ -84,6 +90,17 @@ export function optimizerFrom<Stored extends string = never>(rule: UpdateRule<St
     restore: state => slots.restore(state),
     dispose: () => slots.dispose(),
   };
+}
+
+/** What a rule returns, before a look at it. */
+type Made<Stored extends string> = Partial<Readonly<Record<Stored | 'value', unknown>>> | undefined;
+
+function isName(value: unknown): boolean {
+  return typeof value === 'string' && value !== '';
+}
+
+function areNames(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isName);
 }
 
 function isTensor(value: unknown): value is tf.Tensor {

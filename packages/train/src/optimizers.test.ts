@@ -80,6 +80,14 @@ describe.each(makers)('%s', (name, make) => {
     );
     expect(await parameters.get('p')!.array()).toEqual([1, 2]);
   });
+  it.each([NaN, -1, Infinity])('refuses a learning rate of %d, before anything changes', async learningRate => {
+    const optimizer = make();
+    const parameters = named('p', [1, 2]);
+    expect(() => optimizer.apply(parameters, gradient('p', [1, 1]), learningRate)).toThrow(
+      /\[@dropbp\/train\] the learning rate of .* is not usable; got (NaN|-1|Infinity); expected a finite number ≥ 0/,
+    );
+    expect(await parameters.get('p')!.array()).toEqual([1, 2]);
+  });
   it('refuses a state that is not its own, and keeps what it has', async () => {
     const optimizer = make();
     const parameters = named('p', [1, 2]);
@@ -126,6 +134,26 @@ describe('adamW', () => {
     expect((await parameters.get('a')!.data())[0]).toBeCloseTo(1 - 0.02 - 0.0002, 5);
     expect(await parameters.get('c')!.array()).toEqual([3]);
   });
+  it('refuses a factor that is none, before anything changes', async () => {
+    const parameters = new Map([...named('a', [1]), ...named('b', [1])]);
+    const gradients = new Map([...gradient('a', [1]), ...gradient('b', [1])]);
+    const learningRateFactor = (name: string): number => (name === 'b' ? NaN : 1);
+    expect(() => adamW({ learningRate: 0.1, learningRateFactor }).apply(parameters, gradients)).toThrow(
+      "the learning rate of 'b' is not usable; got NaN",
+    );
+    expect(await parameters.get('a')!.array()).toEqual([1]);
+  });
+  it('refuses a restored state of which any tensor does not fit', async () => {
+    const optimizer = adamW({ learningRate: 0.1 });
+    const parameters = named('p', [1, 2]);
+    optimizer.apply(parameters, gradient('p', [1, 1]));
+    const state = await optimizer.state();
+    const tensors = new Map([...state.tensors, ['p.square', { shape: [1], data: new Float32Array(1) }]]);
+    optimizer.restore({ ...state, tensors });
+    expect(() => optimizer.apply(parameters, gradient('p', [1, 1]))).toThrow(
+      "the restored state of 'p' does not fit the parameter; got [1]; expected 2",
+    );
+  });
   it('refuses options that it cannot use', () => {
     const make = (options: object): Optimizer => adamW({ learningRate: 0.1, ...options });
     expect(() => make({ learningRate: undefined })).toThrow(
@@ -135,6 +163,8 @@ describe('adamW', () => {
     expect(() => make({ beta2: -0.1 })).toThrow('beta2 is not usable');
     expect(() => make({ epsilon: NaN })).toThrow('epsilon is not usable');
     expect(() => make({ weightDecay: -1 })).toThrow('weightDecay is not usable');
+    expect(() => make({ noDecay: ['bias'] })).toThrow('noDecay is not usable; got ["bias"]; expected a function');
+    expect(() => make({ learningRateFactor: 16 })).toThrow('learningRateFactor is not usable; got 16');
     expect(() => make({ weigthDecay: 0.1 })).toThrow("did you mean 'weightDecay'?");
   });
 });
@@ -168,7 +198,7 @@ describe('optimizerFrom', () => {
     expect(await ours.get('p')!.array()).toEqual(await theirs.get('p')!.array());
     expect((await own.state()).values).toEqual({ optimizer: 'momentum', steps: { p: 3 } });
   });
-  it('counts the steps of each parameter for the rule', () => {
+  it('counts the steps of each parameter for the rule, which may leave the value as it is', async () => {
     const seen: number[] = [];
     const optimizer = optimizerFrom({
       name: 'still',
@@ -178,9 +208,11 @@ describe('optimizerFrom', () => {
         return { value };
       },
     });
-    const parameters = named('p', [1]);
+    // A variable that is alone with its values, as those of an adapter are.
+    const parameters = new Map([['p', tf.tidy(() => tf.variable(tf.tensor1d([1])))]]);
     for (let i = 0; i < 3; i++) optimizer.apply(parameters, gradient('p', [1]));
     expect(seen).toEqual([0, 1, 2]);
+    expect(await parameters.get('p')!.array()).toEqual([1]);
   });
   it('says what a rule lacks', () => {
     const make = (rule: object): Optimizer =>
@@ -189,6 +221,12 @@ describe('optimizerFrom', () => {
     expect(() => make({ learningRate: -1 })).toThrow('learningRate is not usable; got -1');
     expect(() => make({ stores: ['value'] })).toThrow("an optimizer cannot store 'value'");
     expect(() => make({ store: [] })).toThrow("did you mean 'stores'?");
+    expect(() => make({ stores: 'direction' })).toThrow(
+      'stores is not usable; got "direction"; expected a list of names',
+    );
+    expect(() => make({ name: undefined })).toThrow('optimizerFrom(): name is not usable');
+    expect(() => make({ update: undefined })).toThrow('update is not usable; got undefined; expected a function');
+    expect(step({ update: () => undefined })).toThrow("gives no new 'value' for 'p'; got undefined");
     expect(step({ update: () => ({}) })).toThrow("the rule of 'x' gives no new 'value' for 'p'; got undefined");
     expect(step({ update: () => ({ value: tf.zeros([3]) }) })).toThrow('got "a tensor [3]"; expected a tensor [2]');
     expect(step({ stores: ['m'] })).toThrow("gives no new 'm' for 'p'");

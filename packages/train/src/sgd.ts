@@ -32,6 +32,7 @@ export function sgd(options: SgdOptions): Optimizer {
   return {
     learningRate: options.learningRate,
     apply(parameters, gradients, learningRate = options.learningRate) {
+      checkNumber('train', 'the learning rate of the step', learningRate, ranges.nonNegative);
       for (const { name, parameter, gradient } of pairUp(parameters, gradients)) {
         tf.tidy(() => {
           const decayed = weightDecay > 0 ? tf.add(gradient, tf.mul(parameter, weightDecay)) : gradient;

@@ -42,12 +42,13 @@ export function makeSlots<Name extends string>(optimizer: string, names: readonl
     get(parameter, like) {
       const slot = slots.get(parameter);
       if (slot === undefined) return { steps: 0, tensors: byName(names, () => tf.zerosLike(like)) };
-      const [first] = names;
-      if (first === undefined) return slot;
-      const { shape } = slot.tensors[first];
-      if (String(shape) === String(like.shape)) return slot;
-      const what = `the restored state of '${parameter}' does not fit the parameter`;
-      throw problem('train', { what, got: shape, expected: String(like.shape) });
+      const other = names.find(name => String(slot.tensors[name].shape) !== String(like.shape));
+      if (other === undefined) return slot;
+      throw problem('train', {
+        what: `the restored state of '${parameter}' does not fit the parameter`,
+        got: slot.tensors[other].shape,
+        expected: String(like.shape),
+      });
     },
     set,
     async state() {

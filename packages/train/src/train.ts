@@ -12,7 +12,9 @@ import { shareStart } from './comm/shareStart.ts';
 import { stepOfAll } from './comm/stepOfAll.ts';
 import { evaluateLoss } from './evaluateLoss.ts';
 import { accumulate } from './accumulate.ts';
+import { checkBatches } from './checkBatches.ts';
 import { earlyUpdates } from './earlyUpdates.ts';
+import { scheduledRate } from './scheduledRate.ts';
 import { settle, type TrainOptions, type TrainPlan } from './trainOptions.ts';
 import type { TrainStep } from './trainStep.ts';
 import { turn } from './turn.ts';
@@ -47,16 +49,12 @@ export function train(
   options: TrainOptions,
 ): AsyncGenerator<TrainStep, void, undefined> {
   checkValue('train', 'train(): what is trained', tuned, isTuned, 'what compose() gives');
-  checkValue('train', 'train(): batches', batches, isIterable, 'batches, such as textBatches(…) gives');
+  checkBatches('train()', batches);
   return run(tuned, batches, settle(options));
 }
 
 function isTuned(given: unknown): boolean {
   return typeof given === 'object' && given !== null && 'valueAndGradients' in given;
-}
-
-function isIterable(given: unknown): boolean {
-  return typeof given === 'object' && given !== null && (Symbol.iterator in given || Symbol.asyncIterator in given);
 }
 
 async function* run(
@@ -105,8 +103,7 @@ async function* run(
       await turn();
     }
   } catch (error) {
-    // The step before has left the parameters that led to it: whoever goes on from them would come to it again.
-    if (error instanceof NotFinite) await checkpoints?.takeBack(course);
+    if (error instanceof NotFinite) await takeBack(error, checkpoints, course);
     throw withLastGood(error, checkpoints?.newest);
   } finally {
     if (plan.ownsOptimizer) plan.optimizer.dispose();
@@ -118,6 +115,17 @@ function whyEnded({ step, evaluationsSinceBest }: Course, plan: TrainPlan, isSto
   if (step >= plan.steps) return 'steps';
   if (evaluationsSinceBest >= (plan.evaluate?.patience ?? Infinity)) return 'patience';
   return isStopped ? 'stop' : undefined;
+}
+
+/** The step before has left the parameters that led to it: whoever goes on from its checkpoint would come to it again. */
+async function takeBack(error: NotFinite, checkpoints: CheckpointKeeper | undefined, course: Course): Promise<void> {
+  try {
+    await checkpoints?.takeBack(course);
+  } catch (cause) {
+    if (!(cause instanceof Problem)) throw cause;
+    const why = `The checkpoint that led to it is to be removed before the run goes on, and was not: ${cause.message}`;
+    throw new Problem(error.room, `${error.message} ${why}`, cause, true);
+  }
 }
 
 /** Whatever went wrong, what was kept is still there: the message says where. */
@@ -133,7 +141,7 @@ async function oneStep(
   step: number,
 ): Promise<{ readonly report: TrainStep; readonly isStopped: boolean }> {
   const startedMs = performance.now();
-  const learningRate = plan.learningRate * plan.schedule(step - 1, plan.steps);
+  const learningRate = scheduledRate(plan, step);
   const early = plan.earlyUpdate ? earlyUpdates(tuned, plan.optimizer, learningRate) : undefined;
   try {
     const own = await accumulate(tuned, feed, plan, step, early?.onGradient);
@@ -149,7 +157,8 @@ async function oneStep(
       ...update,
       tokens: window.tokens,
       passedTokens: window.passedTokens,
-      dropped: window.droppedFlops / window.flops,
+      // Where nothing but the head is trained, no branch leads to it.
+      dropped: window.flops === 0 ? 0 : window.droppedFlops / window.flops,
       droppedBranches: window.droppedBranches,
       ...(rates && { rates }),
       ...(window.calibrationSeconds > 0 && { calibrationSeconds: window.calibrationSeconds }),

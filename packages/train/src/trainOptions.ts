@@ -1,10 +1,13 @@
-import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
+import { checkNumber, checkOptions, checkValue, problem, ranges } from '@dropbp/basics';
 import type { Batch } from '@dropbp/core';
 import type { CheckpointFolder } from './checkpoints/checkpointFolders.ts';
 import { adamW } from './adamW.ts';
+import { checkParts } from './checkParts.ts';
+import { checkComm } from './comm/checkComm.ts';
 import type { Comm } from './comm/comm.ts';
 import { soloComm } from './comm/soloComm.ts';
 import { settleCheckpoints, type CheckpointOptions, type CheckpointPlan } from './checkpoints/checkpointOptions.ts';
+import { isFunction } from './isFunction.ts';
 import { positive } from './positive.ts';
 import type { Optimizer } from './optimizer.ts';
 import { constant, type Schedule } from './schedule.ts';
@@ -59,7 +62,7 @@ export interface TrainOptions {
 
 /** When and on what {@link train} measures the loss. */
 export interface EvaluateOptions {
-  /** Makes the batches for one evaluation, which are disposed by it. */
+  /** Makes the batches for one evaluation: they come to an end, and are disposed by it. */
   readonly batches: () => Iterable<Batch> | AsyncIterable<Batch>;
   /** Steps from one evaluation to the next. The last step is always evaluated. */
   readonly every: number;
@@ -101,6 +104,7 @@ export function settle(options: TrainOptions): TrainPlan {
     'onStep',
     'onCheckpoint',
   ]);
+  checkParts(options);
   const { steps, optimizer, schedule, warmupSteps, evaluate, checkpoints } = options;
   const { accumulation = 1, maxGradientNorm = 1, earlyUpdate = false, seed = 0 } = options;
   const { comm = soloComm(), compareWeightsEvery = 100 } = options;
@@ -109,7 +113,8 @@ export function settle(options: TrainOptions): TrainPlan {
   checkNumber('train', 'learningRate', learningRate, ranges.nonNegative, 'start with learningRate: 1e-4');
   checkNumber('train', 'accumulation', accumulation, ranges.count);
   checkNumber('train', 'maxGradientNorm', maxGradientNorm, positive);
-  checkNumber('train', 'seed', seed, { accepts: Number.isInteger, expected: 'an integer' });
+  checkNumber('train', 'seed', seed, ranges.integer);
+  checkComm(comm);
   if (earlyUpdate && (maxGradientNorm < Infinity || accumulation > 1)) {
     throw problem('train', {
       what: 'earlyUpdate updates parameters before all gradients are known, which clipping and accumulation forbid',
@@ -146,7 +151,7 @@ export function settle(options: TrainOptions): TrainPlan {
     signal: options.signal,
     stop: options.stop,
     evaluate,
-    checkpoints: checkpoints && settleCheckpoints(checkpoints),
+    checkpoints: checkpoints === undefined ? undefined : settleCheckpoints(checkpoints),
     onStep: options.onStep,
     onCheckpoint: options.onCheckpoint,
     ownsOptimizer: optimizer === undefined,
@@ -157,7 +162,6 @@ function checkEvaluate(evaluate: EvaluateOptions): void {
   checkOptions('train', 'evaluate', evaluate, ['batches', 'every', 'patience']);
   checkNumber('train', 'evaluate.every', evaluate.every, ranges.count);
   if (evaluate.patience !== undefined) checkNumber('train', 'evaluate.patience', evaluate.patience, ranges.count);
-  if (typeof evaluate.batches !== 'function') {
-    throw problem('train', { what: 'evaluate.batches is not usable', expected: 'a function that makes the batches' });
-  }
+  const expected = 'a function that makes the batches: () => textBatches(…)';
+  checkValue<unknown>('train', 'evaluate.batches', evaluate.batches, isFunction, expected);
 }

@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import * as fs from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
@@ -360,6 +361,12 @@ describe('a run that cannot go on', () => {
       text => text.replace(/("[a-z.0-9]*lora_A[^"]*": )\d+/, '$1-1'),
       /steps of '.*' is not usable; got -1/,
     ],
+    ['no position', text => text.replace(/ "position": .*\n/, ''), /expected an object with 'position'/],
+    [
+      'an optimizer of other parameters',
+      text => text.replace(/"[a-z.0-9]*lora_A[^"]*"(: \d+)/, '"other"$1'),
+      /does not fit: its optimizer knows a 'other', which is not trained/,
+    ],
     ['a best that is none', text => text.replace('"best": null', '"best": 3'), /expected the best step and its loss/],
   ])('refuses a state with %s', async (_what, change, message) => {
     const path = join(await killed(), 'state.json');
@@ -367,6 +374,32 @@ describe('a run that cannot go on', () => {
     await writeFile(path, change(text));
     expect(change(text)).not.toBe(text);
     expect(await failure(kept({ resume: true }))).toMatch(message);
+  });
+  it('leaves the parameters as they are', async () => {
+    await killed();
+    const tuned = toyTuned(model, dropBP({ rate: 0.5, seed: 3, allocation: 'reference' }), lora(dropped));
+    const before = await valuesOf(tuned.parameters);
+    const optimizer = sgd({ learningRate: 0.1 });
+    const options = { steps, accumulation: 2, seed: 5, optimizer, ...kept({ resume: true }) };
+    await expect(collect(train(tuned, oneRowBatches(), options))).rejects.toThrow('the state is of another optimizer');
+    expect(await valuesOf(tuned.parameters)).toEqual(before);
+    tuned.dispose();
+  });
+  it('says what a checkpoint is', async () => {
+    const folder = await killed();
+    const notes = join(directory, 'notes.txt');
+    await writeFile(notes, 'mine');
+    await expect(listCheckpoints(notes)).rejects.toThrow(
+      `[@dropbp/train] the checkpoints in ${notes} cannot be listed; got "ENOTDIR"; it is a file: give the directory that holds them.`,
+    );
+    await expect(listCheckpoints(undefined as never)).rejects.toThrow('expected the path of a folder');
+    const { run, tuned, end } = startRun();
+    await expect(restoreCheckpoint(tuned, { step: 3, path: folder } as never)).rejects.toThrow(
+      'expected the path of a folder; give the path of what listCheckpoints() gives',
+    );
+    await expect(restoreCheckpoint(model as never, folder)).rejects.toThrow('expected what compose() gives');
+    await run.return();
+    await end();
   });
   it('names the last good state, and leaves it', async () => {
     const { run, tuned, end } = startRun(kept());
@@ -404,6 +437,45 @@ describe('a run that cannot go on', () => {
     expect(comparable(await collect(second.run))).toEqual(comparable(expected.steps.slice(5)));
     await second.end();
   });
+  it.each([
+    [
+      'an old checkpoint',
+      3,
+      NaN,
+      /^\[@dropbp\/train\] .*step-000001 cannot be removed; got "EBUSY".* The last good state is in .*step-000003\.$/,
+    ],
+    [
+      'one whose parameters led to NaN',
+      2,
+      5,
+      /the loss of step 3 is not finite.* The checkpoint that led to it is to be removed before the run goes on, and was not: .*step-000002 cannot be removed; got "EBUSY"/,
+    ],
+  ])('because %s cannot be removed says so', async (_what, last, spoiltPass, message) => {
+    const { run, tuned, end } = startRun({ ...kept({ every: 1, keep: 2 }), evaluate: undefined as never });
+    const pass = tuned.valueAndGradients.bind(tuned);
+    let passes = 0;
+    vi.spyOn(tuned, 'valueAndGradients').mockImplementation(async (batch, options) => {
+      const result = await pass(batch, options);
+      if (++passes !== spoiltPass) return result;
+      result.value.dispose();
+      return { ...result, value: tf.scalar(NaN) };
+    });
+    const rename = fs.rename;
+    vi.spyOn(process.getBuiltinModule('node:fs/promises'), 'rename').mockImplementation((from, to) => {
+      const isRemoval = !String(from).endsWith('.tmp') && String(from).includes('step-');
+      return isRemoval && existsSync(from)
+        ? Promise.reject(Object.assign(new Error('busy'), { code: 'EBUSY' }))
+        : rename(from, to);
+    });
+    const error: unknown = await collect(run).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      name: 'Problem',
+      isFailure: true,
+      message: expect.stringMatching(message) as unknown,
+    });
+    expect((await listCheckpoints(directory)).at(-1)!.step).toBe(last);
+    await end();
+  });
   it('because the held-out loss is none says so', async () => {
     const { run, tuned, end } = startRun(kept());
     vi.spyOn(tuned, 'loss').mockImplementation(() => Promise.resolve({ value: tf.scalar(NaN), tokens: 1 }));
@@ -439,6 +511,7 @@ describe('a run that cannot go on', () => {
   it.each<[string, object, string]>([
     ['no directory', { every: 1 }, 'checkpoints.directory is not usable'],
     ['no interval', { directory: 'x' }, 'checkpoints.every is not usable; got undefined; expected an integer ≥ 1'],
+    ['a text for true', { directory: 'x', every: 1, resume: 'no' }, 'checkpoints.resume is not usable; got "no"'],
     ['none to keep', { directory: 'x', every: 1, keep: 0 }, 'checkpoints.keep is not usable; got 0'],
     ['a misspelt option', { directory: 'x', every: 1, resmue: true }, "did you mean 'resume'?"],
   ])('refuses %s', (_what, checkpoints, message) => {

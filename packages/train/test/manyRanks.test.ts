@@ -233,6 +233,13 @@ describe('what goes wrong on one rank', () => {
       rank === 0 ? {} : { adapter: () => lora({ rank: 2, targetModules: ['q'] }) },
     );
     expect(trained[1]).toMatch(/what is trained differs/);
+    // What rank 0 has and another lacks.
+    const undropped = await attempt(2, rank => (rank === 0 ? { dropBP: dropBP({ rate: 0.5 }) } : {}));
+    expect(undropped[0]).toMatch(/rank 1 began another run than rank 0/);
+    expect(undropped[1]).toMatch(/DropBP differs; got null; expected {.*"rate":0.5/);
+    const checkpoints = { directory: join(directory, 'of rank 0'), every: 2 };
+    const unkept = await attempt(2, rank => (rank === 0 ? { options: { checkpoints } } : {}));
+    expect(unkept[1]).toMatch(/checkpoints differs; got null; expected \[2,false\]/);
   });
 
   it('a model with other weights is refused by all', async () => {
@@ -259,6 +266,26 @@ describe('what goes wrong on one rank', () => {
       }) as Tuned;
     const messages = await attempt(2, rank => (rank === 1 ? { wrap } : {}));
     for (const message of messages) expect(message).toMatch(/rank 1 dropped other branches in step 4 than rank 0/);
+  });
+
+  it('a checkpoint whose parameters lead to no finite loss is taken back, and all name the one before', async () => {
+    const wrap = (tuned: Tuned): Tuned =>
+      Object.create(tuned, {
+        valueAndGradients: {
+          value: async (batch: Batch, options: StepOptions) => {
+            const pass = await tuned.valueAndGradients(batch, options);
+            if (options.step !== 3) return pass;
+            pass.value.dispose();
+            return { ...pass, value: tf.scalar(NaN) };
+          },
+        },
+      }) as Tuned;
+    const options = { checkpoints: { directory: join(directory, 'kept'), every: 1 } };
+    const messages = await attempt(2, () => ({ wrap, options }));
+    for (const message of messages) {
+      expect(message).toMatch(/the loss of step 4 is not finite/);
+      expect(message).toContain(`The last good state is in ${join(directory, 'kept', 'step-000002')}.`);
+    }
   });
 
   it('weights that have drifted apart are found by all', async () => {

@@ -1,10 +1,22 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Tuned } from '@dropbp/compose';
+import { compose, type Tuned } from '@dropbp/compose';
 import type { Batch, Model } from '@dropbp/core';
 import { dropBP, type DropBP } from '@dropbp/dropbp';
+import { fullFineTune } from '@dropbp/peft-full';
 import { toyModel } from '@dropbp/testing';
-import { adamW, cosine, evaluateLoss, sgd, train, type TrainOptions, type TrainStep } from '../src/index.ts';
+import {
+  adamW,
+  cosine,
+  evaluateLoss,
+  fromRoot,
+  sgd,
+  soloComm,
+  train,
+  type Comm,
+  type TrainOptions,
+  type TrainStep,
+} from '../src/index.ts';
 import { batchOf, relativeError, toyTuned, valuesOf } from './toyTuned.ts';
 
 const rows = [
@@ -160,6 +172,12 @@ describe('DropBP', () => {
     expect(step!.dropped).toBeCloseTo(dropped / all, 12);
     expect(step!.dropped).toBeGreaterThan(0.3);
     expect(step!.rates).toEqual(Array(6).fill(0.5));
+    tuned.dispose();
+  });
+  it('drops a share of nothing where the head alone is trained', async () => {
+    const tuned = compose(model, fullFineTune({ include: [model.head.path] }));
+    const [step] = await allSteps(tuned, oneRowBatches(), { steps: 1, learningRate });
+    expect(step).toMatchObject({ dropped: 0, updated: true });
     tuned.dispose();
   });
   it('measures sensitivities at a tenth of the micro-batches, once, and changes nothing else by it', async () => {
@@ -426,6 +444,30 @@ describe('options that are not usable', () => {
     ['batches that are used up', { ...good, evaluate: { batches: [], every: 1 } }, 'a function that makes the batches'],
     ['a seed between numbers', { ...good, seed: 0.5 }, 'seed is not usable'],
     ['a misspelt one', { ...good, learningrate: 1 }, "did you mean 'learningRate'"],
+    ['a controller to stop', { ...good, stop: new AbortController() }, 'pass the signal: stop: controller.signal'],
+    [
+      'a controller to abort',
+      { ...good, signal: new AbortController() },
+      'signal is not usable; got {}; expected an AbortSignal',
+    ],
+    [
+      'an optimizer of tfjs',
+      { ...good, optimizer: tf.train.sgd(0.1) },
+      'expected what adamW(), sgd() or optimizerFrom() makes',
+    ],
+    [
+      'a schedule by name',
+      { ...good, schedule: 'cosine' },
+      'schedule is not usable; got "cosine"; expected a function',
+    ],
+    ['the promise of a Comm', { ...good, comm: Promise.resolve() }, 'wait for it: await mpiComm()'],
+    [
+      'a text for true',
+      { ...good, earlyUpdate: 'yes' },
+      'earlyUpdate is not usable; got "yes"; expected true or false',
+    ],
+    ['what hears nothing', { ...good, onStep: true }, 'onStep is not usable; got true; expected a function'],
+    ['checkpoints that are none', { ...good, checkpoints: null }, 'checkpoints takes an object of options; got null'],
   ])('are refused at once: %s', (_, options, message) => {
     const tuned = toyTuned(model);
     expect(() => train(tuned, oneRowBatches(), options as TrainOptions)).toThrow(message);
@@ -438,6 +480,43 @@ describe('options that are not usable', () => {
     expect(() => train(tuned, undefined as unknown as Batch[], good)).toThrow(
       'expected batches, such as textBatches(…)',
     );
+    tuned.dispose();
+  });
+  it('nor a schedule without a usable factor, with the number of the step, before anything changes', async () => {
+    const tuned = toyTuned(model);
+    for (const [factor, got] of [
+      [NaN, 'NaN'],
+      [-0.1, '-0.1'],
+      [Infinity, 'Infinity'],
+      ['1', '"1"'],
+    ] as const) {
+      const values: unknown[] = [];
+      const schedule = (step: number): number => (step < 2 ? 1 : (factor as number));
+      const loop = async (): Promise<void> => {
+        for await (const { step } of train(tuned, oneRowBatches(), { ...good, steps: 4, schedule })) {
+          values.push(step, await valuesOf(tuned.parameters));
+        }
+      };
+      await expect(loop()).rejects.toThrow(
+        `what the schedule gives for step 3 is not usable; got ${got}; expected a finite number ≥ 0`,
+      );
+      expect(values.slice(2)).toEqual([2, await valuesOf(tuned.parameters)]);
+    }
+    tuned.dispose();
+  });
+  it('nor what is no batch', async () => {
+    const tuned = toyTuned(model);
+    const tokens = [[1, 2, 3]] as unknown as Batch[];
+    const message = 'among the batches is something else; got [1,2,3]; expected { inputIds, labels }';
+    await expect(allSteps(tuned, tokens, good)).rejects.toThrow(message);
+    await expect(evaluateLoss(tuned, tokens)).rejects.toThrow(message);
+    const none = () => undefined as unknown as Batch[];
+    const options = { ...good, evaluate: { batches: none, every: 1 } };
+    await expect(allSteps(tuned, oneRowBatches(), options)).rejects.toThrow('batches is not usable; got undefined');
+    await expect(evaluateLoss(model as unknown as Tuned, [])).rejects.toThrow('expected what compose() gives');
+    const comm = Promise.resolve(soloComm()) as unknown as Comm;
+    await expect(evaluateLoss(tuned, [], comm)).rejects.toThrow('wait for it: await mpiComm()');
+    await expect(fromRoot(comm, () => 1)).rejects.toThrow('wait for it: await mpiComm()');
     tuned.dispose();
   });
   it('not so a warm-up alone', async () => {

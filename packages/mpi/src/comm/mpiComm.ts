@@ -1,8 +1,9 @@
 import { inspect } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
-import { checkNumber, checkOptions, problem } from '@dropbp/basics';
+import { checkNumber, checkOptions, checkValue, problem } from '@dropbp/basics';
 import { launchedByMpi } from '../environment/launchedByMpi.ts';
 import { rankProcessVariable } from '../environment/launcherVariables.ts';
+import { ownVariable } from '../environment/ownVariable.ts';
 import { exitCodes } from '../exitCodes.ts';
 import { cLibrary } from '../library/cLibrary.ts';
 import { findLibrary } from '../library/findLibrary.ts';
@@ -57,12 +58,13 @@ let begun = false;
 export async function mpiComm(options: MpiCommOptions = {}): Promise<MpiComm> {
   const { timeoutSeconds, library, bucketBytes } = settle(options);
   checkPlace();
-  begun = true;
   tameUcx();
   process.env[rankProcessVariable] = String(process.pid);
   const koffi = await loadKoffi();
   const c = cLibrary(koffi);
   const found = findLibrary(koffi, { library, environment: process.env, platform: process.platform });
+  checkFirst(); // again: another call may have begun in the meantime
+  begun = true;
   // This waits for the other ranks, on this thread: MPI wants to be ended on the thread that has begun it.
   c.alarm(timeoutSeconds);
   let mpi: MpiLibrary;
@@ -105,10 +107,8 @@ function endWithoutClose({ rank, size }: MpiLibrary, end: Ending): () => void {
 
 function settle(options: MpiCommOptions): Required<Omit<MpiCommOptions, 'library'>> & { library: string | undefined } {
   checkOptions('mpi', 'mpiComm()', options, ['timeoutSeconds', 'library', 'bucketBytes']);
-  const { DROPBP_MPI_TIMEOUT, DROPBP_MPI_LIBRARY } = process.env;
-  const timeoutSeconds =
-    options.timeoutSeconds ?? (DROPBP_MPI_TIMEOUT === undefined ? 600 : Number(DROPBP_MPI_TIMEOUT));
-  const { bucketBytes = 32 * 2 ** 20 } = options;
+  const timeoutSeconds = options.timeoutSeconds ?? Number(ownVariable('DROPBP_MPI_TIMEOUT') ?? 600);
+  const { bucketBytes = 32 * 2 ** 20, library = ownVariable('DROPBP_MPI_LIBRARY') } = options;
   checkNumber('mpi', options.timeoutSeconds === undefined ? 'DROPBP_MPI_TIMEOUT' : 'timeoutSeconds', timeoutSeconds, {
     accepts: value => value >= 1 && value <= 2 ** 31,
     expected: 'seconds, at least 1',
@@ -117,16 +117,23 @@ function settle(options: MpiCommOptions): Required<Omit<MpiCommOptions, 'library
     accepts: value => Number.isInteger(value / 4) && value >= 4 && value <= 2 ** 30,
     expected: 'a multiple of 4 from 4 to 2³⁰',
   });
-  return { timeoutSeconds, library: options.library ?? DROPBP_MPI_LIBRARY, bucketBytes };
+  if (library !== undefined) {
+    const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';
+    checkValue<unknown>('mpi', 'library', library, isName, 'the path of a library of MPI, or its name for the linker');
+  }
+  return { timeoutSeconds, library, bucketBytes };
+}
+
+function checkFirst(): void {
+  if (!begun) return;
+  throw problem('mpi', {
+    what: 'MPI begins once in a process, and has begun',
+    fix: 'pass the Comm that mpiComm() gave on',
+  });
 }
 
 function checkPlace(): void {
-  if (begun) {
-    throw problem('mpi', {
-      what: 'MPI begins once in a process, and has begun',
-      fix: 'pass the Comm that mpiComm() gave on',
-    });
-  }
+  checkFirst();
   if (!isMainThread) {
     throw problem('mpi', {
       what: 'mpiComm() was called in a worker thread',

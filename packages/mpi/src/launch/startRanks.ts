@@ -1,8 +1,9 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
-import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
+import { checkNumber, checkOptions, checkValue, problem, ranges } from '@dropbp/basics';
 import { cleanEnvironment } from '../environment/cleanEnvironment.ts';
 import { launchedByMpi, type Environment } from '../environment/launchedByMpi.ts';
+import { ownVariable } from '../environment/ownVariable.ts';
 import { howToInstall } from '../library/howToInstall.ts';
 import { ranksCommand } from './ranksCommand.ts';
 
@@ -21,8 +22,8 @@ export interface StartRanksOptions {
 /**
  * Starts ranks on this machine by `mpirun` and waits for their end. They share stdin, stdout and stderr with this process.
  *
- * The first SIGINT or SIGTERM that this process receives reaches every rank as SIGUSR2 (Open MPI), so that ranks that listen to
- * it can finish what they are at; the next ends all. With other launchers the first ends all.
+ * The first SIGINT, SIGTERM or SIGHUP (a terminal that was closed) that this process receives reaches every rank as SIGUSR2 (Open
+ * MPI), so that ranks that listen to it can finish what they are at; the next ends all. With other launchers the first ends all.
  *
  * @returns the exit code of `mpirun`: that of a rank that failed. 128 + the signal's number where one has ended it
  * @throws Problem where there is no `mpirun`, or this process is a rank itself
@@ -35,8 +36,16 @@ export interface StartRanksOptions {
 export async function startRanks(options: StartRanksOptions): Promise<number> {
   checkOptions('mpi', 'startRanks()', options, ['ranks', 'command', 'environment', 'launcher']);
   const { ranks, command, environment = process.env } = options;
-  const launcher = options.launcher ?? process.env.DROPBP_MPIRUN ?? 'mpirun';
+  const launcher = options.launcher ?? ownVariable('DROPBP_MPIRUN') ?? 'mpirun';
   checkNumber('mpi', 'ranks', ranks, ranges.count);
+  checkValue<unknown>(
+    'mpi',
+    'command',
+    command,
+    isCommand,
+    "a program and its arguments: [process.execPath, 'train.js']",
+  );
+  checkValue<unknown>('mpi', 'launcher', launcher, isText, 'the path of a launcher, or its name');
   if (launchedByMpi()) {
     throw problem('mpi', {
       what: 'this process is a rank, and cannot start ranks of its own',
@@ -63,16 +72,27 @@ function versionOf(launcher: string, env: NodeJS.ProcessEnv): string {
   });
 }
 
+function isCommand(value: unknown): boolean {
+  return Array.isArray(value) && isText(value[0]) && value.every(part => typeof part === 'string');
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== '';
+}
+
+/** Those by which a process is asked to end: the ranks are in a group of their own, and hear of none of them by themselves. */
+const passedSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 async function exitOf(ranks: ChildProcess, stopSignal: NodeJS.Signals): Promise<number> {
   let signals = 0;
   const pass = (): void => void ranks.kill(signals++ === 0 ? stopSignal : 'SIGTERM');
-  process.on('SIGINT', pass).on('SIGTERM', pass);
+  for (const signal of passedSignals) process.on(signal, pass);
   try {
     return await new Promise((resolve, reject) => {
       ranks.once('error', reject);
       ranks.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal!]));
     });
   } finally {
-    process.off('SIGINT', pass).off('SIGTERM', pass);
+    for (const signal of passedSignals) process.off(signal, pass);
   }
 }

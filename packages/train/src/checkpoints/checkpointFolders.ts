@@ -1,4 +1,5 @@
-import { errorCode, nodeModule } from '@dropbp/basics';
+import { errorCode, nodeModule, problem } from '@dropbp/basics';
+import { checkFolderPath } from './checkFolderPath.ts';
 
 /** A checkpoint on the disk. */
 export interface CheckpointFolder {
@@ -21,15 +22,25 @@ export function isCheckpointName(name: string): boolean {
 /**
  * The checkpoints in a directory, oldest first: none where there is no such directory. Each is complete: they appear whole
  * or not at all.
+ *
+ * @throws Problem if the directory cannot be read
  */
 export async function listCheckpoints(directory: string): Promise<CheckpointFolder[]> {
+  checkFolderPath('listCheckpoints(): directory', directory);
   const path = nodeModule('train', 'node:path');
   let names: string[];
   try {
     names = await nodeModule('train', 'node:fs/promises').readdir(directory);
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
-    return [];
+  } catch (cause) {
+    const code = errorCode(cause);
+    if (code === 'ENOENT') return [];
+    throw problem('train', {
+      what: `the checkpoints in ${directory} cannot be listed`,
+      got: code ?? 'an error',
+      ...(code === 'ENOTDIR' && { fix: 'it is a file: give the directory that holds them' }),
+      cause,
+      isFailure: code !== 'ENOTDIR' && code !== 'EACCES',
+    });
   }
   return names
     .filter(isCheckpointName)

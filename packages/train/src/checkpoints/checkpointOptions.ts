@@ -1,4 +1,5 @@
-import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
+import { checkNumber, checkOptions, checkValue, ranges } from '@dropbp/basics';
+import { checkFolderPath } from './checkFolderPath.ts';
 
 /** Where and how often {@link train} keeps what it needs to go on. */
 export interface CheckpointOptions {
@@ -19,10 +20,9 @@ export type CheckpointPlan = Required<CheckpointOptions>;
 export function settleCheckpoints(options: CheckpointOptions): CheckpointPlan {
   checkOptions('train', 'checkpoints', options, ['directory', 'every', 'keep', 'resume']);
   const { directory, every, keep = 2, resume = false } = options;
-  if (typeof directory !== 'string' || directory === '') {
-    throw problem('train', { what: 'checkpoints.directory is not usable', got: directory, expected: 'a path' });
-  }
+  checkFolderPath('checkpoints.directory', directory);
   checkNumber('train', 'checkpoints.every', every, ranges.count);
   checkNumber('train', 'checkpoints.keep', keep, ranges.count);
+  checkValue<unknown>('train', 'checkpoints.resume', resume, value => typeof value === 'boolean', 'true or false');
   return { directory, every, keep, resume };
 }

@@ -41,12 +41,14 @@ export async function readCheckpointState(folder: string): Promise<CheckpointSta
   }
   const keys = ['format', 'step', 'position', 'best', 'evaluationsSinceBest', 'options', 'optimizer', 'dropBP'];
   checkOptions('train', path, value, keys);
+  const missing = keys.find(key => !(key in value));
+  if (missing !== undefined) throw wrong(value, `an object with '${missing}'`);
   const { step, evaluationsSinceBest, options, optimizer, best } = value;
   checkNumber('train', `${path}: step`, step, ranges.count);
   checkNumber('train', `${path}: evaluationsSinceBest`, evaluationsSinceBest, ranges.index);
   if (!isObject(options)) throw wrong(options, 'options');
   checkNumber('train', `${path}: options.accumulation`, options.accumulation, ranges.count);
-  checkNumber('train', `${path}: options.seed`, options.seed, { accepts: Number.isInteger, expected: 'an integer' });
+  checkNumber('train', `${path}: options.seed`, options.seed, ranges.integer);
   if (!isObject(optimizer) || typeof optimizer.optimizer !== 'string' || !isObject(optimizer.steps)) {
     throw wrong(optimizer, 'an optimizer with the steps of its parameters');
   }

@@ -18,11 +18,12 @@ export async function writeParameters(folder: string, parameters: Parameters): P
 }
 
 /**
- * Gives the parameters the values that they had at a checkpoint.
+ * Reads the values that the parameters had at a checkpoint.
  *
- * @throws Problem if the checkpoint is of other parameters; nothing has changed then
+ * @returns what gives the parameters these values
+ * @throws Problem if the checkpoint is of other parameters
  */
-export async function readParameters(folder: string, parameters: Parameters): Promise<void> {
+export async function readParameters(folder: string, parameters: Parameters): Promise<() => void> {
   const stored = await readTensors(join(folder, parametersFile));
   const wrong = (what: string): Error =>
     problem('train', {
@@ -37,9 +38,11 @@ export async function readParameters(folder: string, parameters: Parameters): Pr
     }
   }
   for (const name of stored.keys()) if (!parameters.has(name)) throw wrong(`there is no '${name}' to train`);
-  for (const [name, variable] of parameters) {
-    tf.tidy(() => variable.assign(tf.tensor(stored.get(name)!.data, variable.shape, 'float32')));
-  }
+  return () => {
+    for (const [name, variable] of parameters) {
+      tf.tidy(() => variable.assign(tf.tensor(stored.get(name)!.data, variable.shape, 'float32')));
+    }
+  };
 }
 
 /** Writes what an optimizer stores. */

@@ -28,9 +28,13 @@ export async function openCheckpointsOfAll(
       newest = await fromRoot(comm, () => keeper!.save(course));
       return newest;
     },
+    // All ranks call it together: a step that is not finite is so on each of them.
     async takeBack(course) {
-      await keeper?.takeBack(course);
-      if (keeper !== undefined) newest = keeper.newest;
+      const left = await fromRoot(comm, async () => {
+        await keeper!.takeBack(course);
+        return keeper!.newest ?? null;
+      });
+      newest = left ?? undefined;
     },
     get newest() {
       return newest;

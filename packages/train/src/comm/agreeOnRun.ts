@@ -51,7 +51,8 @@ async function factsOf({ model, adapter, parameters, dropSchedule }: Tuned, plan
     'the model': [model.architecture, model.branches.length, model.vocabSize, await hashOfModel(model.parameters)],
     'the backend': tf.getBackend(),
   };
-  return JSON.parse(JSON.stringify(facts)) as Facts;
+  // JSON leaves out what is undefined: that one rank has something and another has not would go unseen.
+  return JSON.parse(JSON.stringify(facts, (_key, value: unknown) => value ?? null)) as Facts;
 }
 
 /** As many values of a tensor as tell two models apart. */

@@ -1,4 +1,5 @@
 import { Problem, problem } from '@dropbp/basics';
+import { checkComm } from './checkComm.ts';
 import type { Comm } from './comm.ts';
 
 /**
@@ -13,6 +14,7 @@ import type { Comm } from './comm.ts';
  * ```
  */
 export async function fromRoot<T>(comm: Comm, run: () => T | Promise<T>): Promise<T> {
+  checkComm(comm);
   if (comm.size === 1) return run();
   if (comm.rank > 0) return settled(JSON.parse(await sharedText(comm)) as Outcome<T>);
   let value: T;
