@@ -7,8 +7,8 @@
  *       [--cases 'no drop;depth 0.5'] [--minutes 60] [--step-times] [--table]
  *
  * Every run is a process of its own. Each result is written when it is there, to bench/results/convergence.<name>.json, and a
- * run that has one is not made again: what was stopped goes on. The first seed is trained at every learning rate, the others
- * at the best of them. `--minutes` begins no further run after that time.
+ * run that has one is not made again: what was stopped goes on. The first seed of a case is trained at every learning rate, the
+ * others at the best of them. A run that fails is named at the end, after all others. `--minutes` begins no further run after that time.
  *
  * Losses do not depend on what else the machine does, times do: `--step-times` measures the step of every case, alone and
  * side by side, and the tables count with these. `--table` prints what is there.
@@ -53,6 +53,7 @@ const name = values.name ?? `${values.method}.${values.experiments}`;
 const file = path(`results/convergence.${name}.json`);
 let results = read();
 const seeds = numbers(values.seeds);
+const failed: string[] = [];
 const startedMs = performance.now();
 
 if (values['step-times']) measureStepTimes();
@@ -66,12 +67,16 @@ console.table(
     : caseRows(results),
 );
 console.table(learningRateRows(results));
+if (failed.length > 0) {
+  console.error(`failed, see above: ${failed.join('; ')}`);
+  process.exitCode = 1;
+}
 
 /** Every run, seed by seed. */
 function makeRuns(): void {
   for (const seed of seeds) {
     for (const one of cases()) {
-      const isSearch = seed === seeds[0] && one.learningRateOf === undefined;
+      const isSearch = seed === firstSeed(one.name) && one.learningRateOf === undefined;
       const best = isSearch ? undefined : bestLearningRate(results, one.learningRateOf ?? one.name);
       for (const learningRate of best === undefined ? numbers(values['learning-rates']) : [best]) {
         const plan = planOf(one, learningRate, seed);
@@ -83,10 +88,28 @@ function makeRuns(): void {
         if (known !== undefined) continue;
         if (performance.now() - startedMs > Number(values.minutes) * 60_000) return;
         console.log(keyOf(plan));
-        const result = { ...trainOnce(plan), stepMs: undefined };
-        keep(({ runs }) => (runs[keyOf(plan)] = result));
+        attempt(keyOf(plan), () => {
+          const result = { ...trainOnce(plan), stepMs: undefined };
+          keep(({ runs }) => (runs[keyOf(plan)] = result));
+        });
       }
     }
+  }
+}
+
+/** The seed whose runs choose a case's learning rate: the smallest of those asked for and those that are there. */
+function firstSeed(name: string): number {
+  const known = Object.values(results.runs).filter(({ plan }) => plan.name === name);
+  return Math.min(...seeds, ...known.map(({ plan }) => plan.seed));
+}
+
+/** Goes on where a run fails: a case may be refused, as where no branch could be dropped. */
+function attempt(what: string, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    failed.push(what);
+    console.error(`${what}: ${(error as Error).message}`);
   }
 }
 
@@ -99,10 +122,12 @@ function measureStepTimes(): void {
       if (performance.now() - startedMs > Number(values.minutes) * 60_000) return;
       const learningRate = bestLearningRate(results, one.name) ?? numbers(values['learning-rates'])[0]!;
       const plan = { ...planOf(one, learningRate, 1), steps: TIMED_STEPS, evaluations: 1, heldOutRows: 2 };
-      const { stepMs, calibrationSteps, peakMB } = trainOnce(plan);
-      console.log(`${one.name}: ${stepMs!.toFixed(1)} ms`);
-      const times = { ms: [...(known?.ms ?? []), stepMs!], calibrationSteps, peakMB };
-      keep(({ stepTimes }) => (stepTimes[one.name] = times));
+      attempt(`step of ${one.name}`, () => {
+        const { stepMs, calibrationSteps, peakMB } = trainOnce(plan);
+        console.log(`${one.name}: ${stepMs!.toFixed(1)} ms`);
+        const times = { ms: [...(known?.ms ?? []), stepMs!], calibrationSteps, peakMB };
+        keep(({ stepTimes }) => (stepTimes[one.name] = times));
+      });
     }
   }
 }

@@ -10,6 +10,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { longestSequence } from './longestSequence.ts';
 import { machine } from './machine.ts';
 import { measureOurs, prepareOurs, type Flags } from './measureInProcess.ts';
 import { median, round } from './median.ts';
@@ -59,8 +60,7 @@ const longest: Row[] = [];
 for (const rate of values.rates.split(',').map(Number)) {
   for (const time of times) rows.push(measured(rate, time));
   const [a, b] = rows.slice(-2) as [Row, Row];
-  const slope = (b.peakMB - a.peakMB) / (b.time - a.time);
-  longest.push(measured(rate, Math.floor((b.time + (limit - b.peakMB) / slope) / 128) * 128));
+  longest.push(measured(rate, longestSequence(a, b, limit, 128)));
 }
 const base = longest[0]!;
 const lengths = longest.map(row => ({ ...row, ratio: round(row.time / base.time) }));

@@ -11,6 +11,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { longestSequence, type PeakAt } from './longestSequence.ts';
 import { machine } from './machine.ts';
 import { measureOurs, measureTorch, prepareOurs, type Flags } from './measureInProcess.ts';
 import type { Measured } from './measureStep.ts';
@@ -146,7 +147,7 @@ function training(): Row[] {
   });
 }
 
-/** The longest sequence that fits into a memory, from the straight line through two shorter ones. */
+/** The longest sequence that fits into a memory. */
 function length(): Row[] {
   const limit = Number(values.memory);
   const cases: Flags[] = [
@@ -156,13 +157,13 @@ function length(): Row[] {
   ];
   const rows = cases.map(flags => {
     const common: Flags = { model, method: 'lora', steps: 1, sampling: 'pivotal' };
-    const peak = (time: number): number => measureOurs({ ...common, time, ...flags }).peakMB;
-    const [at1, at2] = [peak(1024), peak(2048)];
-    const time = Math.floor((2048 + ((limit - at2) * 1024) / (at2 - at1)) / 64) * 64;
+    const at = (time: number): PeakAt => ({ time, peakMB: measureOurs({ ...common, time, ...flags }).peakMB });
+    const [shorter, longer] = [at(1024), at(2048)];
+    const time = longestSequence(shorter, longer, limit, 64);
     return {
       ...flags,
-      'peak at 1024, MB': Math.round(at1),
-      'peak at 2048, MB': Math.round(at2),
+      'peak at 1024, MB': Math.round(shorter.peakMB),
+      'peak at 2048, MB': Math.round(longer.peakMB),
       [`longest in ${limit} MB`]: time,
     };
   });
