@@ -93,6 +93,14 @@ describe('a dry run', () => {
   });
 });
 
+describe('a batch that no memory holds', () => {
+  it.each([['--dry-run'], ['--steps', '2']])('is refused, before a step or its plan: %s', async (...flags) => {
+    const { code, notes } = await train('model', ['sums.csv'], '--out', at('large'), '--batch', '1e9', '--columns', 'prompt=question,completion=answer', ...flags); // prettier-ignore
+    expect([code, notes]).toEqual([2, expect.stringContaining('--batch is too large for the memory of this machine')]);
+    expect(existsSync(at('large'))).toBe(false);
+  });
+});
+
 describe('training', () => {
   const quick = ['--sample-tokens', '3', '--batch', '2', '--epochs', '1', '--rate', '0'];
   const record = (out: string) => JSON.parse(readFileSync(at(`${out}/run.json`), 'utf8')) as RunRecord;

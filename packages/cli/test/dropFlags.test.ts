@@ -56,7 +56,10 @@ describe('the flags of DropBP', () => {
       '--calibrate-on has no effect with --no-calibration',
     );
     await expect(optionsOf({ allocation: 'depth', calibrateEvery: 5 })).rejects.toThrow(
-      'calibration would have no effect',
+      '--calibrate-every has no effect with --allocation depth, which needs no sensitivities',
+    );
+    await expect(optionsOf({ timeSaved: 0.2, dropRamp: 0.1 })).rejects.toThrow(
+      '--drop-ramp has no effect without --rate',
     );
     expect(await optionsOf({ rate: 0 })).toBeUndefined();
   });

@@ -73,6 +73,8 @@ describe('dropbp evaluate', () => {
         'unlabelled.jsonl, line 1: label names none of the 2 choices; expected a question of piqa: goal, sol1, sol2, label.'],
       [['--data', join(questions, 'piqa.jsonl'), '--form', 'mmlu'], 'piqa.jsonl, line 1: choices is no list of texts; expected a question of mmlu'],
       [['--data', write('empty.jsonl', '')], 'holds no row'],
+      [['--data', write('empty.jsonl', ''), '--form', 'arc'], 'holds no row'],
+      [['--data', join(questions, 'piqa.jsonl'), '--form', 'perplexity', '--columns', 'text=goal', '--batch', '1e9'], '--batch is too large for the memory of this machine'],
       [['--data', join(questions, 'piqa.jsonl'), '--form', 'perplexity', '--time', '65'], '--time is longer than the model has positions for; got 65; expected at most 64'],
     ]; // prettier-ignore
     for (const [flags, message] of cases) {

@@ -129,6 +129,11 @@ describe('dropbp merge', () => {
     expect(config).toMatchObject({ torch_dtype: 'float32' });
     const again = await run('merge', '--adapter', at('run/adapter'), '--out', at('merged'));
     expect(again).toMatchObject({ code: 2, notes: `dropbp merge: --out ${at('merged')} exists; choose another folder.\n` }); // prettier-ignore
+    // Nothing is written or read: a base without a tokenizer will do.
+    cpSync(at('model'), at('mute'), { recursive: true });
+    rmSync(at('mute/tokenizer.json'));
+    const mute = await run('merge', '--model', at('mute'), '--adapter', at('run/adapter'), '--out', at('mute-merged'));
+    expect(mute).toMatchObject({ code: 0 });
     const half = await run('merge', '--adapter', at('run/adapter'), '--out', at('half'), '--dtype', 'F16', '--json');
     expect(JSON.parse(half.out)).toMatchObject({ written: at('half'), base: at('model'), quantised: [] });
   });

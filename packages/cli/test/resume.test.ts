@@ -1,10 +1,18 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Tokenizer } from '@dropbp/data';
+import { soloComm } from '@dropbp/train';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commands } from '../src/commands.ts';
+import { completeFlags } from '../src/flags/parseFlags.ts';
 import { runCommandLine } from '../src/flags/runCommandLine.ts';
+import { prepareRun } from '../src/run/preparedRun.ts';
+import { openRunFolder } from '../src/run/runFolder.ts';
 import type { RunRecord } from '../src/run/runRecord.ts';
+import { trainFlags } from '../src/run/trainFlags.ts';
+import { trainRun } from '../src/run/trainRun.ts';
+import { statusLine } from '../src/terminal/statusLine.ts';
 import type { Interrupt } from '../src/terminal/terminal.ts';
 import { fakeTerminal } from './fakeTerminal.ts';
 import { writeTinyModel } from './tinyModelFolder.ts';
@@ -14,18 +22,19 @@ const at = (name: string): string => join(folder, name);
 const flags = ['--steps', '10', '--time', '16', '--batch', '2', '--sample-tokens', '4', '--evaluations', '5'];
 const fast = [...flags, '--learning-rate', '0.02', '--dropout', '0.1', '--save-every', '3'];
 
-/** Runs the command; Ctrl-C comes when the notes hold a text. */
+/** Runs the command; Ctrl-C comes when the notes hold a text, or for `''` as soon as it is heard. */
 async function dropbp(args: string[], interruptAt?: string) {
   let listener: ((signal: Interrupt) => void) | undefined;
   const terminal = fakeTerminal({
     onInterrupt(given) {
       listener = given;
+      if (interruptAt === '') given('SIGINT');
       return () => (listener = undefined);
     },
   });
   const notes = (text: string): void => {
     terminal.notes(text);
-    if (interruptAt !== undefined && text.includes(interruptAt)) listener?.('SIGINT');
+    if (interruptAt && text.includes(interruptAt)) listener?.('SIGINT');
   };
   const code = await runCommandLine({ commands, version: '0.0.0', args, terminal: { ...terminal, notes } });
   return { code, ...terminal.written, isListening: listener !== undefined };
@@ -82,17 +91,66 @@ describe('a run that Ctrl-C stops', () => {
     expect(weights('run').equals(weights('whole'))).toBe(true);
     expect(readdirSync(at('run/tensorboard'))).toHaveLength(2);
   });
+  it('before its first step has trained nothing, and begins again', async () => {
+    const stopped = await train('unbegun', fast, '');
+    expect(stopped).toMatchObject({ code: 130, out: '', isListening: false });
+    expect(stopped.notes).toContain(
+      `Stopped before the first step: nothing was trained. To begin again:\n  dropbp train --resume --out ${at('unbegun')}\n`,
+    );
+    expect(existsSync(at('unbegun/adapter'))).toBe(false);
+    expect(existsSync(at('unbegun/run.json'))).toBe(false);
+    expect(await dropbp(['train', '--resume', '--out', at('unbegun')])).toMatchObject({ code: 0 });
+    expect(course('unbegun')).toEqual(course('whole'));
+  });
   it('before its first checkpoint begins again', async () => {
     await train('early', fast, ' 1/10 ');
     rmSync(at('early/checkpoints'), { recursive: true });
     expect(await dropbp(['train', '--resume', '--out', at('early')])).toMatchObject({ code: 0 });
     expect(course('early')).toEqual(course('whole'));
   });
-  it('that is over is what it was', async () => {
+  it('that is over is what it was, without what a kill left there', async () => {
     const [before, adapter] = [course('whole'), weights('whole')];
+    const leftover = '.adapter_model.safetensors.01234567-89ab-cdef-0123-456789abcdef.tmp';
+    writeFileSync(at(`whole/adapter/${leftover}`), 'half');
     expect(await dropbp(['train', '--resume', '--out', at('whole')])).toMatchObject({ code: 0 });
     expect(course('whole')).toEqual(before);
     expect(weights('whole').equals(adapter)).toBe(true);
+    expect(readdirSync(at('whole/adapter')).sort()).toEqual(['adapter_config.json', 'adapter_model.safetensors']);
+  });
+  it('whose checkpoints are gone keeps its adapter', async () => {
+    expect(await train('bare', [...fast, '--keep', 'last'])).toMatchObject({ code: 0 });
+    rmSync(at('bare/checkpoints'), { recursive: true });
+    const adapter = weights('bare');
+    const resumed = await dropbp(['train', '--resume', '--out', at('bare')]);
+    expect(resumed.code).toBe(2);
+    expect(resumed.notes).toContain(
+      `--resume finds no checkpoint in ${at('bare')} to go on from, and beginning again would remove what was trained there; got "adapter"`,
+    );
+    expect(weights('bare').equals(adapter)).toBe(true);
+    expect(record('bare').ended).toEqual({ why: 'steps', keptStep: 10 });
+  });
+  it('while it writes a text sample has not come to its end', async () => {
+    const given = { model: at('model'), data: [at('text.txt')], out: at('sampling'), steps: 4, time: 16, batch: 2 };
+    const flags = completeFlags(trainFlags, new Map<string, unknown>(Object.entries(given)));
+    const terminal = fakeTerminal();
+    const run = await prepareRun(flags, '', statusLine(terminal));
+    const folder = await openRunFolder(at('sampling'), flags);
+    await folder.begin({});
+    const stopping = new AbortController();
+    let samples = 0;
+    const encode: Tokenizer['encode'] = (...text) => {
+      if (++samples === 2) stopping.abort();
+      return run.tokenizer.encode(...text);
+    };
+    const { ended } = await trainRun(
+      { ...run, tokenizer: { ...run.tokenizer, encode } },
+      {
+        ...{ folder, comm: soloComm(), terminal, interruption: stopping, backend: '', startedAt: '' },
+        onUnderWay: () => Promise.resolve(),
+      },
+    );
+    expect(ended).toEqual({ why: 'stop', keptStep: 1 });
+    expect(existsSync(at('sampling/adapter'))).toBe(false);
   });
   it('ends at once at the second Ctrl-C', async () => {
     const { listenForInterruption } = await import('../src/terminal/interruption.ts');
@@ -110,6 +168,16 @@ describe('a run that Ctrl-C stops', () => {
 });
 
 describe('the flags of a run', () => {
+  it('are those that it began with when it goes on, regular expressions too', async () => {
+    const some = ['--target-modules', '/.*\\.(q|v)_proj/', '--exclude-modules', 'layers.0.self_attn.q_proj'];
+    await train('some', [...fast, ...some], ' 4/10 ');
+    expect(await dropbp(['train', '--resume', '--out', at('some')])).toMatchObject({ code: 0 });
+    expect(record('some').options).toMatchObject({
+      targetModules: '.*\\.(q|v)_proj',
+      excludeModules: ['layers.0.self_attn.q_proj'],
+    });
+    expect(record('some').steps).toHaveLength(10);
+  });
   it('come from a file, and the line wins', async () => {
     const config = {
       model: at('model'),
@@ -132,6 +200,16 @@ describe('the flags of a run', () => {
       ) as string,
     });
     expect(await dropbp(['train', '--config', at('none.yaml')])).toMatchObject({ code: 2 });
+    writeFileSync(at('nested.yaml'), 'config: run.json\n');
+    expect((await dropbp(['train', '--config', at('nested.yaml')])).notes).toContain(
+      `${at('nested.yaml')} names another configuration file; got "run.json"; put the flags of both into one.`,
+    );
+  });
+  it('give way to those that say the same otherwise', async () => {
+    const long = ['--epochs', '9', ...fast.slice(2)];
+    expect(await train('epochs', long, ' loss ')).toMatchObject({ code: 130 });
+    expect(await dropbp(['train', '--resume', '--out', at('epochs'), '--steps', '3'])).toMatchObject({ code: 0 });
+    expect(record('epochs').steps).toHaveLength(3);
   });
   it('that would change what a run is are refused when it goes on', async () => {
     await train('changed', fast, ' 4/10 ');

@@ -14,4 +14,4 @@ export type { HubOptions, HubProgress, HubRetry } from './hub/hubOptions.ts';
 export { loadModel, type LoadModelOptions } from './loadModel.ts';
 export type { BlobSource } from './modelFiles.ts';
 export type { ModelSource } from './openModelFiles.ts';
-export type { EmbeddingsForm, WeightForms, WeightsForm } from './makeWeight.ts';
+export { formOfWeight, type EmbeddingsForm, type WeightForms, type WeightsForm } from './makeWeight.ts';

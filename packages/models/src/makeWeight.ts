@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import { activeEngine, type ModuleInfo, type PackedForm } from '@dropbp/core';
+import { activeEngine, type Model, type ModuleInfo, type PackedForm } from '@dropbp/core';
 import type { Definition } from './architecture.ts';
 
 /**
@@ -51,11 +51,23 @@ export function makeWeight(
   forms: WeightForms,
 ): tf.Tensor {
   const place = packedPlace(definition, name);
-  const form = place && formAt(place, forms);
-  if (place === undefined || form === undefined || form === 'f32') return tf.tensor(values, [...shape], 'float32');
+  const form = formOfWeight(definition, name, forms);
+  if (place === undefined || form === 'f32') return tf.tensor(values, [...shape], 'float32');
   const packed = activeEngine()?.pack?.(values, shape as [number, number], form, place.inputAxis, place.isTable);
   if (packed === undefined) warnOnce(form);
   return packed ?? tf.tensor(values, [...shape], 'float32');
+}
+
+/** The form that a weight of a model is to be kept in, by its name: what a backend can do decides whether it is. */
+export function formOfWeight(
+  model: Pick<Model, 'modules' | 'head' | 'embedding'>,
+  name: string,
+  { weights = 'f32', embeddings }: WeightForms,
+): EmbeddingsForm {
+  const place = packedPlace(model, name);
+  if (place === undefined) return 'f32';
+  // A table bears four bits worst: every token is a row of its own, and the output layer's errors are the loss's.
+  return place.isTable ? (embeddings ?? (weights === 'int4' ? 'int6' : weights)) : weights;
 }
 
 /** Of a weight that may be packed: the axis of the input features, and whether it is a table of tokens or the output layer. */
@@ -64,7 +76,10 @@ interface PackedPlace {
   readonly isTable: boolean;
 }
 
-function packedPlace({ modules, head, embedding }: Definition, name: string): PackedPlace | undefined {
+function packedPlace(
+  { modules, head, embedding }: Pick<Model, 'modules' | 'head' | 'embedding'>,
+  name: string,
+): PackedPlace | undefined {
   const at = name.lastIndexOf('.');
   const path = name.slice(0, at);
   if (name.slice(at) !== '.weight') return undefined;
@@ -72,11 +87,6 @@ function packedPlace({ modules, head, embedding }: Definition, name: string): Pa
   const axes: Partial<Record<ModuleInfo['kind'], 0 | 1>> = { linear: 1, conv1d: 0 };
   const inputAxis = axes[modules.get(path)!.kind];
   return inputAxis === undefined ? undefined : { inputAxis, isTable: false };
-}
-
-function formAt({ isTable }: PackedPlace, { weights = 'f32', embeddings }: WeightForms): EmbeddingsForm {
-  // A table bears four bits worst: every token is a row of its own, and the output layer's errors are the loss's.
-  return isTable ? (embeddings ?? (weights === 'int4' ? 'int6' : weights)) : weights;
 }
 
 let hasWarned = false;

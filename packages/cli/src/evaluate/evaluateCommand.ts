@@ -7,6 +7,7 @@ import { templateFor } from '../data/templateFor.ts';
 import { command } from '../flags/command.ts';
 import { flagName } from '../flags/flagName.ts';
 import { choice, number, positiveInteger, toggle, type FlagValues } from '../flags/flag.ts';
+import { checkBatchSize } from '../run/checkBatchSize.ts';
 import { checkTime } from '../run/checkTime.ts';
 import { subjectFlags, type Subject } from '../run/openSubject.ts';
 import { backendFlag } from '../run/startBackend.ts';
@@ -101,7 +102,11 @@ async function formOf({ form, data, fileType }: EvaluateFlags): Promise<Question
   if (form === 'perplexity') return undefined;
   if (form !== 'auto') return questionForms.find(({ name }) => name === form);
   for await (const { value } of rowsOf({ data, fileType })) return questionForms.find(known => known.fits(value));
-  throw problem('cli', { what: `${data.join(', ')} holds no row`, fix: 'give a file with something in it' });
+  throw noRow(data);
+}
+
+function noRow(data: readonly string[]): Error {
+  return problem('cli', { what: `${data.join(', ')} holds no row`, fix: 'give a file with something in it' });
 }
 
 async function* rowsOf({ data, fileType }: Pick<EvaluateFlags, 'data' | 'fileType'>): AsyncGenerator<RawRow> {
@@ -123,6 +128,7 @@ async function onQuestions(
     const goesOn = await progress(`Asking questions of ${form.name}`, answered.length);
     if (!goesOn || answered.length === flags.limit) break;
   }
+  if (answered.length === 0) throw noRow(flags.data);
   return scoreQuestions(answered, form);
 }
 
@@ -131,14 +137,14 @@ async function onTexts(
   flags: EvaluateFlags,
   progress: Progress,
 ): Promise<TextScores> {
-  if (flags.time !== undefined) checkTime(flags.time, room);
+  const { time = Math.min(512, room), batch, loss } = flags;
+  checkTime(time, room);
+  checkBatchSize({ batch, time }, model);
   const dataset = await openData(flags);
   return measureTexts(subject, dataset, {
     tokenizer,
     chatTemplate: await templateFor(dataset, model, chatTemplate),
-    time: flags.time ?? Math.min(512, room),
-    loss: flags.loss,
-    batch: flags.batch,
+    ...{ time, loss, batch },
     limit: flags.limit ?? Infinity,
     onRow: rows => progress('Measuring rows', rows),
   });

@@ -62,8 +62,8 @@ export async function checkFolder(path: string, wanted: 'adapter' | 'model' | 'b
 }
 
 function kindOfFolder(files: readonly string[]): 'run' | 'adapter' | 'model' | undefined {
-  // A run that is under way or was stopped has its options alone.
-  if (files.includes('run.json') || files.includes('options.json')) return 'run';
   if (files.includes('adapter_config.json')) return 'adapter';
-  return files.includes('config.json') ? 'model' : undefined;
+  if (files.includes('config.json')) return 'model';
+  // A run that is under way or was stopped has its options alone.
+  return files.includes('run.json') || files.includes('options.json') ? 'run' : undefined;
 }

@@ -20,6 +20,8 @@ export interface Flag<T> {
   read(text: string, name: string): T;
   /** The value of a configuration file. @throws Problem if it is none; `name` says where it stands */
   take(value: unknown, name: string): T;
+  /** What {@link take} makes a value of. Absent where that is the value itself. */
+  write?(value: T): unknown;
 }
 
 /** A part of JSON Schema, draft 07. */
@@ -27,6 +29,12 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** The flags of a command by camelCase name: `learningRate` is `--learning-rate`. */
 export type Flags = Readonly<Record<string, Flag<unknown>>>;
+
+/** What a configuration file has to hold for a flag to have this value. */
+export function writeFlag(flags: Flags, key: string, value: unknown): unknown {
+  const flag = flags[key];
+  return value === undefined || flag?.write === undefined ? value : flag.write(value);
+}
 
 /** The values that a command's flags take. */
 export type FlagValues<F extends Flags> = { readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never };

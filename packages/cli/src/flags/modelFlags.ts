@@ -33,6 +33,7 @@ export function modules(help: string, words: readonly string[] = []): Flag<Modul
       }
       throw unusable(name, value, namesExpected);
     },
+    write: value => (typeof value === 'string' && !words.includes(value) ? `/${value}/` : value),
   };
 }
 

@@ -69,7 +69,8 @@ function plainValue(value: string): string {
 }
 
 function isSubject(text: string, name: string, at: number): boolean {
-  const rest = text.slice(at + name.length, at + name.length + 16);
-  const isRefused = at === 0 && /^ (?:is not usable|is unknown)\b/.test(rest);
-  return isRefused || (text.slice(0, at).endsWith('expected ') && rest.startsWith(' to be '));
+  const rest = text.slice(at + name.length, at + name.length + 24);
+  const isRefused = at === 0 && /^ (?:is not usable|is unknown|(?:would have|has) no effect)\b/.test(rest);
+  const isLeftOut = text.slice(0, at).endsWith('; leave out ') && /^[,.]/.test(rest);
+  return isRefused || isLeftOut || (text.slice(0, at).endsWith('expected ') && rest.startsWith(' to be '));
 }

@@ -42,6 +42,11 @@ describe('runCommandLine', () => {
       notes: "dropbp fail: ENOENT: no such file, open 'x'\n",
     });
   });
+  it('takes the place of a line that says what is going on', async () => {
+    const terminal = fakeTerminal({ isInteractive: true });
+    await runCommandLine({ commands: [failing], version: '1', args: ['fail', 'problem'], terminal });
+    expect(terminal.written.notes).toBe('\r\u001B[2Kdropbp fail: it went wrong; try again.\n');
+  });
   it('shows the stack of a fault of its own', async () => {
     const { code, notes } = await run('fail', 'bug');
     expect(code).toBe(70);

@@ -1,6 +1,6 @@
 import { nearNames, Problem, problem } from '@dropbp/basics';
 import { paint } from '../terminal/paint.ts';
-import type { Terminal } from '../terminal/terminal.ts';
+import { clearLine, type Terminal } from '../terminal/terminal.ts';
 import type { Command, ExitCode } from './command.ts';
 import { helpText, readableWidth, wrap } from './helpText.ts';
 import type { Flags } from './flag.ts';
@@ -103,7 +103,8 @@ function overview(commands: readonly Command[], { columns, hasColor }: { columns
 
 /** One message for what a user can mend; the stack as well where it is a fault of the program. */
 function report(error: unknown, subject: string, terminal: Terminal, flags: Flags = {}): ExitCode {
-  const head = `${paint('red', `${subject}:`, terminal.notesHaveColor)} `;
+  // A line about what was going on may stand there.
+  const head = `${clearLine(terminal)}${paint('red', `${subject}:`, terminal.notesHaveColor)} `;
   if (error instanceof Problem) {
     terminal.notes(`${head}${plainMessage(error, flags)}\n`);
     return error.isFailure ? 1 : 2;

@@ -19,6 +19,7 @@ import { subjectFlags, type Subject } from '../run/openSubject.ts';
 import { backendFlag } from '../run/startBackend.ts';
 import { withSubject } from '../run/withSubject.ts';
 import { formatCount, formatSeconds } from '../terminal/formatNumber.ts';
+import { listenForInterruption } from '../terminal/interruption.ts';
 import { paint } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { chat } from './chat.ts';
@@ -110,7 +111,7 @@ async function writeOnce(
   template: ChatTemplate | undefined,
   flags: GenerateFlags,
   terminal: Terminal,
-): Promise<ExitCode> {
+): Promise<ExitCode | undefined> {
   const { json, system } = flags;
   const { tokenizer } = opened;
   const before = system === undefined ? [] : [{ role: 'system', content: system }];
@@ -118,24 +119,19 @@ async function writeOnce(
     template === undefined
       ? tokenizer.encode(prompt)
       : tokenizer.encode(asChat([...before, { role: 'user', content: prompt }], template), { addSpecialTokens: false });
-  const stopping = new AbortController();
-  let code: ExitCode = 0;
-  const release = terminal.onInterrupt(signal => {
-    code = signal === 'SIGINT' ? 130 : 143;
-    stopping.abort();
-  });
+  const interruption = listenForInterruption(terminal, undefined);
   try {
     if (!json && template === undefined) terminal.out(paint('dim', prompt, terminal.outHasColor));
     const onPiece = (piece: string): void => (json ? undefined : terminal.out(piece));
-    const written = await writer(opened, writingFlags(flags)).write(ids, onPiece, stopping.signal);
+    const written = await writer(opened, writingFlags(flags)).write(ids, onPiece, interruption.signal);
     if (json) terminal.out(`${JSON.stringify({ prompt, ...written })}\n`);
     else {
       terminal.out('\n');
       const speed = `${formatCount(written.tokens)} tokens in ${formatSeconds(written.seconds)}`;
       terminal.notes(`${paint('dim', speed, terminal.notesHaveColor)}\n`);
     }
-    return code;
+    return interruption.exitCode();
   } finally {
-    release();
+    interruption.release();
   }
 }

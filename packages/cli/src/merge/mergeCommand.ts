@@ -5,7 +5,7 @@ import { exists } from '../files/exists.ts';
 import { command } from '../flags/command.ts';
 import { choice, requiredText, text, toggle } from '../flags/flag.ts';
 import { countParameters } from '../run/countParameters.ts';
-import { openModel } from '../run/openModel.ts';
+import { openBase, quantisedTypes } from '../run/openModel.ts';
 import { sourceOf } from '../run/openSubject.ts';
 import { backendFlag, startBackend } from '../run/startBackend.ts';
 import { formatLarge } from '../terminal/formatNumber.ts';
@@ -35,7 +35,8 @@ export const mergeCommand = command({
     const source = await sourceOf({ model: flags.model, adapter });
     await startBackend(flags.backend, terminal);
     const status = statusLine(terminal);
-    const { model, quantised } = await openModel(source, status);
+    const quantised = await quantisedTypes(source);
+    const model = await openBase(source, status);
     if (quantised.length > 0) {
       const note = `${source} is quantised (${quantised.join(', ')}): its weights are dequantised, and written as ${dtype === 'auto' ? 'F32' : dtype}`;
       terminal.notes(`${paint('yellow', note, terminal.notesHaveColor)}\n`);

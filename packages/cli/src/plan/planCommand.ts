@@ -1,20 +1,22 @@
 import { bytesPerNumber, compose, planStep, solveBudget, type Tuned } from '@dropbp/compose';
-import { prepared, weightForm, type BatchShape } from '@dropbp/core';
-import { dropBP, leastDropped, type DropBP } from '@dropbp/dropbp';
-import { loadModel, type WeightsForm } from '@dropbp/models';
+import { prepared, weightForm, type Adapter, type BatchShape, type Model } from '@dropbp/core';
+import { dropBP, type DropBP, type DropSchedule } from '@dropbp/dropbp';
+import type { WeightsForm } from '@dropbp/models';
 import { checkFolder } from '../files/kindOfPath.ts';
 import { command } from '../flags/command.ts';
 import { checkMethodFlags, chooseAdapter } from '../run/chooseMethod.ts';
+import { checkBatchSize } from '../run/checkBatchSize.ts';
 import { checkTime } from '../run/checkTime.ts';
 import { countParameters } from '../run/countParameters.ts';
-import { weightsForms } from '../run/openModel.ts';
+import { openBase } from '../run/openModel.ts';
 import { roomOf } from '../run/openSubject.ts';
 import { trainFlags } from '../run/trainFlags.ts';
 import { startBackend } from '../run/startBackend.ts';
 import { formatBytes, formatLarge, formatSeconds, formatShare } from '../terminal/formatNumber.ts';
 import { statusLine } from '../terminal/statusLine.ts';
 import { table } from '../terminal/table.ts';
-import { canTrain, formMemory } from './formMemory.ts';
+import { formMemory, formsToTrainWith } from './formMemory.ts';
+import { leastShare } from './leastShare.ts';
 import { planFlags, planSections, type PlanFlagValues } from './planFlags.ts';
 import { probeSpeed, type Speed } from './probeSpeed.ts';
 import { forecastStep, type StepForecast } from './stepForecast.ts';
@@ -58,16 +60,15 @@ export const planCommand = command({
     const method = { ...flags, promptTuningInit: undefined, promptTuningInitText: undefined };
     checkMethodFlags(method);
     await checkFolder(flags.model, 'base');
-    const model = await loadModel(flags.model, {
-      weights: flags.weights,
-      onTensor: (done, total) => status.show(`Loading ${flags.model}`, `${done} of ${total} tensors`),
-    });
+    const model = await openBase(flags.model, status, flags);
     const policy = policyOf(flags);
-    const tuned = compose(model, await prepared(chooseAdapter(method, { model }), model), policy);
+    const adapter = await prepared(chooseAdapter(method, { model }), model);
+    const tuned = compose(model, adapter, policy);
     const room = roomOf(tuned);
     const shape = { batch: flags.batch, time: flags.time ?? Math.min(128, room) };
     try {
       checkTime(shape.time, room);
+      checkBatchSize(shape, model);
       status.show('Planning');
       const speed = flags.noProbe ? undefined : await probeSpeed(tuned, shape);
       const step = planStep(tuned, shape);
@@ -75,9 +76,8 @@ export const planCommand = command({
       const solved = policy && solveBudget(policy.options, step, largest).rate;
       status.clear();
       const rates = [...new Set([...flags.rates, ...(solved === undefined ? [] : [solved])])].sort((a, b) => a - b);
-      // The draws of a budget of memory are even.
-      const least = (rate: number): number => (flags.memory === undefined ? leastDropped(rate) : rate);
-      const steps = rates.map(rate => forecastStep(step, rate, least(rate), speed));
+      const scheduleAt = (rate: number): DropSchedule => tuned.dropSchedule ?? scheduleOf(model, adapter, rate);
+      const steps = rates.map(rate => forecastStep(step, rate, leastShare(scheduleAt(rate), rate), speed));
       const plan: Plan = {
         model: model.source,
         parameters: countParameters(model),
@@ -104,13 +104,18 @@ export const planCommand = command({
 function forecastForms({ model, parameters }: Tuned, memoryBytes: readonly number[]): FormForecast[] {
   const bytes = formMemory(model);
   const now = [...model.parameters.values()].reduce((sum, weight) => sum + weight.size * bytesPerNumber[weightForm(weight)], 0); // prettier-ignore
-  return weightsForms
-    .filter(form => canTrain(form, model, parameters))
-    .map(weights => ({
-      weights,
-      weightsBytes: bytes[weights],
-      memoryBytes: memoryBytes.map(atRate => Math.round(atRate - now + bytes[weights])),
-    }));
+  return formsToTrainWith(model, parameters).map(weights => ({
+    weights,
+    weightsBytes: bytes[weights],
+    memoryBytes: memoryBytes.map(atRate => Math.round(atRate - now + bytes[weights])),
+  }));
+}
+
+/** The drops of a run at a rate: how they are drawn follows from what is trained. */
+function scheduleOf(model: Model, adapter: Adapter, rate: number): DropSchedule {
+  const run = compose(model, adapter, dropBP({ rate }));
+  run.dispose();
+  return run.dropSchedule!;
 }
 
 /** The budget that the flags give, if they do. */

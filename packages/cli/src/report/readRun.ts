@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { problem } from '@dropbp/basics';
-import { readJsonFile } from '../files/readJsonFile.ts';
+import { readJsonIfThere } from '../files/readJsonFile.ts';
 import { runFault } from './runFault.ts';
 import type { RunRecord } from '../run/runRecord.ts';
 
@@ -15,7 +15,13 @@ export async function readRun(path: string): Promise<RunRecord> {
   const info = await stat(path).catch(() => undefined);
   if (info === undefined) throw problem('cli', { what: 'there is no such run', got: path });
   const file = info.isDirectory() ? join(path, 'run.json') : path;
-  const record = await readJsonFile(file);
+  const record = await readJsonIfThere(file);
+  if (record === undefined) {
+    throw problem('cli', {
+      what: `there is no file ${file}`,
+      fix: 'dropbp train writes it when a run is over: let it end, or go on with it by dropbp train --resume',
+    });
+  }
   if (record.format !== 2) {
     throw problem('cli', { what: `${file} is no run`, expected: 'what dropbp train writes', got: Object.keys(record) });
   }

@@ -56,13 +56,16 @@ export function budgetText(flags: DropFlagValues): string {
   return String(memory ?? rate);
 }
 
-function scheduleOf({ dropWarmup, dropRamp, dropFrom }: Flags): Pick<DropBPOptions, 'schedule'> {
+function scheduleOf(flags: Flags): Pick<DropBPOptions, 'schedule'> {
+  const { dropWarmup, dropRamp, dropFrom } = flags;
   if (dropFrom !== undefined && dropRamp === 0) throw withoutEffect('dropFrom', 'dropRamp');
   if (dropWarmup === 0 && dropRamp === 0) return {};
+  if (budgetOf(flags).rate === undefined) throw withoutEffect(dropWarmup > 0 ? 'dropWarmup' : 'dropRamp', 'rate');
   return { schedule: { warmup: dropWarmup, ramp: dropRamp, ...(dropFrom !== undefined && { from: dropFrom }) } };
 }
 
 function calibrationOf({
+  allocation,
   noCalibration,
   calibrateAt: at,
   calibrateEvery: every,
@@ -74,10 +77,12 @@ function calibrationOf({
     ...(samples !== undefined && { samples }),
   };
   const isGiven = Object.keys(given).length > 0;
-  if (!noCalibration) return isGiven ? { calibration: given } : {};
-  if (!isGiven) return { calibration: false };
-  const flag = at !== undefined ? 'calibrateAt' : every !== undefined ? 'calibrateEvery' : 'calibrateOn';
-  throw problem('cli', { what: `${flagName(flag)} has no effect with --no-calibration` });
+  if (isGiven && (noCalibration || allocation === 'depth')) {
+    const flag = at !== undefined ? 'calibrateAt' : every !== undefined ? 'calibrateEvery' : 'calibrateOn';
+    const other = noCalibration ? '--no-calibration' : '--allocation depth, which needs no sensitivities';
+    throw problem('cli', { what: `${flagName(flag)} has no effect with ${other}` });
+  }
+  return noCalibration ? { calibration: false } : isGiven ? { calibration: given } : {};
 }
 
 async function sensitivitiesOf(run: string, { branches }: Pick<Model, 'branches'>): Promise<number[]> {

@@ -26,7 +26,7 @@ export const dropFlags = {
   allocation: optionalChoice(
     ['depth', 'reference', 'minimax', 'quadratic', 'linear'],
     "'depth' drops from below; rates of the others follow from sensitivities, with 'reference' as the authors have it",
-    'depth; reference with --memory, with what depth has no use for, or where it does not come to --rate',
+    'depth; reference for prompts, with --memory, with what depth has no use for, or where it does not come to --rate',
   ),
   sampling: optionalChoice(
     ['reference', 'bernoulli', 'pivotal', 'nested'],

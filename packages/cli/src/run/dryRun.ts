@@ -1,8 +1,8 @@
 import { planStep, type StepPlan, type Tuned } from '@dropbp/compose';
 import { evaluateLoss } from '@dropbp/train';
 import type { ExamplePart } from '@dropbp/data';
-import { leastDropped } from '@dropbp/dropbp';
 import { fieldLines } from '../inspect/fieldLines.ts';
+import { leastShare } from '../plan/leastShare.ts';
 import { probeSpeed } from '../plan/probeSpeed.ts';
 import { forecastStep } from '../plan/stepForecast.ts';
 import {
@@ -70,8 +70,7 @@ export async function dryRun({ settings, tuned, dataset, data }: PreparedRun): P
   const shape = { batch, time: meanTime };
   const plan = planStep(tuned, shape);
   const dropRate = plannedRate(tuned, plan);
-  const isByDepth = tuned.dropSchedule?.options.allocation === 'depth';
-  const least = isByDepth ? leastDropped(dropRate) : dropRate;
+  const least = leastShare(tuned.dropSchedule, dropRate);
   const forecast = forecastStep(plan, dropRate, least, await probeSpeed(tuned, shape));
   const secondsPerStep = forecast.seconds! * accumulation;
   const batches = steps * accumulation;

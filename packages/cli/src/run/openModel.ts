@@ -9,7 +9,7 @@ import {
   type LoadChatTemplateOptions,
   type Tokenizer,
 } from '@dropbp/data';
-import { findModelFolder, ggufTokenizer, loadModel, readGguf, type WeightsForm } from '@dropbp/models';
+import { findModelFolder, ggufTokenizer, loadModel, readGguf, type HubOptions, type WeightsForm } from '@dropbp/models';
 import { readJsonIfThere } from '../files/readJsonFile.ts';
 import { choice, requiredText, type Flag } from '../flags/flag.ts';
 import { formatBytes } from '../terminal/formatNumber.ts';
@@ -38,8 +38,6 @@ export interface OpenedModel {
   readonly tokenizer: Tokenizer;
   /** Tokens that end a text or an answer, as one of the files or another says. */
   readonly endTokens: readonly number[];
-  /** Types of quantised weights in a GGUF file, which were dequantised: `['Q4_1']`. */
-  readonly quantised: readonly string[];
   /** The model's own way to write conversations; undefined where it has none. */
   readonly chatTemplate: (options?: LoadChatTemplateOptions) => Promise<ChatTemplate | undefined>;
 }
@@ -55,15 +53,41 @@ export async function openModel(
   { weights = 'f32' }: { readonly weights?: WeightsForm } = {},
 ): Promise<OpenedModel> {
   const companions = (await isFile(source)) ? await ggufCompanions(source) : await folderCompanions(source, status);
-  // The id, not the cache's folder, is what an adapter shall remember of its base.
-  const model = await loadModel(source, {
-    weights,
-    onTensor: (done, total) => status.show(`Loading ${source}`, `${done} of ${total} tensors`),
-  });
-  status.clear();
+  const model = await openBase(source, status, { weights });
   const { tokenizer, endTokens } = companions;
   const ends = [...endTokens, ...tokenIds(model.config.eos_token_id), ...(tokenizer.eosToken ? [tokenizer.eosToken.id] : [])]; // prettier-ignore
   return { ...companions, model, endTokens: [...new Set(ends)] };
+}
+
+/** Loads a model alone, in the same way: for what reads and writes no text. */
+export async function openBase(
+  source: string,
+  status: StatusLine,
+  { weights = 'f32' }: { readonly weights?: WeightsForm } = {},
+): Promise<Model> {
+  // The id, not the cache's folder, is what an adapter shall remember of its base.
+  const model = await loadModel(source, {
+    weights,
+    hub: fetching(source, status),
+    onTensor: (done, total) => status.show(`Loading ${source}`, `${done} of ${total} tensors`),
+  });
+  status.clear();
+  return model;
+}
+
+/** Types of quantised weights in a GGUF file, which are dequantised: `['Q4_1']`; none of other models. */
+export async function quantisedTypes(source: string): Promise<string[]> {
+  if (!(await isFile(source))) return [];
+  const { tensors } = await readGguf(source);
+  return [...new Set([...tensors.values()].map(({ type }) => type))].filter(type => type.startsWith('Q'));
+}
+
+function fetching(source: string, status: StatusLine): Pick<HubOptions, 'onProgress'> {
+  return {
+    onProgress: ({ file, receivedBytes, totalBytes }) => {
+      status.show(`Fetching ${source}`, `${formatBytes(receivedBytes)} of ${formatBytes(totalBytes)} (${file})`);
+    },
+  };
 }
 
 async function isFile(path: string): Promise<boolean> {
@@ -75,16 +99,11 @@ async function isFile(path: string): Promise<boolean> {
 type Companions = Omit<OpenedModel, 'model'>;
 
 async function folderCompanions(source: string, status: StatusLine): Promise<Companions> {
-  const folder = await findModelFolder(source, {
-    onProgress: ({ file, receivedBytes, totalBytes }) => {
-      status.show(`Fetching ${source}`, `${formatBytes(receivedBytes)} of ${formatBytes(totalBytes)} (${file})`);
-    },
-  });
+  const folder = await findModelFolder(source, fetching(source, status));
   return {
     tokenizer: await loadTokenizer(folder),
     // What transformers ends an answer at: chat models name the end of a turn there.
     endTokens: tokenIds((await readJsonIfThere(join(folder, 'generation_config.json')))?.eos_token_id),
-    quantised: [],
     chatTemplate: options => loadChatTemplate(folder, options),
   };
 }
@@ -96,7 +115,6 @@ async function ggufCompanions(path: string): Promise<Companions> {
     tokenizer: await loadTokenizer(files),
     // The end of a turn, where it is another token than the end of a text.
     endTokens: tokenIds(header.metadata.get('tokenizer.ggml.eot_token_id')),
-    quantised: [...new Set([...header.tensors.values()].map(({ type }) => type))].filter(type => type.startsWith('Q')),
     chatTemplate: options => loadChatTemplate({ config: files.config }, options),
   };
 }

@@ -7,6 +7,7 @@ import { prepareData, type PreparedData } from '../data/prepareData.ts';
 import { checkFolder } from '../files/kindOfPath.ts';
 import { templateFor } from '../data/templateFor.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
+import { checkBatchSize } from './checkBatchSize.ts';
 import { chooseDropBP } from './chooseDropBP.ts';
 import { checkMethodFlags, chooseAdapter } from './chooseMethod.ts';
 import { openModel } from './openModel.ts';
@@ -44,6 +45,7 @@ export async function prepareRun(flags: TrainFlagValues, startedAt: string, stat
   const dataset = await openData(flags);
   const room = roomOf(tuned);
   const time = sequenceTime(flags, room, dataset.format.name);
+  checkBatchSize({ batch: flags.batch, time }, model);
   const chatTemplate = await templateFor(dataset, model, () => templateOf({ date: new Date(startedAt) }));
   const isChat = chatTemplate !== undefined;
   const { batch, seed } = flags;

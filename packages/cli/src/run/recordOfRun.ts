@@ -37,7 +37,10 @@ export function recordOfRun(
     branches: branchRecords(tuned),
     trainSeconds: steps.reduce((sum, step) => sum + step.seconds, 0),
     // Node gives kibibytes on every system.
-    peakMemoryBytes: Math.max(process.resourceUsage().maxRSS * 1024, ...steps.map(step => step.memoryBytes)),
+    peakMemoryBytes: steps.reduce(
+      (most, step) => Math.max(most, step.memoryBytes),
+      process.resourceUsage().maxRSS * 1024,
+    ),
     samples: sampleTokens > 0 ? { prompt, texts: recordsOf(events, 'sample') } : null,
     versions: versions(),
   };

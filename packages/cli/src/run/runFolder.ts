@@ -1,6 +1,6 @@
-import { access, constants, mkdir, readdir, rm } from 'node:fs/promises';
+import { access, constants, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode, problem, removeLeftovers, writeAtomically, writeProblem } from '@dropbp/basics';
+import { errorCode, makeFolder, problem, removeLeftovers, writeAtomically, writeProblem } from '@dropbp/basics';
 import { listCheckpoints } from '@dropbp/train';
 import { readJsonFile } from '../files/readJsonFile.ts';
 
@@ -38,8 +38,10 @@ const names = {
   report: 'report.html',
   record: 'run.json',
 };
+/** What a run leaves when it is over: one of them. */
+const parts: readonly string[] = ['adapter', 'model'];
 /** What a run writes, and `--overwrite` removes: nothing else. */
-const written: readonly string[] = [...Object.values(names), 'adapter', 'model'];
+const written: readonly string[] = [...Object.values(names), ...parts];
 
 /**
  * Makes sure, before hours of work, that a run's folder can be written. Nothing is written yet.
@@ -64,6 +66,14 @@ export async function openRunFolder(path: string, { overwrite, resume }: RunFold
     });
   }
   const last = resume ? (await listCheckpoints(inside(names.checkpoints))).at(-1) : undefined;
+  const left = files.filter(name => parts.includes(name));
+  if (resume && last === undefined && left.length > 0) {
+    throw problem('cli', {
+      what: `--resume finds no checkpoint in ${path} to go on from, and beginning again would remove what was trained there`,
+      got: left.join(', '),
+      fix: 'give another --out, or --overwrite in place of --resume',
+    });
+  }
   return {
     path,
     checkpoints: inside(names.checkpoints),
@@ -75,6 +85,7 @@ export async function openRunFolder(path: string, { overwrite, resume }: RunFold
     async begin(options) {
       await makeWritable(path);
       await removeLeftovers('cli', path, name => written.includes(name));
+      for (const part of left) await removeLeftovers('cli', inside(part), () => true);
       if (last !== undefined) return;
       for (const name of written) if (name !== names.options) await rm(inside(name), { recursive: true, force: true });
       await keepOptions(options);
@@ -87,12 +98,10 @@ export async function openRunFolder(path: string, { overwrite, resume }: RunFold
 }
 
 async function makeWritable(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-    await access(path, constants.W_OK);
-  } catch (cause) {
+  await makeFolder('cli', path);
+  await access(path, constants.W_OK).catch((cause: unknown) => {
     throw writeProblem('cli', path, cause);
-  }
+  });
 }
 
 /** The options that a run in this folder began with; undefined where there is none. */

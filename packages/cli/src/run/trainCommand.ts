@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { problem } from '@dropbp/basics';
 import { command } from '../flags/command.ts';
 import { readConfigFile, takeValues } from '../flags/configFile.ts';
 import { runOnRanks } from '../ranks/runOnRanks.ts';
@@ -21,18 +22,32 @@ export const trainCommand = command({
     'dropbp train --resume --out out/notes',
   ],
   async layers(given) {
-    const fromFile =
-      typeof given.get('config') === 'string'
-        ? await readConfigFile(given.get('config') as string, trainFlags)
-        : undefined;
+    const config = given.get('config');
+    const fromFile = typeof config === 'string' ? await readConfigFile(config, trainFlags) : undefined;
+    if (fromFile?.has('config') === true) {
+      throw problem('cli', {
+        what: `${String(config)} names another configuration file`,
+        got: fromFile.get('config'),
+        fix: 'put the flags of both into one',
+      });
+    }
     const value = (key: string): unknown => given.get(key) ?? fromFile?.get(key);
     const out = value('out');
     const stored = value('resume') === true && typeof out === 'string' ? await storedFlags(out) : undefined;
-    return [fromFile, stored].filter(layer => layer !== undefined);
+    const isReplaced = (key: string): boolean =>
+      alternatives.some(names => names.includes(key) && names.some(name => value(name) !== undefined));
+    const kept = stored && new Map([...stored].filter(([key]) => !isReplaced(key)));
+    return [fromFile, kept].filter(layer => layer !== undefined);
   },
   run: (flags, _positionals, terminal) =>
     runOnRanks(flags.workers, terminal, (comm, own) => trainOnRank({ ...flags, workers: comm.size }, comm, own)),
 });
+
+/** Flags of which one is given: it stands in place of that which the run began with. */
+const alternatives: readonly (readonly string[])[] = [
+  ['steps', 'epochs'],
+  ['rate', 'timeSaved', 'memory'],
+];
 
 /** The flags that a run in this folder began with. */
 async function storedFlags(out: string): Promise<ReadonlyMap<string, unknown> | undefined> {

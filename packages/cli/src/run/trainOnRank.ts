@@ -2,6 +2,7 @@ import { problem } from '@dropbp/basics';
 import { fromRoot, type Comm } from '@dropbp/train';
 import { noteData } from '../data/noteData.ts';
 import type { ExitCode } from '../flags/command.ts';
+import { writeFlag } from '../flags/flag.ts';
 import { listenForInterruption } from '../terminal/interruption.ts';
 import { shellWord } from '../terminal/shellWord.ts';
 import { statusLine } from '../terminal/statusLine.ts';
@@ -11,7 +12,7 @@ import { prepareRun } from './preparedRun.ts';
 import { openRunFolder, readRunOptions, type RunFolder } from './runFolder.ts';
 import { showResult } from './showResult.ts';
 import { startBackend } from './startBackend.ts';
-import { notOfTheRun, type TrainFlagValues } from './trainFlags.ts';
+import { notOfTheRun, trainFlags, type TrainFlagValues } from './trainFlags.ts';
 import { trainRun } from './trainRun.ts';
 import { trainSteps } from './trainSteps.ts';
 
@@ -45,15 +46,17 @@ export async function trainOnRank(
   await fromRoot(comm, () => folder!.begin(options));
   if (stepsDone > 0) terminal.notes(`Going on after step ${stepsDone}\n`);
   const interruption = listenForInterruption(terminal, 'Finishing this step; Ctrl-C again ends at once');
+  // Another rank may have been asked to stop.
+  const stopCode = (): ExitCode => interruption.exitCode() ?? 130;
   try {
     if (folder === undefined) {
-      await trainSteps(run, {
+      const ended = await trainSteps(run, {
         ...silent,
         comm,
         stop: interruption.signal,
         folder: { checkpoints: flags.out, stepsDone },
       });
-      return interruption.exitCode();
+      return ended === 'stop' ? stopCode() : undefined;
     }
     const own = folder;
     const record = await trainRun(run, {
@@ -61,9 +64,13 @@ export async function trainOnRank(
       onUnderWay: () => (stepsDone > 0 ? own.goOn(options) : Promise.resolve()),
     });
     if (record.ended?.why === 'stop') {
-      terminal.notes(`Stopped after step ${record.ended.keptStep}, with all that is needed to go on:\n`);
-      terminal.notes(`  dropbp train --resume --out ${shellWord(flags.out)}\n`);
-      return interruption.exitCode();
+      const { keptStep } = record.ended;
+      const what =
+        keptStep === 0
+          ? 'Stopped before the first step: nothing was trained. To begin again:'
+          : `Stopped after step ${keptStep}, with all that is needed to go on:`;
+      terminal.notes(`${what}\n  dropbp train --resume --out ${shellWord(flags.out)}\n`);
+      return stopCode();
     }
     showResult(record, flags, terminal, run.dataset.format.name === 'chat');
     return undefined;
@@ -93,5 +100,6 @@ function checkBatch({ batch }: TrainFlagValues, { size }: Comm): void {
 
 /** What a run goes on with: not how this command was asked for it. */
 function flagsOfRun(flags: TrainFlagValues): object {
-  return Object.fromEntries(Object.entries(flags).filter(([key]) => !notOfTheRun.includes(key)));
+  const ofTheRun = Object.entries(flags).filter(([key]) => !notOfTheRun.includes(key));
+  return Object.fromEntries(ofTheRun.map(([key, value]) => [key, writeFlag(trainFlags, key, value)]));
 }

@@ -68,7 +68,7 @@ export async function trainRun(run: PreparedRun, options: TrainRunOptions): Prom
   } finally {
     observer.close();
   }
-  const why = ended ?? whyOver(events, settings.steps);
+  const why = ended ?? whyOver(lastStep(events), settings.steps, interruption.signal.aborted);
   if (why === 'stop') {
     const stopped = record({ why, keptStep: lastStep(events) });
     await report(stopped);
@@ -116,7 +116,8 @@ function lastStep(events: readonly RunEvent[]): number {
   return events.reduce((last, { type, step }) => (type === 'step' ? step : last), 0);
 }
 
-/** Of a run that had no step left to do. */
-function whyOver(events: readonly RunEvent[], steps: number): 'steps' | 'patience' {
-  return lastStep(events) >= steps ? 'steps' : 'patience';
+/** Of a run whose last step does not say it: none was left to do, or Ctrl-C came before the first or between two. */
+function whyOver(done: number, steps: number, isStopped: boolean): 'steps' | 'patience' | 'stop' {
+  if (done >= steps) return 'steps';
+  return isStopped ? 'stop' : 'patience';
 }

@@ -52,7 +52,7 @@ export async function trainSteps(
   };
   if (folder.stepsDone === 0) {
     if (heldOut) observer.observe({ type: 'heldOut', step: 0, loss: await evaluateLoss(tuned, heldOut(), comm) });
-    await sample(0);
+    if (!stop.aborted) await sample(0);
   }
 
   const optimizer = adamW(optimizerOptions(settings));

@@ -1,6 +1,6 @@
 import type { ExitCode } from '../flags/command.ts';
 import { paint } from './paint.ts';
-import type { Terminal } from './terminal.ts';
+import { clearLine, type Terminal } from './terminal.ts';
 
 /** Ctrl-C and the like while something is under way that shall come to a good end. */
 export interface Interruption {
@@ -15,11 +15,11 @@ export interface Interruption {
 /**
  * Listens for Ctrl-C: the first asks for a good end, the second ends the program at once.
  *
- * @param note - what the first makes known
+ * @param note - what the first makes known; undefined where it would stand in the middle of a text
  */
 export function listenForInterruption(
   terminal: Terminal,
-  note: string,
+  note: string | undefined,
   exit: (code: number) => never = code => process.exit(code),
 ): Interruption {
   const controller = new AbortController();
@@ -27,7 +27,7 @@ export function listenForInterruption(
   const release = terminal.onInterrupt(signal => {
     if (code !== undefined) return exit(code);
     code = signal === 'SIGINT' ? 130 : 143;
-    terminal.notes(`${terminal.isInteractive ? '\r\u001B[2K' : ''}${paint('yellow', note, terminal.notesHaveColor)}\n`);
+    if (note !== undefined) terminal.notes(`${clearLine(terminal)}${paint('yellow', note, terminal.notesHaveColor)}\n`);
     controller.abort();
   });
   return { signal: controller.signal, exitCode: () => code, release };

@@ -18,7 +18,28 @@ export function paint(look: Look, text: string, hasColor: boolean): string {
 
 const segmenter = new Intl.Segmenter();
 
+/** What fills two columns: letters of East Asia, full-width forms, and emoji. Source: Unicode Standard Annex 11. */
+const wide =
+  /^(?![\uFF61-\uFFDC])[\p{sc=Han}\p{sc=Hangul}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Bopomofo}\p{sc=Yi}\u3000-\u303E\u30A0-\u30FF\uFF01-\uFF60\uFFE0-\uFFE6\p{Emoji_Presentation}]|\uFE0F/u;
+
 /** Columns that a text takes on a terminal, colour codes not counted. */
 export function displayWidth(text: string): number {
-  return [...segmenter.segment(text.replaceAll(/\u001B\[\d+m/g, ''))].length;
+  const plain = text.replaceAll(/\u001B\[\d+m/g, '');
+  return [...segmenter.segment(plain)].reduce((sum, { segment }) => sum + widthOf(segment), 0);
+}
+
+/** As much of the beginning of a text without colours as fits into so many columns. */
+export function cutToWidth(text: string, columns: number): string {
+  let left = columns;
+  let fitting = '';
+  for (const { segment } of segmenter.segment(text)) {
+    left -= widthOf(segment);
+    if (left < 0) break;
+    fitting += segment;
+  }
+  return fitting;
+}
+
+function widthOf(character: string): number {
+  return wide.test(character) ? 2 : 1;
 }

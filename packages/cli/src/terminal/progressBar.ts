@@ -119,7 +119,7 @@ function barLine(label: string, share: number, parts: readonly string[], columns
   // The last column stays free: some terminals wrap as soon as it is written.
   const room = Math.max(10, columns - 1);
   const shown = [...parts];
-  const widthBeside = (head: string): number => room - head.length - 2 - displayWidth(shown.join('  '));
+  const widthBeside = (head: string): number => room - displayWidth(head) - 2 - displayWidth(shown.join('  '));
   const head = widthBeside(`${label} `) < leastBar ? '' : `${label} `;
   while (shown.length > 1 && widthBeside(head) < leastBar) shown.pop();
   const text = shown.join('  ');

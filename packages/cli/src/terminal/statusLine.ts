@@ -1,4 +1,4 @@
-import { paint } from './paint.ts';
+import { cutToWidth, paint } from './paint.ts';
 import type { Terminal } from './terminal.ts';
 
 /** A line about what goes on: drawn again and again on a terminal, written once elsewhere. */
@@ -25,7 +25,7 @@ export function statusLine(terminal: Terminal, now: () => number = () => perform
       }
       if (!isNew && now() - drawnMs < redrawMs) return;
       drawnMs = now();
-      const line = [text, ...(progress === undefined ? ['…'] : [progress])].join(' ').slice(0, terminal.columns - 1);
+      const line = cutToWidth(`${text} ${progress ?? '…'}`, terminal.columns - 1);
       terminal.notes(`\r\u001B[2K${paint('dim', line, terminal.notesHaveColor)}`);
     },
     clear() {

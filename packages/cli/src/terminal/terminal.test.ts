@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { formatBytes, formatCount, formatDuration, formatLarge, formatSeconds, formatShare } from './formatNumber.ts';
-import { displayWidth, paint } from './paint.ts';
+import { cutToWidth, displayWidth, paint } from './paint.ts';
 import { table } from './table.ts';
 import { terminal } from './terminal.ts';
 
@@ -30,6 +30,15 @@ describe('terminal', () => {
     expect(displayWidth(paint('red', 'né', true))).toBe(2);
     expect(paint('red', 'né', false)).toBe('né');
   });
+  it.each([['日本語', 6], ['한국', 4], ['Ａ１', 4], ['ｱｲ', 2], ['「、。ー', 8], ['a·b…─', 5], ['🙂', 2], ['❤️☺', 3], ['👩‍👩‍👧', 2], ['🇩🇪', 2]])(
+    'counts the columns of %s: %d',
+    (text, width) => {
+      expect(displayWidth(text)).toBe(width);
+    },
+  ); // prettier-ignore
+  it('cuts between characters', () => {
+    expect([3, 4, 5, 9].map(columns => cutToWidth('a日本x', columns))).toEqual(['a日', 'a日', 'a日本', 'a日本x']);
+  });
 });
 
 describe('table', () => {
@@ -47,6 +56,11 @@ describe('table', () => {
         '',
       ].join('\n'),
     );
+  });
+  it('has straight columns of wide characters', () => {
+    expect(table({ header: ['run', 'n'], rows: [['実験', '1'], ['ab', '2']] })).toBe(
+      ['run    n', '────────', '実験   1', 'ab     2', ''].join('\n'),
+    ); // prettier-ignore
   });
   it('stands when rows are short or missing', () => {
     expect(table({ header: ['a', 'b'], rows: [['x']] })).toBe('a   b\n─────\nx\n');

@@ -23,6 +23,11 @@ export interface Terminal {
 /** A signal that asks a program to end. */
 export type Interrupt = 'SIGINT' | 'SIGTERM';
 
+/** What takes away the line that a screen is at; nothing elsewhere. */
+export function clearLine({ isInteractive }: Pick<Terminal, 'isInteractive'>): string {
+  return isInteractive ? '\r\u001B[2K' : '';
+}
+
 /** The parts of a stream of Node's that a terminal is made from. */
 export interface TerminalStream {
   /** Writes as it stands. */
