@@ -1,8 +1,8 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
-import { mpiComm, startRanks } from '@dropbp/mpi';
+import { mpiComm, startRanks, type Environment } from '@dropbp/mpi';
 import { ranksCommand } from '../src/launch/ranksCommand.ts';
 
 const plan = { ranks: 3, command: ['node', 'train.js'], launcher: 'mpirun', isRoot: false };
@@ -38,6 +38,19 @@ describe('startRanks', () => {
     process.emit(signal, signal);
     expect(await ended).toBe(128 + 15); // SIGTERM, which launchers other than Open MPI's are sent
     expect(process.listenerCount(signal)).toBe(before);
+  });
+
+  it('passes settings of the user on, but not what ties a child to the rank that it is of', async () => {
+    const told = join(folder, 'told');
+    const tells = join(folder, 'tells');
+    writeFileSync(tells, '#!/bin/sh\n[ "$1" = --version ] || echo "$OMPI_MCA_btl,$PMIX_RANK" > "$TOLD"\n');
+    chmodSync(tells, 0o755);
+    const start = async (environment: Environment): Promise<string> => {
+      expect(await startRanks({ ranks: 1, command: ['true'], launcher: tells, environment })).toBe(0);
+      return readFileSync(told, 'utf8').trim();
+    };
+    expect(await start({ TOLD: told, OMPI_MCA_btl: 'tcp' })).toBe('tcp,');
+    expect(await start({ TOLD: told, OMPI_MCA_btl: 'tcp', PMIX_RANK: '0' })).toBe(',');
   });
 
   it('refuses a command that is no list, and takes a launcher that is set to nothing for none', async () => {

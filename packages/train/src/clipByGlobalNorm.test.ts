@@ -46,7 +46,10 @@ describe('clipByGlobalNorm', () => {
     expect(await globalNorm(new Map()).array()).toBe(0);
     expect(clipByGlobalNorm(new Map(), 1).gradients.size).toBe(0);
   });
-  it('refuses a norm that it cannot clip to', () => {
+  it('refuses gradients that are no Map, and a norm that it cannot clip to', () => {
+    expect(() => clipByGlobalNorm({ p: tf.scalar(1) } as never, 1)).toThrow(
+      'of an object make one: new Map(Object.entries(…))',
+    );
     expect(() => clipByGlobalNorm(new Map(), 0)).toThrow(
       'maxNorm is not usable; got 0; expected a number > 0, or Infinity',
     );

@@ -1,6 +1,7 @@
 import { checkNumber } from '@dropbp/basics';
 import * as tf from '@tensorflow/tfjs';
 import { runWhole, type TracedFunction } from '@dropbp/core';
+import { checkNamed } from './checkNamed.ts';
 import { positive } from './positive.ts';
 import { equalShapeGroups } from './equalShapeGroups.ts';
 import { scaleAll } from './tensorMaps.ts';
@@ -15,6 +16,7 @@ export interface ClippedGradients {
 
 /** The Euclidean norm of all gradients together; 0 where there are none. The caller owns it. */
 export function globalNorm(gradients: ReadonlyMap<string, tf.Tensor>): tf.Scalar {
+  checkNamed('gradients', gradients);
   return tf.tidy(() => {
     let sum: tf.Tensor = tf.scalar(0);
     // The sum goes through all runs: adding up one result of each would depend on how many there are.

@@ -78,6 +78,10 @@ describe.each(makers)('%s', (name, make) => {
     expect(() => optimizer.apply(parameters, gradient('p', [1]))).toThrow(
       "[@dropbp/train] the gradient of 'p' has another shape than the parameter; got [1]; expected 2.",
     );
+    const message =
+      'is not usable; got {}; expected a Map of tensors by name, as compose() gives; of an object make one';
+    expect(() => optimizer.apply(parameters, {} as never)).toThrow(`gradients ${message}`);
+    expect(() => optimizer.apply({} as never, gradient('p', [1, 1]))).toThrow(`parameters ${message}`);
     expect(await parameters.get('p')!.array()).toEqual([1, 2]);
   });
   it.each([NaN, -1, Infinity])('refuses a learning rate of %d, before anything changes', async learningRate => {

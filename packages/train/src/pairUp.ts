@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
+import { checkNamed } from './checkNamed.ts';
 
 /** A parameter with its gradient. */
 export interface Pair {
@@ -17,6 +18,8 @@ export function pairUp(
   parameters: ReadonlyMap<string, tf.Variable>,
   gradients: ReadonlyMap<string, tf.Tensor>,
 ): readonly Pair[] {
+  checkNamed('parameters', parameters);
+  checkNamed('gradients', gradients);
   return [...gradients].map(([name, gradient]) => {
     const parameter = parameters.get(name);
     if (parameter === undefined)

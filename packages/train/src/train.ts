@@ -21,8 +21,9 @@ import { turn } from './turn.ts';
 import { NotFinite, updateParameters } from './updateParameters.ts';
 
 /**
- * Trains what the adapter made trainable, and reports each step when it is done. Leaving the loop early ends the run, with
- * the parameters as the last step left them, and without a further checkpoint.
+ * Trains what the adapter made trainable, and reports each step when it is done. A step is done when the loop asks for it:
+ * without a loop nothing is trained. Leaving the loop early ends the run, with the parameters as the last step left them, and
+ * without a further checkpoint.
  *
  * With `checkpoints`, a run that was stopped or killed goes on from the newest as if nothing had happened: its losses are
  * the same, bit for bit, as those of a run that was not stopped.

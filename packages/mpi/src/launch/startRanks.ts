@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { checkNumber, checkOptions, checkValue, problem, ranges } from '@dropbp/basics';
 import { cleanEnvironment } from '../environment/cleanEnvironment.ts';
 import { launchedByMpi, type Environment } from '../environment/launchedByMpi.ts';
+import { rankProcessVariable, rankVariables } from '../environment/launcherVariables.ts';
 import { ownVariable } from '../environment/ownVariable.ts';
 import { howToInstall } from '../library/howToInstall.ts';
 import { ranksCommand } from './ranksCommand.ts';
@@ -13,7 +14,7 @@ export interface StartRanksOptions {
   readonly ranks: number;
   /** The program of each rank and its arguments: `[process.execPath, 'train.js']`. */
   readonly command: readonly string[];
-  /** Of the ranks, without what a launcher put there. @defaultValue `process.env` */
+  /** Of the ranks; one that a launcher gave to a rank is cleaned first, see {@link cleanEnvironment}. @defaultValue `process.env` */
   readonly environment?: Environment;
   /** The launcher. @defaultValue `DROPBP_MPIRUN`, or `mpirun` */
   readonly launcher?: string;
@@ -52,7 +53,9 @@ export async function startRanks(options: StartRanksOptions): Promise<number> {
       fix: 'start ranks once',
     });
   }
-  const env = cleanEnvironment(environment);
+  // One that no launcher has made holds settings of the user's own, such as OMPI_MCA_….
+  const isOfRank = [rankProcessVariable, ...rankVariables].some(name => environment[name] !== undefined);
+  const env = isOfRank ? cleanEnvironment(environment) : environment;
   const version = versionOf(launcher, env);
   const isRoot = process.getuid?.() === 0;
   const { line, stopSignal } = ranksCommand({ ranks, command, launcher, version, isRoot });
