@@ -53,6 +53,17 @@ describe('startRanks', () => {
     expect(await start({ TOLD: told, OMPI_MCA_btl: 'tcp', PMIX_RANK: '0' })).toBe(',');
   });
 
+  it('is not for ranks, but for the shell of a job of one task', async () => {
+    const start = (): Promise<number> => startRanks({ ranks: 1, command: ['true'], launcher });
+    vi.stubEnv('PMI_RANK', '0');
+    vi.stubEnv('PMI_SIZE', '2');
+    await expect(start()).rejects.toThrow('this process is a rank, and cannot start ranks of its own');
+    vi.stubEnv('PMI_SIZE', '1');
+    const ended = start();
+    process.emit('SIGTERM', 'SIGTERM');
+    expect(await ended).toBe(128 + 15);
+  });
+
   it('refuses a command that is no list, and takes a launcher that is set to nothing for none', async () => {
     const start = (options: object): Promise<number> =>
       startRanks({ ranks: 1, command: ['true'], launcher, ...options });

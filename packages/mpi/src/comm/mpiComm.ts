@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
 import { checkNumber, checkOptions, checkValue, problem } from '@dropbp/basics';
 import { launchedByMpi } from '../environment/launchedByMpi.ts';
+import { launchedSize } from '../environment/launchedSize.ts';
 import { rankProcessVariable } from '../environment/launcherVariables.ts';
 import { ownVariable } from '../environment/ownVariable.ts';
 import { exitCodes } from '../exitCodes.ts';
@@ -154,9 +155,8 @@ function checkPlace(): void {
 
 /** A library of another kind than the launcher's sees one rank. */
 function checkSize(size: number, version: string): void {
-  const { OMPI_COMM_WORLD_SIZE, PMI_SIZE } = process.env;
-  const expected = OMPI_COMM_WORLD_SIZE ?? PMI_SIZE;
-  if (expected === undefined || Number(expected) === size) return;
+  const expected = launchedSize(process.env);
+  if (expected === undefined || expected === size) return;
   throw problem('mpi', {
     what: `the launcher has started ${expected} ranks, of which ${version} sees ${size}`,
     expected: 'a launcher and a library of the same kind',

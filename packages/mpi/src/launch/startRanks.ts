@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { checkNumber, checkOptions, checkValue, problem, ranges } from '@dropbp/basics';
 import { cleanEnvironment } from '../environment/cleanEnvironment.ts';
 import { launchedByMpi, type Environment } from '../environment/launchedByMpi.ts';
+import { launchedSize } from '../environment/launchedSize.ts';
 import { rankProcessVariable, rankVariables } from '../environment/launcherVariables.ts';
 import { ownVariable } from '../environment/ownVariable.ts';
 import { howToInstall } from '../library/howToInstall.ts';
@@ -27,7 +28,7 @@ export interface StartRanksOptions {
  * MPI), so that ranks that listen to it can finish what they are at; the next ends all. With other launchers the first ends all.
  *
  * @returns the exit code of `mpirun`: that of a rank that failed. 128 + the signal's number where one has ended it
- * @throws Problem where there is no `mpirun`, or this process is a rank itself
+ * @throws Problem where there is no `mpirun`, or this process is a rank among others itself
  *
  * @example
  * ```ts
@@ -47,7 +48,8 @@ export async function startRanks(options: StartRanksOptions): Promise<number> {
     "a program and its arguments: [process.execPath, 'train.js']",
   );
   checkValue<unknown>('mpi', 'launcher', launcher, isText, 'the path of a launcher, or its name');
-  if (launchedByMpi()) {
+  // The shell of a job of one task has the variables of a rank as well: it is alone, and may.
+  if (launchedByMpi() && launchedSize(process.env) !== 1) {
     throw problem('mpi', {
       what: 'this process is a rank, and cannot start ranks of its own',
       fix: 'start ranks once',
