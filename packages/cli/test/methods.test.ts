@@ -65,6 +65,9 @@ describe('dropbp train --adapter', () => {
     const refused = await train('long', '--adapter', 'prompt-tuning', '--num-virtual-tokens', '60');
     expect(refused).toMatchObject({ code: 2 });
     expect(refused.notes).toContain('--time is longer than the model has positions for; got 16; expected at most 4.');
+    const full = await train('full', '--adapter', 'prompt-tuning', '--num-virtual-tokens', '70');
+    expect(full).toMatchObject({ code: 2 });
+    expect(full.notes).toContain('the virtual tokens of the adapter leave no position of the model for a text; got "room for 0"; give a smaller --num-virtual-tokens.'); // prettier-ignore
   });
   it('takes layers in fewer bits, but trains none of them', async () => {
     expect(await train('int8', '--weights', 'int8', '--backend', 'ort')).toMatchObject({ code: 0 });
@@ -134,6 +137,7 @@ describe('options of methods', () => {
       [['--adapter', 'prompt-tuning', '--prompt-tuning-init', 'text'], '--prompt-tuning-init text needs --prompt-tuning-init-text'],
       [['--adapter', 'prompt-tuning', '--prompt-tuning-init', 'random', '--prompt-tuning-init-text', 'a'], 'random does not go with'],
       [['--loraplus-lr-embedding', '0.1'], '--loraplus-lr-embedding has no effect without --loraplus-lr-ratio'],
+      [['--rank', '1e9'], '--rank is too large for the memory of this machine; got 1000000000; expected at most'],
     ]; // prettier-ignore
     for (const [flags, message] of cases) {
       const { code, notes } = await train('refused', ...flags);

@@ -96,7 +96,7 @@ describe('dropbp plan', () => {
 
   it('refuses a batch that no memory holds', async () => {
     const { code, notes } = await plan('--batch', '1e9');
-    expect([code, notes]).toEqual([2, expect.stringContaining('--batch is too large for the memory of this machine; got 1000000000; expected fewer than')]); // prettier-ignore
+    expect([code, notes]).toEqual([2, expect.stringContaining('--batch is too large for the memory of this machine; got 1000000000; expected at most')]); // prettier-ignore
   });
 
   it('solves budgets to a rate, or says what is possible', async () => {

@@ -200,6 +200,9 @@ describe('the flags of a run', () => {
       ) as string,
     });
     expect(await dropbp(['train', '--config', at('none.yaml')])).toMatchObject({ code: 2 });
+    expect((await dropbp(['train', '--resume', '--out', at('nowhere')])).notes).toBe(
+      `dropbp train: there is no run in ${at('nowhere')} to go on with; look at --out, or give --model and --data to begin one there.\n`,
+    );
     writeFileSync(at('nested.yaml'), 'config: run.json\n');
     expect((await dropbp(['train', '--config', at('nested.yaml')])).notes).toContain(
       `${at('nested.yaml')} names another configuration file; got "run.json"; put the flags of both into one.`,

@@ -7,7 +7,7 @@ import { templateFor } from '../data/templateFor.ts';
 import { command } from '../flags/command.ts';
 import { flagName } from '../flags/flagName.ts';
 import { choice, number, positiveInteger, toggle, type FlagValues } from '../flags/flag.ts';
-import { checkBatchSize } from '../run/checkBatchSize.ts';
+import { checkBatchSize } from '../run/checkSizes.ts';
 import { checkTime } from '../run/checkTime.ts';
 import { subjectFlags, type Subject } from '../run/openSubject.ts';
 import { backendFlag } from '../run/startBackend.ts';
@@ -137,8 +137,8 @@ async function onTexts(
   flags: EvaluateFlags,
   progress: Progress,
 ): Promise<TextScores> {
+  checkTime(flags.time, room);
   const { time = Math.min(512, room), batch, loss } = flags;
-  checkTime(time, room);
   checkBatchSize({ batch, time }, model);
   const dataset = await openData(flags);
   return measureTexts(subject, dataset, {

@@ -23,6 +23,7 @@ describe('plainMessage', () => {
     ['set maxGradientNorm: 1e-3, and accumulation: 1.', 'set --max-gradient-norm 1e-3, and --accumulation 1.'],
     ['expected memory to be at least 0.32 GiB; without drops a step takes 1 GiB.', 'expected --memory to be at least 0.32 GiB; without drops a step takes 1 GiB.'],
     ['allocation would have no effect with calibration: false; leave out allocation, or let calibration happen.', '--allocation would have no effect with --no-calibration; leave out --allocation, or let calibration happen.'],
+    ["targetModules matches no module of the model; got \"q_proj\"; did you mean ['q_proj']?", '--target-modules matches no module of the model; got "q_proj"; did you mean q_proj, without slashes?'],
     // Several options, all or none of them of one word.
     ['rate and timeSaved are given; expected one of rate, timeSaved and memory.', '--rate and --time-saved are given; expected one of --rate, --time-saved and --memory.'],
     ['epochs and steps both say where the batches end.', '--epochs and --steps both say where the batches end.'],

@@ -16,6 +16,7 @@ export function plainMessage({ room, message }: Pick<Problem, 'room' | 'message'
 
 /** What libraries call otherwise than the command does. */
 const saidOtherwise: readonly (readonly [said: RegExp, flag: string])[] = [
+  [/\bdid you mean \['([^']*)'\]/g, 'did you mean $1, without slashes'],
   [/\bbadRows: 'skip'/g, '--skip-bad-rows'],
   [/\bcalibration: false/g, '--no-calibration'],
   [/\bcalibration\.at\b/g, '--calibrate-at'],

@@ -10,6 +10,7 @@ import { lora } from '@dropbp/peft-lora';
 import { llamaAdapter, prefixTuning, promptTuning, pTuning } from '@dropbp/peft-prefix';
 import { toyModel } from '@dropbp/testing';
 import { inspectAdapter, showAdapter } from './inspectAdapter.ts';
+import { totalLine } from './tensorList.ts';
 
 const text = { text: 'Go on', tokenizer: { encode: () => [1, 2] } };
 const adapters: Readonly<Record<string, Adapter>> = {
@@ -111,4 +112,14 @@ it('says of a method that is not known what is set', async () => {
   expect(lines).toContain('method: VERA (dropbp cannot load it)');
   expect(lines).toContain('r: 256');
   expect(lines.join('\n')).not.toMatch(/nothing|empty/);
+});
+
+describe('totalLine', () => {
+  it('counts', () => {
+    const tensor = { name: 'a', dtype: 'F32', shape: [2, 3], sizeBytes: 24 };
+    expect(totalLine([tensor])).toBe('1 tensor, 6 values, 24 B (F32)');
+    expect(totalLine([tensor, { ...tensor, dtype: 'F16', sizeBytes: 12 }])).toBe(
+      '2 tensors, 12 values, 36 B (F32, F16)',
+    );
+  });
 });

@@ -46,10 +46,11 @@ export function dtypeTotals(
   });
 }
 
-/** `'59 tensors, 3,064,320 parameters, 5.84 MiB (BF16)'`. */
+/** `'59 tensors, 3,064,320 values, 5.84 MiB (BF16)'`. */
 export function totalLine(tensors: readonly ListedTensor[]): string {
   const totals = dtypeTotals(tensors);
-  const sum = (key: 'tensors' | 'parameters' | 'sizeBytes'): number => totals.reduce((all, row) => all + row[key], 0);
+  const sum = (key: 'parameters' | 'sizeBytes'): number => totals.reduce((all, row) => all + row[key], 0);
   const types = totals.map(({ dtype }) => dtype).join(', ') || 'none';
-  return `${formatCount(sum('tensors'))} tensors, ${formatCount(sum('parameters'))} values, ${formatBytes(sum('sizeBytes'))} (${types})`;
+  const tensorsInAll = `${formatCount(tensors.length)} ${tensors.length === 1 ? 'tensor' : 'tensors'}`;
+  return `${tensorsInAll}, ${formatCount(sum('parameters'))} values, ${formatBytes(sum('sizeBytes'))} (${types})`;
 }

@@ -5,7 +5,7 @@ import type { WeightsForm } from '@dropbp/models';
 import { checkFolder } from '../files/kindOfPath.ts';
 import { command } from '../flags/command.ts';
 import { checkMethodFlags, chooseAdapter } from '../run/chooseMethod.ts';
-import { checkBatchSize } from '../run/checkBatchSize.ts';
+import { checkBatchSize, checkMethodSize } from '../run/checkSizes.ts';
 import { checkTime } from '../run/checkTime.ts';
 import { countParameters } from '../run/countParameters.ts';
 import { openBase } from '../run/openModel.ts';
@@ -61,13 +61,14 @@ export const planCommand = command({
     checkMethodFlags(method);
     await checkFolder(flags.model, 'base');
     const model = await openBase(flags.model, status, flags);
+    checkMethodSize(flags, model);
     const policy = policyOf(flags);
     const adapter = await prepared(chooseAdapter(method, { model }), model);
     const tuned = compose(model, adapter, policy);
     const room = roomOf(tuned);
     const shape = { batch: flags.batch, time: flags.time ?? Math.min(128, room) };
     try {
-      checkTime(shape.time, room);
+      checkTime(flags.time, room);
       checkBatchSize(shape, model);
       status.show('Planning');
       const speed = flags.noProbe ? undefined : await probeSpeed(tuned, shape);

@@ -7,7 +7,7 @@ import { prepareData, type PreparedData } from '../data/prepareData.ts';
 import { checkFolder } from '../files/kindOfPath.ts';
 import { templateFor } from '../data/templateFor.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
-import { checkBatchSize } from './checkBatchSize.ts';
+import { checkBatchSize, checkMethodSize } from './checkSizes.ts';
 import { chooseDropBP } from './chooseDropBP.ts';
 import { checkMethodFlags, chooseAdapter } from './chooseMethod.ts';
 import { openModel } from './openModel.ts';
@@ -38,6 +38,7 @@ export async function prepareRun(flags: TrainFlagValues, startedAt: string, stat
   checkMethodFlags(flags);
   await checkFolder(flags.model, 'base');
   const { model, tokenizer, chatTemplate: templateOf } = await openModel(flags.model, status, flags);
+  checkMethodSize(flags, model);
   // Before the data are read: a wrong target shows at once.
   const adapter = await prepared(chooseAdapter(flags, { model, tokenizer }), model);
   const tuned = compose(model, adapter, await chooseDropBP(flags, model));

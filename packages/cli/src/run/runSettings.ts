@@ -22,9 +22,8 @@ export interface RunSettings extends TrainFlagValues {
  * @throws Problem for more
  */
 export function sequenceTime({ time }: Pick<TrainFlagValues, 'time'>, room: number, format: RowFormatName): number {
-  if (time === undefined) return Math.min(format === 'text' ? 128 : 512, room);
   checkTime(time, room);
-  return time;
+  return time ?? Math.min(format === 'text' ? 128 : 512, room);
 }
 
 /** @throws Problem for a flag without what it needs */

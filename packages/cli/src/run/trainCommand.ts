@@ -33,7 +33,14 @@ export const trainCommand = command({
     }
     const value = (key: string): unknown => given.get(key) ?? fromFile?.get(key);
     const out = value('out');
-    const stored = value('resume') === true && typeof out === 'string' ? await storedFlags(out) : undefined;
+    const isResumed = value('resume') === true && typeof out === 'string';
+    const stored = isResumed ? await storedFlags(out) : undefined;
+    if (isResumed && stored === undefined && value('model') === undefined) {
+      throw problem('cli', {
+        what: `there is no run in ${out} to go on with`,
+        fix: 'look at --out, or give --model and --data to begin one there',
+      });
+    }
     const isReplaced = (key: string): boolean =>
       alternatives.some(names => names.includes(key) && names.some(name => value(name) !== undefined));
     const kept = stored && new Map([...stored].filter(([key]) => !isReplaced(key)));
