@@ -21,6 +21,10 @@ async function allRows(tokens: ArrayLike<number>, options: TextBatchesOptions): 
 const counting = (length: number): Int32Array => Int32Array.from({ length }, (_, i) => i);
 
 describe('textBatches', () => {
+  it('refuses a seed that is none', () => {
+    for (const seed of [NaN, 0.5, undefined as unknown as number])
+      expect(() => textBatches(counting(9), { batch: 1, time: 4, seed })).toThrow('seed is not usable');
+  });
   it('refuses a text in place of its tokens', () => {
     const text = 'In the beginning' as unknown as number[];
     expect(() => textBatches(text, { batch: 1, time: 4, seed: 1 })).toThrow(
@@ -117,6 +121,9 @@ describe('splitHeldOut', () => {
     expect(() => splitHeldOut(counting(9), { time: 2, every: 1 })).toThrow('an integer ≥ 2');
     expect(() => splitHeldOut(counting(9), { time: 2, share: 1 })).toThrow('a number in (0, 1)');
     expect(() => splitHeldOut(counting(9), { time: 2, every: 5 })).toThrow('too short to hold a part out');
+    expect(() => splitHeldOut('a text' as unknown as number[], { time: 2, every: 2 })).toThrow(
+      'splitHeldOut(): tokens is not usable; got "a text"; expected token ids; encode the text first',
+    );
   });
 });
 
@@ -152,6 +159,9 @@ describe('paddedBatch', () => {
     );
     expect(() => paddedBatch([], { padId: 0 })).toThrow('there are no sequences');
     expect(() => paddedBatch([[1], []], { padId: 0 })).toThrow('sequence 1 holds no tokens');
+    expect(() => paddedBatch(['ab', 'c'] as unknown as number[][], { padId: 0 })).toThrow(
+      'paddedBatch(): tokens is not usable; got "ab"',
+    );
     expect(() => paddedBatch([[1]], { padId: -1 })).toThrow('padId is not usable');
     expect(() => paddedBatch([[1]], { padId: 0, multipleOf: 0 })).toThrow('multipleOf is not usable');
   });

@@ -94,6 +94,22 @@ describe('what loadTokenizer refuses', () => {
       'the eos_token of tokenizer_config.json is not in the vocabulary; got "<eos>"',
     );
   });
+  it('ids that are no list', async () => {
+    const tokenizer = await loadTokenizer({ tokenizer: gpt2 });
+    for (const ids of [5, '12', undefined, Promise.resolve([1])]) {
+      expect(() => tokenizer.decode(ids as unknown as number[])).toThrow(
+        /decode\(\): the ids is not usable; got .+; expected a list of token ids/,
+      );
+    }
+  });
+  it('a file in place of a folder, and a configuration that is none', async () => {
+    const file = join(folder, 'file');
+    await writeFile(file, '');
+    await expect(loadTokenizer(file)).rejects.toThrow(/file\/tokenizer\.json cannot be read \(ENOTDIR\)/);
+    await expect(loadTokenizer({ tokenizer: gpt2, config: null as unknown as object })).rejects.toThrow(
+      'config is not usable; got null; expected what tokenizer_config.json holds',
+    );
+  });
   it('options that it does not know', async () => {
     const tokenizer = await loadTokenizer({ tokenizer: gpt2 });
     expect(() => tokenizer.encode('a', { addSpecialToken: false } as object)).toThrow(

@@ -1,6 +1,7 @@
 import * as huggingFace from '@huggingface/tokenizers';
 import { checkOptions, checkValue, problem } from '@dropbp/basics';
 import { decodeTokens } from './decodeTokens.ts';
+import { isObject } from './isObject.ts';
 import { pythonSplits } from './pythonSplits.ts';
 import { readJsonObject, readTokenizerConfig } from './readTokenizerConfig.ts';
 import type { SpecialToken, Tokenizer } from './tokenizer.ts';
@@ -59,6 +60,7 @@ async function readFolder(folder: string): Promise<TokenizerFiles> {
 }
 
 function makeTokenizer({ tokenizer, config = {} }: TokenizerFiles, source: string): Tokenizer {
+  checkValue('data', 'config', config, isObject, 'what tokenizer_config.json holds');
   const json = readTokenizerJson(tokenizer, source);
   const decode = decodeTokens(json.decoder, source);
   const encoder = new Encoder({ ...json, pre_tokenizer: pythonSplits(json, source) }, {});
@@ -86,6 +88,14 @@ function makeTokenizer({ tokenizer, config = {} }: TokenizerFiles, source: strin
     },
     decode(ids, options = {}) {
       checkOptions('data', 'decode()', options, ['skipSpecialTokens']);
+      checkValue(
+        'data',
+        'decode(): the ids',
+        ids,
+        isList,
+        'a list of token ids',
+        'a tensor needs an await: await ids.data()',
+      );
       const tokens: string[] = [];
       for (const id of ids) {
         const token = tokenById[id];
@@ -100,6 +110,10 @@ function makeTokenizer({ tokenizer, config = {} }: TokenizerFiles, source: strin
         Array.from(ids, id => tokenById[id]),
       ),
   };
+}
+
+function isList(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value;
 }
 
 function vocabulary({ model, added_tokens }: TokenizerJson): {

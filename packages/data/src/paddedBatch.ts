@@ -1,6 +1,7 @@
 import { bucketLength, checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
 import type { Batch } from '@dropbp/core';
 import { makeBatch } from './batches/makeBatch.ts';
+import { checkTokens } from './checkTokens.ts';
 
 /** Options of {@link paddedBatch}. */
 export interface PaddedBatchOptions {
@@ -27,6 +28,7 @@ export function paddedBatch(
   if (multipleOf !== undefined) checkNumber('data', 'multipleOf', multipleOf, ranges.count);
   if (longest !== Infinity) checkNumber('data', 'longest', longest, ranges.count);
   checkNumber('data', 'padId', padId, { ...ranges.index, expected: 'the id of a token' });
+  for (const sequence of sequences) checkTokens('paddedBatch()', sequence);
   const empty = sequences.findIndex(sequence => sequence.length === 0);
   if (sequences.length === 0 || empty >= 0) {
     const what = sequences.length === 0 ? 'there are no sequences' : `sequence ${empty} holds no tokens`;

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -29,6 +29,14 @@ describe('readText', () => {
     await expect(readText(join(folder, 'none'))).rejects.toThrow(/there is no file .*none/);
     await expect(readText(folder)).rejects.toThrow(/cannot be read \(EISDIR\)/);
     await expect(readText(await written(Uint8Array.of(0xff)))).rejects.toThrow(/is no text; expected UTF-8/);
+    await expect(readText(await written(Buffer.from('\ufeffa', 'utf16le')))).rejects.toThrow(
+      /is UTF-16; expected UTF-8/,
+    );
     await expect(readText(await written(gzipSync('abcdef').subarray(0, 15)))).rejects.toThrow(/damaged gzip/);
+  });
+  it('says that a file is too large for one text, without reading it', async () => {
+    const path = await written('');
+    await truncate(path, 2 ** 29); // a hole: no byte of it is on the disk
+    await expect(readText(path)).rejects.toThrow(/is too large to be one text; got "536870912 bytes"/);
   });
 });

@@ -1,34 +1,35 @@
-import { errorCode, nodeModule, problem } from '@dropbp/basics';
+import { nodeModule, problem } from '@dropbp/basics';
+import { readProblem } from './readProblem.ts';
+import { isGzip, unpackGzip } from './sources/unpackGzip.ts';
+import { byteOrderMark, MAX_TEXT_BYTES, utf8Text } from './sources/utf8.ts';
 
 /**
- * Reads a UTF-8 text file. One that is compressed with gzip is recognised by its first bytes and unpacked. A byte order
- * mark at the start is left out.
+ * Reads a UTF-8 text file of up to 512 MiB. One that is compressed with gzip is recognised by its first bytes and unpacked.
+ * A byte order mark at the start is left out.
  *
- * @throws Problem if there is no such file, or it is no UTF-8 text
+ * @throws Problem if there is no such file, or it is no UTF-8 text or too large
  */
 export async function readText(path: string): Promise<string> {
-  let bytes: Uint8Array = await readBytes(path);
-  if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
-    try {
-      bytes = nodeModule('data', 'node:zlib').gunzipSync(bytes);
-    } catch (cause) {
-      throw problem('data', { what: `${path} is a damaged gzip file`, cause });
-    }
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw problem('data', { what: `${path} is no text`, expected: 'UTF-8', cause });
-  }
+  const read = await readBytes(path);
+  const bytes = isGzip(read) ? await unpackGzip(read, path, MAX_TEXT_BYTES) : read;
+  const text = utf8Text(bytes.subarray(byteOrderMark(bytes, path)));
+  if (text === undefined) throw problem('data', { what: `${path} is no text`, expected: 'UTF-8' });
+  return text;
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {
-  try {
-    return await nodeModule('data', 'node:fs/promises').readFile(path);
-  } catch (cause) {
-    const code = errorCode(cause);
-    if (code === undefined) throw cause;
-    const what = code === 'ENOENT' ? `there is no file ${path}` : `${path} cannot be read (${code})`;
-    throw problem('data', { what, cause });
+  const { readFile, stat } = nodeModule('data', 'node:fs/promises');
+  const failed = (cause: unknown): never => {
+    throw readProblem(path, cause);
+  };
+  const { size } = await stat(path).catch(failed);
+  if (size > MAX_TEXT_BYTES) {
+    throw problem('data', {
+      what: `${path} is too large to be one text`,
+      got: `${size} bytes`,
+      expected: `at most ${MAX_TEXT_BYTES}`,
+      fix: 'openDataset() reads files of any size',
+    });
   }
+  return readFile(path).catch(failed);
 }

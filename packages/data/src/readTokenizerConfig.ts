@@ -1,4 +1,6 @@
 import { errorCode, nodeModule, problem } from '@dropbp/basics';
+import { isObject } from './isObject.ts';
+import { readProblem } from './readProblem.ts';
 
 /** What `tokenizer_config.json` of a folder holds, and below it `special_tokens_map.json`; empty where there are none. */
 export async function readTokenizerConfig(folder: string): Promise<object> {
@@ -19,7 +21,7 @@ export async function readJsonObject(folder: string, name: string): Promise<obje
     text = await nodeModule('data', 'node:fs/promises').readFile(path, 'utf8');
   } catch (cause) {
     if (errorCode(cause) === 'ENOENT') return undefined;
-    throw cause;
+    throw readProblem(path, cause);
   }
   let value: unknown;
   try {
@@ -27,6 +29,6 @@ export async function readJsonObject(folder: string, name: string): Promise<obje
   } catch (cause) {
     throw problem('data', { what: `${path} is no JSON`, cause });
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  if (isObject(value)) return value;
   throw problem('data', { what: `${path} is not usable`, got: value, expected: 'an object' });
 }

@@ -1,4 +1,5 @@
 import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
+import { checkTokens } from './checkTokens.ts';
 
 /** Options of {@link splitHeldOut}: give `every` or `share`. */
 export interface SplitHeldOutOptions {
@@ -27,6 +28,7 @@ export interface HeldOutSplit {
 export function splitHeldOut(tokens: ArrayLike<number>, options: SplitHeldOutOptions): HeldOutSplit {
   checkOptions('data', 'splitHeldOut()', options, ['time', 'every', 'share']);
   const { time, every, share } = options;
+  checkTokens('splitHeldOut()', tokens);
   checkNumber('data', 'time', time, ranges.count);
   const windows = Math.floor(tokens.length / time);
   const isHeldOut = rule(windows, every, share);

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkNumber, checkOptions, checkValue, problem, ranges, seededRandom } from '@dropbp/basics';
+import { checkNumber, checkOptions, problem, ranges, seededRandom } from '@dropbp/basics';
 import type { Batch } from '@dropbp/core';
+import { checkTokens } from './checkTokens.ts';
 import { shuffled } from './shuffled.ts';
 
 /** Options of {@link textBatches}. */
@@ -35,10 +36,10 @@ export interface TextBatchesOptions {
 export function textBatches(tokens: ArrayLike<number>, options: TextBatchesOptions): Iterable<Batch> {
   checkOptions('data', 'textBatches()', options, ['batch', 'time', 'seed', 'epochs', 'steps']);
   const { batch, time, seed, epochs, steps } = options;
-  const fix = 'encode the text first: tokenizer.encode(text)';
-  checkValue('data', 'textBatches(): tokens', tokens, areTokens, 'token ids', fix);
+  checkTokens('textBatches()', tokens);
   checkNumber('data', 'batch', batch, ranges.count);
   checkNumber('data', 'time', time, ranges.count);
+  checkNumber('data', 'seed', seed, ranges.integer);
   if (epochs !== undefined) checkNumber('data', 'epochs', epochs, ranges.count);
   if (steps !== undefined) checkNumber('data', 'steps', steps, ranges.count);
   if (epochs !== undefined && steps !== undefined) {
@@ -67,10 +68,6 @@ export function textBatches(tokens: ArrayLike<number>, options: TextBatchesOptio
       }
     },
   };
-}
-
-function areTokens(tokens: unknown): boolean {
-  return Array.isArray(tokens) || ArrayBuffer.isView(tokens);
 }
 
 /** 0 to `count - 1` in random order, again and again. */

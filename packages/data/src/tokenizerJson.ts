@@ -1,4 +1,5 @@
 import { problem } from '@dropbp/basics';
+import { isObject } from './isObject.ts';
 
 /** A part of a tokenizer: `{ "type": "ByteLevel", … }`. */
 export interface Component {
@@ -95,8 +96,4 @@ function checkTypes(source: string, stage: string, component: Component): void {
   const known = stages[stage]!;
   if (!known.includes(component.type)) throw unsupported(source, stage, component.type, known);
   if (component.type === 'Sequence') for (const part of sequenceParts(component)) checkTypes(source, stage, part);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -27,6 +27,9 @@ function marked(of: ChatTemplate, said: readonly ChatMessage[] = messages): stri
 
 describe('loadChatTemplate', () => {
   it('finds the template of a folder: a file of its own counts more than the configuration', async () => {
+    await expect(loadChatTemplate('no/such/folder')).rejects.toThrow(
+      '[@dropbp/data] there is no folder no/such/folder; expected the folder of a model',
+    );
     const config = { bos_token: { content: '<s>' }, chat_template: '{{ bos_token }}from the configuration' };
     const folder = dirname(await written('tokenizer_config.json', JSON.stringify(config)));
     expect((await loadChatTemplate(folder))!.render(messages)).toBe('<s>from the configuration');

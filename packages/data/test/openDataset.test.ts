@@ -1,10 +1,12 @@
 import { appendFile } from 'node:fs/promises';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
+import type { SchemaElement } from 'hyparquet';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
-import { openDataset, type Dataset, type Sample } from '../src/index.ts';
+import { openDataset, readRows, type Dataset, type Sample } from '../src/index.ts';
 import { dataFiles } from './dataFiles.ts';
 
 const written = dataFiles();
@@ -235,6 +237,47 @@ describe('Parquet', () => {
       Array.from({ length: 40 }, (_, i) => ({ kind: 'chat', messages: turns(i) })),
     );
   });
+  it('has numbers where a file has 64-bit integers, as in a table of messages', async () => {
+    const message = (role: string, content: string, weight: bigint): object => ({ role, content, weight });
+    const data = [[message('user', 'a', 1n), message('assistant', 'b', 0n), message('assistant', 'c', 1n)]];
+    const field = (name: string, type: 'BYTE_ARRAY' | 'INT64'): SchemaElement => ({
+      ...{ name, type, repetition_type: 'OPTIONAL' },
+      ...(type === 'BYTE_ARRAY' && { converted_type: 'UTF8' }),
+    });
+    const schema: SchemaElement[] = [
+      { name: 'root', num_children: 1 },
+      { name: 'messages', repetition_type: 'OPTIONAL', num_children: 1, converted_type: 'LIST' },
+      { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
+      { name: 'element', repetition_type: 'OPTIONAL', num_children: 3 },
+      ...[field('role', 'BYTE_ARRAY'), field('content', 'BYTE_ARRAY'), field('weight', 'INT64')],
+    ];
+    const file = new File([parquetWriteBuffer({ columnData: [{ name: 'messages', data }], schema })], 'a.parquet');
+    const messages = [
+      { role: 'user', content: 'a', weight: 1 },
+      { role: 'assistant', content: 'b', weight: 0 },
+      { role: 'assistant', content: 'c', weight: 1 },
+    ];
+    expect(await samples(await openDataset(file))).toEqual([{ kind: 'chat', messages }]);
+  });
+  it('keeps an integer that no number holds', async () => {
+    const data = [7n, 2n ** 53n, null];
+    const file = new File(
+      [parquetWriteBuffer({ columnData: [{ name: 'n', data, type: 'INT64', nullable: true }] })],
+      'a.parquet',
+    );
+    const found: unknown[] = [];
+    for await (const { value } of readRows(file)) found.push(value.n);
+    expect(found).toEqual([7, 2n ** 53n, null]);
+  });
+  it('notices that a file has changed since', async () => {
+    const bytes = parquetWriteBuffer({ columnData: columns(50), rowGroupSize: 10 });
+    const path = await written('changing.parquet', new Uint8Array(bytes));
+    const dataset = await openDataset(path);
+    await appendFile(path, 'more');
+    expect(await problemOf(dataset.read([0]))).toMatch(
+      /^\[@dropbp\/data\] changing\.parquet changed after it was opened/,
+    );
+  });
   it('says that a file is damaged', async () => {
     const bytes = new Uint8Array(parquetWriteBuffer({ columnData: columns(50) }));
     expect(await problemOf(openDataset(await written('cut.parquet', bytes.subarray(0, 300))))).toContain(
@@ -255,6 +298,7 @@ describe('rows from code', () => {
     expect(await problemOf(openDataset([{ text: 'a' }, 'x.jsonl'] as object[]))).toContain(
       'the data are files and rows',
     );
+    expect(await problemOf(openDataset([{ text: 'a' }, null] as object[]))).toContain('row 2: this is no object');
   });
   it('takes iterables that can be gone through again', async () => {
     // eslint-disable-next-line @typescript-eslint/require-await -- whoever makes rows mostly waits for them
@@ -270,12 +314,41 @@ describe('rows from code', () => {
     expect(await problemOf(openDataset(rows()))).toContain('give a function that makes it');
     expect(await problemOf(samples(await openDataset(rows)))).toContain("the stream, row 3: the row has no 'text'");
   });
+  it('says what it takes', async () => {
+    for (const source of [undefined, null, 7, {}, new Set([{ text: 'a' }])]) {
+      expect(await problemOf(openDataset(source as string))).toMatch(
+        /openDataset\(\): the source is not usable; got .+; expected the path of a file, a Blob/,
+      );
+    }
+    const columns = null as unknown as Record<string, string>;
+    expect(await problemOf(openDataset([{ text: 'a' }], { columns }))).toContain('columns is not usable; got null');
+  });
+  it('refuses streams that are over once they were gone through', async () => {
+    const web = new Blob(['{"text":"a"}']).stream();
+    for (const stream of [web, Readable.from([{ text: 'a' }])]) {
+      expect(await problemOf(openDataset(stream as AsyncIterable<unknown>))).toContain('give a function that makes it');
+    }
+  });
   it('takes several files, and Blobs', async () => {
     const first = await written('1.jsonl', '{"text":"a"}\n{"text":"b"}\n');
     const second = new File(['{"text":"c"}\n'], '2.jsonl');
     const dataset = await openDataset([first, second]);
     expect(await samples(dataset)).toEqual(['a', 'b', 'c'].map(text));
     expect((await dataset.read([2, 0])).map(row => bare(row.place))).toEqual(['2.jsonl, line 1', '1.jsonl, line 1']);
+  });
+  it('says which columns there are in several files of Parquet', async () => {
+    const columnData = [{ name: 'question', data: ['a'] }];
+    const files = ['1', '2'].map(name => new File([parquetWriteBuffer({ columnData })], `${name}.parquet`));
+    expect(await problemOf(openDataset(files))).toContain(
+      'no format that is known fits these columns; got ["question"]',
+    );
+  });
+  it('keeps rows together only where they are decoded together', async () => {
+    const lines = (name: string): File => new File(['{"text":"a"}\n{"text":"b"}\n{"text":"c"}\n'], name);
+    const columnData = [{ name: 'text', data: ['a', 'b', 'c', 'd'] }];
+    const table = new File([parquetWriteBuffer({ columnData, rowGroupSize: 2 })], '2.parquet');
+    expect((await openDataset([lines('1.jsonl'), lines('2.jsonl')])).blocks).toBeUndefined();
+    expect((await openDataset([lines('1.jsonl'), table, lines('3.jsonl')])).blocks).toEqual([0, 1, 2, 3, 5, 7, 8, 9]);
   });
 });
 
@@ -306,6 +379,13 @@ describe('formats', () => {
       prompt: '[INST] a',
       completion: '[{',
     });
+    // The JSON of a list of objects is a text, where they are no messages.
+    for (const json of ['[]', '[{}]', '[{"name":"Ada"}]', '[1,2]']) {
+      const row = { prompt: json, completion: json };
+      expect(await first(row)).toEqual({ kind: 'completion', ...row });
+    }
+    const turns = { prompt: '[{"role":"user","content":"a"}]', completion: '[{"role":"assistant","content":"b"}]' };
+    expect(await first(turns)).toMatchObject({ kind: 'chat', messages: [{ weight: 0 }, { content: 'b' }] });
     expect(await first({ prompt: 'a', completion: 'b', text: 'c' }, { format: 'text' })).toEqual(text('c'));
   });
   it('of ShareGPT and of TRL become conversations', async () => {
@@ -346,5 +426,7 @@ describe('formats', () => {
     expect(await problem([{ role: 'user', content: 5 }])).toContain('the content of message 1 is no text');
     expect(await problem([{ role: 'user', content: 'a', weight: 2 }])).toContain('the weight of message 1');
     expect(await problem('[{')).toContain("'messages' is no list, and no JSON of one");
+    const prompt = [{ role: 'user', content: 'a' }];
+    expect(await problemOf(openDataset([{ prompt, completion: 7 }]))).toContain("'completion' is no list; got 7");
   });
 });

@@ -5,6 +5,7 @@ import {
   openDataset,
   tokenizeRows,
   type ChatTemplate,
+  type Dataset,
   type Tokenizer,
   type TokenizedRow,
   type TokenizeRowsOptions,
@@ -110,6 +111,26 @@ describe('tokenizeRows', () => {
       /writes a conversation otherwise once it goes on, so that answer 2 cannot be found.*loss: 'lastAnswer'/,
     );
     expect(await shown({ messages }, { chatTemplate: forgetful, loss: 'all' })).toContain('d<|end|>');
+  });
+  it('refuses promises, whose await was forgotten', async () => {
+    const opening = openDataset([{ text: 'a' }]);
+    expect(() => tokenizeRows(opening as unknown as Dataset, { tokenizer, time: 8 })).toThrow(
+      'tokenizeRows(): the data set is not usable; got {}; expected what openDataset() gives; it needs an await',
+    );
+    const template = loadChatTemplate({ template: TURNS }) as unknown as ChatTemplate;
+    expect(() => tokenizeRows({} as Dataset, { tokenizer, time: 8 })).toThrow('the data set is not usable');
+    await expect(tokenized({ text: 'a' }, { chatTemplate: template })).rejects.toThrow(
+      'chatTemplate is not usable; got {}; expected what loadChatTemplate() gives; it needs an await',
+    );
+  });
+  it('refuses a tokenizer that changes a text where it puts tokens around it', async () => {
+    const odd: Tokenizer = {
+      ...tokenizer,
+      encode: (_, options) => (options?.addSpecialTokens === false ? [5] : [1, 6]),
+    };
+    await expect(tokenized({ text: 'a' }, { tokenizer: odd })).rejects.toThrow(
+      'writes a text with other tokens when it adds special ones; got [1,6]; expected 5 and what is put around them',
+    );
   });
   it('refuses options that are not usable', async () => {
     const dataset = await openDataset([{ messages: [turn('user', 'a')] }]);

@@ -62,6 +62,11 @@ async function* streamed(count: number): AsyncGenerator<object> {
 const kinds: Record<string, (count: number) => Promise<Dataset>> = {
   'rows in memory': count => openDataset(rowsOf(count)),
   'a stream': count => openDataset(() => streamed(count)),
+  'several files': count => {
+    const texts = rowsOf(count).map(row => JSON.stringify(row));
+    const part = (start: number, end: number): string => texts.slice(start, end).join('\n');
+    return openDataset([new File([part(0, 9)], '1.jsonl'), new File([part(9, count)], '2.jsonl')]);
+  },
   'row groups': count => {
     const data = rowsOf(count).map(({ text }) => text);
     const bytes = parquetWriteBuffer({ columnData: [{ name: 'text', data, type: 'STRING' }], rowGroupSize: 7 });
@@ -174,6 +179,23 @@ describe('trainingBatches', () => {
     });
   });
 
+  it('shuffles the rows of several files together', async () => {
+    const file = (name: string): File => new File([`{"text":"${name}"}\n`.repeat(50)], `${name}.jsonl`);
+    const rows = tokenizeRows(await openDataset(['a', 'b', 'c'].map(file)), { tokenizer, time: 8 });
+    const batches = await taken(trainingBatches(rows, { batch: 1, epochs: 1, arrangement: 'inOrder' }));
+    const texts = batches.flatMap(({ batch }) => textsOf(batch));
+    for (const part of [texts.slice(0, 50), texts.slice(50, 100), texts.slice(100)]) {
+      for (const name of ['a', 'b', 'c']) expect(part.filter(text => text.startsWith(name)).length).toBeGreaterThan(5);
+    }
+  });
+
+  it('counts one epoch where no number is given, and never without end', async () => {
+    const rows = await tokenized(rowsOf(9));
+    const epochs = undefined as unknown as number;
+    expect((await countBatches(rows, { batch: 2, epochs })).rows).toBe(9);
+    await expect(countBatches(rows, { batch: 2, epochs: Infinity })).rejects.toThrow('would never end');
+  });
+
   it('counts no more batches than it is told', async () => {
     expect((await countBatches(await tokenized(rowsOf(400)), { batch: 2 }, 5)).batches).toBe(5);
   });
@@ -202,6 +224,9 @@ describe('trainingBatches', () => {
     expect(() => batches.from({})).toThrow('the position in the data is not usable');
     expect(() => batches.from(7)).toThrow('the position in the data is not usable');
     expect(() => trainingBatches(rows, { batch: 0 })).toThrow('batch is not usable');
+    expect(() => trainingBatches(rows.dataset as unknown as typeof rows, { batch: 1 })).toThrow(
+      'trainingBatches(): the rows is not usable; got {',
+    );
     expect(() => trainingBatches(rows, { batch: 1, arrangement: 'packing' as 'packed' })).toThrow(
       'arrangement is not usable',
     );
@@ -233,6 +258,10 @@ describe('splitDataset', () => {
     const again = splitDataset(dataset, { share: 0.2, seed: 1 });
     expect(await textsIn(again.heldOut)).toEqual(held);
     expect(await textsIn(splitDataset(dataset, { share: 0.2, seed: 2 }).heldOut)).not.toEqual(held);
+  });
+  it('refuses the promise of a data set', () => {
+    const opening = openDataset(rowsOf(3)) as unknown as Dataset;
+    expect(() => splitDataset(opening, { share: 0.5, seed: 0 })).toThrow('the data set is not usable; got {}');
   });
   it('holds out one row at least, and not all', async () => {
     const dataset = await openDataset(rowsOf(3));

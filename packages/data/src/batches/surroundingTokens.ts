@@ -1,3 +1,4 @@
+import { problem } from '@dropbp/basics';
 import type { Tokenizer } from '../tokenizer.ts';
 import { IGNORED, type Sequence } from './sequence.ts';
 
@@ -7,11 +8,18 @@ export interface SurroundingTokens {
   surround(own: Sequence, edges: { readonly begins: boolean; readonly ends: boolean }): Sequence;
 }
 
-/** What a tokenizer puts around any text, found out with one. */
+/** What a tokenizer puts around any text, found out with one. @throws Problem where it changes the text's own tokens */
 export function surroundingTokens(tokenizer: Tokenizer): SurroundingTokens {
   const bare = tokenizer.encode('a', { addSpecialTokens: false });
   const all = tokenizer.encode('a');
   const first = all.findIndex((_, i) => bare.every((id, j) => all[i + j] === id));
+  if (first < 0) {
+    throw problem('data', {
+      what: 'the tokenizer writes a text with other tokens when it adds special ones',
+      got: all,
+      expected: `${bare.join(', ')} and what is put around them`,
+    });
+  }
   const before = all.slice(0, first);
   const after = all.slice(first + bare.length);
   const end = tokenizer.eosToken?.id;

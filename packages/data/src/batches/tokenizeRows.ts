@@ -1,6 +1,7 @@
-import { checkNumber, checkOptions, checkValue, problem, ranges } from '@dropbp/basics';
+import { checkNumber, checkOptions, checkValue, problem } from '@dropbp/basics';
 import { answerSpans, type CountedAnswers } from '../chat/answerSpans.ts';
 import type { ChatTemplate } from '../chat/chatTemplate.ts';
+import { checkDataset } from '../rows/checkDataset.ts';
 import type { BadRows, Dataset, Row } from '../rows/dataset.ts';
 import { withSkipHint } from '../rows/readRow.ts';
 import { RowFault } from '../rows/rowFault.ts';
@@ -73,16 +74,14 @@ export function tokenizeRows(dataset: Dataset, options: TokenizeRowsOptions): To
   checkOptions('data', 'tokenizeRows()', options, [
     ...['tokenizer', 'chatTemplate', 'time', 'loss', 'tooLong', 'templateVariables'],
   ]);
-  const { tokenizer, time, tooLong, loss = 'answers' } = options;
+  const { tokenizer, chatTemplate, time, tooLong, loss = 'answers' } = options;
+  checkDataset('tokenizeRows()', dataset);
   checkValue('data', 'tokenizer', tokenizer, isTokenizer, 'what loadTokenizer() gives');
-  checkNumber('data', 'time', time, {
-    ...ranges.count,
-    accepts: v => Number.isSafeInteger(v) && v >= 2,
-    expected: 'an integer ≥ 2',
-  });
+  checkValue('data', 'chatTemplate', chatTemplate, isTemplate, 'what loadChatTemplate() gives', 'it needs an await');
+  checkNumber('data', 'time', time, { accepts: v => Number.isSafeInteger(v) && v >= 2, expected: 'an integer ≥ 2' });
   checkChoice('loss', loss, ['answers', 'lastAnswer', 'all']);
   if (tooLong !== undefined) checkChoice('tooLong', tooLong, ['truncate', 'split', 'leaveOut']);
-  if (dataset.format.name === 'chat' && options.chatTemplate === undefined) throw noTemplate(dataset.name);
+  if (dataset.format.name === 'chat' && chatTemplate === undefined) throw noTemplate(dataset.name);
   const around = surroundingTokens(tokenizer);
   return {
     dataset,
@@ -104,6 +103,10 @@ export function tokenizeRows(dataset: Dataset, options: TokenizeRowsOptions): To
 
 function isTokenizer(given: unknown): boolean {
   return typeof given === 'object' && given !== null && 'encode' in given;
+}
+
+function isTemplate(given: unknown): boolean {
+  return given === undefined || (typeof given === 'object' && given !== null && 'render' in given);
 }
 
 function wholeSequence(

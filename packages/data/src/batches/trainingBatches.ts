@@ -1,4 +1,4 @@
-import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
+import { checkNumber, checkOptions, checkValue, problem, ranges } from '@dropbp/basics';
 import type { BatchIterator, ResumableBatches } from '@dropbp/core';
 import type { Arrangement } from './arrange.ts';
 import { batchPlans, type BatchPlan, type Settled } from './batchPlans.ts';
@@ -61,7 +61,7 @@ export interface TrainingIterator extends BatchIterator {
  * ```
  */
 export function trainingBatches(rows: TokenizedRows, options: TrainingBatchesOptions): TrainingBatches {
-  const settled = settle(options);
+  const settled = settle(rows, options);
   return batchesFrom(rows, settled, startPosition(rows, settled));
 }
 
@@ -107,7 +107,10 @@ export async function countBatches(
   options: TrainingBatchesOptions,
   most: number = Infinity,
 ): Promise<DataReport> {
-  const settled = settle({ epochs: 1, ...options });
+  const settled = settle(rows, { ...options, epochs: options.epochs ?? 1 });
+  if (settled.epochs === Infinity && most === Infinity) {
+    throw problem('data', { what: 'countBatches() would never end', fix: 'give epochs, or how many batches to count' });
+  }
   let report = emptyReport;
   for await (const plan of batchPlans(rows, settled, startPosition(rows, settled))) {
     report = plan.report;
@@ -116,7 +119,8 @@ export async function countBatches(
   return report;
 }
 
-function settle(options: TrainingBatchesOptions): Settled {
+function settle(rows: unknown, options: TrainingBatchesOptions): Settled {
+  checkValue('data', 'trainingBatches(): the rows', rows, areTokenized, 'what tokenizeRows() gives');
   checkOptions('data', 'trainingBatches()', options, [
     ...['batch', 'arrangement', 'shuffle', 'seed', 'epochs', 'shuffleBuffer'],
   ]);
@@ -129,7 +133,7 @@ function settle(options: TrainingBatchesOptions): Settled {
     shuffleBuffer = 1024,
   } = options;
   checkNumber('data', 'batch', batch, ranges.count);
-  checkNumber('data', 'seed', seed, { accepts: Number.isInteger, expected: 'an integer' });
+  checkNumber('data', 'seed', seed, ranges.integer);
   checkNumber('data', 'shuffleBuffer', shuffleBuffer, ranges.count);
   if (epochs !== Infinity) checkNumber('data', 'epochs', epochs, ranges.count);
   const arrangements = ['inOrder', 'byLength', 'packed'];
@@ -137,6 +141,10 @@ function settle(options: TrainingBatchesOptions): Settled {
     throw problem('data', { what: 'arrangement is not usable', got: arrangement, expected: arrangements.join(', ') });
   }
   return { batch, arrangement, shuffle, seed, epochs, shuffleBuffer };
+}
+
+function areTokenized(rows: unknown): boolean {
+  return typeof rows === 'object' && rows !== null && 'tokenize' in rows;
 }
 
 function reportAt({ read, given }: DataPosition): DataReport {

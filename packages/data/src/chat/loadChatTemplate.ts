@@ -1,4 +1,5 @@
 import { checkOptions, errorCode, nodeModule, problem } from '@dropbp/basics';
+import { readProblem } from '../readProblem.ts';
 import { readTokenizerConfig } from '../readTokenizerConfig.ts';
 import type { ChatTemplate } from './chatTemplate.ts';
 import { makeChatTemplate } from './makeChatTemplate.ts';
@@ -86,10 +87,17 @@ function notUsable(got: unknown): Error {
 
 async function readFolder(folder: string): Promise<ChatTemplateFiles> {
   const { readdir } = nodeModule('data', 'node:fs/promises');
+  await readdir(folder).catch((cause: unknown) => {
+    throw problem('data', {
+      what: `there is no folder ${folder}`,
+      expected: 'the folder of a model: for one on the hub, what findModelFolder() of @dropbp/models gives',
+      cause,
+    });
+  });
   const more = `${folder}/additional_chat_templates`;
-  const names = await readdir(more).catch((error: unknown) => {
-    if (errorCode(error) === 'ENOENT') return [];
-    throw error;
+  const names = await readdir(more).catch((cause: unknown) => {
+    if (errorCode(cause) === 'ENOENT') return [];
+    throw readProblem(more, cause);
   });
   const additional: Record<string, string> = {};
   for (const name of names.filter(name => name.endsWith('.jinja'))) {
@@ -102,8 +110,8 @@ async function readFolder(folder: string): Promise<ChatTemplateFiles> {
 async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await nodeModule('data', 'node:fs/promises').readFile(path, 'utf8');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
+  } catch (cause) {
+    if (errorCode(cause) === 'ENOENT') return undefined;
+    throw readProblem(path, cause);
   }
 }

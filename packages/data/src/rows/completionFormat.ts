@@ -21,8 +21,8 @@ export const completionFormat: RowFormat = {
         completion: columnText(row, 'completion'),
       };
     }
-    const asked = messagesOf({ messages: prompt, tools: row.tools });
-    const given = messagesOf({ messages: completion });
+    const asked = messagesOf(row, 'prompt');
+    const given = messagesOf({ completion }, 'completion');
     return { ...asked, messages: [...asked.messages.map(message => ({ ...message, weight: 0 })), ...given.messages] };
   },
 };

@@ -1,3 +1,4 @@
+import { isObject } from '../isObject.ts';
 import type { RowValue } from '../sources/rowSource.ts';
 import { isWellFormed } from './isWellFormed.ts';
 import { RowFault } from './rowFault.ts';
@@ -8,20 +9,22 @@ export function looksLikeList(value: unknown): boolean {
   return Array.isArray(value) || (typeof value === 'string' && value.trimStart().startsWith('['));
 }
 
-/** Whether a value is a list, or the JSON of one with objects in it: a prompt may begin with '[' too. */
+/** Whether a value is a list, or the JSON of one of messages: a prompt may be JSON, and a completion too. */
 export function isMessageList(value: unknown): boolean {
   if (!looksLikeList(value) || Array.isArray(value)) return Array.isArray(value);
   try {
     const messages = JSON.parse(value as string) as readonly unknown[];
-    return messages.length > 0 && messages.every(message => typeof message === 'object' && message !== null);
+    return (
+      messages.length > 0 && messages.every(message => isObject(message) && ('role' in message || 'from' in message))
+    );
   } catch {
     return false;
   }
 }
 
-/** @throws RowFault where the columns hold no conversation */
-export function messagesOf(row: RowValue): ChatSample {
-  const messages = listOf(row.messages, 'messages');
+/** @param column - what the row calls its messages. @throws RowFault where the columns hold no conversation */
+export function messagesOf(row: RowValue, column = 'messages'): ChatSample {
+  const messages = listOf(row[column], column);
   if (messages.length === 0) throw new RowFault({ what: 'there are no messages', expected: 'at least one' });
   const tools = row.tools === undefined || row.tools === null ? [] : listOf(row.tools, 'tools');
   return { kind: 'chat', messages: messages.map(messageOf), ...(tools.length > 0 && { tools }) };

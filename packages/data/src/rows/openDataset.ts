@@ -1,8 +1,8 @@
-import { checkOptions, problem } from '@dropbp/basics';
+import { checkOptions, checkValue, problem } from '@dropbp/basics';
 import { listSource } from '../sources/json.ts';
 import { joinedSource } from '../sources/joinedSource.ts';
 import { openSource, type FileType } from '../sources/openSource.ts';
-import { isRow } from '../sources/jsonLines.ts';
+import { isObject } from '../isObject.ts';
 import type { RowSource } from '../sources/rowSource.ts';
 import type { BadRows, Dataset } from './dataset.ts';
 import { readableColumns, type RecognizeFormatOptions } from './recognizeFormat.ts';
@@ -45,12 +45,15 @@ export async function openDataset(source: DatasetSource, options: OpenDatasetOpt
   if (!['throw', 'skip'].includes(badRows)) {
     throw problem('data', { what: 'badRows is not usable', got: badRows, expected: "'throw' or 'skip'" });
   }
+  const { columns = {} } = recognizing;
+  checkValue('data', 'columns', columns, isObject, "columns by name: { prompt: 'question', completion: 'answer' }");
   if (isStream(source)) return streamDataset(source, { badRows, recognizing });
   return sourceDataset(await rowSourceOf(source, fileType, recognizing), { badRows, recognizing });
 }
 
 function isStream(source: DatasetSource): source is RowStream {
-  return typeof source === 'function' || (typeof source === 'object' && Symbol.asyncIterator in source);
+  if (typeof source === 'function') return true;
+  return typeof source === 'object' && (source as object | null) !== null && Symbol.asyncIterator in source;
 }
 
 async function rowSourceOf(
@@ -59,8 +62,15 @@ async function rowSourceOf(
   recognizing: RecognizeFormatOptions,
 ): Promise<RowSource> {
   if (typeof source === 'string' || source instanceof Blob) return opened(source, fileType, recognizing);
+  if (!Array.isArray(source)) {
+    throw problem('data', {
+      what: 'openDataset(): the source is not usable',
+      got: source,
+      expected: 'the path of a file, a Blob, a list of those or of rows, or what gives rows one at a time',
+    });
+  }
   const files = source.filter(item => typeof item === 'string' || item instanceof Blob);
-  if (files.length === 0 && source.every(isRow)) return listSource('the list', source, { kind: 'rows in memory' });
+  if (files.length === 0) return listSource('the list', source, { kind: 'rows in memory' });
   if (files.length !== source.length) {
     throw problem('data', { what: 'the data are files and rows', expected: 'either files or rows' });
   }

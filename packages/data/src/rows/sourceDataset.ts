@@ -31,6 +31,7 @@ export async function sourceDataset(source: RowSource, { badRows, recognizing }:
       return result;
     });
   };
+  const { blocks } = source;
   const left = skipped.count === 0 ? '' : `, and ${skipped.count} that are left out`;
   return {
     name,
@@ -40,7 +41,7 @@ export async function sourceDataset(source: RowSource, { badRows, recognizing }:
     bytes: source.bytes,
     badRows,
     skipped,
-    ...(source.blocks !== undefined && { blocks: good.renumbered(source.blocks) }),
+    ...(blocks !== undefined && { blocks: good.renumbered(blocks) }),
     read,
     rows: from => rowsInOrder(good.length, read, from),
   };
@@ -131,6 +132,7 @@ function goodRows(): GoodRows {
       }
       return index + low;
     },
-    renumbered: rows => [...new Set(rows.map(row => row - badBefore(row)))].filter(row => row < count - bad.length),
+    renumbered: rows =>
+      rows.map(row => row - badBefore(row)).filter((row, i, all) => row !== all[i - 1] && row < count - bad.length),
   };
 }

@@ -1,5 +1,6 @@
-import { checkNumber, checkOptions, problem, seededRandom } from '@dropbp/basics';
+import { checkNumber, checkOptions, problem, ranges, seededRandom } from '@dropbp/basics';
 import { shuffled } from '../shuffled.ts';
+import { checkDataset } from './checkDataset.ts';
 import type { Dataset, Row } from './dataset.ts';
 import { rowsInOrder } from './rowsInOrder.ts';
 
@@ -29,10 +30,11 @@ const SPLIT = 2;
  * @throws Problem for options that are not usable, or where there is only one row
  */
 export function splitDataset(dataset: Dataset, options: SplitDatasetOptions): DatasetSplit {
+  checkDataset('splitDataset()', dataset);
   checkOptions('data', 'splitDataset()', options, ['share', 'seed']);
   const { share, seed } = options;
   checkNumber('data', 'share', share, { accepts: v => v > 0 && v < 1, expected: 'a number in (0, 1)' });
-  checkNumber('data', 'seed', seed, { accepts: Number.isInteger, expected: 'an integer' });
+  checkNumber('data', 'seed', seed, ranges.integer);
   const { length } = dataset;
   if (length === undefined) {
     const isHeldOut = (index: number): boolean => seededRandom(seed, SPLIT, index)() < share;

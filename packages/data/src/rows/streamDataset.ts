@@ -1,5 +1,5 @@
 import { Problem, problem } from '@dropbp/basics';
-import { isRow } from '../sources/jsonLines.ts';
+import { isObject } from '../isObject.ts';
 import { badRow, type SourceRow } from '../sources/rowSource.ts';
 import type { Dataset, Row } from './dataset.ts';
 import type { RowStream } from './openDataset.ts';
@@ -64,16 +64,16 @@ const NAME = 'the stream';
 
 function placed(value: unknown, index: number): SourceRow {
   const place = `${NAME}, row ${index + 1}`;
-  if (isRow(value)) return { place, value };
+  if (isObject(value)) return { place, value };
   return badRow(place, { what: 'this is no object', got: value, expected: 'an object with the columns of the row' });
 }
 
 /** Gives the rows anew, as often as they are asked for. */
 function repeatable(stream: RowStream): () => AsyncIterable<unknown> | Iterable<unknown> {
   if (typeof stream === 'function') return stream;
-  // A generator is its own iterator, and is over once it was gone through.
-  const iterator = stream[Symbol.asyncIterator]();
-  if ((iterator as unknown) !== stream) return () => stream;
+  // A stream of bytes or objects is over once it was gone through; so is a generator, which is its own iterator.
+  const isOnceOnly = stream instanceof ReadableStream || 'pipe' in stream;
+  if (!isOnceOnly && (stream[Symbol.asyncIterator]() as unknown) !== stream) return () => stream;
   throw problem('data', {
     what: 'this iterable can be gone through once only, and rows are read more than once',
     fix: 'give a function that makes it: openDataset(() => rows())',
@@ -84,7 +84,7 @@ async function firstOf(
   again: () => AsyncIterable<unknown> | Iterable<unknown>,
 ): Promise<Readonly<Record<string, unknown>>> {
   for await (const value of again()) {
-    if (isRow(value)) return value;
+    if (isObject(value)) return value;
   }
   throw problem('data', { what: `${NAME} holds no rows`, expected: 'objects with columns' });
 }

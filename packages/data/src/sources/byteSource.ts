@@ -1,5 +1,6 @@
-import { errorCode, nodeModule, problem } from '@dropbp/basics';
-import { unpackGzip } from './unpackGzip.ts';
+import { nodeModule, problem } from '@dropbp/basics';
+import { readProblem } from '../readProblem.ts';
+import { isGzip, unpackGzip } from './unpackGzip.ts';
 
 /** Bytes that are read in pieces: a file, a Blob, or memory. */
 export interface ByteSource {
@@ -27,7 +28,7 @@ export interface ByteReader {
 export async function byteSource(data: string | Blob): Promise<ByteSource> {
   const source = typeof data === 'string' ? await fileSource(data) : blobSource(data);
   const start = await withReader(source, reader => reader.read(0, Math.min(2, source.size)));
-  if (start[0] !== 0x1f || start[1] !== 0x8b) return source;
+  if (!isGzip(start)) return source;
   const packed = await withReader(source, reader => reader.read(0, source.size));
   return memorySource(source.name, await unpackGzip(packed, source.name));
 }
@@ -94,11 +95,4 @@ function memorySource(name: string, bytes: Uint8Array): ByteSource {
     close: () => Promise.resolve(),
   };
   return { name, size: bytes.length, open: () => Promise.resolve(reader) };
-}
-
-function readProblem(path: string, cause: unknown): unknown {
-  const code = errorCode(cause);
-  if (code === undefined) return cause;
-  const what = code === 'ENOENT' ? `there is no file ${path}` : `${path} cannot be read (${code})`;
-  return problem('data', { what, cause });
 }

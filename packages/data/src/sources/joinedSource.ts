@@ -5,12 +5,18 @@ export function joinedSource(sources: readonly RowSource[]): RowSource {
   const starts: number[] = [];
   let count = 0;
   const bytes = sources.reduce((sum, source) => sum + (source.bytes ?? 0), 0);
+  const columns = sources[0]?.columns;
   return {
     bytes,
     name: sources.map(({ name }) => name).join(', '),
     kind: [...new Set(sources.map(({ kind }) => kind))].join('; '),
+    ...(columns !== undefined && { columns }),
     get blocks() {
-      return sources.flatMap(({ blocks = [0] }, i) => blocks.map(block => starts[i]! + block));
+      if (sources.every(({ blocks }) => blocks === undefined)) return undefined;
+      // A row that can be read alone is a part of its own, or the rows of its file would stay together.
+      const rowsOf = (i: number): number[] =>
+        Array.from({ length: (starts[i + 1] ?? count) - starts[i]! }, (_, row) => row);
+      return sources.flatMap(({ blocks }, i) => (blocks ?? rowsOf(i)).map(block => starts[i]! + block));
     },
     async *scan() {
       for (const [i, source] of sources.entries()) {

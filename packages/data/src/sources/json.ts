@@ -1,11 +1,8 @@
 import { problem } from '@dropbp/basics';
 import { withReader, type ByteSource } from './byteSource.ts';
-import { isRow } from './jsonLines.ts';
+import { isObject } from '../isObject.ts';
 import { badRow, type RowSource, type RowValue, type SourceRow } from './rowSource.ts';
-import { byteOrderMark, utf8Text } from './utf8.ts';
-
-/** A JSON file is parsed as a whole, and a string of JavaScript holds no more than this: 512 MiB. */
-const MAX_BYTES = 2 ** 29;
+import { byteOrderMark, MAX_TEXT_BYTES, utf8Text } from './utf8.ts';
 
 /**
  * JSON: a list of objects, or an object with one such list. It is held in memory as a whole.
@@ -14,11 +11,11 @@ const MAX_BYTES = 2 ** 29;
  */
 export async function jsonSource(source: ByteSource, kind: string): Promise<RowSource> {
   const { name, size } = source;
-  if (size > MAX_BYTES) {
+  if (size > MAX_TEXT_BYTES) {
     throw problem('data', {
       what: `${name} is too large for JSON, which is read as a whole`,
       got: `${size} bytes`,
-      expected: `at most ${MAX_BYTES}`,
+      expected: `at most ${MAX_TEXT_BYTES}`,
       fix: 'write it as JSON Lines, one object a line',
     });
   }
@@ -32,7 +29,7 @@ export function listSource(name: string, rows: readonly unknown[], { kind }: { r
   const rowAt = (i: number): SourceRow => {
     const place = `${name}, row ${i + 1}`;
     const value = rows[i];
-    if (isRow(value)) return { place, value };
+    if (isObject(value)) return { place, value };
     return badRow(place, { what: 'this is no object', got: value, expected: 'an object with the columns of the row' });
   };
   return {
@@ -66,12 +63,12 @@ function parse(name: string, bytes: Uint8Array): unknown {
 
 function listOf(name: string, value: unknown): { rows: readonly unknown[]; where: string } {
   if (Array.isArray(value)) return { rows: value, where: '' };
-  const lists = isRow(value) ? listsOf(value) : [];
+  const lists = isObject(value) ? listsOf(value) : [];
   const only = lists[0];
   if (lists.length === 1 && only !== undefined) return { rows: only[1], where: `, its list '${only[0]}'` };
   throw problem('data', {
     what: `${name} holds no list of rows`,
-    got: isRow(value) ? Object.keys(value) : value,
+    got: isObject(value) ? Object.keys(value) : value,
     expected: 'a list of objects, or an object with one list of objects',
     ...(lists.length > 1 && { fix: `give one of ${lists.map(([key]) => `'${key}'`).join(', ')} a file of its own` }),
   });
@@ -79,6 +76,6 @@ function listOf(name: string, value: unknown): { rows: readonly unknown[]; where
 
 function listsOf(value: RowValue): [string, readonly unknown[]][] {
   return Object.entries(value).filter(
-    (entry): entry is [string, readonly unknown[]] => Array.isArray(entry[1]) && entry[1].some(isRow),
+    (entry): entry is [string, readonly unknown[]] => Array.isArray(entry[1]) && entry[1].some(isObject),
   );
 }

@@ -1,6 +1,7 @@
+import { isObject } from '../isObject.ts';
 import type { ByteSource } from './byteSource.ts';
 import { recordSource } from './recordSource.ts';
-import { badRow, type RowSource, type RowValue, type SourceRow } from './rowSource.ts';
+import { badRow, type RowSource, type SourceRow } from './rowSource.ts';
 import { endOfLine } from './scanRecords.ts';
 import { utf8Text } from './utf8.ts';
 
@@ -22,15 +23,10 @@ function parseLine(place: string, content: Uint8Array): SourceRow {
   } catch (cause) {
     return badRow(place, { what: `the line is no JSON (${(cause as Error).message})`, got: text, cause });
   }
-  if (isRow(value)) return { place, value };
+  if (isObject(value)) return { place, value };
   return badRow(place, {
     what: 'the line is no object',
     got: value,
     expected: 'an object with the columns of the row',
   });
-}
-
-/** Whether a parsed value is an object with columns. */
-export function isRow(value: unknown): value is RowValue {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

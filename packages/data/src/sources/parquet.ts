@@ -7,7 +7,7 @@ import {
   type FileMetaData,
   type ParquetParsers,
 } from 'hyparquet';
-import { problem } from '@dropbp/basics';
+import { problem, Problem } from '@dropbp/basics';
 import { withReader, type ByteReader, type ByteSource } from './byteSource.ts';
 import { PARQUET_LIMITS } from './parquetLimits.ts';
 import { checkParquetPages } from './parquetPages.ts';
@@ -140,11 +140,19 @@ async function readGroup(
         parsers,
         ...(compressors !== undefined && { compressors }),
       });
-      return values;
+      return chunks.some(({ type }) => type === 'INT64') ? values.map(row => withNumbers(row) as RowValue) : values;
     });
   } catch (cause) {
     throw damaged(source.name, cause, start);
   }
+}
+
+/** 64-bit integers as numbers, which is what JSON has, where a number can hold them. */
+function withNumbers(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  if (Array.isArray(value)) return value.map(withNumbers);
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, withNumbers(part)]));
 }
 
 /** Text that is no UTF-8 becomes no string, so that its row is refused like any other that holds no text. */
@@ -181,6 +189,7 @@ function bufferOf({ size }: ByteSource, reader: ByteReader): AsyncBuffer {
 }
 
 function damaged(name: string, cause: unknown, row?: number): Error {
+  if (cause instanceof Problem) return cause; // the file changed, say
   const reason = cause instanceof Error ? cause.message : String(cause);
   return problem('data', {
     what: `${name} is no Parquet file that can be read${row === undefined ? '' : `, from row ${row + 1} on`} (${reason})`,

@@ -35,7 +35,7 @@ export interface RowSource {
   /** Rows by number, counted from 0 over good and bad ones, in the order asked for. */
   read(rows: readonly number[]): Promise<SourceRow[]>;
   /** The first row of each part that is decoded as a whole, where there are such parts. */
-  readonly blocks?: readonly number[];
+  readonly blocks?: readonly number[] | undefined;
   /** Leaves out all columns but these, where columns can be read apart from each other. */
   select?(columns: readonly string[]): void;
 }

@@ -3,11 +3,16 @@ import { problem } from '@dropbp/basics';
 /** A compressed file is held in memory, so it may not unpack to more than this: 1 GiB. */
 const MAX_BYTES = 2 ** 30;
 
+/** Whether bytes are those of a gzip file, by its first two. */
+export function isGzip(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b;
+}
+
 /**
  * Unpacks a gzip file into memory.
  *
  * @param name - the file's, for messages
- * @throws Problem if it is damaged, or unpacks to more than 1 GiB
+ * @throws Problem if it is damaged, or unpacks to more than `maxBytes`
  */
 export async function unpackGzip(packed: Uint8Array, name: string, maxBytes: number = MAX_BYTES): Promise<Uint8Array> {
   // Copied, as a Blob takes no bytes that may be shared.

@@ -2,6 +2,9 @@ import { problem } from '@dropbp/basics';
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** A string of V8 holds no more characters than this: 512 MiB of text. */
+export const MAX_TEXT_BYTES = 2 ** 29 - 24;
+
 /** Text of bytes, or undefined where they are no UTF-8. */
 export function utf8Text(bytes: Uint8Array): string | undefined {
   try {
