@@ -33,6 +33,7 @@ export function droppedTests(
       const pass = await lossOf(bound);
       const expected = pass.loss(runnable);
       const [loss] = await expected.data();
+      expect(loss).toBeLessThan(Infinity);
       const { branchScopes, outerScope } = asIfEncoded(runnable);
       const encoded = (attachment.encoder?.reads ?? []).map(name => attachment.parameters.get(name)!);
       for (const dropped of patterns(bound.model.branches.length, 40)) {
@@ -82,6 +83,7 @@ export function droppedTests(
       const runnable = withTensors(bound.runnable, step);
       const pass = await lossOf(bound);
       // Every other branch is kept: first the even ones, then the odd ones.
+      let hasMoved = false;
       for (const kept of [0, 1]) {
         const dropped = model.branches.map((_, i) => i % 2 !== kept);
         const constant = withConstantBranches(runnable, tokens(model), dropped);
@@ -89,12 +91,14 @@ export function droppedTests(
         const { value, grads } = gradients(() => pass.loss(runnable, dropped), all);
         const moving = all.filter((_, i) => isTensor(grads[i]));
         tf.dispose([value, ...grads.filter(isTensor)]);
+        hasMoved ||= moving.length > 0;
         if (moving.length > 0 && !isDetached) {
           const { worst, where } = await gradientCheck(() => pass.loss(constant.runnable), moving, 2e-3, 1);
           expect(worst, `${where}, dropping ${dropped.map(Number).join('')}`).toBeLessThan(0.02);
         }
         constant.dispose();
       }
+      expect(hasMoved, 'whether a kept branch trains anything').toBe(true);
       tf.dispose([...step.values()]);
       pass.dispose();
     }),

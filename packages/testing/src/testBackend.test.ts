@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { kernelCases } from './backend/kernelCases.ts';
 import { backendTests, testBackend } from './testBackend.ts';
 
 /** tfjs's cpu backend under another name, with kernels of its own where they are given. */
@@ -54,12 +55,18 @@ describe('testBackend', () => {
       /expected 'tensor 0.*' to contain 'not registered'/s,
     );
     const works = 'Abs: Abs of float32: not on this backend';
-    await expect(test(works, { 'Abs: Abs of float32': 'no' })).rejects.toThrow('it works: take it off the list');
+    for (const error of ['no', '']) {
+      await expect(test(works, { 'Abs: Abs of float32': error })).rejects.toThrow('it works: take it off the list');
+    }
   });
   it('knows all that the backend cannot do', () => {
     expect(() => testBackend('a backend', { backend: 'cpu', cannot: { Pwo: '' } })).toThrow(
       "[@dropbp/testing] cannot names no test; got \"Pwo\"; expected 'Pow', 'Pow: int32' or another.",
     );
+  });
+  it('wants each case to have a name of its own', () => {
+    const cases = { Neg: [kernelCases.Neg![0]!, kernelCases.Neg![0]!] };
+    expect(() => backendTests({ backend: 'wrong', cases })).toThrow('[@dropbp/testing] two cases of Neg have one name');
   });
   it('wants an engine where there shall be one', () => {
     const suite = backendTests({ backend: 'wrong', compiles: true });

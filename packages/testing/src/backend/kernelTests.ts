@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
+import { problem } from '@dropbp/basics';
 import { gradientCheck } from '../gradientCheck.ts';
 import type { Tests } from '../describeSuite.ts';
 import { compile, onCpu } from './backendUnderTest.ts';
@@ -16,6 +17,9 @@ export function kernelTests(cases: KernelCases, compiles: boolean): Tests {
   const tests: Tests = {};
   for (const [kernel, list] of Object.entries(cases)) {
     for (const kase of list) {
+      if (`${kernel}: ${kase.name}` in tests) {
+        throw problem('testing', { what: `two cases of ${kernel} have one name`, got: kase.name, fix: 'rename one' });
+      }
       tests[`${kernel}: ${kase.name}`] = async () => {
         await expectSame(kase, await reference(kase));
         await expectDifferences(kase, await reference(kase));

@@ -48,8 +48,15 @@ export const unaryCases = {
   LogicalNot: each('LogicalNot', bools([3], [1, 0, 1])),
   Square: each('Square', floats(A), whole),
   Rsqrt: each('Rsqrt', floats(A, 0.2, 3)),
-  Expm1: each('Expm1', floats(A), listed(-30, -1e-5, 0, 1e-5, 1e-3, 0.4999, 0.5, 20), whole),
-  Log1p: each('Log1p', floats(A, -0.9, 3), listed(-1e-5, 0, 1e-7, 1e-3, 0.4999, 0.5, 1e6, Infinity), positive),
+  Expm1: [
+    ...each('Expm1', floats(A), whole),
+    kase('near 0 and far from it', [listed(-30, -1e-5, 0, 1e-5, 1e-3, 0.4999, 0.5, 20)], x => tf.expm1(x)),
+  ],
+  Log1p: [
+    ...each('Log1p', floats(A, -0.9, 3), positive),
+    kase('near 0 and far from it', [listed(-1e-5, 0, 1e-7, 1e-3, 0.4999, 0.5, 1e6)], x => tf.log1p(x)),
+    kase('of infinity', [listed(Infinity)], x => tf.log1p(x), { noDifferences: 'a result is infinite' }),
+  ],
   Relu6: each('Relu6', floats(A, -3, 9), whole),
   ClipByValue: [
     kase('float32', [floats(A)], x => tf.clipByValue(x, -0.5, 0.7)),
