@@ -1,3 +1,4 @@
+import { checkValue } from '@dropbp/basics';
 import type { Dtype } from './dtypes.ts';
 import { parseHeader } from './parseHeader.ts';
 import { headerLength } from './readHeader.ts';
@@ -32,6 +33,8 @@ export interface Decoded {
  */
 export function decodeSafetensors(bytes: Uint8Array): Decoded {
   const subject = 'the bytes';
+  const fix = 'new Uint8Array(buffer) makes one of an ArrayBuffer';
+  checkValue('safetensors', `decodeSafetensors(): ${subject}`, bytes, isBytes, 'a Uint8Array', fix);
   const headerBytes = headerLength(bytes.subarray(0, 8), bytes.length, subject);
   const dataStart = 8 + headerBytes;
   const header = parseHeader(bytes.subarray(8, dataStart), bytes.length - dataStart, subject);
@@ -40,4 +43,8 @@ export function decodeSafetensors(bytes: Uint8Array): Decoded {
     tensors.set(name, { dtype, shape, data: bytes.subarray(offsetBytes, offsetBytes + sizeBytes) });
   }
   return { tensors, metadata: header.metadata, notices: header.notices };
+}
+
+function isBytes(bytes: unknown): boolean {
+  return bytes instanceof Uint8Array;
 }

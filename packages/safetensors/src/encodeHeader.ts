@@ -72,9 +72,12 @@ function inFileOrder<T extends { dtype: Dtype; shape: readonly number[] }>(
   return [...tensors].sort(([x, a], [y, b]) => dtypeRank(b.dtype) - dtypeRank(a.dtype) || compareUtf8(x, y));
 }
 
-function checkEntry(name: string, { dtype, shape }: { dtype: unknown; shape: unknown }): void {
+function checkEntry(name: string, tensor: unknown): void {
   const subject = `tensor ${quote(name)}`;
   checkName(name, subject);
+  if (typeof tensor !== 'object' || tensor === null)
+    throw problem('safetensors', { what: `${subject} is none`, got: tensor, expected: '{ dtype, shape, data }' });
+  const { dtype, shape } = tensor as Readonly<Record<'dtype' | 'shape', unknown>>;
   if (name === '__metadata__')
     throw problem('safetensors', { what: 'no tensor can be called "__metadata__"', fix: 'rename it' });
   checkDtype(dtype, subject);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bytesOf, encodeSafetensors, type TensorData } from './index.ts';
+import { bytesOf, decodeSafetensors, encodeSafetensors, fromFloat32, type TensorData } from './index.ts';
 
 describe('encodeSafetensors', () => {
   it('refuses data that does not fit the shape', () => {
@@ -13,6 +13,29 @@ describe('encodeSafetensors', () => {
     );
     expect(encode(undefined)).toThrow('is not a Uint8Array');
     expect(encode(bytesOf(new Float32Array(2)))).not.toThrow();
+  });
+
+  it('refuses what holds no tensors', () => {
+    for (const tensors of [undefined, null, [], 'w'] as unknown[]) {
+      expect(() => encodeSafetensors(tensors as Record<string, TensorData>)).toThrow(
+        /^\[@dropbp\/safetensors\] the tensors is not usable; got .+; expected a Map or an object of tensors by name/,
+      );
+    }
+    expect(() => encodeSafetensors({ w: null as unknown as TensorData })).toThrow('tensor "w" is none; got null');
+  });
+
+  it('takes no list of numbers, nor other arrays, for bytes or float32', () => {
+    const list = [1, 2] as unknown as Float32Array;
+    expect(() => bytesOf(list)).toThrow('bytesOf(): the array is not usable; got [1,2]; expected a typed array');
+    for (const dtype of ['F32', 'F16', 'BF16'] as const) {
+      expect(() => fromFloat32(dtype, list)).toThrow(
+        'fromFloat32(): values is not usable; got [1,2]; expected a Float32',
+      );
+      expect(() => fromFloat32(dtype, new Float64Array(2) as unknown as Float32Array)).toThrow('values is not usable');
+    }
+    expect(() => decodeSafetensors(new ArrayBuffer(9) as unknown as Uint8Array)).toThrow(
+      'decodeSafetensors(): the bytes is not usable; got {}; expected a Uint8Array; new Uint8Array(buffer) makes one',
+    );
   });
 
   it('refuses an option that it does not know', () => {

@@ -1,4 +1,4 @@
-import { checkOptions } from '@dropbp/basics';
+import { checkOptions, checkValue } from '@dropbp/basics';
 import { allocate } from './byteSource.ts';
 import { checkData } from './checkData.ts';
 import type { TensorData } from './decodeSafetensors.ts';
@@ -31,7 +31,12 @@ export function encodeSafetensors(tensors: Tensors, options: EncodeOptions = {})
   return bytes;
 }
 
-/** Tensors by name as a Map. */
+/** Tensors by name as a Map. @throws Problem for what is neither a Map nor an object */
 export function toMap<T>(tensors: Tensors<T>): ReadonlyMap<string, T> {
+  checkValue('safetensors', 'the tensors', tensors, isNamed, 'a Map or an object of tensors by name');
   return tensors instanceof Map ? (tensors as ReadonlyMap<string, T>) : new Map(Object.entries(tensors));
+}
+
+function isNamed(tensors: unknown): boolean {
+  return typeof tensors === 'object' && tensors !== null && !Array.isArray(tensors);
 }

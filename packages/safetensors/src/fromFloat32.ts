@@ -1,4 +1,4 @@
-import { problem } from '@dropbp/basics';
+import { checkValue, problem } from '@dropbp/basics';
 import { bytesOf } from './bytesOf.ts';
 
 /** The dtypes that {@link fromFloat32} writes. */
@@ -8,9 +8,11 @@ export type NarrowDtype = 'F32' | 'F16' | 'BF16';
  * F32 values as a tensor's bytes. F16 and BF16 are rounded to the nearest value, halves to the even one, as IEEE 754,
  * numpy and PyTorch do; what is too large becomes infinite, NaN stays NaN. The caller owns the bytes.
  *
- * @throws Problem for any other dtype
+ * @throws Problem for any other dtype, or values of another kind
  */
 export function fromFloat32(dtype: NarrowDtype, values: Float32Array): Uint8Array<ArrayBuffer> {
+  const fix = 'Float32Array.from(values) makes one';
+  checkValue('safetensors', 'fromFloat32(): values', values, isFloat32, 'a Float32Array', fix);
   switch (dtype) {
     case 'F32':
       return bytesOf(values.slice());
@@ -25,6 +27,10 @@ export function fromFloat32(dtype: NarrowDtype, values: Float32Array): Uint8Arra
         expected: 'F32, F16 or BF16',
       });
   }
+}
+
+function isFloat32(values: unknown): boolean {
+  return values instanceof Float32Array;
 }
 
 function narrow(values: Float32Array, round: (bits: number) => number): Uint8Array<ArrayBuffer> {

@@ -28,6 +28,14 @@ export interface Checkpoint extends SafetensorsFile {
  * @throws Problem if there is no checkpoint, the index and the files disagree, or a file is not valid
  */
 export async function openCheckpoint(source: string | ReadonlyMap<string, Blob> | Iterable<File>): Promise<Checkpoint> {
+  if (typeof source !== 'string' && !isIterable(source)) {
+    throw problem('safetensors', {
+      what: 'openCheckpoint() cannot open this',
+      got: source,
+      expected: 'a directory, Blobs by name, or a list of Files',
+      fix: 'openSafetensors() takes one file',
+    });
+  }
   const folder = typeof source === 'string' ? await directoryFolder(source) : blobFolder(source);
   if (folder.files.includes(singleFile)) return openFiles(folder, [singleFile]);
   if (!folder.files.includes(indexFile)) throw noCheckpoint(folder);
@@ -42,6 +50,10 @@ export async function openCheckpoint(source: string | ReadonlyMap<string, Blob> 
     });
   }
   return openFiles(folder, [...new Set(weightMap.values())].sort(), weightMap);
+}
+
+function isIterable(source: unknown): boolean {
+  return typeof source === 'object' && source !== null && Symbol.iterator in source;
 }
 
 async function openFiles(

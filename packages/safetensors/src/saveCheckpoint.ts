@@ -1,4 +1,4 @@
-import { checkOptions, makeFolder, nodeModule, problem, writeAtomically } from '@dropbp/basics';
+import { checkNumber, checkOptions, makeFolder, nodeModule, writeAtomically } from '@dropbp/basics';
 import { encodeCheckpointIndex, indexFile } from './checkpointIndex.ts';
 import { encodeHeader } from './encodeHeader.ts';
 import { toMap, type EncodeOptions, type Tensors } from './encodeSafetensors.ts';
@@ -29,13 +29,8 @@ export async function saveCheckpoint(
 ): Promise<string[]> {
   checkOptions('safetensors', 'saveCheckpoint()', options, ['metadata', 'maxShardBytes']);
   const { metadata = { format: 'pt' }, maxShardBytes = 5e9 } = options;
-  if (!(maxShardBytes > 0)) {
-    throw problem('safetensors', {
-      what: 'maxShardBytes is not usable',
-      got: maxShardBytes,
-      expected: 'a number of bytes > 0',
-    });
-  }
+  const size = { accepts: (bytes: number) => bytes > 0, expected: 'a number of bytes > 0' };
+  checkNumber('safetensors', 'maxShardBytes', maxShardBytes, size);
   const byName = toMap(tensors);
   const { tensors: sizes } = encodeHeader(byName, metadata);
   const shards = divide(byName, name => sizes.get(name)!.sizeBytes, maxShardBytes);

@@ -22,6 +22,13 @@ const writeIndex = (weightMap: unknown) => write(indexName, JSON.stringify({ wei
 const files = async () => (await readdir(directory)).sort();
 
 describe('openCheckpoint', () => {
+  it('says what it takes', async () => {
+    for (const source of [undefined, null, 7, new Blob(['x'])]) {
+      await expect(openCheckpoint(source as unknown as string)).rejects.toThrow(
+        /openCheckpoint\(\) cannot open this; got .+; expected a directory, Blobs by name, or a list of Files; openSafetensors/,
+      );
+    }
+  });
   it('reads a checkpoint of one file', async () => {
     await write('model.safetensors', encodeSafetensors({ a: tensor(1, 2) }, { metadata: { format: 'pt' } }));
     const checkpoint = await openCheckpoint(directory);
@@ -235,7 +242,7 @@ describe('saveCheckpoint', () => {
 
   it('refuses wrong options before it writes', async () => {
     await expect(saveCheckpoint(directory, {}, { maxShardSize: 3 } as object)).rejects.toThrow("'maxShardSize'");
-    for (const maxShardBytes of [0, -1, NaN]) {
+    for (const maxShardBytes of [0, -1, NaN, '5' as unknown as number]) {
       await expect(saveCheckpoint(directory, {}, { maxShardBytes })).rejects.toThrow('maxShardBytes is not usable');
     }
     await expect(saveCheckpoint(directory, { a: tensor(1), b: { ...tensor(1), shape: [-1] } })).rejects.toThrow(
