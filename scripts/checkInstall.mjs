@@ -20,13 +20,10 @@ const mostInstalledMBOfOthers = 10;
 const mostPageKB = 1300;
 
 const managers = process.argv.length > 2 ? process.argv.slice(2) : ['npm', 'pnpm'];
-const destination = emptyFolder('packed');
 run('node', ['scripts/buildRuntimes.mjs'], root);
 const packages = publicPackages();
-const packed = [...packages, ...publicPackages(['runtimes'])].map(each => ({
-  name: each.name,
-  archive: pack(each, destination),
-}));
+const archives = pack([...packages, ...publicPackages(['runtimes'])], emptyFolder('packed'));
+const packed = [...archives].map(([name, archive]) => ({ name, archive }));
 const others = [
   '@tensorflow/tfjs@4.22.0',
   '@types/node@20',

@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
-import { emptyFolder, pack, publicPackages, root } from './packPackages.mjs';
+import { commandOf, emptyFolder, pack, publicPackages, root } from './packPackages.mjs';
 import { printTable } from './printTable.mjs';
 
 /** Most kilobytes that a package may have packed. Where one needs more, look first at what came in. */
@@ -11,19 +11,20 @@ const mostKB = { '@dropbp/cli': 240, '@dropbp/data': 160, '@dropbp/models': 180,
 const mostKBOfOthers = 120;
 
 const { repository } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
-const destination = emptyFolder('packed');
+const packages = publicPackages();
+const archives = pack(packages, emptyFolder('packed'));
 const rows = [];
 let failed = 0;
-for (const each of publicPackages()) {
+for (const each of packages) {
   try {
     checkManifest(each);
-    const tarball = pack(each, destination);
+    const tarball = archives.get(each.name);
     const lines = run('tar', ['-tvzf', tarball], root).trim().split('\n');
     const files = lines.map(line => line.replace(/^.*? package\//, ''));
     const missing = ['README.md', 'LICENSE'].filter(file => !files.includes(file));
     if (missing.length > 0) throw new Error(`the package lacks ${missing.join(' and ')}`);
-    run('npx', ['publint', 'run', '--strict', tarball], root);
-    run('npx', ['attw', '--profile', 'esm-only', tarball], root);
+    run(commandOf('publint'), ['run', '--strict', tarball], root);
+    run(commandOf('attw'), ['--profile', 'esm-only', tarball], root);
     const packedKB = Math.ceil(statSync(tarball).size / 1024);
     const unpackedKB = Math.ceil(lines.reduce((sum, line) => sum + Number(line.trim().split(/\s+/)[2]), 0) / 1024);
     const limit = mostKB[each.name] ?? mostKBOfOthers;

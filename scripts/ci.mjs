@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const python = '.venv/bin/python';
+// Does nothing where nothing has changed since the last time, so that each section works alone and all together build once.
+const build = 'node scripts/build.mjs';
 
 /** Name → commands, run in order until one fails. `vitest` marks those that report how many tests ran. */
 const checks = {
@@ -14,15 +16,15 @@ const checks = {
   imports: ['node scripts/checkImports.mjs'],
   files: ['node scripts/checkFiles.mjs', 'npx tsx bench/fillTables.ts --check'],
   types: ['npx tsc --noEmit'],
-  build: ['npx pnpm run build'],
-  packages: ['node scripts/checkPackages.mjs'],
-  install: ['node scripts/checkInstall.mjs'],
+  build: [build],
+  packages: [build, 'node scripts/checkPackages.mjs'],
+  install: [build, 'node scripts/checkInstall.mjs'],
   api: ['npx typedoc'],
   copies: ['node scripts/checkCopies.mjs'],
   workflows: ['node scripts/checkWorkflows.mjs'],
   start: ['npm start'],
-  examples: ['node scripts/runExamples.mjs'],
-  readmes: ['node scripts/runReadmes.mjs'],
+  examples: [build, 'node scripts/runExamples.mjs'],
+  readmes: [build, 'node scripts/runReadmes.mjs'],
   node24: [
     'npm install --no-save --no-package-lock --prefix .cache/node24 node@24',
     { run: '.cache/node24/node_modules/node/bin/node node_modules/vitest/vitest.mjs run', vitest: true },
@@ -34,7 +36,7 @@ const checks = {
   ],
   browser: [
     'which chromium || (apt-get update && apt-get install --yes --no-install-recommends chromium)',
-    'npx pnpm run build',
+    build,
     { run: 'npx vitest run --config vitest.browser.config.ts', vitest: true },
   ],
   'tfjs-node': [
@@ -49,7 +51,7 @@ const checks = {
     { run: 'npx vitest run --config vitest.mpi.config.ts', vitest: true },
   ],
   reliability: [
-    'npx pnpm run build',
+    build,
     'npx tsx --tsconfig tsconfig.built.json test/reliability/kill.ts --kills 10',
     // A file system that fills up, where one may be made.
     'mkdir -p out/small; mountpoint -q out/small || mount -t tmpfs -o size=4m tmpfs out/small || true',

@@ -2,13 +2,12 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { commandOf, root } from './packPackages.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const examples = readdirSync(join(root, 'examples')).filter(file => file.endsWith('.ts'));
 const failed = examples.filter(example => {
   console.log(`--- examples/${example}`);
-  const { status } = spawnSync('npx', ['tsx', '--tsconfig', 'tsconfig.built.json', `examples/${example}`], {
+  const { status } = spawnSync(commandOf('tsx'), ['--tsconfig', 'tsconfig.built.json', `examples/${example}`], {
     cwd: root,
     stdio: 'inherit',
     env: { ...process.env, QUICK: '1' },

@@ -17,9 +17,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { commandOf, root } from './packPackages.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const out = join(root, 'out/readmes');
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
@@ -54,7 +53,7 @@ for (const [name, path] of pages) {
   }
 }
 console.log('--- types');
-if (!npx('tsc', '--noEmit', '-p', 'tsconfig.built.json')) fail('types');
+if (!runs('tsc', '--noEmit', '-p', 'tsconfig.built.json')) fail('types');
 console.log(failed.length === 0 ? `${ran} blocks ran` : `failed: ${failed.join(', ')}`);
 process.exitCode = failed.length > 0 || ran === 0 ? 1 : 0;
 
@@ -79,7 +78,7 @@ function stepsOf(name, path, { language, source, code, number }) {
     const page = path.startsWith('docs/') ? `docs-${path.slice(5, -3)}` : name;
     const file = `${page}-${number}.ts`;
     writeFileSync(join(out, file), code);
-    return [() => npx('tsx', '--tsconfig', 'tsconfig.built.json', `out/readmes/${file}`)];
+    return [() => runs('tsx', '--tsconfig', 'tsconfig.built.json', `out/readmes/${file}`)];
   }
   const commands = code.split('\n').filter(line => line.startsWith('npx dropbp '));
   if (language !== 'sh' || name !== 'docs') return [];
@@ -140,9 +139,9 @@ function unproven(path) {
   return rows.filter(row => !/\]\([^)]+\) *[|,]/.test(row)).map(row => row.split('|')[1].trim());
 }
 
-function npx(command, ...args) {
+function runs(command, ...args) {
   return (
-    spawnSync('npx', [command, ...args], { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' })
-      .status === 0
+    spawnSync(commandOf(command), args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' }).status ===
+    0
   );
 }

@@ -41,7 +41,6 @@ export async function setUp({
   if (built) {
     say('Building packages; this happens when sources have changed …');
     const started = Date.now();
-    // Without types, which take nearly all of the time and which nothing that runs reads.
     const { code } = await run(['--recursive', '--filter', './packages/*', 'run', 'build'], root, true);
     if (code !== 0) throw new SetUpError('The build failed; its messages are above.');
     if (!isBuilt(root)) throw new SetUpError('The build ended without an error, but a package has no dist/index.js.');
