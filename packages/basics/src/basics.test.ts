@@ -41,6 +41,13 @@ describe('seededRandom', () => {
     other.restore(stored);
     expect([other(), other()]).toEqual(expected);
   });
+  it('refuses a state that is none', () => {
+    const random = seededRandom(1);
+    for (const state of [[], [1, 2, 3], [1, 2, 3, 0.5], [1, 2, 3, null], null] as unknown as number[][]) {
+      expect(() => random.restore(state)).toThrow('the state of a generator is not usable; got');
+    }
+    expect(random()).toBe(seededRandom(1)());
+  });
   it('is uniform and normal', () => {
     const random = seededRandom(3);
     const n = 20_000;

@@ -1,3 +1,5 @@
+import { checkValue } from './checkValue.ts';
+
 /** A random generator with a state that can be stored and put back. */
 export interface SeededRandom {
   /** A number in [0, 1) with 32 random bits. */
@@ -6,7 +8,7 @@ export interface SeededRandom {
   normal(): number;
   /** The state, for checkpoints: JSON-safe. */
   readonly state: readonly number[];
-  /** Continues from a state that `state` gave. */
+  /** Continues from a state that `state` gave. @throws Problem for another one */
   restore(state: readonly number[]): void;
 }
 
@@ -35,10 +37,15 @@ export function seededRandom(...seeds: number[]): SeededRandom {
     state: { get: () => [a, b, c, d] },
     restore: {
       value: (state: readonly number[]) => {
+        checkValue('basics', 'the state of a generator', state, isState, 'four integers, as state gives them');
         [a, b, c, d] = state as [number, number, number, number];
       },
     },
   }) as SeededRandom;
+}
+
+function isState(state: unknown): boolean {
+  return Array.isArray(state) && state.length === 4 && state.every(Number.isInteger);
 }
 
 function mix(seeds: readonly number[]): [number, number, number, number] {
