@@ -111,6 +111,7 @@ describe('options of methods', () => {
     ['--layers-to-transform', '-1', '0,2,8-11'],
     ['--rank-pattern', 'q_proj=0', 'an integer ≥ 1 for each name'],
     ['--rank-pattern', 'q_proj', 'an integer ≥ 1 for each name'],
+    ['--rank-pattern', 'q_proj=2,q_proj=4', 'got "q_proj=2,q_proj=4"; expected each name once'],
     ['--init-lora-weights', 'pisa', "'pissa_niter_<iterations>'"],
     ['--target-modules', 'a,,b', 'a regular expression between slashes'],
     ['--loraplus-lr-ratio', '0.5', 'a number ≥ 1'],

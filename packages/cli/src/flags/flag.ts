@@ -97,7 +97,7 @@ export function columns(help: string): Flag<Readonly<Record<string, string>> | u
     read(given, name) {
       const pairs = given.split(',').map(pair => pair.split('=').map(part => part.trim()));
       if (pairs.some(pair => pair.length !== 2 || pair.includes(''))) throw unusable(name, given, expected);
-      return Object.fromEntries(pairs) as Record<string, string>;
+      return eachOnce(pairs as [string, string][], given, name);
     },
     take(value, name) {
       const isMap = typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -107,6 +107,13 @@ export function columns(help: string): Flag<Readonly<Record<string, string>> | u
       throw unusable(name, value, 'a column for each name');
     },
   };
+}
+
+/** Pairs as a map. @throws Problem for a name that stands there twice */
+export function eachOnce<T>(pairs: readonly (readonly [string, T])[], given: string, name: string): Record<string, T> {
+  const values = Object.fromEntries(pairs);
+  if (Object.keys(values).length === pairs.length) return values;
+  throw unusable(name, given, 'each name once');
 }
 
 /** Several names: 'a,b' on the command line, a list or the same text in a file. */

@@ -1,4 +1,4 @@
-import { unusable, type Flag, type NumberRule } from './flag.ts';
+import { eachOnce, unusable, type Flag, type NumberRule } from './flag.ts';
 
 /** Which modules of a model: names or their ends, or a regular expression that a whole name matches. */
 export type ModuleNames = string | readonly string[];
@@ -93,7 +93,7 @@ export function numbersByName(rule: NumberRule, help: string): Flag<Readonly<Rec
         if (key === '' || text === '' || !rule.accepts(Number(text))) throw unusable(name, given, expected);
         return [key, Number(text)] as const;
       });
-      return Object.fromEntries(pairs);
+      return eachOnce(pairs, given, name);
     },
     take(value, name) {
       const isMap = typeof value === 'object' && value !== null && !Array.isArray(value);
