@@ -130,6 +130,9 @@ it('saves the same adapter, refuses to merge, to train the weights and to save a
     /is not merged into 'model\.layers\.0\..*', whose weight is kept as int8; save the adapter/,
   );
   expect(() => compose(model, fullFineTune())).toThrow(/'model\..*weight' is kept as int8 and cannot be trained/);
+  expect(() => compose(model, lora({ rank: 4, targetModules: ['q_proj'], modulesToSave: ['embed_tokens'] }))).toThrow(
+    "'model.embed_tokens.weight', which modulesToSave names, is kept as int8 and cannot be trained; load the model with",
+  );
   // Norms are not packed.
   compose(model, fullFineTune({ parts: ['norms'] })).dispose();
   await expect(model.save(join(folder, 'model'))).rejects.toThrow(/save\(\): '.*' is kept as int8/);

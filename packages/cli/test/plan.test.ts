@@ -75,6 +75,7 @@ describe('dropbp plan', () => {
     for (const flags of [
       ['--adapter', 'full'],
       ['--modules-to-save', 'embed_tokens'],
+      ['--modules-to-save', 'lm_head'], // tied to the table
     ]) {
       expect((await onOrt(...flags)).forms.map(({ weights }) => weights)).toEqual(['f32']);
     }

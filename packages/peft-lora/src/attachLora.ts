@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
-import type { SeededRandom } from '@dropbp/basics';
-import { disposeOnce, type Attachment, type BatchShape, type Model } from '@dropbp/core';
+import { problem, type SeededRandom } from '@dropbp/basics';
+import { disposeOnce, weightForm, type Attachment, type BatchShape, type Model } from '@dropbp/core';
 import { doraNorms } from './dora.ts';
 import { hooksFor } from './hooks.ts';
 import type { LoraValues } from './initialValues.ts';
 import type { LoraLayer } from './loraLayers.ts';
-import { matrixNames, tiedNames, type LoraPlan, type PlannedParameter } from './loraPlan.ts';
+import { matrixNames, tiedNames, weightOf, type LoraPlan, type PlannedParameter } from './loraPlan.ts';
 import type { StoredBase } from './matchTensors.ts';
 import { baseWeight, type LoraTensors } from './loraTensors.ts';
 import { mergedWeights, unmergedWeights } from './mergedWeights.ts';
@@ -25,8 +25,13 @@ export interface LoraStart {
   readonly config: ConfigOf;
 }
 
-/** Makes the parameters of a plan. */
+/**
+ * Makes the parameters of a plan.
+ *
+ * @throws Problem for a weight of the base that is to be trained and is kept in fewer bits
+ */
 export function attachLora(model: Model, plan: LoraPlan, start: LoraStart): Attachment {
+  checkForms(model, plan, start.values);
   const { layers, tables, settings } = plan;
   const constants = makeConstants(model, plan, start);
   const parameters = new Map<string, tf.Variable>();
@@ -81,6 +86,18 @@ function makeConstants(model: Model, plan: LoraPlan, { taken, baseWeights = [] }
     constants.set(`${module}.${names.ROW_INDICES}`, tf.tensor1d([...indices], 'int32'));
   }
   return constants;
+}
+
+/** A weight that is trained as a whole starts from the base's, unless a file gives it. */
+function checkForms(model: Model, { weights }: LoraPlan, values: LoraStart['values']): void {
+  for (const name of weights) {
+    const form = weightForm(weightOf(model, name));
+    if (form === 'f32' || values.has(name)) continue;
+    throw problem('peft-lora', {
+      what: `'${name}', which modulesToSave names, is kept as ${form} and cannot be trained`,
+      fix: "load the model with weights: 'f32', or embeddings: 'f32' for its table of tokens, or leave the module out",
+    });
+  }
 }
 
 /** The names under which a tied head reads the rows of the embedding. */

@@ -16,7 +16,10 @@ export function formMemory(model: Model): Readonly<Record<WeightsForm, number>> 
 
 /** The forms that this backend can keep weights in and train with: packed weights are frozen. */
 export function formsToTrainWith(model: Model, trained: ReadonlyMap<string, unknown>): WeightsForm[] {
-  const own = [...trained.keys()].filter(name => model.parameters.has(name));
+  const { path, weight } = model.head;
+  // What a tied head trains starts from the table of tokens.
+  const startsFrom = (name: string): string => (name === `${path}.weight` ? weight : name);
+  const own = [...trained.keys()].map(startsFrom).filter(name => model.parameters.has(name));
   const canPack = packs();
   return weightsForms.filter(weights => {
     return weights === 'f32' || (canPack && own.every(name => formOfWeight(model, name, { weights }) === 'f32'));

@@ -59,7 +59,9 @@ function checkRules(room: string, { targetModules, layersToTransform, layersPatt
     throw problem(room, {
       what: 'layersToTransform and layersPattern have no effect where targetModules is a string',
       got: targetModules,
-      fix: 'give a list of names, or put the layers into the expression',
+      fix: isAllLinear(targetModules)
+        ? 'give targetModules as a list of names'
+        : 'give targetModules as a list of names, or put the layers into the expression',
     });
   }
   if (layersPattern !== undefined && layersPattern.length > 0 && layersToTransform === undefined) {
