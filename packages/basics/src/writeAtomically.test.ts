@@ -60,7 +60,9 @@ describe('writeAtomically', () => {
     );
     const folder = join(directory, 'folder');
     await mkdir(folder);
-    await expect(writeAtomically('x', folder, '')).rejects.toThrow(`[@dropbp/x] ${folder} cannot be written`);
+    await expect(writeAtomically('x', folder, '')).rejects.toThrow(
+      `[@dropbp/x] ${folder} cannot be written; got "EISDIR"; there is a folder of that name: choose another name.`,
+    );
     expect((await readdir(directory)).sort()).toEqual(['file', 'folder']);
   });
 });

@@ -16,6 +16,7 @@ export function writeProblem(room: string, path: string, cause: unknown): Proble
     EROFS: 'what lies there can be read only: choose another place',
     ENOTDIR: 'a part of the path is a file: choose another place',
     EEXIST: 'there is a file of that name: choose another place',
+    EISDIR: 'there is a folder of that name: choose another name',
   };
   const fix = fixes[code ?? ''];
   return problem(room, {
@@ -23,7 +24,7 @@ export function writeProblem(room: string, path: string, cause: unknown): Proble
     got: code ?? 'an error',
     ...(fix !== undefined && { fix }),
     cause,
-    // A folder that is not there, or not ours, was asked for.
-    isFailure: code !== 'ENOENT' && code !== 'EACCES' && code !== 'ENOTDIR' && code !== 'EROFS' && code !== 'EEXIST',
+    // All others come of the path that was asked for.
+    isFailure: fix === undefined || code === 'ENOSPC',
   });
 }

@@ -351,7 +351,7 @@ export function compileSuite(device: string): void {
         collectGarbage();
         ortBackend().trim();
         expect(held()).toEqual(before);
-      });
+      }, 30_000);
       tf.dispose([large, x]);
     });
   });

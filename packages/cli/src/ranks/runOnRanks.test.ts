@@ -65,7 +65,7 @@ describe('rankTerminal', () => {
     const release = rankTerminal(listening().own, { rank: 0 }).onInterrupt(signal => heard.push(signal));
     const before = process.listenerCount('SIGUSR2');
     process.kill(process.pid, 'SIGUSR2');
-    await vi.waitFor(() => expect(heard).toEqual(['SIGINT']));
+    await vi.waitFor(() => expect(heard).toEqual(['SIGINT']), 30_000);
     release();
     expect(process.listenerCount('SIGUSR2')).toBe(before - 1);
   });
