@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { afterSetUp } from './setUp.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const python = '.venv/bin/python';
@@ -72,6 +73,9 @@ if (unknown.length > 0) {
   console.error(`no such check: ${unknown.join(', ')}; there are ${Object.keys(checks).join(', ')}`);
   process.exit(2);
 }
+
+// All together begin with `npm test`, which installs.
+if (wanted.length > 0) await afterSetUp({ build: false }, () => Promise.resolve());
 
 let passed = 0;
 const failures = [];

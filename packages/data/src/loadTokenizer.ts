@@ -1,7 +1,6 @@
 import * as huggingFace from '@huggingface/tokenizers';
-import { checkOptions, checkValue, problem } from '@dropbp/basics';
+import { checkOptions, checkValue, isObject, problem } from '@dropbp/basics';
 import { decodeTokens } from './decodeTokens.ts';
-import { isObject } from './isObject.ts';
 import { pythonSplits } from './pythonSplits.ts';
 import { readJsonObject, readTokenizerConfig } from './readTokenizerConfig.ts';
 import type { SpecialToken, Tokenizer } from './tokenizer.ts';

@@ -1,5 +1,4 @@
-import { errorCode, nodeModule, problem } from '@dropbp/basics';
-import { isObject } from './isObject.ts';
+import { errorCode, isObject, nodeModule, problem } from '@dropbp/basics';
 import { readProblem } from './readProblem.ts';
 
 /** What `tokenizer_config.json` of a folder holds, and below it `special_tokens_map.json`; empty where there are none. */

@@ -1,5 +1,4 @@
-import { problem } from '@dropbp/basics';
-import { isObject } from './isObject.ts';
+import { isObject, problem } from '@dropbp/basics';
 
 /** A part of a tokenizer: `{ "type": "ByteLevel", … }`. */
 export interface Component {

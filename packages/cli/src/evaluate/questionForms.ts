@@ -1,4 +1,4 @@
-import { problem } from '@dropbp/basics';
+import { isObject, problem } from '@dropbp/basics';
 
 /** A question with choices, as a model is asked it. */
 export interface Question {
@@ -163,8 +163,4 @@ function textOf(value: unknown, name: string): string {
 function textsOf(value: unknown, name: string): string[] {
   if (Array.isArray(value) && value.length > 0 && value.every(item => typeof item === 'string')) return value;
   throw new Error(`${name} is no list of texts`);
-}
-
-function isObject(value: unknown): value is Row {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

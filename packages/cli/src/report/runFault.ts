@@ -1,3 +1,5 @@
+import { isObject } from '@dropbp/basics';
+
 /** What a part of a run has to be. */
 type Shape =
   | 'text'
@@ -58,8 +60,4 @@ function firstOf(
     if (fault !== undefined) return fault;
   }
   return undefined;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,4 @@
-import { isObject } from '../isObject.ts';
+import { isObject } from '@dropbp/basics';
 import type { RowValue } from '../sources/rowSource.ts';
 import { isWellFormed } from './isWellFormed.ts';
 import { RowFault } from './rowFault.ts';

@@ -1,8 +1,7 @@
-import { checkOptions, checkValue, problem } from '@dropbp/basics';
+import { checkOptions, checkValue, isObject, problem } from '@dropbp/basics';
 import { listSource } from '../sources/json.ts';
 import { joinedSource } from '../sources/joinedSource.ts';
 import { openSource, type FileType } from '../sources/openSource.ts';
-import { isObject } from '../isObject.ts';
 import type { RowSource } from '../sources/rowSource.ts';
 import type { BadRows, Dataset } from './dataset.ts';
 import { readableColumns, type RecognizeFormatOptions } from './recognizeFormat.ts';

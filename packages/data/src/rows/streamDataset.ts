@@ -1,5 +1,4 @@
-import { Problem, problem } from '@dropbp/basics';
-import { isObject } from '../isObject.ts';
+import { isObject, Problem, problem } from '@dropbp/basics';
 import { badRow, type SourceRow } from '../sources/rowSource.ts';
 import type { Dataset, Row } from './dataset.ts';
 import type { RowStream } from './openDataset.ts';

@@ -1,6 +1,5 @@
-import { problem } from '@dropbp/basics';
+import { isObject, problem } from '@dropbp/basics';
 import { withReader, type ByteSource } from './byteSource.ts';
-import { isObject } from '../isObject.ts';
 import { badRow, type RowSource, type RowValue, type SourceRow } from './rowSource.ts';
 import { byteOrderMark, MAX_TEXT_BYTES, utf8Text } from './utf8.ts';
 

@@ -1,4 +1,4 @@
-import { isObject } from '../isObject.ts';
+import { isObject } from '@dropbp/basics';
 import type { ByteSource } from './byteSource.ts';
 import { recordSource } from './recordSource.ts';
 import { badRow, type RowSource, type SourceRow } from './rowSource.ts';

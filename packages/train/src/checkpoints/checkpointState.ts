@@ -1,4 +1,4 @@
-import { checkNumber, checkOptions, nodeModule, problem, ranges } from '@dropbp/basics';
+import { checkNumber, checkOptions, isObject, nodeModule, problem, ranges } from '@dropbp/basics';
 import type { OptimizerState } from '../optimizer.ts';
 import type { Course } from './course.ts';
 
@@ -59,8 +59,4 @@ export async function readCheckpointState(folder: string): Promise<CheckpointSta
     throw wrong(best, 'the best step and its loss, or null');
   }
   return value as unknown as CheckpointState;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
