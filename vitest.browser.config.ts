@@ -3,10 +3,10 @@ import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 import { launchOptions } from './examples/browser/test/openPage.ts';
-import base from './vitest.config.ts';
+import { common } from './vitest.common.ts';
 
 const engine = fileURLToPath(new URL('./packages/tfjs-backend-ort/src/', import.meta.url));
-const common = { testTimeout: 300_000, hookTimeout: 180_000, fileParallelism: false };
+const slow = { testTimeout: 300_000, hookTimeout: 180_000, fileParallelism: false };
 
 // Chromium, on a GPU that it plays on the CPU. Not part of `npm test`.
 export default defineConfig({
@@ -14,7 +14,7 @@ export default defineConfig({
     projects: [
       {
         // The backend suite, in the browser.
-        resolve: base.resolve!,
+        resolve: common.resolve,
         plugins: [
           {
             // As the package's `browser` condition does.
@@ -30,7 +30,7 @@ export default defineConfig({
         test: {
           name: 'engine',
           include: ['packages/tfjs-backend-ort/test/*.browser.ts'],
-          ...common,
+          ...slow,
           browser: {
             enabled: true,
             headless: true,
@@ -42,8 +42,8 @@ export default defineConfig({
       },
       {
         // The example, seen from outside.
-        resolve: base.resolve!,
-        test: { name: 'page', include: ['examples/browser/test/*.browser.ts'], ...common },
+        resolve: common.resolve,
+        test: { name: 'page', include: ['examples/browser/test/*.browser.ts'], ...slow },
       },
     ],
   },

@@ -1,15 +1,30 @@
-import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { common } from './vitest.common.ts';
 
-const packages = fileURLToPath(new URL('./packages/', import.meta.url));
+/** Tests that choose a backend, or look at what one holds, each in a process of its own. */
+const ownBackend = [
+  'packages/{compose,testing,tfjs-backend-ort}/{src,test}/**/*.test.ts',
+  'test/{*OnEngine,packedBatches,logLikelihoods}.test.ts',
+];
 
 export default defineConfig({
-  // Tests run on the sources, so that none passes on a stale build.
-  resolve: { alias: [{ find: /^@dropbp\/([a-z0-9-]+)$/, replacement: `${packages}$1/src/index.ts` }] },
   test: {
-    include: ['packages/*/{src,test}/**/*.test.ts', 'test/*.test.ts', 'scripts/*.test.ts'],
-    testTimeout: 60_000,
-    maxWorkers: '100%',
-    reporters: ['default'],
+    // Of the projects together.
+    maxWorkers: common.test.maxWorkers,
+    reporters: common.test.reporters,
+    projects: [
+      // Loading TensorFlow.js and our sources takes longer than most tests: a worker loads them once for all of its files.
+      {
+        ...common,
+        test: {
+          ...common.test,
+          name: 'shared',
+          include: ['packages/*/{src,test}/**/*.test.ts', 'test/*.test.ts', 'scripts/*.test.ts'],
+          exclude: ownBackend,
+          isolate: false,
+        },
+      },
+      { ...common, test: { ...common.test, name: 'backends', include: ownBackend } },
+    ],
   },
 });

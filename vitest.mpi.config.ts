@@ -1,11 +1,11 @@
 import { defineConfig } from 'vitest/config';
-import base from './vitest.config.ts';
+import { common } from './vitest.common.ts';
 
 // Starts ranks on MPI, which must be installed: see the section `mpi` of scripts/ci.mjs. Not part of `npm test`.
 export default defineConfig({
-  ...base,
+  ...common,
   test: {
-    ...base.test,
+    ...common.test,
     include: ['test/mpi/*.mpi.ts'],
     testTimeout: 120_000,
     fileParallelism: false,

@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
-import base from './vitest.config.ts';
+import { common } from './vitest.common.ts';
 
 // Compares with what test/parity/*.py made: see test/parity/README.md. Not part of `npm test`.
 export default defineConfig({
-  ...base,
-  test: { ...base.test, include: ['test/parity/*.parity.ts'], testTimeout: 900_000, fileParallelism: false },
+  ...common,
+  test: { ...common.test, include: ['test/parity/*.parity.ts'], testTimeout: 900_000, fileParallelism: false },
 });

@@ -1,11 +1,11 @@
 import { defineConfig } from 'vitest/config';
-import base from './vitest.config.ts';
+import { common } from './vitest.common.ts';
 
 // Runs what needs a GPU, or Vulkan's software for one. Not part of `npm test`.
 export default defineConfig({
-  ...base,
+  ...common,
   test: {
-    ...base.test,
+    ...common.test,
     include: [
       'packages/tfjs-backend-ort/test/*.webgpu.ts',
       'test/*OnEngine.test.ts',
