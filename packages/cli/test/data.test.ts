@@ -86,6 +86,20 @@ describe('a dry run', () => {
     );
     expect(existsSync(at('x'))).toBe(false);
   });
+  it('shows the memory of the longest batch', async () => {
+    const texts = (name: string, lengths: number[]): void =>
+      writeFileSync(at(name), lines(lengths.map(length => ({ text: 'a'.repeat(length) }))));
+    texts('uneven.jsonl', [...Array<number>(19).fill(4), 50]);
+    texts('long.jsonl', Array<number>(20).fill(50));
+    const planned = async (name: string): Promise<DryRun> => {
+      const flags = ['--out', at('x'), '--dry-run', '--json', '--time', '64', '--batch', '1', '--epochs', '1'];
+      return JSON.parse((await train('chatty', [name], ...flags, '--held-out', '0')).out) as DryRun;
+    };
+    const [uneven, long] = [await planned('uneven.jsonl'), await planned('long.jsonl')];
+    expect(uneven.training.meanTime).toBeLessThan(long.training.meanTime);
+    expect(uneven.training.longestTime).toBe(long.training.longestTime);
+    expect(uneven.memoryBytes).toBe(long.memoryBytes);
+  });
   it('says what is cut', async () => {
     const flags = ['--out', at('x'), '--dry-run', '--time', '30', '--steps', '3'];
     const cut = await train('chatty', ['chats.jsonl'], ...flags);

@@ -44,10 +44,13 @@ export interface DryRun {
     readonly batch: number;
     /** Mean length of a row of a batch, padding included. */
     readonly meanTime: number;
+    /** The same of the longest batch. */
+    readonly longestTime: number;
     readonly dropRate: number;
   };
-  /** Estimated. */
+  /** Estimated, of the longest batch. */
   readonly memoryBytes: number;
+  /** Estimated, of a batch of mean length. */
   readonly secondsPerStep: number;
   readonly seconds: number;
   readonly examples: readonly (readonly ExamplePart[])[];
@@ -72,6 +75,8 @@ export async function dryRun({ settings, tuned, dataset, data }: PreparedRun): P
   const dropRate = plannedRate(tuned, plan);
   const least = leastShare(tuned.dropSchedule, dropRate);
   const forecast = forecastStep(plan, dropRate, least, await probeSpeed(tuned, shape));
+  const longestTime = Math.max(meanTime, counted.longest);
+  const longest = planStep(tuned, { batch, time: longestTime });
   const secondsPerStep = forecast.seconds! * accumulation;
   const batches = steps * accumulation;
   const evaluations = data.heldOut === undefined ? 0 : 1 + Math.ceil(steps / evaluateEvery);
@@ -98,9 +103,9 @@ export async function dryRun({ settings, tuned, dataset, data }: PreparedRun): P
       batches,
       tokens: Math.round((counted.tokens / counted.batches) * batches),
       epochs: ((counted.tokens / counted.batches) * batches) / counts.trainTokens,
-      ...{ batch, meanTime, dropRate },
+      ...{ batch, meanTime, longestTime, dropRate },
     },
-    memoryBytes: forecast.memoryBytes,
+    memoryBytes: longest.memory(leastShare(tuned.dropSchedule, plannedRate(tuned, longest))),
     secondsPerStep,
     seconds:
       steps * secondsPerStep +
@@ -140,7 +145,7 @@ export function showDryRun(plan: DryRun, hasColor: boolean): string {
       ['cut', cut],
       [
         'steps',
-        `${formatCount(training.steps)} of ${formatCount((training.batch * training.batches) / training.steps)} sequences, ${training.meanTime} tokens long on average`,
+        `${formatCount(training.steps)} of ${formatCount((training.batch * training.batches) / training.steps)} sequences, ${training.meanTime} tokens long on average, ${training.longestTime} at most`,
       ],
       [
         'in all',

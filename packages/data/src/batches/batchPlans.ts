@@ -113,6 +113,7 @@ function countsOf(sequences: readonly (readonly Sequence[])[], time: number): Pa
     tokens,
     labels: all.reduce((sum, sequence) => sum + labelCount(sequence), 0),
     padding: sequences.length * time - tokens,
+    longest: time,
   };
 }
 

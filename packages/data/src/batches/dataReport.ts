@@ -20,16 +20,19 @@ export interface DataReport {
   readonly labels: number;
   /** Tokens that only fill the batches up. */
   readonly padding: number;
+  /** Tokens to which the rows of the longest batch are filled up. */
+  readonly longest: number;
 }
 
 /** A report of nothing. */
 export const emptyReport: DataReport = {
   ...{ rows: 0, badRows: 0, tooLongRows: 0, cutTokens: 0, withoutLabels: 0 },
-  ...{ batches: 0, sequences: 0, tokens: 0, labels: 0, padding: 0 },
+  ...{ batches: 0, sequences: 0, tokens: 0, labels: 0, padding: 0, longest: 0 },
 };
 
-/** The sums of two reports. */
+/** The sums of two reports, and the larger length. */
 export function addedReports(a: DataReport, b: Partial<DataReport>): DataReport {
-  const names = Object.keys(a) as (keyof DataReport)[];
-  return Object.fromEntries(names.map(name => [name, a[name] + (b[name] ?? 0)])) as unknown as DataReport;
+  const names = Object.keys(emptyReport) as (keyof DataReport)[];
+  const sums = Object.fromEntries(names.map(name => [name, a[name] + (b[name] ?? 0)])) as unknown as DataReport;
+  return { ...sums, longest: Math.max(a.longest, b.longest ?? 0) };
 }
