@@ -3,7 +3,7 @@
  *
  *     npm run bench [-- --list] [-- --only step,convergence] [-- --from packed] [-- --authors <clone of WooSunghyeon/dropbp>]
  *
- * Takes about eight hours on two cores; nothing else may run. What fails is named at the end, after all others. `--only` and
+ * Takes about twelve hours on two cores; nothing else may run. What fails is named at the end, after all others. `--only` and
  * `--from` name commands by how they begin, as `--list` shows them. Needs the models and the Python environment of test/parity
  * (`bash test/parity/make.sh`); browser.bench.ts the built packages (`npx pnpm run build`) and Debian's chromium.
  * convergence.bench.ts goes on from the runs that its files hold: remove those files first to make them anew.
@@ -27,7 +27,7 @@ const { values } = parseArgs({
   },
 });
 
-const SMALL = '--model models/austen-base --time 256 --batch 2 --steps 150 --held-out 16';
+const SMALL = '--model models/austen-base --time 256 --batch 2 --held-out 16';
 const REAL = '--time 256 --evaluations 4 --held-out 16';
 
 /** Scripts of this folder with their arguments, in order. */
@@ -48,10 +48,14 @@ const commands: readonly string[] = [
   'browser.bench.ts',
   'packed.bench.ts',
   ...convergence(`--name smollm2.lora ${REAL} --steps 120 --experiments rates,depth,reference,upper,shorter --learning-rates 1e-3,2e-3,4e-3`),
+  ...convergence(`--name smollm2.lora.near ${REAL} --data examples/data/austen.txt.gz --steps 120 --experiments short --learning-rates 1e-3,2e-3 --seeds 1`),
   ...convergence(`--name smollm2.full ${REAL} --steps 60 --method full --experiments short,longer-full --learning-rates 5e-5,1e-4,2e-4`),
-  ...convergence(`--name austen.lora ${SMALL} --experiments rates,depth,reference,upper,shorter,longer,linear,allocations,rescaled,variations --learning-rates 3e-3,6e-3,1e-2`),
-  ...convergence(`--name austen.full ${SMALL} --method full --experiments short,longer-full --learning-rates 1e-3,3e-3,6e-3`),
-  ...convergence(`--name adapters ${SMALL} --experiments adapters --evaluations 2 --seeds 1 --learning-rates 1e-3,3e-3,1e-2,3e-2`),
+  ...convergence(`--name austen.lora ${SMALL} --steps 150 --experiments rates,depth,reference,upper,shorter,longer,longer-depth,linear,allocations,rescaled,variations --learning-rates 3e-3,6e-3,1e-2`),
+  ...convergence(`--name austen.lora.accumulation ${SMALL} --steps 60 --evaluations 4 --accumulation 4 --experiments short,longer-depth --learning-rates 1e-2,2e-2`),
+  ...convergence(`--name austen.full ${SMALL} --steps 150 --method full --experiments short,longer-full --learning-rates 1e-3,3e-3,6e-3`),
+  ...convergence(`--name austen.full.accumulation ${SMALL} --steps 60 --evaluations 4 --accumulation 4 --method full --experiments short,longer-full --learning-rates 3e-3,6e-3`),
+  ...convergence(`--name austen.full.long ${SMALL} --steps 1500 --method full --experiments short,longer-full --learning-rates 3e-3 --seeds 1`),
+  ...convergence(`--name adapters ${SMALL} --steps 150 --experiments adapters --evaluations 2 --seeds 1 --learning-rates 1e-3,3e-3,1e-2,3e-2`),
   'fillTables.ts',
 ];
 

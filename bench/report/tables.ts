@@ -18,13 +18,15 @@ export const tables: Readonly<Record<string, () => string>> = {
   'growth.lora': () => growth('growth.lora'),
   authors: authors,
   sensitivities: sensitivities,
-  smollm2: () => cases('smollm2.lora'),
-  austen: () => cases('austen.lora'),
-  'austen.full': () => cases('austen.full'),
-  'smollm2.full': () => cases('smollm2.full'),
   adapters: adapters,
   browser: browser,
   picture: stepPicture,
+  ...Object.fromEntries(
+    [
+      ...['smollm2.lora', 'smollm2.lora.near', 'smollm2.full', 'austen.lora', 'austen.lora.accumulation'],
+      ...['austen.full', 'austen.full.accumulation', 'austen.full.long'],
+    ].map(name => [name, () => cases(name)]),
+  ),
   ...Object.fromEntries(
     ['steps', 'generation', 'quality', 'training', 'length'].map(part => [`packed.${part}`, () => packed(part)]),
   ),
