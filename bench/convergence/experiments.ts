@@ -22,6 +22,8 @@ const ours: Omit<Drop, 'rate'> = { allocation: 'minimax', sampling: 'pivotal' };
 const reference: Omit<Drop, 'rate'> = { allocation: 'reference' };
 /** Drops from below alone: every gradient is exact. */
 const depth: Omit<Drop, 'rate'> = { allocation: 'depth' };
+/** Rates from 0.1 to 0.9. */
+const late = { rate: 0.9, schedule: { ramp: 1, from: 0.1 } };
 const noDrop: Case = { name: 'no drop' };
 /** The strongest simple alternative. */
 const fewerSteps: readonly Case[] = [0.8, 0.7, 0.6].map(share => ({
@@ -67,12 +69,23 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
     ...[0.5, 0.875].flatMap(rate => like(`depth ${rate}`, [at('depth', rate, depth, 3 / (3 - 2 * rate))])),
     ...like('reference 0.5', [at('reference', 0.5, reference, 1.5)]),
   ],
+  /** The same with rates that rise while the run goes on: their mean is that of the name. */
+  'longer-late': () => [
+    ...like(
+      'depth 0.5',
+      [undefined, 1.5].map(share => at('depth, more late', 0.5, { ...depth, ...late }, share)),
+    ),
+    ...like(
+      'reference 0.5',
+      [undefined, 1.5].map(share => at('reference, more late', 0.5, { ...reference, ...late }, share)),
+    ),
+  ],
   /** Rates by depth, whose draws leave every gradient exact, at each rate. */
   depth: () => RATES.map(rate => at('depth', rate, depth)),
   /** What could make rates by depth better still: when the drops come, and what is dropped. The mean rate is that of the name. */
   'depth-variations': () => [
     ...like('depth 0.5', [
-      at('depth, more late', 0.5, { ...depth, rate: 0.9, schedule: { ramp: 1, from: 0.1 } }),
+      at('depth, more late', 0.5, { ...depth, ...late }),
       at('depth, more early', 0.5, { ...depth, rate: 0.1, schedule: { ramp: 1, from: 0.9 } }),
       at('depth, mlp alone', 0.5, { ...depth, only: 'mlp' }),
       at('depth rescaled', 0.5, { ...depth, rescale: true }),
