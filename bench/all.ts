@@ -52,7 +52,7 @@ const commands: readonly string[] = [
   ...convergence(`--name smollm2.full ${REAL} --steps 60 --method full --experiments short,longer-full --learning-rates 5e-5,1e-4,2e-4`),
   ...convergence(`--name austen.lora ${SMALL} --steps 150 --experiments rates,depth,reference,upper,shorter,longer,longer-depth,linear,allocations,rescaled,variations --learning-rates 3e-3,6e-3,1e-2`),
   ...convergence(`--name austen.lora.accumulation ${SMALL} --steps 60 --evaluations 4 --accumulation 4 --experiments short,longer-depth --learning-rates 1e-2,2e-2`),
-  ...convergence(`--name austen.full ${SMALL} --steps 150 --method full --experiments short,longer-full --learning-rates 1e-3,3e-3,6e-3`),
+  ...convergence(`--name austen.full ${SMALL} --steps 150 --method full --experiments short,longer-full,longer-late --learning-rates 1e-3,3e-3,6e-3`),
   ...convergence(`--name austen.full.accumulation ${SMALL} --steps 60 --evaluations 4 --accumulation 4 --method full --experiments short,longer-full --learning-rates 3e-3,6e-3`),
   ...convergence(`--name austen.full.long ${SMALL} --steps 1500 --method full --experiments short,longer-full --learning-rates 3e-3 --seeds 1`),
   ...convergence(`--name adapters ${SMALL} --steps 150 --experiments adapters --evaluations 2 --seeds 1 --learning-rates 1e-3,3e-3,1e-2,3e-2`),

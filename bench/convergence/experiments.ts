@@ -70,16 +70,11 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
     ...like('reference 0.5', [at('reference', 0.5, reference, 1.5)]),
   ],
   /** The same with rates that rise while the run goes on: their mean is that of the name. */
-  'longer-late': () => [
-    ...like(
+  'longer-late': () =>
+    like(
       'depth 0.5',
       [undefined, 1.5].map(share => at('depth, more late', 0.5, { ...depth, ...late }, share)),
     ),
-    ...like(
-      'reference 0.5',
-      [undefined, 1.5].map(share => at('reference, more late', 0.5, { ...reference, ...late }, share)),
-    ),
-  ],
   /** Rates by depth, whose draws leave every gradient exact, at each rate. */
   depth: () => RATES.map(rate => at('depth', rate, depth)),
   /** What could make rates by depth better still: when the drops come, and what is dropped. The mean rate is that of the name. */
