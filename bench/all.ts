@@ -48,7 +48,7 @@ const commands: readonly string[] = [
   'browser.bench.ts',
   'packed.bench.ts',
   ...convergence(`--name smollm2.lora ${REAL} --steps 120 --experiments rates,depth,reference,upper,shorter --learning-rates 1e-3,2e-3,4e-3`),
-  ...convergence(`--name smollm2.lora.near ${REAL} --data examples/data/austen.txt.gz --steps 120 --experiments short --learning-rates 1e-3,2e-3 --seeds 1`),
+  ...convergence(`--name smollm2.lora.austen ${REAL} --data examples/data/austen.txt.gz --steps 120 --experiments short --learning-rates 1e-3,2e-3 --seeds 1`),
   ...convergence(`--name smollm2.full ${REAL} --steps 60 --method full --experiments short,longer-full --learning-rates 5e-5,1e-4,2e-4`),
   ...convergence(`--name austen.lora ${SMALL} --steps 150 --experiments rates,depth,reference,upper,shorter,longer,longer-depth,linear,allocations,rescaled,variations --learning-rates 3e-3,6e-3,1e-2`),
   ...convergence(`--name austen.lora.accumulation ${SMALL} --steps 60 --evaluations 4 --accumulation 4 --experiments short,longer-depth --learning-rates 1e-2,2e-2`),

@@ -149,8 +149,8 @@ function read(): Results {
 function keep(add: (results: Results) => unknown): void {
   results = read();
   add(results);
-  const flags = Object.entries(values).map(([flag, value]) => (value === true ? `--${flag}` : `--${flag} ${value}`));
-  const head = { command: `npx tsx bench/convergence.bench.ts ${flags.join(' ')}`, ...machine() };
+  const words = process.argv.slice(2).map(word => (/^[\w.,/-]+$/.test(word) ? word : `'${word}'`));
+  const head = { command: `npx tsx bench/convergence.bench.ts ${words.join(' ')}`, ...machine() };
   const lines = (entries: object): string =>
     `{\n${Object.entries(entries).map(([key, value]) => `  ${JSON.stringify(key)}: ${JSON.stringify(value)}`).join(',\n')}\n }`; // prettier-ignore
   const json = `{\n "head": ${JSON.stringify(head)},\n "stepTimes": ${lines(results.stepTimes)},\n "runs": ${lines(results.runs)}\n}\n`;

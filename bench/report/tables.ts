@@ -23,7 +23,7 @@ export const tables: Readonly<Record<string, () => string>> = {
   picture: stepPicture,
   ...Object.fromEntries(
     [
-      ...['smollm2.lora', 'smollm2.lora.near', 'smollm2.full', 'austen.lora', 'austen.lora.accumulation'],
+      ...['smollm2.lora', 'smollm2.lora.austen', 'smollm2.full', 'austen.lora', 'austen.lora.accumulation'],
       ...['austen.full', 'austen.full.accumulation', 'austen.full.long'],
     ].map(name => [name, () => cases(name)]),
   ),
@@ -155,7 +155,7 @@ function cases(name: string): string {
     case: (row: CaseRow) => row.case,
     'held-out loss': row => row.loss.toFixed(3),
     'seeds (spread)': row => `${row.seeds} (${row.spread.toFixed(3)})`,
-    'learning rate': row => row.learningRate,
+    'learning rate': row => String(row.learningRate),
     steps: row => row.steps,
     'step, ms': row => Math.round(row.stepMs),
     'time of the run': row => row.time,
