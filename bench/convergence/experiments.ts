@@ -63,6 +63,7 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
   shorter: () => like('no drop', fewerSteps),
   /** With drops, as many steps as take the time of the run without, by FLOPs. */
   longer: () => RATES.flatMap(rate => like(`${OURS} ${rate}`, [at(OURS, rate, ours, 2 / (2 - rate))])),
+  /** The same by depth. */
   'longer-depth': () => RATES.flatMap(rate => like(`depth ${rate}`, [at('depth', rate, depth, 2 / (2 - rate))])),
   /** The same where all is trained, and a backward pass costs two forward passes. */
   'longer-full': () => [
