@@ -1,22 +1,20 @@
 /**
- * Makes every figure of bench/ and docs/results.md anew, one script after the other, and fills the tables.
+ * Makes every figure of bench/ and of the documents anew, one script after the other, and fills the tables.
  *
- *     npm run bench [-- --list] [-- --only step,convergence] [-- --from packed] [-- --authors <clone of WooSunghyeon/dropbp>]
+ *     npm run bench [-- --list] [-- --minutes 0] [-- --only step,convergence] [-- --from packed]
+ *       [-- --authors <clone of WooSunghyeon/dropbp>]
  *
- * Takes about twelve hours on two cores; nothing else may run. What fails is named at the end, after all others. `--only` and
- * `--from` name commands by how they begin, as `--list` shows them. Needs the models and the Python environment of test/parity
- * (`bash test/parity/make.sh`); browser.bench.ts the built packages (`npx pnpm run build`) and Debian's chromium.
- * convergence.bench.ts goes on from the runs that its files hold: remove those files first to make them anew.
+ * Nothing else may run. What fails is named at the end, after all others. `--only` and `--from` name commands by how they begin, as
+ * `--list` shows them. Needs the models and the Python environment of test/parity (`bash test/parity/make.sh`); browser.bench.ts the
+ * built packages (`npx pnpm run build`) and Debian's chromium, ranks.bench.ts Open MPI, tfjsNode.bench.ts `node test/tfjs-node/build.mjs`.
+ *
+ * The loss of a run does not depend on the machine's speed, and some hundred runs take a night. Those that bench/results has are
+ * therefore kept: of each table the missing ones are made, for `--minutes` a table at most, and the first seeds of some cases are
+ * made once more, to see that this code comes to the same loss. To make all of them anew, remove bench/results/convergence.*.json.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-
-const SMOLLM2 = 'test/.models/smollm2-135m';
-const convergence = (options: string): string[] => [
-  `convergence.bench.ts ${options}`,
-  `convergence.bench.ts ${options} --step-times`,
-];
 
 const { values } = parseArgs({
   options: {
@@ -24,61 +22,83 @@ const { values } = parseArgs({
     only: { type: 'string' },
     from: { type: 'string' },
     authors: { type: 'string' },
+    minutes: { type: 'string', default: 'Infinity' },
   },
 });
 
+const SMOLLM2 = 'test/.models/smollm2-135m';
 const SMALL = '--model models/austen-base --time 256 --batch 2 --held-out 16';
-const REAL = '--time 256 --evaluations 4 --held-out 16';
+const REAL = `--model ${SMOLLM2} --time 256 --batch 1 --evaluations 4 --held-out 16`;
+const RATES = '0,0.5,0.75,0.875';
+
+/** A table of losses: the runs that are missing, step times, and cases whose first run is made once more. */
+const convergence = (options: string, repeat = 'depth 0.5'): string[][] =>
+  [['--minutes', values.minutes], ['--step-times'], ['--repeat', repeat]].map(part => [
+    ...words(`convergence.bench.ts ${options}`),
+    ...part,
+  ]);
 
 /** Scripts of this folder with their arguments, in order. */
 // prettier-ignore
-const commands: readonly string[] = [
-  'compare.bench.ts',
-  ...(values.authors === undefined ? [] : [`authors.bench.ts --authors ${values.authors}`]),
+const commands: readonly (readonly string[])[] = [
+  words('compare.bench.ts --rounds 2 --steps 4 --tokens 48'),
+  ...(values.authors === undefined ? [] : [['authors.bench.ts', '--authors', values.authors]]),
   ...[512, 2048].flatMap(time =>
-    ['lora', 'full'].map(
-      method =>
-        `step.bench.ts --method ${method} --time ${time} --rates 0,0.5,0.75,0.875${time === 512 ? ' --steps 15' : ''}`,
+    ['lora', 'full'].map(method =>
+      words(`step.bench.ts --method ${method} --time ${time} --rates ${RATES} --rounds 2 --steps ${time === 512 ? 15 : 3}`),
     ),
   ),
-  ...['pivotal', 'reference'].map(draw => `step.bench.ts --rates 0,0.5,0.75,0.875 --sampling ${draw} --steps 15`),
-  'growth.bench.ts --times 128,512,2048,4096 --rates 0,0.5,0.75,0.875 --steps 1',
-  `sensitivities.bench.ts --model ${SMOLLM2} --time 128,512 --method lora --passes`,
-  'runs.bench.ts',
-  'browser.bench.ts',
-  'packed.bench.ts',
+  ...['pivotal', 'reference'].map(draw => words(`step.bench.ts --rates ${RATES} --sampling ${draw} --rounds 2 --steps 15`)),
+  words(`growth.bench.ts --times 128,512,2048,4096 --rates ${RATES} --steps 1`),
+  words(`sensitivities.bench.ts --model ${SMOLLM2} --time 128,512 --method lora --passes`),
+  words('runs.bench.ts'),
+  words('browser.bench.ts'),
+  words('packed.bench.ts --rounds 2'),
+  ...['lora', 'full'].map(method => words(`ranks.bench.ts --method ${method}`)),
+  words('tfjsNode.bench.ts'),
   ...convergence(`--name smollm2.lora ${REAL} --steps 120 --experiments rates,depth,reference,upper,shorter --learning-rates 1e-3,2e-3,4e-3`),
   ...convergence(`--name smollm2.lora.austen ${REAL} --data examples/data/austen.txt.gz --steps 120 --experiments short --learning-rates 1e-3,2e-3 --seeds 1`),
   ...convergence(`--name smollm2.full ${REAL} --steps 60 --method full --experiments short,longer-full --learning-rates 5e-5,1e-4,2e-4`),
-  ...convergence(`--name austen.lora ${SMALL} --steps 150 --experiments rates,depth,reference,upper,shorter,longer,longer-depth,linear,allocations,rescaled,variations --learning-rates 3e-3,6e-3,1e-2`),
+  ...convergence(`--name austen.lora ${SMALL} --steps 150 --experiments rates,depth,reference,upper,shorter,longer,longer-depth,linear,allocations,rescaled,variations,depth-variations --learning-rates 3e-3,6e-3,1e-2`),
   ...convergence(`--name austen.lora.accumulation ${SMALL} --steps 60 --evaluations 4 --accumulation 4 --experiments short,longer-depth --learning-rates 1e-2,2e-2`),
-  ...convergence(`--name austen.full ${SMALL} --steps 150 --method full --experiments short,longer-full,longer-late --learning-rates 1e-3,3e-3,6e-3`),
+  ...convergence(`--name austen.full ${SMALL} --steps 150 --method full --experiments short,longer-full,longer-late,depth-variations --learning-rates 1e-3,3e-3,6e-3`),
   ...convergence(`--name austen.full.accumulation ${SMALL} --steps 60 --evaluations 4 --accumulation 4 --method full --experiments short,longer-full --learning-rates 3e-3,6e-3`),
   ...convergence(`--name austen.full.long ${SMALL} --steps 1500 --method full --experiments short,longer-full --learning-rates 3e-3 --seeds 1`),
-  ...convergence(`--name adapters ${SMALL} --steps 150 --experiments adapters --evaluations 2 --seeds 1 --learning-rates 1e-3,3e-3,1e-2,3e-2`),
-  'fillTables.ts',
+  ...convergence(`--name adapters ${SMALL} --steps 150 --experiments adapters --evaluations 2 --seeds 1 --learning-rates 1e-3,3e-3,1e-2,3e-2`, 'lora;prompt tuning;full'),
+  words('fillTables.ts'),
 ];
 
 const wanted = chosen();
 const failed: string[] = [];
 for (const [i, command] of wanted.entries()) {
-  console.log(`${i + 1} of ${wanted.length}: npx tsx bench/${command}`);
+  console.log(`${i + 1} of ${wanted.length}: npx tsx bench/${shown(command)}`);
   if (values.list) continue;
-  const [script, ...flags] = command.split(' ');
+  const [script, ...flags] = command;
   const path = fileURLToPath(new URL(script!, import.meta.url));
+  const startedMs = performance.now();
   const { status } = spawnSync(process.execPath, ['--import', 'tsx', path, ...flags], { stdio: 'inherit' });
-  if (status !== 0) failed.push(command);
+  console.log(`took ${((performance.now() - startedMs) / 60_000).toFixed(1)} minutes`);
+  if (status !== 0) failed.push(shown(command));
 }
 if (failed.length > 0) {
   console.error(`failed:\n${failed.join('\n')}`);
   process.exitCode = 1;
 }
 
-function chosen(): readonly string[] {
+function chosen(): readonly (readonly string[])[] {
   const only = values.only?.split(',');
-  const from = values.from === undefined ? 0 : commands.findIndex(command => command.startsWith(values.from!));
+  const begins = (name: string) => (command: readonly string[]) => shown(command).startsWith(name);
+  const from = values.from === undefined ? 0 : commands.findIndex(begins(values.from));
   const of = commands.slice(from === -1 ? Infinity : from);
-  const wanted = of.filter(command => only?.some(name => command.startsWith(name)) ?? true);
+  const wanted = of.filter(command => only?.some(name => begins(name)(command)) ?? true);
   if (wanted.length === 0) throw new Error('no command begins like that: see --list');
   return wanted;
+}
+
+function words(line: string): string[] {
+  return line.split(' ');
+}
+
+function shown(command: readonly string[]): string {
+  return command.map(word => (/[ ;]/.test(word) ? `'${word}'` : word)).join(' ');
 }

@@ -4,14 +4,15 @@
  *     npx tsx bench/convergence.bench.ts --experiments rates,rescaled [--model test/.models/smollm2-135m]
  *       [--data examples/data/kjv.txt.gz] [--method lora|full|…] [--seeds 1,2,3] [--learning-rates 1e-3,2e-3,4e-3] [--steps 100]
  *       [--batch 1] [--time 512] [--accumulation 1] [--rank 8] [--evaluations 5] [--held-out 12] [--name <results>]
- *       [--cases 'no drop;depth 0.5'] [--minutes 60] [--step-times] [--table]
+ *       [--cases 'no drop;depth 0.5'] [--minutes 60] [--step-times] [--repeat 'no drop'] [--table]
  *
  * Every run is a process of its own. Each result is written when it is there, to bench/results/convergence.<name>.json, and a
  * run that has one is not made again: what was stopped goes on. The first seed of a case is trained at every learning rate, the
  * others at the best of them. A run that fails is named at the end, after all others. `--minutes` begins no further run after that time.
  *
- * Losses do not depend on what else the machine does, times do: `--step-times` measures the step of every case, alone and
- * side by side, and the tables count with these. `--table` prints what is there.
+ * Losses do not depend on what else the machine does, times do: `--step-times` measures the step of every case that has a run,
+ * side by side, and the tables count with these; those of another commit or machine it forgets. `--repeat` makes the first run of
+ * these cases once more, and fails where its loss is another. `--table` prints what is there.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -19,13 +20,26 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { experiments, type Case, type CommonPlan } from './convergence/experiments.ts';
 import { keyOf, type Results, type RunPlan, type RunResult } from './convergence/runPlan.ts';
-import { adapterRows, bestLearningRate, caseRows, learningRateRows } from './convergence/tables.ts';
+import {
+  adapterRows,
+  bestLearningRate,
+  bestRuns,
+  caseRows,
+  finalLoss,
+  learningRateRows,
+} from './convergence/tables.ts';
 import { machine } from './machine.ts';
+import type { Where } from './report/readResults.ts';
 
 /** Steps of a run that measures a step's time: its sensitivities are measured at the second. */
 const TIMED_STEPS = 20;
+/** How far the losses of a run and of its repetition may lie apart: sums come in another order on another processor. */
+const TOLERANCE = 0.02;
+/** Options that say which part of a table is made, and not what it is. */
+const PARTS = ['minutes', 'step-times', 'repeat', 'table'];
 
-const { values } = parseArgs({
+const { values, tokens } = parseArgs({
+  tokens: true,
   options: {
     experiments: { type: 'string', default: 'rates' },
     model: { type: 'string', default: 'test/.models/smollm2-135m' },
@@ -44,6 +58,7 @@ const { values } = parseArgs({
     cases: { type: 'string' },
     minutes: { type: 'string', default: 'Infinity' },
     'step-times': { type: 'boolean', default: false },
+    repeat: { type: 'string' },
     table: { type: 'boolean', default: false },
   },
 });
@@ -55,8 +70,10 @@ let results = read();
 const seeds = numbers(values.seeds);
 const failed: string[] = [];
 const startedMs = performance.now();
+const here = machine();
 
 if (values['step-times']) measureStepTimes();
+else if (values.repeat !== undefined) repeatRuns(values.repeat.split(';'));
 else if (!values.table) makeRuns();
 console.table(
   values.experiments === 'adapters'
@@ -72,8 +89,9 @@ if (failed.length > 0) {
   process.exitCode = 1;
 }
 
-/** Every run, seed by seed. */
+/** Every run that is missing, seed by seed. */
 function makeRuns(): void {
+  if (values.cases === undefined) keep(({ head }) => ({ head: { ...head, command: command() } }));
   for (const seed of seeds) {
     for (const one of cases()) {
       const isSearch = seed === firstSeed(one.name) && one.learningRateOf === undefined;
@@ -90,7 +108,10 @@ function makeRuns(): void {
         console.log(keyOf(plan));
         attempt(keyOf(plan), () => {
           const result = { ...trainOnce(plan), stepMs: undefined };
-          keep(({ runs }) => (runs[keyOf(plan)] = result));
+          keep(({ head, runs }) => ({
+            head: { ...here, command: head.command || command() },
+            runs: { ...runs, [keyOf(plan)]: result },
+          }));
         });
       }
     }
@@ -113,10 +134,12 @@ function attempt(what: string, run: () => void): void {
   }
 }
 
-/** The time of a step of every case, in two rounds. */
+/** The time of a step of every case that has a run, in two rounds. */
 function measureStepTimes(): void {
+  if (!isOfHere(results.timed)) results = { ...results, stepTimes: {} };
+  const timed = cases().filter(({ name, stepsShare }) => stepsShare === undefined && bestRuns(results, name));
   for (let round = 0; round < 2; round++) {
-    for (const one of cases().filter(({ stepsShare }) => stepsShare === undefined)) {
+    for (const one of timed) {
       const known = results.stepTimes[one.name];
       if ((known?.ms.length ?? 0) > round) continue;
       if (performance.now() - startedMs > Number(values.minutes) * 60_000) return;
@@ -126,10 +149,33 @@ function measureStepTimes(): void {
         const { stepMs, calibrationSteps, peakMB } = trainOnce(plan);
         console.log(`${one.name}: ${stepMs!.toFixed(1)} ms`);
         const times = { ms: [...(known?.ms ?? []), stepMs!], calibrationSteps, peakMB };
-        keep(({ stepTimes }) => (stepTimes[one.name] = times));
+        keep(({ timed, stepTimes }) => ({
+          timed: here,
+          stepTimes: { ...(isOfHere(timed) ? stepTimes : {}), [one.name]: times },
+        }));
       });
     }
   }
+}
+
+/** The run of the first seed of these cases, once more. */
+function repeatRuns(names: readonly string[]): void {
+  for (const name of names) {
+    const run = bestRuns(results, name)?.[0];
+    if (run === undefined) throw new Error(`${file} has no run of '${name}' that could be repeated`);
+    const key = keyOf(run.plan);
+    if (isOfHere(results.repeats[key])) continue;
+    attempt(key, () => {
+      const loss = finalLoss(trainOnce(run.plan));
+      console.log(`${key}: ${finalLoss(run).toFixed(4)}, and now ${loss.toFixed(4)}`);
+      keep(({ repeats }) => ({ repeats: { ...repeats, [key]: { ...here, loss } } }));
+      if (!(Math.abs(loss - finalLoss(run)) <= TOLERANCE)) throw new Error('another loss than before');
+    });
+  }
+}
+
+function isOfHere(where: Where | undefined): boolean {
+  return where?.commit === here.commit && where.cpu === here.cpu;
 }
 
 function trainOnce(plan: RunPlan): RunResult {
@@ -141,21 +187,35 @@ function trainOnce(plan: RunPlan): RunResult {
 }
 
 function read(): Results {
-  const nothing = { head: { command: '', date: '', commit: '', cpu: '' }, runs: {}, stepTimes: {} };
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Results) : nothing;
+  const nothing = { head: { command: '', date: '', commit: '', cpu: '' }, runs: {}, stepTimes: {}, repeats: {} };
+  return existsSync(file) ? { ...nothing, ...(JSON.parse(readFileSync(file, 'utf8')) as Results) } : nothing;
 }
 
-/** Adds to what the file holds by now: runs and times may be made side by side. A line for each run. */
-function keep(add: (results: Results) => unknown): void {
-  results = read();
-  add(results);
-  const words = process.argv.slice(2).map(word => (/^[\w.,/-]+$/.test(word) ? word : `'${word}'`));
-  const head = { command: `npx tsx bench/convergence.bench.ts ${words.join(' ')}`, ...machine() };
-  const lines = (entries: object): string =>
-    `{\n${Object.entries(entries).map(([key, value]) => `  ${JSON.stringify(key)}: ${JSON.stringify(value)}`).join(',\n')}\n }`; // prettier-ignore
-  const json = `{\n "head": ${JSON.stringify(head)},\n "stepTimes": ${lines(results.stepTimes)},\n "runs": ${lines(results.runs)}\n}\n`;
-  writeFileSync(`${file}.tmp`, json);
+/** Changes what the file holds by now: runs and times may be made side by side. A line for each run. */
+function keep(change: (results: Results) => Partial<Results>): void {
+  const old = read();
+  results = { ...old, ...change(old) };
+  const { head, timed, ...records } = results;
+  const lines = Object.entries(records).map(([name, entries]) => {
+    const own = Object.entries(entries).map(([key, value]) => `  ${JSON.stringify(key)}: ${JSON.stringify(value)}`);
+    return ` ${JSON.stringify(name)}: {\n${own.join(',\n')}\n }`;
+  });
+  const heads = Object.entries({ head, timed }).flatMap(([name, value]) =>
+    value === undefined ? [] : [` ${JSON.stringify(name)}: ${JSON.stringify(value)}`],
+  );
+  writeFileSync(`${file}.tmp`, `{\n${[...heads, ...lines].join(',\n')}\n}\n`);
   renameSync(`${file}.tmp`, file);
+}
+
+/** What makes the whole table. */
+function command(): string {
+  const words = tokens.flatMap(token => {
+    if (token.kind !== 'option' || PARTS.includes(token.name)) return [];
+    const { rawName, value } = token;
+    if (value === undefined) return [rawName];
+    return [rawName, /^[\w.,/-]+$/.test(value) ? value : `'${value}'`];
+  });
+  return ['npx tsx bench/convergence.bench.ts', ...words].join(' ');
 }
 
 function cases(): Case[] {

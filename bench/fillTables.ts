@@ -1,5 +1,5 @@
 /**
- * Writes the tables of docs/results.md, docs/quantised.md and examples/browser, and the chart of README.md, anew from bench/results.
+ * Writes the tables of the documents that have some, and the chart of README.md, anew from bench/results.
  *
  *     npx tsx bench/fillTables.ts [--check]
  *
@@ -12,8 +12,10 @@ import { tables } from './report/tables.ts';
 
 const isCheck = process.argv.includes('--check');
 
-for (const name of ['docs/results.md', 'docs/quantised.md', 'examples/browser/README.md', 'README.md'])
+const documents = ['results', 'quantised', 'many-machines', 'tfjs-node'].map(name => `docs/${name}.md`);
+for (const name of [...documents, 'examples/browser/README.md', 'README.md']) {
   write(name, old => fillMarks(old, tables));
+}
 for (const [name, theme] of Object.entries(themes)) write(chartFile(name), () => stepChart(theme));
 
 function write(name: string, content: (old: string) => string): void {

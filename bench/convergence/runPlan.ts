@@ -1,5 +1,5 @@
 import type { DropBPOptions } from '@dropbp/dropbp';
-import type { Written } from '../report/readResults.ts';
+import type { Where, Written } from '../report/readResults.ts';
 
 /** What a run trains. */
 export type MethodName =
@@ -64,13 +64,17 @@ export interface RunResult {
 
 /** What a file of results holds, by case for the times and by {@link keyOf} for the runs. */
 export interface Results {
-  /** The last command, and where it ran. */
+  /** The command that makes all of it, and where the last run was made. */
   readonly head: Written;
   readonly runs: Record<string, RunResult>;
+  /** Where all of the step times were measured; undefined before they were. */
+  readonly timed?: Where;
   readonly stepTimes: Record<
     string,
     { readonly ms: readonly number[]; readonly calibrationSteps: number; readonly peakMB: number }
   >;
+  /** Final held-out losses of runs that were made once more, to see whether later code comes to the same. */
+  readonly repeats: Record<string, Where & { readonly loss: number }>;
 }
 
 /** What tells runs apart in the results. */

@@ -110,9 +110,14 @@ export function adapterRows(results: Results): AdapterRow[] {
     });
 }
 
-/** The learning rate at which a case has the lowest mean of final losses; undefined before it was trained. */
+/** The learning rate that is the best of a case; undefined before it was trained. */
 export function bestLearningRate(results: Results, name: string): number | undefined {
-  return bestOfEachCase(results).get(name)?.[0]!.plan.learningRate;
+  return bestRuns(results, name)?.[0]!.plan.learningRate;
+}
+
+/** The runs of a case at its best learning rate, the first seed's in front; undefined before it was trained. */
+export function bestRuns(results: Results, name: string): RunResult[] | undefined {
+  return bestOfEachCase(results).get(name);
 }
 
 /** Of each case the runs of that learning rate which was the best for the first seed. */
@@ -128,7 +133,8 @@ function bestOfEachCase({ runs }: Results): Map<string, RunResult[]> {
   return best;
 }
 
-function finalLoss({ heldOut }: RunResult): number {
+/** Held-out loss after the last step. */
+export function finalLoss({ heldOut }: RunResult): number {
   return heldOut.at(-1)!.loss;
 }
 

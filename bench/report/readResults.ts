@@ -6,15 +6,24 @@ export function readResults(name: string): unknown {
   return JSON.parse(readFileSync(file, 'utf8')) as unknown;
 }
 
-/** What every file of results says of itself. */
-export interface Written {
-  readonly command: string;
+/** When, on which code and on which processor something was measured. */
+export interface Where {
   readonly date: string;
   readonly commit: string;
   readonly cpu: string;
 }
 
+/** What every file of results says of itself. */
+export interface Written extends Where {
+  readonly command: string;
+}
+
 /** The command that wrote it, when and where. */
-export function writtenBy({ command, date, commit, cpu }: Written): string {
-  return `\`${command}\` (${date.slice(0, 10)}, commit ${commit}, ${cpu})`;
+export function writtenBy({ command, ...where }: Written): string {
+  return `\`${command}\` (${shownWhere(where)})`;
+}
+
+/** In a few words. */
+export function shownWhere({ date, commit, cpu }: Where): string {
+  return `${date.slice(0, 10)}, commit ${commit}, ${cpu}`;
 }

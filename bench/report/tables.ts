@@ -1,7 +1,8 @@
-import { adapterRows, caseRows, type AdapterRow, type CaseRow } from '../convergence/tables.ts';
+import { adapterRows, caseRows, finalLoss, type AdapterRow, type CaseRow } from '../convergence/tables.ts';
 import type { Results } from '../convergence/runPlan.ts';
 import { markdownTable, type Cell } from './markdown.ts';
-import { readResults, writtenBy, type Written } from './readResults.ts';
+import { readResults, shownWhere, writtenBy, type Written } from './readResults.ts';
+import { scalingTable } from './scaling.ts';
 import { stepPicture } from './stepChart.ts';
 
 type Row = Readonly<Record<string, string | number>>;
@@ -20,6 +21,10 @@ export const tables: Readonly<Record<string, () => string>> = {
   sensitivities: sensitivities,
   adapters: adapters,
   browser: browser,
+  'ranks.lora': () => ranks('ranks.lora'),
+  'ranks.full': () => ranks('ranks.full'),
+  scaling: scalingTable,
+  tfjsNode: tfjsNode,
   picture: stepPicture,
   ...Object.fromEntries(
     [
@@ -149,6 +154,33 @@ function browser(): string {
   return withCommand(`${table}\n\n${where}`, results);
 }
 
+function ranks(name: string): string {
+  const results = readResults(name) as Written & { rows: Row[] };
+  const table = markdownTable(results.rows, {
+    'processes × threads': row => `${row.ranks} × ${row.threads}`,
+    'drop rate': row => row.rate,
+    'step, s': row => row.stepSeconds,
+    'bytes added up a step': row => row.reducedBytes,
+    'adding them up, both ranks ready, ms': row => row.bareReductionMs,
+    '% of the step': row => row.barePercent,
+    'all calls, with waiting, % of the step': row => row.commPercent,
+  });
+  return withCommand(table, results);
+}
+
+function tfjsNode(): string {
+  const results = readResults('tfjsNode') as Written & { rows: Row[] };
+  const table = markdownTable(results.rows, {
+    'model, batch × tokens': row => `${String(row.model).split('/').at(-1)}, ${row.batch} × ${row.time}`,
+    backend: row => `\`${row.backend}\``,
+    'fastest step, s': row => row.fastest,
+    'median, s': row => row.medianSeconds,
+    'peak, MB': row => row.peakMB,
+    'loss of the first step': row => Number(row.firstLoss).toFixed(4),
+  });
+  return withCommand(table, results);
+}
+
 function cases(name: string): string {
   const results = readResults(`convergence.${name}`) as Results;
   const table = markdownTable(caseRows(results), {
@@ -161,7 +193,7 @@ function cases(name: string): string {
     'time of the run': row => row.time,
     'time to the loss without drop': row => row.timeToBaseLoss,
   });
-  return withCommand(table, results.head);
+  return `${table}\n\n${madeBy(results)}`;
 }
 
 function adapters(): string {
@@ -179,7 +211,20 @@ function adapters(): string {
     'peak, MB': row => row.MB,
     ...Object.fromEntries(drops.map(name => [`memory: ${name}`, (row: AdapterRow) => row.drops[name]?.memoryRatio])),
   });
-  return withCommand(table, results.head);
+  return `${table}\n\n${madeBy(results)}`;
+}
+
+/** The command, where step times were measured, and what its runs gave when they were made once more. */
+function madeBy({ head, timed, repeats, runs }: Results): string {
+  const again = Object.entries(repeats).map(
+    ([key, { loss }]) => `${key.split(' | ')[0]} ${finalLoss(runs[key]!).toFixed(4)} and then ${loss.toFixed(4)}`,
+  );
+  const last = Object.values(repeats).at(-1);
+  return [
+    writtenBy(head),
+    ...(timed === undefined ? [] : [`Step times: ${shownWhere(timed)}.`]),
+    ...(last === undefined ? [] : [`First seeds made once more (${shownWhere(last)}): ${again.join('; ')}.`]),
+  ].join('\n');
 }
 
 /** A part of bench/packed.bench.ts, as it is. */
