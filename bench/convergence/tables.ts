@@ -2,7 +2,7 @@ import { median, round } from '../median.ts';
 import type { Results, RunResult } from './runPlan.ts';
 
 /**
- * A row for each case: at its best learning rate, means over the seeds. Times are steps times the measured time of a step of
+ * A row for each case, the base first and the others by name: at its best learning rate, means over the seeds. Times are steps times the measured time of a step of
  * that case, with the measuring of sensitivities; they are ratios to the base's whole run.
  */
 export function caseRows(results: Results, base = 'no drop'): CaseRow[] {
@@ -11,7 +11,8 @@ export function caseRows(results: Results, base = 'no drop'): CaseRow[] {
   const baseRuns = cases.get(base) ?? [];
   const baseLoss = mean(baseRuns.map(finalLoss));
   const baseTime = mean(baseRuns.map(run => clock(run, run.plan.steps)));
-  return [...cases].map(([name, runs]) => {
+  const others = [...cases].filter(([name]) => name !== base).sort(([a], [b]) => (a < b ? -1 : 1));
+  return [...(baseRuns.length > 0 ? [[base, baseRuns] as const] : []), ...others].map(([name, runs]) => {
     const losses = runs.map(finalLoss);
     const reached = runs.map(run => timeTo(run, baseLoss, clock));
     const times = timesOf(results.stepTimes, name);
