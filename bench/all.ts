@@ -8,9 +8,10 @@
  * `--list` shows them. Needs the models and the Python environment of test/parity (`bash test/parity/make.sh`); browser.bench.ts the
  * built packages (`npx pnpm run build`) and Debian's chromium, ranks.bench.ts Open MPI, tfjsNode.bench.ts `node test/tfjs-node/build.mjs`.
  *
- * The loss of a run does not depend on the machine's speed, and some hundred runs take a night. Those that bench/results has are
- * therefore kept: of each table the missing ones are made, for `--minutes` a table at most, and the first seeds of some cases are
- * made once more, to see that this code comes to the same loss. To make all of them anew, remove bench/results/convergence.*.json.
+ * All times and all memory are measured anew, in about 100 minutes on two cores. Losses do not depend on a machine's speed, and some
+ * hundred runs take a night: those that bench/results has are kept. Of each table the missing ones are made, for `--minutes` a table
+ * at most (0: none, and what packing does to losses is left as it is), and the first seeds of some cases are made once more, to see
+ * that this code comes to the same loss. To make all of them anew, remove bench/results/convergence.*.json.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -31,40 +32,44 @@ const SMALL = '--model models/austen-base --time 256 --batch 2 --held-out 16';
 const REAL = `--model ${SMOLLM2} --time 256 --batch 1 --evaluations 4 --held-out 16`;
 const RATES = '0,0.5,0.75,0.875';
 
-/** A table of losses: the runs that are missing, step times, and cases whose first run is made once more. */
-const convergence = (options: string, repeat = 'depth 0.5'): string[][] =>
-  [['--minutes', values.minutes], ['--step-times'], ['--repeat', repeat]].map(part => [
-    ...words(`convergence.bench.ts ${options}`),
-    ...part,
-  ]);
+/**
+ * A table of losses: the runs that are missing, step times, and cases whose first run is made once more.
+ *
+ * @param repeat - these cases, as `--cases` names them
+ * @param timed - the experiments whose steps are timed. @defaultValue all
+ */
+const convergence = (options: string, { repeat, timed }: { repeat?: string; timed?: string }): string[][] =>
+  [
+    ['--minutes', values.minutes],
+    ['--step-times', ...(timed === undefined ? [] : ['--experiments', timed])],
+    ...(repeat === undefined ? [] : [['--repeat', repeat]]),
+  ].map(part => [...words(`convergence.bench.ts ${options}`), ...part]);
 
 /** Scripts of this folder with their arguments, in order. */
 // prettier-ignore
 const commands: readonly (readonly string[])[] = [
-  words('compare.bench.ts --rounds 2 --steps 4 --tokens 48'),
+  words('compare.bench.ts --rounds 1 --steps 4 --tokens 48'),
   ...(values.authors === undefined ? [] : [['authors.bench.ts', '--authors', values.authors]]),
-  ...[512, 2048].flatMap(time =>
-    ['lora', 'full'].map(method =>
-      words(`step.bench.ts --method ${method} --time ${time} --rates ${RATES} --rounds 2 --steps ${time === 512 ? 15 : 3}`),
-    ),
-  ),
-  ...['pivotal', 'reference'].map(draw => words(`step.bench.ts --rates ${RATES} --sampling ${draw} --rounds 2 --steps 15`)),
-  words(`growth.bench.ts --times 128,512,2048,4096 --rates ${RATES} --steps 1`),
+  ...['lora', 'full'].map(method => words(`step.bench.ts --method ${method} --rates ${RATES} --rounds 1 --steps 15`)),
+  ...['lora', 'full'].map(method => words(`step.bench.ts --method ${method} --time 2048 --rates ${RATES} --rounds 1 --steps 3`)),
+  ...['pivotal', 'reference'].map(draw => words(`step.bench.ts --rates ${RATES} --sampling ${draw} --rounds 1 --steps 15`)),
+  words(`growth.bench.ts --times 512,2048,4096 --rates ${RATES} --steps 1`),
   words(`sensitivities.bench.ts --model ${SMOLLM2} --time 128,512 --method lora --passes`),
   words('runs.bench.ts'),
-  words('browser.bench.ts'),
-  words('packed.bench.ts --rounds 2'),
+  words('browser.bench.ts --backends ort-wasm,tfjs-wasm'),
+  words('packed.bench.ts --only steps,generation,length --rounds 1'),
+  ...(values.minutes === '0' ? [] : [words('packed.bench.ts --only quality,training')]),
   ...['lora', 'full'].map(method => words(`ranks.bench.ts --method ${method}`)),
-  words('tfjsNode.bench.ts'),
-  ...convergence(`--name smollm2.lora ${REAL} --steps 120 --experiments rates,depth,reference,upper,shorter --learning-rates 1e-3,2e-3,4e-3`),
-  ...convergence(`--name smollm2.lora.austen ${REAL} --data examples/data/austen.txt.gz --steps 120 --experiments short --learning-rates 1e-3,2e-3 --seeds 1`),
-  ...convergence(`--name smollm2.full ${REAL} --steps 60 --method full --experiments short,longer-full --learning-rates 5e-5,1e-4,2e-4`),
-  ...convergence(`--name austen.lora ${SMALL} --steps 150 --experiments rates,depth,reference,upper,shorter,longer,longer-depth,linear,allocations,rescaled,variations,depth-variations --learning-rates 3e-3,6e-3,1e-2`),
-  ...convergence(`--name austen.lora.accumulation ${SMALL} --steps 60 --evaluations 4 --accumulation 4 --experiments short,longer-depth --learning-rates 1e-2,2e-2`),
-  ...convergence(`--name austen.full ${SMALL} --steps 150 --method full --experiments short,longer-full,longer-late,depth-variations --learning-rates 1e-3,3e-3,6e-3`),
-  ...convergence(`--name austen.full.accumulation ${SMALL} --steps 60 --evaluations 4 --accumulation 4 --method full --experiments short,longer-full --learning-rates 3e-3,6e-3`),
-  ...convergence(`--name austen.full.long ${SMALL} --steps 1500 --method full --experiments short,longer-full --learning-rates 3e-3 --seeds 1`),
-  ...convergence(`--name adapters ${SMALL} --steps 150 --experiments adapters --evaluations 2 --seeds 1 --learning-rates 1e-3,3e-3,1e-2,3e-2`, 'lora;prompt tuning;full'),
+  words('tfjsNode.bench.ts --rounds 1'),
+  ...convergence(`--name smollm2.full ${REAL} --steps 60 --method full --experiments short,longer-full --learning-rates 5e-5,1e-4,2e-4`, { repeat: 'no drop × 0.7 steps' }),
+  ...convergence(`--name smollm2.lora ${REAL} --steps 120 --experiments rates,depth,reference,upper,shorter --learning-rates 1e-3,2e-3,4e-3`, { repeat: 'depth 0.5' }),
+  ...convergence(`--name smollm2.lora.austen ${REAL} --data examples/data/austen.txt.gz --steps 120 --experiments short --learning-rates 1e-3,2e-3 --seeds 1`, {}),
+  ...convergence(`--name austen.full ${SMALL} --steps 150 --method full --experiments short,longer-full,longer-late,depth-variations --learning-rates 1e-3,3e-3,6e-3`, { repeat: 'no drop;depth 0.5', timed: 'short,longer-late' }),
+  ...convergence(`--name austen.full.accumulation ${SMALL} --steps 60 --evaluations 4 --accumulation 4 --method full --experiments short,longer-full --learning-rates 3e-3,6e-3`, { repeat: 'depth 0.5' }),
+  ...convergence(`--name austen.full.long ${SMALL} --steps 1500 --method full --experiments short,longer-full --learning-rates 3e-3 --seeds 1`, {}),
+  ...convergence(`--name austen.lora ${SMALL} --steps 150 --experiments rates,depth,reference,upper,shorter,longer,longer-depth,linear,allocations,rescaled,variations,depth-variations --learning-rates 3e-3,6e-3,1e-2`, { repeat: 'no drop;depth 0.5', timed: 'rates,depth,reference,upper' }),
+  ...convergence(`--name austen.lora.accumulation ${SMALL} --steps 60 --evaluations 4 --accumulation 4 --experiments short,longer-depth --learning-rates 1e-2,2e-2`, { repeat: 'depth 0.5' }),
+  ...convergence(`--name adapters ${SMALL} --steps 150 --experiments adapters --evaluations 2 --seeds 1 --learning-rates 1e-3,3e-3,1e-2,3e-2`, { repeat: 'prompt tuning;full' }),
   words('fillTables.ts'),
 ];
 

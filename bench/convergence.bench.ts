@@ -32,7 +32,7 @@ import { machine } from './machine.ts';
 import type { Where } from './report/readResults.ts';
 
 /** Steps of a run that measures a step's time: its sensitivities are measured at the second. */
-const TIMED_STEPS = 20;
+const TIMED_STEPS = 16;
 /** How far the losses of a run and of its repetition may lie apart: sums come in another order on another processor. */
 const TOLERANCE = 0.02;
 /** Options that say which part of a table is made, and not what it is. */
@@ -134,27 +134,27 @@ function attempt(what: string, run: () => void): void {
   }
 }
 
-/** The time of a step of every case that has a run, in two rounds. */
+/** The time of a step of every case that has a run. */
 function measureStepTimes(): void {
   if (!isOfHere(results.timed)) results = { ...results, stepTimes: {} };
   const timed = cases().filter(({ name, stepsShare }) => stepsShare === undefined && bestRuns(results, name));
-  for (let round = 0; round < 2; round++) {
-    for (const one of timed) {
-      const known = results.stepTimes[one.name];
-      if ((known?.ms.length ?? 0) > round) continue;
-      if (performance.now() - startedMs > Number(values.minutes) * 60_000) return;
-      const learningRate = bestLearningRate(results, one.name) ?? numbers(values['learning-rates'])[0]!;
-      const plan = { ...planOf(one, learningRate, 1), steps: TIMED_STEPS, evaluations: 1, heldOutRows: 2 };
-      attempt(`step of ${one.name}`, () => {
-        const { stepMs, calibrationSteps, peakMB } = trainOnce(plan);
-        console.log(`${one.name}: ${stepMs!.toFixed(1)} ms`);
-        const times = { ms: [...(known?.ms ?? []), stepMs!], calibrationSteps, peakMB };
-        keep(({ timed, stepTimes }) => ({
-          timed: here,
-          stepTimes: { ...(isOfHere(timed) ? stepTimes : {}), [one.name]: times },
-        }));
-      });
-    }
+  for (const one of timed.filter(({ name }) => !(name in results.stepTimes))) {
+    if (performance.now() - startedMs > Number(values.minutes) * 60_000) return;
+    const plan = {
+      ...planOf(one, bestLearningRate(results, one.name)!, 1),
+      ...{ steps: TIMED_STEPS, evaluations: 1, heldOutRows: 2 },
+    };
+    attempt(`step of ${one.name}`, () => {
+      const { stepMs, calibrationSteps, peakMB } = trainOnce(plan);
+      console.log(`${one.name}: ${stepMs!.toFixed(1)} ms`);
+      keep(({ timed, stepTimes }) => ({
+        timed: here,
+        stepTimes: {
+          ...(isOfHere(timed) ? stepTimes : {}),
+          [one.name]: { ms: stepMs!, calibrationSteps, peakMB },
+        },
+      }));
+    });
   }
 }
 

@@ -71,7 +71,7 @@ export interface Results {
   readonly timed?: Where;
   readonly stepTimes: Record<
     string,
-    { readonly ms: readonly number[]; readonly calibrationSteps: number; readonly peakMB: number }
+    { readonly ms: number; readonly calibrationSteps: number; readonly peakMB: number }
   >;
   /** Final held-out losses of runs that were made once more, to see whether later code comes to the same. */
   readonly repeats: Record<string, Where & { readonly loss: number }>;

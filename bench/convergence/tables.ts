@@ -1,4 +1,4 @@
-import { median, round } from '../median.ts';
+import { round } from '../median.ts';
 import type { Results, RunResult } from './runPlan.ts';
 
 /**
@@ -25,7 +25,7 @@ export function caseRows(results: Results, base = 'no drop'): CaseRow[] {
       spread: round(Math.max(...losses) - Math.min(...losses)),
       dropped: round(mean(runs.map(run => run.dropped))),
       calibrationSteps: round(times?.calibrationSteps ?? NaN),
-      stepMs: round(times ? median([...times.ms]) : NaN),
+      stepMs: round(times?.ms ?? NaN),
       peakMB: times?.peakMB,
       time: round(mean(runs.map(run => clock(run, run.plan.steps))) / baseTime),
       timeToBaseLoss: reached.every(Number.isFinite) ? round(mean(reached) / baseTime) : '–',
@@ -84,7 +84,7 @@ export interface AdapterRow {
 /** A row for each method: at its best learning rate, without DropBP and with each way of dropping. */
 export function adapterRows(results: Results): AdapterRow[] {
   const cases = [...bestOfEachCase(results)];
-  const msOf = (name: string): number => median([...(results.stepTimes[name]?.ms ?? [NaN])]);
+  const msOf = (name: string): number => results.stepTimes[name]?.ms ?? NaN;
   return cases
     .filter(([, [run]]) => run!.plan.dropBP === undefined)
     .map(([method, runs]) => {
@@ -152,7 +152,7 @@ function clockOf({ stepTimes }: Results): Clock {
     const times = timesOf(stepTimes, plan.name);
     if (times === undefined) return NaN;
     const measured = calibrationStep !== undefined && step >= calibrationStep ? times.calibrationSteps : 0;
-    return (step + measured) * median([...times.ms]);
+    return (step + measured) * times.ms;
   };
 }
 
