@@ -60,7 +60,7 @@ const longest: Row[] = [];
 for (const rate of values.rates.split(',').map(Number)) {
   for (const time of times) rows.push(measured(rate, time));
   const [a, b] = rows.slice(-2) as [Row, Row];
-  longest.push(measured(rate, longestSequence(a, b, limit, 128)));
+  longest.push(longestSequence(a, b, time => measured(rate, time), limit, 128));
 }
 const base = longest[0]!;
 const lengths = longest.map(row => ({ ...row, ratio: round(row.time / base.time) }));

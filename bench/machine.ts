@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import type { Where } from './report/readResults.ts';
 
@@ -12,7 +12,7 @@ export function machine(): Where & Readonly<Record<string, unknown>> {
   return {
     date: new Date().toISOString(),
     commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim(),
-    cpu: cpus()[0]?.model ?? 'unknown processor',
+    cpu: processor(),
     cores: availableParallelism(),
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     node: process.version,
@@ -20,4 +20,13 @@ export function machine(): Where & Readonly<Record<string, unknown>> {
     onnxruntime: version('onnxruntime-node'),
     loadBefore: loadavg()[0],
   };
+}
+
+/** Its name and, on Linux, family and model: processors of one name can differ in speed by a factor of two. */
+function processor(): string {
+  const name = cpus()[0]?.model ?? 'unknown processor';
+  if (!existsSync('/proc/cpuinfo')) return name;
+  const text = readFileSync('/proc/cpuinfo', 'utf8');
+  const [family, model] = ['cpu family', 'model'].map(key => new RegExp(`^${key}\\s*: (\\d+)$`, 'm').exec(text)?.[1]);
+  return family === undefined || model === undefined ? name : `${name} (family ${family}, model ${model})`;
 }

@@ -159,12 +159,13 @@ function length(): Row[] {
     const common: Flags = { model, method: 'lora', steps: 1, sampling: 'pivotal' };
     const at = (time: number): PeakAt => ({ time, peakMB: measureOurs({ ...common, time, ...flags }).peakMB });
     const [shorter, longer] = [at(1024), at(2048)];
-    const time = longestSequence(shorter, longer, limit, 64);
+    const longest = longestSequence(shorter, longer, at, limit, 64);
     return {
       ...flags,
       'peak at 1024, MB': Math.round(shorter.peakMB),
       'peak at 2048, MB': Math.round(longer.peakMB),
-      [`longest in ${limit} MB`]: time,
+      [`longest in ${limit} MB`]: longest.time,
+      'its peak, MB': Math.round(longest.peakMB),
     };
   });
   const base = rows[0]![`longest in ${limit} MB`] as number;

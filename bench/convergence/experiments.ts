@@ -87,6 +87,7 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
       at('depth rescaled', 0.5, { ...depth, rescale: true }),
       // MLPs alone do not come to 0.5 of the FLOPs.
       at('depth, mlp alone', 0.4, { ...depth, only: 'mlp' }),
+      at('reference, mlp alone', 0.4, { ...reference, only: 'mlp' }),
       at('depth', 0.4, depth),
     ]),
   /** What counts, in few runs: for longer runs, other texts, full fine-tuning, more tokens a step. */

@@ -10,6 +10,7 @@ type Row = Readonly<Record<string, string | number>>;
 /** The tables of docs/results.md and other pages by name: each is made from a file of bench/results, and names the command that wrote it. */
 export const tables: Readonly<Record<string, () => string>> = {
   compare: () => ratios('compare.1x512'),
+  'compare.fast': () => ratios('compare.1x512.fast'),
   'compare.xeon': () => ratios('compare.1x512.xeon'),
   'step.lora.512': () => steps('step.ort.lora.1x512'),
   'step.lora.2048': () => steps('step.ort.lora.1x2048'),
@@ -189,6 +190,7 @@ function cases(name: string): string {
     'seeds (spread)': row => `${row.seeds} (${row.spread.toFixed(3)})`,
     'learning rate': row => String(row.learningRate),
     steps: row => row.steps,
+    dropped: row => row.dropped.toFixed(2),
     'step, ms': row => Math.round(row.stepMs),
     'time of the run': row => row.time,
     'time to the loss without drop': row => row.timeToBaseLoss,

@@ -22,7 +22,8 @@ describe('dropBP', () => {
   });
 
   it.each<[DropBPOptions, string]>([
-    [{ rate: 0.5, schedule: { warmup: 0.1 }, only: 'mlp', rescale: true, seed: 3 }, 'depth'],
+    [{ rate: 0.5, schedule: { warmup: 0.1 }, rescale: true, seed: 3 }, 'depth'],
+    [{ rate: 0.5, only: 'mlp' }, 'reference'],
     [{ rate: 0.5, sampling: 'nested' }, 'depth'],
     [{ timeSaved: 0.2 }, 'depth'],
     [{ rate: 0.5, sampling: 'pivotal' }, 'reference'],

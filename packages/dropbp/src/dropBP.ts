@@ -42,8 +42,8 @@ export interface DropBPOptions {
   /**
    * `'depth'`: rates fall from the first branch to the last, and a step drops the lowest branches up to a cut. All others follow
    * from sensitivities, `'reference'` as the authors have it. @defaultValue 'depth'; 'reference' with `memory`,
-   * `minRate`, `maxRate`, `calibration`, `sensitivities` or another `sampling` than 'nested', for which 'depth' has no use, where
-   * all that is trained lies in front of the branches, as in prompt tuning, and where the branches in front of the last one that is
+   * `minRate`, `maxRate`, `calibration`, `sensitivities` or another `sampling` than 'nested', for which 'depth' has no use, with
+   * `only`, as the gradients of the other kind would then pass what was dropped in every step, where all that is trained lies in front of the branches, as in prompt tuning, and where the branches in front of the last one that is
    * trained do not come to the rate
    */
   readonly allocation?: AllocationMethod | 'depth';

@@ -54,16 +54,20 @@ export function settle(options: DropBPOptions): DropBPSettings {
   });
 }
 
-/** By depth, unless something is asked for that it has no use for. */
+/**
+ * By depth, unless something is asked for that it has no use for, or branches of one kind alone: the others lie among the dropped
+ * ones and their gradients would not be exact, which is what drops from below are for.
+ */
 function usualAllocation({
   memory,
   minRate,
   maxRate,
+  only,
   calibration,
   sensitivities,
   sampling,
 }: DropBPOptions): Allocation {
-  const isOfOthers = [memory, minRate, maxRate, calibration, sensitivities].some(given => given !== undefined);
+  const isOfOthers = [memory, minRate, maxRate, only, calibration, sensitivities].some(given => given !== undefined);
   return isOfOthers || (sampling !== undefined && sampling !== 'nested') ? 'reference' : 'depth';
 }
 
