@@ -8,7 +8,7 @@
  * `--list` shows them. Needs the models and the Python environment of test/parity (`bash test/parity/make.sh`); browser.bench.ts the
  * built packages (`npx pnpm run build`) and Debian's chromium, ranks.bench.ts Open MPI, tfjsNode.bench.ts `node test/tfjs-node/build.mjs`.
  *
- * All times and all memory are measured anew, in about 100 minutes on two cores. Losses do not depend on a machine's speed, and some
+ * All times and all memory are measured anew, in 77 minutes on two cores of an EPYC. Losses do not depend on a machine's speed, and some
  * hundred runs take a night: those that bench/results has are kept. Of each table the missing ones are made, for `--minutes` a table
  * at most (0: none, and what packing does to losses is left as it is), and the first seeds of some cases are made once more, to see
  * that this code comes to the same loss. To make all of them anew, remove bench/results/convergence.*.json.

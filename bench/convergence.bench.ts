@@ -134,14 +134,16 @@ function attempt(what: string, run: () => void): void {
   }
 }
 
-/** The time of a step of every case that has a run. */
+/** The time of a step of every case that has a run, of whatever number of steps. */
 function measureStepTimes(): void {
   if (!isOfHere(results.timed)) results = { ...results, stepTimes: {} };
-  const timed = cases().filter(({ name, stepsShare }) => stepsShare === undefined && bestRuns(results, name));
+  const names = Object.values(results.runs).map(({ plan }) => plan.name);
+  const hasRun = (name: string): boolean => names.some(own => own === name || own.startsWith(`${name} × `));
+  const timed = cases().filter(({ name, stepsShare }) => stepsShare === undefined && hasRun(name));
   for (const one of timed.filter(({ name }) => !(name in results.stepTimes))) {
     if (performance.now() - startedMs > Number(values.minutes) * 60_000) return;
     const plan = {
-      ...planOf(one, bestLearningRate(results, one.name)!, 1),
+      ...planOf(one, bestLearningRate(results, one.name) ?? numbers(values['learning-rates'])[0]!, 1),
       ...{ steps: TIMED_STEPS, evaluations: 1, heldOutRows: 2 },
     };
     attempt(`step of ${one.name}`, () => {
