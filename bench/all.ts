@@ -16,6 +16,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { quoted } from './quoted.ts';
 
 const { values } = parseArgs({
   options: {
@@ -105,5 +106,5 @@ function words(line: string): string[] {
 }
 
 function shown(command: readonly string[]): string {
-  return command.map(word => (/[ ;]/.test(word) ? `'${word}'` : word)).join(' ');
+  return command.map(quoted).join(' ');
 }

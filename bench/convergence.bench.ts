@@ -29,6 +29,7 @@ import {
   learningRateRows,
 } from './convergence/tables.ts';
 import { machine } from './machine.ts';
+import { quoted } from './quoted.ts';
 import type { Where } from './report/readResults.ts';
 
 /** Steps of a run that measures a step's time: its sensitivities are measured at the second. */
@@ -214,8 +215,7 @@ function command(): string {
   const words = tokens.flatMap(token => {
     if (token.kind !== 'option' || PARTS.includes(token.name)) return [];
     const { rawName, value } = token;
-    if (value === undefined) return [rawName];
-    return [rawName, /^[\w.,/-]+$/.test(value) ? value : `'${value}'`];
+    return value === undefined ? [rawName] : [rawName, quoted(value)];
   });
   return ['npx tsx bench/convergence.bench.ts', ...words].join(' ');
 }
