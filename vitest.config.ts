@@ -19,7 +19,7 @@ export default defineConfig({
         test: {
           ...common.test,
           name: 'shared',
-          include: ['packages/*/{src,test}/**/*.test.ts', 'test/*.test.ts', 'scripts/*.test.ts'],
+          include: ['packages/*/{src,test}/**/*.test.ts', 'test/*.test.ts', '{scripts,bench}/*.test.ts'],
           exclude: ownBackend,
           isolate: false,
         },

@@ -2,13 +2,14 @@
  * How do the time and the memory of a step grow with the sequence, and how long a sequence fits into a given memory?
  *
  *     npx tsx bench/growth.bench.ts [--method lora] [--times 128,256,512,1024,2048,4096] [--rates 0,0.5,0.875]
- *       [--batch 1] [--steps 2] [--memory 4096] [--checkpointing]
+ *       [--batch 1] [--steps 2] [--memory 4096] [--checkpointing] [--lengths]
  *
- * The SmolLM2-135M shape with random weights, uniform rates and even draws, so that each step keeps as much. Every measurement is a process of its own. The longest sequence is where the
- * straight line through the two longest measurements meets the memory (in MiB), and is then measured. Writes
- * bench/results/growth.<method>.json.
+ * The SmolLM2-135M shape with random weights, uniform rates and even draws, so that each step keeps as much. Every measurement is a
+ * process of its own. The longest sequence is one that was measured to fit into the memory (in MiB). Writes
+ * bench/results/growth.<method>.json; `--lengths` leaves the times there as they are and looks for the longest sequences again, which
+ * do not depend on what else the machine does.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { longestSequence } from './longestSequence.ts';
 import { machine } from './machine.ts';
@@ -24,8 +25,10 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '2' },
     memory: { type: 'string', default: '4096' },
     checkpointing: { type: 'boolean', default: false },
+    lengths: { type: 'boolean', default: false },
   },
 });
+const { lengths: lengthsAlone, ...shape } = values;
 const times = values.times.split(',').map(Number);
 const limit = Number(values.memory);
 const { method, batch, steps } = values;
@@ -55,18 +58,20 @@ function measured(rate: number, time: number): Row {
   return row;
 }
 
-const rows: Row[] = [];
-const longest: Row[] = [];
-for (const rate of values.rates.split(',').map(Number)) {
-  for (const time of times) rows.push(measured(rate, time));
-  const [a, b] = rows.slice(-2) as [Row, Row];
-  longest.push(longestSequence(a, b, time => measured(rate, time), limit, 128));
-}
+const suffix = `${batch === '1' ? '' : `.${batch}`}${values.checkpointing ? '.checkpointing' : ''}`;
+const file = new URL(`results/growth.${method}${suffix}.json`, import.meta.url);
+const command = `npx tsx bench/growth.bench.ts ${Object.entries(shape).map(([name, value]) => (typeof value === 'boolean' ? (value ? `--${name}` : '') : `--${name} ${value}`)).filter(Boolean).join(' ')}`; // prettier-ignore
+const rates = values.rates.split(',').map(Number);
+const known = lengthsAlone ? (JSON.parse(readFileSync(file, 'utf8')) as { rows: Row[] }) : undefined;
+
+const rows = known?.rows ?? rates.flatMap(rate => times.map(time => measured(rate, time)));
+const longest = rates.map(rate => {
+  const [a, b] = rows.filter(row => row.rate === rate).slice(-2) as [Row, Row];
+  return longestSequence(a, b, time => measured(rate, time), limit, 128);
+});
 const base = longest[0]!;
 const lengths = longest.map(row => ({ ...row, ratio: round(row.time / base.time) }));
 console.table(rows);
 console.table(lengths);
-const command = `npx tsx bench/growth.bench.ts ${Object.entries(values).map(([name, value]) => (typeof value === 'boolean' ? (value ? `--${name}` : '') : `--${name} ${value}`)).filter(Boolean).join(' ')}`; // prettier-ignore
-const suffix = `${batch === '1' ? '' : `.${batch}`}${values.checkpointing ? '.checkpointing' : ''}`;
-const file = new URL(`results/growth.${method}${suffix}.json`, import.meta.url);
-writeFileSync(file, `${JSON.stringify({ command, ...where, rows, longest: lengths }, undefined, 2)}\n`);
+const written = { ...(known ?? { command, ...where, rows }), longest: lengths, lengths: where };
+writeFileSync(file, `${JSON.stringify(written, undefined, 2)}\n`);

@@ -93,11 +93,9 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
   /** What counts, in few runs: for longer runs, other texts, full fine-tuning, more tokens a step. */
   short: () => [
     noDrop,
-    ...like('no drop', [
-      ...[0.5, 0.875].map(rate => at('depth', rate, depth)),
-      ...[0.5, 0.875].map(rate => at('reference', rate, reference)),
-      ...fewerSteps,
-    ]),
+    ...[0.5, 0.875].map(rate => at('depth', rate, depth)),
+    ...[0.5, 0.875].map(rate => at('reference', rate, reference)),
+    ...like('no drop', fewerSteps),
   ],
   /** The most concentrated rates by sensitivity: close to freezing. */
   linear: () =>

@@ -1,7 +1,7 @@
 import { adapterRows, caseRows, finalLoss, type AdapterRow, type CaseRow } from '../convergence/tables.ts';
 import type { Results } from '../convergence/runPlan.ts';
 import { markdownTable, type Cell } from './markdown.ts';
-import { readResults, shownWhere, writtenBy, type Written } from './readResults.ts';
+import { readResults, shownWhere, writtenBy, type Where, type Written } from './readResults.ts';
 import { scalingTable } from './scaling.ts';
 import { stepPicture } from './stepChart.ts';
 
@@ -89,7 +89,7 @@ function spread(): string {
 }
 
 function growth(name: string): string {
-  const results = readResults(name) as Written & { rows: Row[]; longest: Row[] };
+  const results = readResults(name) as Written & { rows: Row[]; longest: Row[]; lengths: Where };
   const rates = [...new Set(results.rows.map(({ rate }) => rate))];
   const at = (rate: Cell, time: Cell): Row | undefined =>
     results.rows.find(row => row.rate === rate && row.time === time);
@@ -109,7 +109,7 @@ function growth(name: string): string {
     'peak, MB': row => row.peakMB,
     '÷ without drop': row => row.ratio,
   });
-  return withCommand(`${table}\n\n${longest}`, results);
+  return `${withCommand(`${table}\n\n${longest}`, results)}\nLengths: ${shownWhere(results.lengths)}.`;
 }
 
 function authors(): string {
