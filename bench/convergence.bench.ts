@@ -220,13 +220,15 @@ function command(): string {
   return ['npx tsx bench/convergence.bench.ts', ...words].join(' ');
 }
 
+/** A case that several experiments have is what the first of them says. */
 function cases(): Case[] {
-  const all = values.experiments.split(',').flatMap(experiment => {
+  const named = values.experiments.split(',').flatMap(experiment => {
     const make = experiments[experiment];
     if (make === undefined)
       throw new Error(`no experiment '${experiment}'; there are ${Object.keys(experiments).join(', ')}`);
     return make(layersOf(values.model));
   });
+  const all = named.filter(({ name }, i) => named.findIndex(other => other.name === name) === i);
   const wanted = values.cases?.split(';');
   const unknown = wanted?.find(one => !all.some(({ name }) => name === one));
   if (unknown !== undefined) throw new Error(`no case '${unknown}'; there are ${all.map(one => one.name).join(', ')}`);

@@ -60,27 +60,23 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
       at('linear pivotal, maxRate 1', 0.75, { allocation: 'linear', sampling: 'pivotal', maxRate: 1 }),
     ]),
   /** The strongest simple alternative, for equal time: fewer steps. */
-  shorter: () => like('no drop', fewerSteps),
+  shorter: () => [...fewerSteps],
   /** With drops, as many steps as take the time of the run without, by FLOPs. */
   longer: () => RATES.flatMap(rate => like(`${OURS} ${rate}`, [at(OURS, rate, ours, 2 / (2 - rate))])),
   /** The same by depth. */
   'longer-depth': () => RATES.flatMap(rate => like(`depth ${rate}`, [at('depth', rate, depth, 2 / (2 - rate))])),
   /** The same where all is trained, and a backward pass costs two forward passes. */
   'longer-full': () => [
-    ...[0.5, 0.875].flatMap(rate => like(`depth ${rate}`, [at('depth', rate, depth, 3 / (3 - 2 * rate))])),
-    ...like('reference 0.5', [at('reference', 0.5, reference, 1.5)]),
+    ...[0.5, 0.875].map(rate => at('depth', rate, depth, 3 / (3 - 2 * rate))),
+    at('reference', 0.5, reference, 1.5),
   ],
   /** The same with rates that rise while the run goes on: their mean is that of the name. */
-  'longer-late': () =>
-    like(
-      'depth 0.5',
-      [undefined, 1.5].map(share => at('depth, more late', 0.5, { ...depth, ...late }, share)),
-    ),
+  'longer-late': () => [undefined, 1.5].map(share => at('depth, more late', 0.5, { ...depth, ...late }, share)),
   /** Rates by depth, whose draws leave every gradient exact, at each rate. */
   depth: () => RATES.map(rate => at('depth', rate, depth)),
   /** What could make rates by depth better still: when the drops come, and what is dropped. The mean rate is that of the name. */
   'depth-variations': () =>
-    like('depth 0.5', [
+    like('no drop', [
       at('depth, more late', 0.5, { ...depth, ...late }),
       at('depth, more early', 0.5, { ...depth, rate: 0.1, schedule: { ramp: 1, from: 0.9 } }),
       at('depth, none in the first sixth', 0.5, { ...depth, rate: 0.6, schedule: { warmup: 1 / 6 } }),
@@ -95,7 +91,7 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
     noDrop,
     ...[0.5, 0.875].map(rate => at('depth', rate, depth)),
     ...[0.5, 0.875].map(rate => at('reference', rate, reference)),
-    ...like('no drop', fewerSteps),
+    ...fewerSteps,
   ],
   /** The most concentrated rates by sensitivity: close to freezing. */
   linear: () =>
