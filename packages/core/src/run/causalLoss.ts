@@ -88,6 +88,8 @@ export function causalLoss(runnable: Runnable, hidden: tf.Tensor, rows: Labelled
   const count = rows.positions.length;
   const scope = headScope(runnable);
   const chunks: CompiledInputs[] = [];
+  const sizes: number[] = [];
+  const taken: number[] = [];
   for (let start = 0; start < count; start += CHUNK) {
     const real = Math.min(CHUNK, count - start);
     const size = Math.ceil(real / GRAIN) * GRAIN;
@@ -103,14 +105,17 @@ export function causalLoss(runnable: Runnable, hidden: tf.Tensor, rows: Labelled
       labels[i] = rows.labels[start + i]!;
     }
     const frozen = { labels: tf.tensor1d(labels, 'int32'), weights: tf.tensor1d(weights) };
-    const chunk: CompiledInputs = { differentiable: { [STATES]: takeRows(flat, at) }, frozen };
+    const chunk: CompiledInputs = { differentiable: {}, frozen };
     packScope(chunk, scopeOfRows(scope, rows, own));
     chunks.push(chunk);
+    sizes.push(size);
+    taken.push(...at);
   }
   const { head } = runnable.model;
   const isProduct = !runnable.adaptedModules.has(head.path) && !(ownHeadBias(head) in scope);
   const lossOf = isProduct ? productLoss : projectedLoss;
-  return sumWithGradients(chunks, [head, runnable.hooks, lossOf], chunkFunction(runnable, lossOf), STATES);
+  const states = { rows: takeRows(flat, Int32Array.from(taken)), sizes, name: STATES };
+  return sumWithGradients(chunks, [head, runnable.hooks, lossOf], chunkFunction(runnable, lossOf), states);
 }
 
 /** The scope with those rows of each tensor that holds something for every token, such as a dropout mask. */
