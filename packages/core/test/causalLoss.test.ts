@@ -87,6 +87,26 @@ describe('causalLoss', () => {
       });
     }
   }
+  it('holds memory that grows with the sequence, not with its square', async () => {
+    const held = async (time: number): Promise<number> => {
+      const states = numbers([1, time, width]);
+      const ids = tf.zeros([1, time], 'int32');
+      const rows = await labelledRows({ inputIds: ids, labels: ids }, vocab);
+      const before = tf.memory().numBytes;
+      let bytes = NaN;
+      const source = tf.customGrad(x => ({
+        value: tf.clone(x as tf.Tensor),
+        gradFunc: (dy: tf.Tensor) => {
+          bytes = tf.memory().numBytes - before;
+          return tf.clone(dy);
+        },
+      }));
+      const { value, grads } = tf.engine().gradients(() => causalLoss(headOnly(false), source(states), rows), [states]);
+      tf.dispose([value, ...grads]);
+      return bytes;
+    };
+    expect((await held(4096)) / (await held(1024))).toBeLessThan(5);
+  });
   it('skips virtual tokens in front', async () => {
     const data = someLabels((row, t) => (row + t) % 3 === 0);
     const rows = await labelledRows(data, vocab);
