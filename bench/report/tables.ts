@@ -109,7 +109,8 @@ function growth(name: string): string {
     'peak, MB': row => row.peakMB,
     '÷ without drop': row => row.ratio,
   });
-  return `${withCommand(`${table}\n\n${longest}`, results)}\nLengths: ${shownWhere(results.lengths)}.`;
+  const written = withCommand(`${table}\n\n${longest}`, results);
+  return results.lengths.date === results.date ? written : `${written}\nLengths: ${shownWhere(results.lengths)}.`;
 }
 
 function authors(): string {
