@@ -63,14 +63,14 @@ const commands: readonly (readonly string[])[] = [
   ...['lora', 'full'].map(method => words(`ranks.bench.ts --method ${method}`)),
   words('tfjsNode.bench.ts --rounds 1'),
   ...convergence(`--name smollm2.full ${REAL} --steps 60 --method full --experiments short,depth,longer-full --learning-rates 5e-5,1e-4,2e-4`, { repeat: 'no drop × 0.7 steps' }),
-  ...convergence(`--name smollm2.lora ${REAL} --steps 120 --experiments rates,depth,reference,upper,shorter --learning-rates 1e-3,2e-3,4e-3`, { repeat: 'depth 0.5' }),
-  ...convergence(`--name smollm2.lora.austen ${REAL} --data examples/data/austen.txt.gz --steps 120 --experiments short --learning-rates 1e-3,2e-3 --seeds 1`, {}),
+  ...convergence(`--name smollm2.lora ${REAL} --steps 120 --experiments rates,depth,reference,upper,shorter,rescaled,allocations --learning-rates 1e-3,2e-3,4e-3`, { repeat: 'depth 0.5' }),
+  ...convergence(`--name smollm2.lora.austen ${REAL} --data examples/data/austen.txt.gz --steps 120 --experiments short --learning-rates 1e-3,2e-3`, {}),
   ...convergence(`--name austen.full ${SMALL} --steps 150 --method full --experiments short,depth,longer-full,longer-late,depth-variations --learning-rates 1e-3,3e-3,6e-3`, { repeat: 'no drop;depth 0.5', timed: 'short,depth,longer-late' }),
   ...convergence(`--name austen.full.accumulation ${SMALL} --steps 60 --evaluations 4 --accumulation 4 --method full --experiments short,longer-full --learning-rates 3e-3,6e-3,1e-2`, { repeat: 'depth 0.5' }),
   ...convergence(`--name austen.full.long ${SMALL} --steps 1500 --method full --experiments short,longer-full --learning-rates 3e-3 --seeds 1`, {}),
   ...convergence(`--name austen.lora ${SMALL} --steps 150 --experiments rates,depth,reference,upper,shorter,longer,longer-depth,linear,allocations,rescaled,variations,depth-variations --learning-rates 3e-3,6e-3,1e-2`, { repeat: 'no drop;depth 0.5', timed: 'rates,depth,reference,upper' }),
   ...convergence(`--name austen.lora.accumulation ${SMALL} --steps 60 --evaluations 4 --accumulation 4 --experiments short,longer-depth --learning-rates 1e-2,2e-2`, { repeat: 'depth 0.5' }),
-  ...convergence(`--name adapters ${SMALL} --steps 150 --experiments adapters --evaluations 2 --seeds 1 --learning-rates 1e-3,3e-3,1e-2,3e-2`, { repeat: 'prompt tuning;full' }),
+  ...convergence(`--name adapters ${SMALL} --steps 150 --experiments adapters --evaluations 2 --learning-rates 1e-3,3e-3,1e-2,3e-2`, { repeat: 'prompt tuning;full' }),
   words('fillTables.ts'),
 ];
 

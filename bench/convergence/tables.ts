@@ -13,16 +13,13 @@ export function caseRows(results: Results, base = 'no drop'): CaseRow[] {
   const baseTime = mean(baseRuns.map(run => clock(run, run.plan.steps)));
   const others = [...cases].filter(([name]) => name !== base).sort(([a], [b]) => (a < b ? -1 : 1));
   return [...(baseRuns.length > 0 ? [[base, baseRuns] as const] : []), ...others].map(([name, runs]) => {
-    const losses = runs.map(finalLoss);
     const reached = runs.map(run => timeTo(run, baseLoss, clock));
     const times = timesOf(results.stepTimes, name);
     return {
       case: name,
       learningRate: runs[0]!.plan.learningRate,
-      seeds: runs.length,
       steps: runs[0]!.plan.steps,
-      loss: round(mean(losses)),
-      spread: round(Math.max(...losses) - Math.min(...losses)),
+      ...overSeeds(runs),
       dropped: round(mean(runs.map(run => run.dropped))),
       calibrationSteps: round(times?.calibrationSteps ?? NaN),
       stepMs: round(times?.ms ?? NaN),
@@ -34,14 +31,18 @@ export function caseRows(results: Results, base = 'no drop'): CaseRow[] {
   });
 }
 
-export interface CaseRow {
-  readonly case: string;
-  readonly learningRate: number;
+/** Final held-out loss over the seeds. */
+interface OverSeeds {
   readonly seeds: number;
-  readonly steps: number;
   readonly loss: number;
   /** Largest less smallest loss of the seeds. */
   readonly spread: number;
+}
+
+export interface CaseRow extends OverSeeds {
+  readonly case: string;
+  readonly learningRate: number;
+  readonly steps: number;
   readonly dropped: number;
   readonly calibrationSteps: number;
   readonly stepMs: number;
@@ -64,17 +65,15 @@ export function learningRateRows({ runs }: Results): object[] {
 }
 
 /** What a method gave under one way of dropping; times and memory are ratios to those without. */
-export interface AdapterDrop {
-  readonly loss: number;
+export interface AdapterDrop extends OverSeeds {
   readonly timeRatio: number;
   readonly memoryRatio: number;
 }
 
-export interface AdapterRow {
+export interface AdapterRow extends OverSeeds {
   readonly method: string;
   readonly trainable: number;
   readonly before: number;
-  readonly loss: number;
   readonly ms: number;
   readonly MB: number | undefined;
   /** By what the case is called behind the method's name. */
@@ -94,14 +93,14 @@ export function adapterRows(results: Results): AdapterRow[] {
         method,
         trainable: runs[0]!.trainable,
         before: round(mean(runs.map(run => run.heldOut[0]!.loss))),
-        loss: round(mean(runs.map(finalLoss))),
+        ...overSeeds(runs),
         ms: round(msOf(method)),
         MB,
         drops: Object.fromEntries(
           dropped.map(([name, own]) => [
             name.slice(`${method}, `.length),
             {
-              loss: round(mean(own.map(finalLoss))),
+              ...overSeeds(own),
               timeRatio: round(msOf(name) / msOf(method)),
               memoryRatio: round((results.stepTimes[name]?.peakMB ?? NaN) / (MB ?? NaN)),
             },
@@ -132,6 +131,15 @@ function bestOfEachCase({ runs }: Results): Map<string, RunResult[]> {
     );
   }
   return best;
+}
+
+function overSeeds(runs: readonly RunResult[]): OverSeeds {
+  const losses = runs.map(finalLoss);
+  return {
+    seeds: runs.length,
+    loss: round(mean(losses)),
+    spread: round(Math.max(...losses) - Math.min(...losses)),
+  };
 }
 
 /** Held-out loss after the last step. */

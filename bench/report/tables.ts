@@ -208,6 +208,7 @@ function adapters(): string {
     trainable: row => row.trainable,
     before: row => row.before.toFixed(3),
     loss: row => row.loss.toFixed(3),
+    'seeds (spread)': row => `${row.seeds} (${row.spread.toFixed(3)})`,
     ...Object.fromEntries(drops.map(name => [name, (row: AdapterRow) => row.drops[name]?.loss.toFixed(3)])),
     'step, ms': row => Math.round(row.ms),
     ...Object.fromEntries(drops.map(name => [`time: ${name}`, (row: AdapterRow) => row.drops[name]?.timeRatio])),
