@@ -63,7 +63,7 @@ const commands: readonly (readonly string[])[] = [
   ...['lora', 'full'].map(method => words(`ranks.bench.ts --method ${method}`)),
   words('tfjsNode.bench.ts --rounds 1'),
   ...convergence(`--name smollm2.full ${REAL} --steps 60 --method full --experiments short,depth,longer-full --learning-rates 5e-5,1e-4,2e-4`, { repeat: 'no drop × 0.7 steps' }),
-  ...convergence(`--name smollm2.lora ${REAL} --steps 120 --experiments rates,depth,reference,upper,shorter,rescaled,allocations --learning-rates 1e-3,2e-3,4e-3`, { repeat: 'depth 0.5' }),
+  ...convergence(`--name smollm2.lora ${REAL} --steps 120 --experiments rates,depth,reference,upper,shorter,rescaled,allocations --learning-rates 1e-3,2e-3,4e-3`, { repeat: 'depth 0.5', timed: 'rates,depth,reference,upper' }),
   ...convergence(`--name smollm2.lora.austen ${REAL} --data examples/data/austen.txt.gz --steps 120 --experiments short --learning-rates 1e-3,2e-3`, {}),
   ...convergence(`--name austen.full ${SMALL} --steps 150 --method full --experiments short,depth,longer-full,longer-late,depth-variations --learning-rates 1e-3,3e-3,6e-3`, { repeat: 'no drop;depth 0.5', timed: 'short,depth,longer-late' }),
   ...convergence(`--name austen.full.accumulation ${SMALL} --steps 60 --evaluations 4 --accumulation 4 --method full --experiments short,longer-full --learning-rates 3e-3,6e-3,1e-2`, { repeat: 'depth 0.5' }),
