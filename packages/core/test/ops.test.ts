@@ -189,6 +189,8 @@ describe('attention', () => {
     { name: 'grouped heads in chunks', heads: 4, groups: 2, queries: 5, keys: 5, chunk: 2 },
     { name: 'keys from before', heads: 2, groups: 1, queries: 3, keys: 6, chunk: 2 },
     { name: 'a sliding window in chunks', heads: 2, groups: 2, queries: 6, keys: 6, window: 3, chunk: 2 },
+    { name: 'a sliding window narrower than a chunk', heads: 1, groups: 1, queries: 7, keys: 9, window: 2, chunk: 4 },
+    { name: 'a sliding window as wide as two chunks', heads: 1, groups: 1, queries: 9, keys: 9, window: 6, chunk: 3 },
     { name: 'padding', heads: 2, groups: 1, queries: 5, keys: 5, chunk: 3, hidden: [1, 4] },
     { name: 'padding and keys from before', heads: 2, groups: 1, queries: 3, keys: 5, hidden: [1] },
   ];

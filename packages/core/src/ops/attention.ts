@@ -61,7 +61,8 @@ export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, options: Att
       const dq: tf.Tensor[] = [];
       let dk: tf.Tensor | undefined;
       let dv: tf.Tensor | undefined;
-      for (const chunk of layout.chunks) {
+      // The largest first: the memory that it leaves free is enough for each of the others.
+      for (const chunk of layout.chunks.toReversed()) {
         // One chunk after the other: an engine that is free to order them could hold all probabilities at once.
         const rows = after(chunk.queries(q!), dq.at(-1), dk, dv);
         const p = chunk.probabilities(rows, k!, own);
@@ -76,7 +77,7 @@ export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, options: Att
         if (isQueryWanted) dq.push(tf.mul(chunk.ungroup(tf.matMul(dScores, chunk.keys(k!))), layout.scale));
         if (isKeyWanted) dk = added(dk, tf.mul(tf.matMul(dScores, rows, true, false), layout.scale));
       }
-      return [isQueryWanted ? joined(dq) : undefined, dk, dv];
+      return [isQueryWanted ? joined(dq.toReversed()) : undefined, dk, dv];
     },
   );
 }
@@ -118,7 +119,6 @@ function attentionLayout(
     const first = Math.max(0, Math.min(offset + start - window + 1, keys - 1));
     const end = offset + start + count;
     const seen = end - first;
-    const mask = causalMask(count, seen, offset + start - first, window);
     return {
       queries: x => {
         const part = count === queries ? x : tf.slice(x, [0, 0, start, 0], [-1, -1, count, -1]);
@@ -138,7 +138,8 @@ function attentionLayout(
         // The queries are scaled and not the scores, which are more numbers.
         const product = tf.matMul(tf.mul(rows, scale), tf.reshape(kSeen, [batch * groups, seen, size]), false, true);
         let scores = tf.reshape(product, [batch, heads, count, seen]);
-        if (mask !== undefined) scores = tf.add(scores, tf.tensor2d(mask, [count, seen]));
+        const mask = causalMask(count, seen, window, rows);
+        if (mask !== undefined) scores = tf.add(scores, mask);
         if (keyBias !== undefined) scores = tf.add(scores, seenBias(keyBias, keys, first, seen));
         if (textStarts !== undefined) {
           scores = tf.add(scores, textBias(textStarts, { queries, start, count, keys, first, seen }));
@@ -153,18 +154,33 @@ function attentionLayout(
   return { chunks, scale };
 }
 
-/** `[count, seen]` of 0 and {@link HIDDEN}; undefined where every query sees every key. `offset`: the first query's key. */
-function causalMask(count: number, seen: number, offset: number, window: number): Float32Array | undefined {
-  const mask = new Float32Array(count * seen);
-  let hides = false;
-  for (let i = 0; i < count; i++) {
-    for (let j = 0; j < seen; j++) {
-      if (j <= offset + i && j > offset + i - window) continue;
-      mask[i * seen + j] = HIDDEN;
-      hides = true;
-    }
-  }
-  return hides ? mask : undefined;
+/**
+ * `[count, seen]` of 0 and {@link HIDDEN}, for the last queries of the keys seen; undefined where every query sees every key. Keys are
+ * hidden near both ends alone, and an engine makes the rest when `rows` are there: a constant of all keys for each chunk would grow
+ * with the square of the sequence.
+ */
+function causalMask(count: number, seen: number, window: number, rows: tf.Tensor): tf.Tensor | undefined {
+  const position = seen - count; // of the first query among the keys
+  const outside = Math.max(0, seen - window);
+  const widened = (end: tf.Tensor, left: number, right: number): tf.Tensor =>
+    left + right === 0 ? end : tf.pad(after(end, rows), [[0, 0], [left, right]]); // prettier-ignore
+  const later = hiddenKeys(count, count, (query, key) => key > query);
+  const earlier = hiddenKeys(count, outside, (query, key) => key <= position + query - window);
+  const ends = [later && widened(later, position, 0), earlier && widened(earlier, 0, seen - outside)];
+  const [first, second] = ends.filter(end => end !== undefined);
+  return first && second ? tf.add(first, second) : first;
+}
+
+/** Undefined where nothing is hidden. */
+function hiddenKeys(
+  queries: number,
+  keys: number,
+  isHidden: (query: number, key: number) => boolean,
+): tf.Tensor2D | undefined {
+  const mask = Float32Array.from({ length: queries * keys }, (_, i) =>
+    isHidden(Math.floor(i / keys), i % keys) ? HIDDEN : 0,
+  );
+  return mask.includes(HIDDEN) ? tf.tensor2d(mask, [queries, keys]) : undefined;
 }
 
 function seenBias(keyBias: tf.Tensor, keys: number, first: number, seen: number): tf.Tensor {

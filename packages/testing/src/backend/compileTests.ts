@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { expect } from 'vitest';
-import type { TracedFunction } from '@dropbp/core';
+import { expect, vi } from 'vitest';
+import { attention as chunkedAttention, type TracedFunction } from '@dropbp/core';
 import type { Tests } from '../describeSuite.ts';
 import { compile, type BackendSuite, heldBy, onCpu } from './backendUnderTest.ts';
 import { attention, attentionInputs, drawer, mlp, mlpInputs, type Named, tiny } from './llamaBranch.ts';
@@ -75,6 +75,21 @@ export function compileTests(suite: BackendSuite): Tests {
         };
         expectClose(await run(call)(), await onCpu(run(plain(attention(tiny)))), CLOSE, 'largest');
       }
+    },
+
+    'compiled: attention has no constants that grow with the square of the sequence': () => {
+      const elements = (time: number): number => {
+        const call = compile(({ q, k, v }) => chunkedAttention(q!, k!, v!));
+        const inputs = { q: drawer(1)([1, 2, time, 4]), k: drawer(2)([1, 1, time, 4]), v: drawer(3)([1, 1, time, 4]) };
+        const write = vi.spyOn(tf.backend(), 'write');
+        call({}, inputs).dispose();
+        const written = write.mock.calls.reduce((sum, [, shape]) => sum + tf.util.sizeFromShape(shape), 0);
+        write.mockRestore();
+        return written;
+      };
+      expect(elements(512)).toBeGreaterThan(0);
+      expect(elements(1024)).toBeLessThan(2.2 * elements(512));
+      return Promise.resolve();
     },
 
     'compiled: inputs that are integers and truth values': () =>
