@@ -2,12 +2,12 @@
  * How do the time and the memory of a step grow with the sequence, and how long a sequence fits into a given memory?
  *
  *     npx tsx bench/growth.bench.ts [--method lora] [--times 128,256,512,1024,2048,4096] [--rates 0,0.5,0.875]
- *       [--batch 1] [--steps 2] [--memory 4096] [--checkpointing] [--lengths]
+ *       [--batch 1] [--steps 2] [--memory 4096] [--checkpointing] [--only times|lengths]
  *
  * The SmolLM2-135M shape with random weights, uniform rates and even draws, so that each step keeps as much. Every measurement is a
  * process of its own. The longest sequence is one that was measured to fit into the memory (in MiB). Writes
- * bench/results/growth.<method>.json; `--lengths` leaves the times there as they are and looks for the longest sequences again, which
- * do not depend on what else the machine does.
+ * bench/results/growth.<method>.json; `--only` leaves the other part there as it is: the longest sequences do not depend on what else
+ * the machine does.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -25,10 +25,11 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '2' },
     memory: { type: 'string', default: '4096' },
     checkpointing: { type: 'boolean', default: false },
-    lengths: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
   },
 });
-const { lengths: lengthsAlone, ...shape } = values;
+const { only, ...shape } = values;
+if (!['', 'times', 'lengths'].includes(only)) throw new Error(`--only ${only}: times or lengths`);
 const times = values.times.split(',').map(Number);
 const limit = Number(values.memory);
 const { method, batch, steps } = values;
@@ -40,6 +41,18 @@ interface Row {
   readonly time: number;
   readonly seconds: number;
   readonly peakMB: number;
+}
+
+interface Longest extends Row {
+  readonly ratio: number;
+}
+
+interface Results extends ReturnType<typeof machine> {
+  readonly command: string;
+  readonly rows: readonly Row[];
+  readonly longest: readonly Longest[];
+  /** Where and when the longest sequences were looked for. */
+  readonly lengths: ReturnType<typeof machine>;
 }
 
 function measured(rate: number, time: number): Row {
@@ -62,16 +75,23 @@ const suffix = `${batch === '1' ? '' : `.${batch}`}${values.checkpointing ? '.ch
 const file = new URL(`results/growth.${method}${suffix}.json`, import.meta.url);
 const command = `npx tsx bench/growth.bench.ts ${Object.entries(shape).map(([name, value]) => (typeof value === 'boolean' ? (value ? `--${name}` : '') : `--${name} ${value}`)).filter(Boolean).join(' ')}`; // prettier-ignore
 const rates = values.rates.split(',').map(Number);
-const known = lengthsAlone ? (JSON.parse(readFileSync(file, 'utf8')) as { rows: Row[] }) : undefined;
+const known = only === '' ? undefined : (JSON.parse(readFileSync(file, 'utf8')) as Results);
 
-const rows = known?.rows ?? rates.flatMap(rate => times.map(time => measured(rate, time)));
-const longest = rates.map(rate => {
-  const [a, b] = rows.filter(row => row.rate === rate).slice(-2) as [Row, Row];
-  return longestSequence(a, b, time => measured(rate, time), limit, 128);
-});
-const base = longest[0]!;
-const lengths = longest.map(row => ({ ...row, ratio: round(row.time / base.time) }));
+const rows = only === 'lengths' ? known!.rows : rates.flatMap(rate => times.map(time => measured(rate, time)));
+const longest = only === 'times' ? known!.longest : longestSequences();
 console.table(rows);
-console.table(lengths);
-const written = { ...(known ?? { command, ...where, rows }), longest: lengths, lengths: where };
+console.table(longest);
+const written: Results = {
+  ...(only === 'lengths' ? known! : { command, ...where, rows }),
+  longest,
+  lengths: only === 'times' ? known!.lengths : where,
+};
 writeFileSync(file, `${JSON.stringify(written, undefined, 2)}\n`);
+
+function longestSequences(): Longest[] {
+  const fitting = rates.map(rate => {
+    const [a, b] = rows.filter(row => row.rate === rate).slice(-2) as [Row, Row];
+    return longestSequence(a, b, time => measured(rate, time), limit, 128);
+  });
+  return fitting.map(row => ({ ...row, ratio: round(row.time / fitting[0]!.time) }));
+}
