@@ -29,7 +29,6 @@ export class ResidentSessions<S extends Disposable> {
   readonly #roomBytes: number;
   /** The large ones that are loaded; those that ran last are at the end. */
   readonly #large = new Set<Resident<S>>();
-  #bytes = 0;
 
   /** @param roomBytes - what large sessions may keep together, where those that take turns do not need more */
   constructor(load: (model: OnnxModel) => S, roomBytes: number) {
@@ -45,29 +44,26 @@ export class ResidentSessions<S extends Disposable> {
 
   /** The session, loaded; others may have gone for it. */
   use(session: Resident<S>): S {
-    const { bytes } = session;
-    if (session.loaded === undefined) this.#makeRoom(bytes);
+    const isLarge = session.bytes >= worthUnloading;
+    if (isLarge && session.loaded === undefined) this.#makeRoom(session.bytes);
     session.loaded ??= this.#load(session.model);
-    if (bytes < worthUnloading) return session.loaded;
-    this.#forget(session);
-    this.#large.add(session);
-    this.#bytes += bytes;
+    this.#large.delete(session);
+    if (isLarge) this.#large.add(session);
     return session.loaded;
   }
 
   unload(session: Resident<S>): void {
-    this.#forget(session);
+    this.#large.delete(session);
     session.loaded?.dispose();
     session.loaded = undefined;
   }
 
-  #forget(session: Resident<S>): void {
-    if (this.#large.delete(session)) this.#bytes -= session.bytes;
-  }
-
   #makeRoom(bytes: number): void {
-    for (const session of [...this.#large].slice(0, -alternating)) {
-      if (this.#bytes + bytes <= this.#roomBytes) return;
+    const large = [...this.#large];
+    let kept = large.reduce((sum, session) => sum + session.bytes, 0);
+    for (const session of large.slice(0, -alternating)) {
+      if (kept + bytes <= this.#roomBytes) return;
+      kept -= session.bytes;
       this.unload(session);
     }
   }

@@ -15,7 +15,7 @@ it('is the most that lies between nodes at once, without inputs and outputs', ()
   expect(temporaryBytes(model(chain, { x: 10, a: 10, b: 30, c: 20, y: 10 }, 'y'))).toBe((30 + 20) * 4);
 });
 
-it('holds a value as long as any node reads it', () => {
+it('holds a value as long as a node reads it', () => {
   const nodes = [
     node('Neg', ['x'], 'a'),
     node('Neg', ['x'], 'b'),
