@@ -2,14 +2,14 @@
  * How do the time and the memory of a step grow with the sequence, and how long a sequence fits into a given memory?
  *
  *     npx tsx bench/growth.bench.ts [--method lora] [--times 128,256,512,1024,2048,4096] [--rates 0,0.5,0.875]
- *       [--batch 1] [--steps 2] [--memory 4096] [--checkpointing] [--only times|lengths]
+ *       [--batch 1] [--steps 2] [--memory 4096] [--checkpointing] [--only times,lengths]
  *
  * The SmolLM2-135M shape with random weights, uniform rates and even draws, so that each step keeps as much. Every measurement is a
- * process of its own. The longest sequence is one that was measured to fit into the memory (in MiB). Writes
- * bench/results/growth.<method>.json; `--only` leaves the other part there as it is: the longest sequences do not depend on what else
- * the machine does.
+ * process of its own. The longest sequence is one that was measured to fit into the memory (in MiB). Each part is kept in
+ * bench/results/growth.<method>.json until it is measured again; `lengths` starts from the peaks of `times`, and does not depend on what
+ * else the machine does.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { longestSequence } from './longestSequence.ts';
 import { machine } from './machine.ts';
@@ -25,11 +25,10 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '2' },
     memory: { type: 'string', default: '4096' },
     checkpointing: { type: 'boolean', default: false },
-    only: { type: 'string', default: '' },
+    only: { type: 'string', default: 'times,lengths' },
   },
 });
 const { only, ...shape } = values;
-if (!['', 'times', 'lengths'].includes(only)) throw new Error(`--only ${only}: times or lengths`);
 const times = values.times.split(',').map(Number);
 const limit = Number(values.memory);
 const { method, batch, steps } = values;
@@ -75,20 +74,20 @@ const suffix = `${batch === '1' ? '' : `.${batch}`}${values.checkpointing ? '.ch
 const file = new URL(`results/growth.${method}${suffix}.json`, import.meta.url);
 const command = `npx tsx bench/growth.bench.ts ${Object.entries(shape).map(([name, value]) => (typeof value === 'boolean' ? (value ? `--${name}` : '') : `--${name} ${value}`)).filter(Boolean).join(' ')}`; // prettier-ignore
 const rates = values.rates.split(',').map(Number);
-const known = only === '' ? undefined : (JSON.parse(readFileSync(file, 'utf8')) as Results);
-
-const rows = only === 'lengths' ? known!.rows : rates.flatMap(rate => times.map(time => measured(rate, time)));
-const longest = only === 'times' ? known!.longest : longestSequences();
-console.table(rows);
-console.table(longest);
-const written: Results = {
-  ...(only === 'lengths' ? known! : { command, ...where, rows }),
-  longest,
-  lengths: only === 'times' ? known!.lengths : where,
+const parts: Readonly<Record<string, (known: Results) => Partial<Results>>> = {
+  times: () => ({ command, ...where, rows: rates.flatMap(rate => times.map(time => measured(rate, time))) }),
+  lengths: ({ rows }) => ({ longest: longestSequences(rows), lengths: where }),
 };
-writeFileSync(file, `${JSON.stringify(written, undefined, 2)}\n`);
 
-function longestSequences(): Longest[] {
+let results = (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}) as Results;
+for (const name of only.split(',')) {
+  results = { ...results, ...parts[name]!(results) };
+  writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`);
+}
+console.table(results.rows);
+console.table(results.longest);
+
+function longestSequences(rows: readonly Row[]): Longest[] {
   const fitting = rates.map(rate => {
     const [a, b] = rows.filter(row => row.rate === rate).slice(-2) as [Row, Row];
     return longestSequence(a, b, time => measured(rate, time), limit, 128);
