@@ -5,60 +5,56 @@ import { withGradient } from './withGradient.ts';
 export type Activation = 'silu' | 'gelu' | 'geluTanh' | 'relu';
 
 interface Formula {
-  readonly value: (x: tf.Tensor) => tf.Tensor;
-  /** d value / dx at x, where the value may be at hand. */
-  readonly slope: (x: tf.Tensor, value: () => tf.Tensor) => tf.Tensor;
+  readonly value: () => tf.Tensor;
+  /** d value / dx. */
+  readonly slope: () => tf.Tensor;
 }
 
 const GELU_TANH = Math.sqrt(2 / Math.PI);
 
-const formulas: Readonly<Record<Activation, Formula>> = {
-  silu: {
-    value: x => tf.mul(x, tf.sigmoid(x)),
-    slope: (x, value) => {
-      const s = tf.sigmoid(x);
-      return tf.add(s, tf.mul(value(), tf.sub(1, s)));
-    },
+/** Each at an x: what value and slope share is computed once. */
+const formulas: Readonly<Record<Activation, (x: tf.Tensor) => Formula>> = {
+  silu: x => {
+    const s = tf.sigmoid(x);
+    return {
+      value: () => tf.mul(x, s),
+      slope: () => tf.mul(s, tf.add(tf.mul(tf.sub(1, s), x), 1)),
+    };
   },
-  gelu: {
-    value: x => tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1)),
-    slope: x => {
-      const cdf = tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5);
-      const pdf = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-      return tf.add(cdf, tf.mul(x, pdf));
-    },
+  gelu: x => {
+    const cdf = tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5);
+    return {
+      value: () => tf.mul(x, cdf),
+      slope: () => {
+        const pdf = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+        return tf.add(cdf, tf.mul(x, pdf));
+      },
+    };
   },
-  geluTanh: {
-    value: x => tf.mul(tf.mul(x, 0.5), tf.add(tf.tanh(geluInner(x)), 1)),
-    slope: x => {
-      const t = tf.tanh(geluInner(x));
-      const dInner = tf.mul(tf.add(tf.mul(tf.square(x), 3 * 0.044715), 1), GELU_TANH);
-      const rise = tf.mul(tf.mul(x, tf.sub(1, tf.square(t))), dInner);
-      return tf.mul(tf.add(tf.add(t, 1), rise), 0.5);
-    },
+  geluTanh: x => {
+    const t = tf.tanh(tf.mul(tf.mul(x, tf.add(tf.mul(tf.square(x), 0.044715), 1)), GELU_TANH));
+    return {
+      value: () => tf.mul(tf.mul(x, 0.5), tf.add(t, 1)),
+      slope: () => {
+        const dInner = tf.mul(tf.add(tf.mul(tf.square(x), 3 * 0.044715), 1), GELU_TANH);
+        const rise = tf.mul(tf.mul(x, tf.sub(1, tf.square(t))), dInner);
+        return tf.mul(tf.add(tf.add(t, 1), rise), 0.5);
+      },
+    };
   },
-  relu: { value: x => tf.relu(x), slope: x => tf.cast(tf.greater(x, 0), 'float32') },
+  relu: x => ({ value: () => tf.relu(x), slope: () => tf.cast(tf.greater(x, 0), 'float32') }),
 };
-
-function geluInner(x: tf.Tensor): tf.Tensor {
-  return tf.mul(tf.mul(x, tf.add(tf.mul(tf.square(x), 0.044715), 1)), GELU_TANH);
-}
 
 /** Applies a non-linearity, any shape. Saves x alone. */
 export function activate(x: tf.Tensor, activation: Activation): tf.Tensor {
-  const { value, slope } = formulas[activation];
+  const at = formulas[activation];
   return withGradient(
     [x],
     save => {
       save([x]);
-      return value(x);
+      return at(x).value();
     },
-    (dy, [x]) => [
-      tf.mul(
-        dy,
-        slope(x!, () => value(x!)),
-      ),
-    ],
+    (dy, [x]) => [tf.mul(dy, at(x!).slope())],
   );
 }
 
@@ -67,23 +63,19 @@ export function activate(x: tf.Tensor, activation: Activation): tf.Tensor {
  * Source: Shazeer, "GLU Variants Improve Transformer", 2020.
  */
 export function gated(gate: tf.Tensor, up: tf.Tensor, activation: Activation): tf.Tensor {
-  const { value, slope } = formulas[activation];
+  const at = formulas[activation];
   return withGradient(
     [gate, up],
     save => {
       save([gate, up]);
-      return tf.mul(value(gate), up);
+      return tf.mul(at(gate).value(), up);
     },
     (dy, [gate, up], [isGateWanted, isUpWanted]) => {
-      const y = isUpWanted ? value(gate!) : undefined;
+      const { value, slope } = at(gate!);
       return [
-        isGateWanted
-          ? tf.mul(
-              tf.mul(dy, up!),
-              slope(gate!, () => y ?? value(gate!)),
-            )
-          : undefined,
-        y && tf.mul(dy, y),
+        // The slope first: an engine then holds three tensors of this shape at once, and five where dy comes first.
+        isGateWanted ? tf.mul(tf.mul(slope(), up!), dy) : undefined,
+        isUpWanted ? tf.mul(dy, value()) : undefined,
       ];
     },
   );

@@ -1,14 +1,19 @@
+/** What may lie idle beyond the bytes that were needed at once: so many, or this share of them. */
+const slackBytes = 64 * 2 ** 20;
+const slackShare = 1 / 8;
+
 /**
  * Buffers for outputs, kept for reuse by exact size: a step asks for the same sizes as the step before, and fresh memory costs a page
- * fault every 4 KiB. It keeps at most as many idle bytes as twice what was ever in use at once, so that sizes which are no longer
- * asked for (another sequence length) go.
+ * fault every 4 KiB. Idle ones go, the sizes returned to longest ago first, where with them all memory would be more than was ever
+ * needed at once: so they do not raise the peak, and sizes which are no longer asked for (another sequence length) do not stay.
  */
 export class BufferPool {
   /** Idle buffers by size; the sizes returned to last are at the end. */
   readonly #idle = new Map<number, ArrayBuffer[]>();
   #usedBytes = 0;
   #idleBytes = 0;
-  #peakUsedBytes = 0;
+  /** The most that was needed at once: in use, and by a run between its operations. */
+  #peakBytes = 0;
 
   get usedBytes(): number {
     return this.#usedBytes;
@@ -27,7 +32,7 @@ export class BufferPool {
   /** Counts a buffer that is in use as the pool's: it may be returned. */
   adopt(buffer: ArrayBuffer): ArrayBuffer {
     this.#usedBytes += buffer.byteLength;
-    this.#peakUsedBytes = Math.max(this.#peakUsedBytes, this.#usedBytes);
+    this.makeRoom(0);
     return buffer;
   }
 
@@ -39,7 +44,7 @@ export class BufferPool {
     this.#idle.set(buffer.byteLength, list);
     list.push(buffer);
     this.#idleBytes += buffer.byteLength;
-    while (this.#idleBytes > 2 * this.#peakUsedBytes) this.#dropOldest();
+    this.makeRoom(0);
   }
 
   /** A buffer that someone outside holds from now on: it never returns. */
@@ -47,11 +52,19 @@ export class BufferPool {
     this.#usedBytes -= buffer.byteLength;
   }
 
+  /** Lets idle buffers go for a run that needs so much memory of its own. */
+  makeRoom(bytes: number): void {
+    const needed = this.#usedBytes + bytes;
+    this.#peakBytes = Math.max(this.#peakBytes, needed);
+    const slack = Math.max(slackBytes, slackShare * this.#peakBytes);
+    while (this.#idleBytes > this.#peakBytes + slack - needed) this.#dropOldest();
+  }
+
   /** Lets all idle buffers go. */
   trim(): void {
     this.#idle.clear();
     this.#idleBytes = 0;
-    this.#peakUsedBytes = this.#usedBytes;
+    this.#peakBytes = this.#usedBytes;
   }
 
   #dropOldest(): void {

@@ -10,8 +10,8 @@ import { BufferPool } from './bufferPool.ts';
 import type { Device, Feed, Handle, Session } from './device.ts';
 import { int8Models } from './exactInt8.ts';
 import { type BindingSession, type BindingTensor, ortBinding } from './ortBinding.ts';
-import { type Resident, ResidentSessions } from './residentSessions.ts';
 import { sessionOptions } from './sessionOptions.ts';
+import { temporaryBytes } from './temporaryBytes.ts';
 
 /** A handle is the tensor that the binding takes: feeding it costs nothing. */
 interface CpuHandle extends Handle, BindingTensor {
@@ -19,8 +19,11 @@ interface CpuHandle extends Handle, BindingTensor {
   isPooled: boolean;
 }
 
-/** What sessions may keep: those of a step of SmolLM2-135M on 2,048 tokens need less, and loading them again would cost 5 % of its time. */
-const roomForSessions = 384 * 2 ** 20;
+interface CpuSession extends Session {
+  readonly loaded: BindingSession;
+  /** What a run needs between its operations. */
+  readonly bytes: number;
+}
 
 /**
  * ONNX Runtime on this machine's CPU, synchronously, inputs and outputs in place.
@@ -32,21 +35,18 @@ export function nodeCpu(threads: number): Device {
   const binding = ortBinding();
   const exact = int8Models(binding);
   const pool = new BufferPool();
-  const resident = new ResidentSessions(
-    model => binding.load(exact(model), sessionOptions(model, threads)),
-    roomForSessions,
-  );
   let sessions = 0;
   return {
     name: 'node-cpu',
     holdsPacked: true,
     load(model) {
+      const loaded = binding.load(exact(model), sessionOptions(model, threads));
       sessions++;
-      return resident.add(model);
+      return { loaded, bytes: temporaryBytes(model) };
     },
     unload(session) {
       sessions--;
-      resident.unload(session as Resident<BindingSession>);
+      (session as CpuSession).loaded.dispose();
     },
     upload(data, dims, dtype, isPrivate = false) {
       if (isPrivate) pool.adopt(data.buffer as ArrayBuffer);
@@ -63,7 +63,9 @@ export function nodeCpu(threads: number): Device {
         const { handle, dims } = feeds[name]!;
         tensors[name] = handle.dims === dims ? (handle as CpuHandle) : { ...(handle as CpuHandle), dims };
       }
-      resident.use(session as Resident<BindingSession>).run(tensors, outputs as Record<string, CpuHandle>);
+      const { loaded, bytes } = session as CpuSession;
+      pool.makeRoom(bytes);
+      loaded.run(tensors, outputs as Record<string, CpuHandle>);
     },
     read: handle => Promise.resolve(show(handle as CpuHandle)),
     readSync: handle => show(handle as CpuHandle),
