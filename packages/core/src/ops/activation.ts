@@ -73,7 +73,7 @@ export function gated(gate: tf.Tensor, up: tf.Tensor, activation: Activation): t
     (dy, [gate, up], [isGateWanted, isUpWanted]) => {
       const { value, slope } = at(gate!);
       return [
-        // The slope first: an engine then holds three tensors of this shape at once, and five where dy comes first.
+        // The slope first: an engine then holds a tensor of this shape less at its peak than where dy comes first.
         isGateWanted ? tf.mul(tf.mul(slope(), up!), dy) : undefined,
         isUpWanted ? tf.mul(dy, value()) : undefined,
       ];
