@@ -4,8 +4,8 @@ const slackShare = 1 / 8;
 
 /**
  * Buffers for outputs, kept for reuse by exact size: a step asks for the same sizes as the step before, and fresh memory costs a page
- * fault every 4 KiB. Idle ones go, the sizes returned to longest ago first, where with them all memory would be more than was ever
- * needed at once: so they do not raise the peak, and sizes which are no longer asked for (another sequence length) do not stay.
+ * fault every 4 KiB. Idle ones go where with them all memory would be more than was ever needed at once, and a little, so that they
+ * hardly raise the peak. Sizes which are no longer asked for (another sequence length) go first.
  */
 export class BufferPool {
   /** Idle buffers by size; the sizes returned to last are at the end. */
