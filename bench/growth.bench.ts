@@ -81,7 +81,9 @@ const parts: Readonly<Record<string, (known: Results) => Partial<Results>>> = {
 
 let results = (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}) as Results;
 for (const name of only.split(',')) {
-  results = { ...results, ...parts[name]!(results) };
+  const part = parts[name];
+  if (part === undefined) throw new Error(`--only ${name}: ${Object.keys(parts).join(' or ')}`);
+  results = { ...results, ...part(results) };
   writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`);
 }
 console.table(results.rows);

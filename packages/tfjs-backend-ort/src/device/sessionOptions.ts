@@ -7,7 +7,8 @@ const worthThreads = 16_384;
 
 /**
  * What a session may keep between its runs, for what lies between its operations. Every session has an arena of its own, which never
- * gives back, is up to twice as large as what is needed, and serves no other session. Without one a step takes up to 5 % longer.
+ * gives back, is up to twice as large as what is needed, and serves no other session. Runs without one touch
+ * fresh memory: with 30 MiB here a step of SmolLM2-135M on 2,048 tokens took 5 to 8 % longer.
  */
 const worthAnArena = 44 * 2 ** 20;
 
