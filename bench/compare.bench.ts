@@ -15,6 +15,7 @@ import { machine } from './machine.ts';
 import { measureOurs, measureTorch, prepareOurs, type Flags } from './measureInProcess.ts';
 import type { Measured } from './measureStep.ts';
 import { median, round } from './median.ts';
+import { partsOf } from './partsOf.ts';
 
 const { values } = parseArgs({
   options: {
@@ -28,7 +29,7 @@ const { values } = parseArgs({
   },
 });
 const rates = [0, 0.5, 0.875];
-const only = new Set(values.only.split(','));
+const only = new Set(partsOf(values.only, ['lora', 'full', 'generate']));
 const model = fileURLToPath(new URL(`../${values.model}`, import.meta.url));
 const { time, batch, steps, tokens } = values;
 
@@ -41,7 +42,7 @@ const rounds: Round[] = [];
 let torch = '';
 for (let i = 0; i < Number(values.rounds); i++) {
   const measured: Round = new Map();
-  for (const method of ['lora', 'full'].filter(name => only.has(name))) {
+  for (const method of (['lora', 'full'] as const).filter(name => only.has(name))) {
     for (const rate of rates) pair(measured, `${method} ${rate}`, { method, time, batch, steps }, rate);
   }
   if (only.has('lora')) measured.set('ours cold', measureOurs({ method: 'lora', model, time: 16, steps: 3 }));

@@ -15,6 +15,7 @@ import { longestSequence } from './longestSequence.ts';
 import { machine } from './machine.ts';
 import { measureOurs, prepareOurs, type Flags } from './measureInProcess.ts';
 import { median, round } from './median.ts';
+import { partsOf } from './partsOf.ts';
 
 const { values } = parseArgs({
   options: {
@@ -32,6 +33,7 @@ const { only, ...shape } = values;
 const times = values.times.split(',').map(Number);
 const limit = Number(values.memory);
 const { method, batch, steps } = values;
+const wanted = partsOf(only, ['times', 'lengths']);
 const where = machine();
 await prepareOurs();
 
@@ -74,16 +76,14 @@ const suffix = `${batch === '1' ? '' : `.${batch}`}${values.checkpointing ? '.ch
 const file = new URL(`results/growth.${method}${suffix}.json`, import.meta.url);
 const command = `npx tsx bench/growth.bench.ts ${Object.entries(shape).map(([name, value]) => (typeof value === 'boolean' ? (value ? `--${name}` : '') : `--${name} ${value}`)).filter(Boolean).join(' ')}`; // prettier-ignore
 const rates = values.rates.split(',').map(Number);
-const parts: Readonly<Record<string, (known: Results) => Partial<Results>>> = {
+const parts: Readonly<Record<(typeof wanted)[number], (known: Results) => Partial<Results>>> = {
   times: () => ({ command, ...where, rows: rates.flatMap(rate => times.map(time => measured(rate, time))) }),
   lengths: ({ rows }) => ({ longest: longestSequences(rows), lengths: where }),
 };
 
 let results = (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}) as Results;
-for (const name of only.split(',')) {
-  const part = parts[name];
-  if (part === undefined) throw new Error(`--only ${name}: ${Object.keys(parts).join(' or ')}`);
-  results = { ...results, ...part(results) };
+for (const name of wanted) {
+  results = { ...results, ...parts[name](results) };
   writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`);
 }
 console.table(results.rows);

@@ -16,6 +16,7 @@ import { machine } from './machine.ts';
 import { measureOurs, measureTorch, prepareOurs, type Flags } from './measureInProcess.ts';
 import type { Measured } from './measureStep.ts';
 import { median, round } from './median.ts';
+import { partsOf } from './partsOf.ts';
 
 const { values } = parseArgs({
   options: {
@@ -30,14 +31,15 @@ const { values } = parseArgs({
 const model = fileURLToPath(new URL(`../${values.model}`, import.meta.url));
 const rounds = Number(values.rounds);
 type Row = Readonly<Record<string, string | number>>;
-const parts: Readonly<Record<string, () => Row[]>> = { steps, generation, quality, training, length };
+const parts = { steps, generation, quality, training, length };
+const wanted = partsOf(values.only, Object.keys(parts) as (keyof typeof parts)[]);
 
 const file = fileURLToPath(new URL('results/packed.json', import.meta.url));
 const results = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>) : {};
 await prepareOurs();
-for (const name of values.only.split(',')) {
+for (const name of wanted) {
   const where = machine();
-  const rows = parts[name]!();
+  const rows = parts[name]();
   console.table(rows);
   const command = `npx tsx bench/packed.bench.ts --only ${name} --rounds ${rounds} --seeds ${values.seeds}`;
   results[name] = { command, ...where, rows };

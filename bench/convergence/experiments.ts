@@ -20,6 +20,8 @@ const RATES = [0.5, 0.75, 0.875];
 const ours: Omit<Drop, 'rate'> = { allocation: 'minimax', sampling: 'pivotal' };
 /** The authors' algorithm. */
 const reference: Omit<Drop, 'rate'> = { allocation: 'reference' };
+/** Equal rates, without sensitivities. */
+const uniform: Omit<Drop, 'rate'> = { ...reference, calibration: false, sampling: 'pivotal' };
 /** Drops from below alone: every gradient is exact. */
 const depth: Omit<Drop, 'rate'> = { allocation: 'depth' };
 /** Rates from 0.1 to 0.9. */
@@ -52,13 +54,19 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
   allocations: () =>
     like(`${OURS} 0.75`, [
       at('reference', 0.75, reference),
-      at('uniform', 0.75, { ...reference, calibration: false, sampling: 'pivotal' }),
+      at('uniform', 0.75, uniform),
       at('reference pivotal', 0.75, { ...reference, sampling: 'pivotal' }),
       ...(['minimax', 'quadratic', 'linear'] as const).map(allocation =>
         at(`${allocation} pivotal`, 0.75, { allocation, sampling: 'pivotal' }),
       ),
       at('linear pivotal, maxRate 1', 0.75, { allocation: 'linear', sampling: 'pivotal', maxRate: 1 }),
     ]),
+  /** The same where all is trained, each with a learning rate of its own, and the authors' rescaled. */
+  'allocations-full': () => [
+    at(OURS, 0.5, ours),
+    at('uniform', 0.5, uniform),
+    at('reference rescaled', 0.5, { ...reference, rescale: true }),
+  ],
   /** The strongest simple alternative, for equal time: fewer steps. */
   shorter: () => [...fewerSteps],
   /** With drops, as many steps as take the time of the run without, by FLOPs. */
