@@ -58,6 +58,7 @@ const checks = {
     'mkdir -p out/small; mountpoint -q out/small || mount -t tmpfs -o size=4m tmpfs out/small || true',
     'npx tsx --tsconfig tsconfig.built.json test/reliability/ends.ts $(mountpoint -q out/small && echo --small out/small)',
     'npx tsx --tsconfig tsconfig.built.json test/reliability/soak.ts',
+    'npx tsx --tsconfig tsconfig.built.json test/reliability/plannedMemory.ts',
     'npx tsx test/fuzz/fuzz.ts --runs 1000',
   ],
   parity: [

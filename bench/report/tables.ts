@@ -18,6 +18,7 @@ export const tables: Readonly<Record<string, () => string>> = {
   'step.full.2048': () => steps('step.ort.full.1x2048'),
   spread: spread,
   'growth.lora': () => growth('growth.lora'),
+  plan: plan,
   authors: authors,
   sensitivities: sensitivities,
   adapters: adapters,
@@ -111,6 +112,19 @@ function growth(name: string): string {
   });
   const written = withCommand(`${table}\n\n${longest}`, results);
   return results.lengths.date === results.date ? written : `${written}\nLengths: ${shownWhere(results.lengths)}.`;
+}
+
+function plan(): string {
+  const results = readResults('plan') as Written & { rows: Row[] };
+  const table = markdownTable(results.rows, {
+    method: row => row.method,
+    tokens: row => row.time,
+    rate: row => row.rate,
+    'peak, MB': row => row.peakMB,
+    'planned, MB': row => row.plannedMB,
+    'planned ÷ peak': row => row.ratio,
+  });
+  return withCommand(table, results);
 }
 
 function authors(): string {

@@ -34,10 +34,11 @@ export interface Planned extends Runnable {
 /** Rows of the head whose logits exist at a time, and how many tensors of their size. */
 const [HEAD_ROWS, HEAD_COPIES] = [128, 3];
 /**
- * Every session of an engine keeps the memory that it works in. For the eight or so of a step, that came to 15 to 20 times
- * what the largest branch holds, with SmolLM2-135M at 512 and 2,048 tokens.
+ * What the sessions of an engine work in, from what the largest branch holds. Each of the eight or so of a step keeps an arena, of a power of
+ * two, unless it is large (sessionOptions.ts of `@dropbp/tfjs-backend-ort`): together that came to 16 times the largest branch, and to
+ * no more than this many bytes; without arenas it is 5 times. bench/plan.bench.ts and test/reliability/plannedMemory.ts compare.
  */
-const ENGINE_COPIES = 18;
+const [COPIES_IN_ARENAS, ARENAS, COPIES_WITHOUT] = [16, 512 * 2 ** 20, 5];
 
 /**
  * What a step costs at any drop rate, without running one. FLOPs are counted, from shapes alone; what a branch holds is measured
@@ -56,8 +57,7 @@ export function planStep(tuned: Planned, shape: BatchShape): StepPlan {
   const { hiddenSize, vocabSize } = tuned.model;
   const stream = 4 * shape.batch * (shape.time + (tuned.virtualTokens ?? 0)) * hiddenSize;
   const largest = Math.max(...heldBytes({ ...tuned, isCheckpointed: undefined }, shape));
-  const inBranches = (activeEngine() === undefined ? 1 : ENGINE_COPIES) * largest;
-  const workingBytes = inBranches + 3 * stream + 4 * HEAD_COPIES * HEAD_ROWS * vocabSize;
+  const workingBytes = bytesOfSessions(largest) + 3 * stream + 4 * HEAD_COPIES * HEAD_ROWS * vocabSize;
   return {
     shape,
     forwardFlops,
@@ -69,6 +69,12 @@ export function planStep(tuned: Planned, shape: BatchShape): StepPlan {
     workingBytes,
     memory: rate => standingBytes + workingBytes + (1 - rate) * sum(branchBytes),
   };
+}
+
+/** @param largest - what the largest branch holds */
+function bytesOfSessions(largest: number): number {
+  if (activeEngine() === undefined) return largest;
+  return Math.max(Math.min(COPIES_IN_ARENAS * largest, ARENAS), COPIES_WITHOUT * largest);
 }
 
 /** Node with tfjs and ONNX Runtime, before a model is there. */
