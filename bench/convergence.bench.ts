@@ -97,7 +97,7 @@ function makeRuns(): void {
     for (const one of cases()) {
       const isSearch = seed === firstSeed(one.name) && one.learningRateOf === undefined;
       const best = isSearch ? undefined : bestLearningRate(results, one.learningRateOf ?? one.name);
-      for (const learningRate of best === undefined ? numbers(values['learning-rates']) : [best]) {
+      for (const learningRate of best === undefined ? searched(one) : [best]) {
         const plan = planOf(one, learningRate, seed);
         const known = results.runs[keyOf(plan)];
         // A case by the same name that is another one would be passed off as this one.
@@ -144,7 +144,7 @@ function measureStepTimes(): void {
   for (const one of timed.filter(({ name }) => !(name in results.stepTimes))) {
     if (performance.now() - startedMs > Number(values.minutes) * 60_000) return;
     const plan = {
-      ...planOf(one, bestLearningRate(results, one.name) ?? numbers(values['learning-rates'])[0]!, 1),
+      ...planOf(one, bestLearningRate(results, one.name) ?? searched(one)[0]!, 1),
       ...{ steps: TIMED_STEPS, evaluations: 1, heldOutRows: 2 },
     };
     attempt(`step of ${one.name}`, () => {
@@ -261,6 +261,11 @@ function planOf(one: Case, learningRate: number, seed: number): RunPlan {
 function layersOf(model: string): number {
   const config = JSON.parse(readFileSync(path(`../${model}/config.json`), 'utf8')) as Record<string, number>;
   return (config.num_hidden_layers ?? config.n_layer)!;
+}
+
+/** The learning rates of a case's search. */
+function searched({ learningRates }: Case): readonly number[] {
+  return learningRates ?? numbers(values['learning-rates']);
 }
 
 function numbers(list: string): number[] {

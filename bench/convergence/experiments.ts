@@ -9,9 +9,20 @@ export interface Case extends Pick<RunPlan, 'dropBP' | 'layers'> {
   readonly name: string;
   readonly method?: MethodName;
   readonly stepsShare?: number;
+  /** The learning rates of its search. @defaultValue those of the command */
+  readonly learningRates?: readonly number[];
   /** The case whose best learning rate it takes. @defaultValue it has a search of its own */
   readonly learningRateOf?: string;
 }
+
+/** Methods that train few numbers, whose best learning rate lies above that of the others. */
+const highLearningRates: Partial<Record<MethodName, readonly number[]>> = {
+  ia3: [0.03, 0.1, 0.3, 1],
+  'prefix tuning': [0.03, 0.1, 0.3, 1],
+  'prompt tuning': [0.01, 0.03, 0.1, 0.3],
+  'LLaMA-Adapter': [0.01, 0.03, 0.1, 0.3],
+  norms: [0.01, 0.03, 0.1, 0.3],
+};
 
 type Drop = NonNullable<RunPlan['dropBP']>;
 const RATES = [0.5, 0.75, 0.875];
@@ -127,14 +138,18 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
     ]),
   /** Every adapter, without DropBP and with it. */
   adapters: () => [
-    ...(Object.keys(methods) as MethodName[]).flatMap(method => [
-      { name: method, method },
-      { ...at(`${method}, reference`, 0.5, reference), method },
-      ...like(
-        method,
-        [0.5, 0.875].map(rate => ({ ...at(`${method}, depth`, rate, depth), method })),
-      ),
-    ]),
+    ...(Object.keys(methods) as MethodName[]).flatMap(method => {
+      const rates = highLearningRates[method];
+      const searched = { method, ...(rates && { learningRates: rates }) };
+      return [
+        { name: method, ...searched },
+        { ...at(`${method}, reference`, 0.5, reference), ...searched },
+        ...like(
+          method,
+          [0.5, 0.875].map(rate => ({ ...at(`${method}, depth`, rate, depth), method })),
+        ),
+      ];
+    }),
     // What is trained lies in front of all branches, and acts through attention.
     ...(['prompt tuning', 'p-tuning, MLP'] as const).flatMap(method =>
       like(method, [
