@@ -28,3 +28,13 @@ it('lets a session keep the memory between its operations as long as that is not
   expect(sessionOptions(negatedTwice(11, 2 ** 20), 8)).toMatchObject({ enableCpuMemArena: true });
   expect(sessionOptions(negatedTwice(12, 2 ** 20), 8)).toMatchObject({ enableCpuMemArena: false });
 });
+
+it('lets a session keep it that changes one large tensor by a few rows', () => {
+  const large = negatedTwice(12, 2 ** 20);
+  const rows = (count: number): OnnxModel => {
+    const row = { name: 'rows', shape: [count, 2 ** 10], dtype: 'float32' as const };
+    return { ...large, inputs: [...large.inputs, row] };
+  };
+  expect(sessionOptions(rows(128), 8)).toMatchObject({ enableCpuMemArena: true });
+  expect(sessionOptions(rows(1024), 8)).toMatchObject({ enableCpuMemArena: false });
+});

@@ -22,7 +22,7 @@ export function sessionOptions(model: OnnxModel, threads: number): object {
     interOpNumThreads: 1,
     // Patterns are per session and shape; without them a session holds less and is as fast.
     enableMemPattern: false,
-    enableCpuMemArena: temporaryBytes(model) <= worthAnArena,
+    enableCpuMemArena: temporaryBytes(model) <= worthAnArena || changesOneLarge(model),
     extra: {
       // Threads that spin after a run would take the cores from the session that runs next.
       session: { intra_op: { allow_spinning: '0' } },
@@ -30,4 +30,18 @@ export function sessionOptions(model: OnnxModel, threads: number): object {
       optimization: { disable_specified_optimizers: 'ReshapeFusion' },
     },
   };
+}
+
+/**
+ * Whether nearly all that goes in is of the shape of an output: one large tensor that a few rows change, as the head's gradient of the
+ * table of tokens. A step has one such session, which runs several times, and a longer sequence makes it no larger.
+ */
+function changesOneLarge({ inputs, outputs }: OnnxModel): boolean {
+  const elements = (of: OnnxModel['inputs']): number => of.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  return outputs.some(output => {
+    const isLike = ({ shape }: OnnxModel['inputs'][number]): boolean => String(shape) === String(output.shape);
+    const others = inputs.filter(input => !isLike(input));
+    const isMixed = others.length > 0 && others.length < inputs.length;
+    return isMixed && elements(others) <= sizeOf(output.shape) / 64;
+  });
 }
