@@ -55,6 +55,8 @@ const commands: readonly (readonly string[])[] = [
   ...['lora', 'full'].map(method => words(`step.bench.ts --method ${method} --time 2048 --rates ${RATES} --rounds 1 --steps 3`)),
   ...['pivotal', 'reference'].map(draw => words(`step.bench.ts --rates ${RATES} --sampling ${draw} --rounds 1 --steps 15`)),
   words(`growth.bench.ts --times 512,2048,4096 --rates ${RATES} --steps 1`),
+  words(`growth.bench.ts --times 512,1024,2048 --rates ${RATES} --steps 1 --memory 2048`),
+  words(`growth.bench.ts --times 512,1024,2048 --rates ${RATES} --steps 1 --memory 2048 --checkpointing`),
   words('plan.bench.ts'),
   words(`sensitivities.bench.ts --model ${SMOLLM2} --time 128,512 --method lora --passes`),
   words('runs.bench.ts'),

@@ -6,8 +6,8 @@
  *
  * The SmolLM2-135M shape with random weights, uniform rates and even draws, so that each step keeps as much. Every measurement is a
  * process of its own. The longest sequence is one that was measured to fit into the memory (in MiB). Each part is kept in
- * bench/results/growth.<method>.json until it is measured again; `lengths` starts from the peaks of `times`, and does not depend on what
- * else the machine does.
+ * bench/results/growth.<method>.json until it is measured again, with batch, memory and checkpointing in the name where they are not
+ * what they are by default; `lengths` starts from the peaks of `times`, and does not depend on what else the machine does.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -72,7 +72,8 @@ function measured(rate: number, time: number): Row {
   return row;
 }
 
-const suffix = `${batch === '1' ? '' : `.${batch}`}${values.checkpointing ? '.checkpointing' : ''}`;
+const ofMemory = limit === 4096 ? '' : `.${limit}`;
+const suffix = `${batch === '1' ? '' : `.${batch}`}${ofMemory}${values.checkpointing ? '.checkpointing' : ''}`;
 const file = new URL(`results/growth.${method}${suffix}.json`, import.meta.url);
 const command = `npx tsx bench/growth.bench.ts ${Object.entries(shape).map(([name, value]) => (typeof value === 'boolean' ? (value ? `--${name}` : '') : `--${name} ${value}`)).filter(Boolean).join(' ')}`; // prettier-ignore
 const rates = values.rates.split(',').map(Number);

@@ -1,3 +1,4 @@
+import { round } from '../median.ts';
 import { adapterRows, caseRows, finalLoss, type AdapterRow, type CaseRow } from '../convergence/tables.ts';
 import type { Results } from '../convergence/runPlan.ts';
 import { markdownTable, type Cell } from './markdown.ts';
@@ -18,6 +19,7 @@ export const tables: Readonly<Record<string, () => string>> = {
   'step.full.2048': () => steps('step.ort.full.1x2048'),
   spread: spread,
   'growth.lora': () => growth('growth.lora'),
+  checkpointing: checkpointing,
   plan: plan,
   authors: authors,
   sensitivities: sensitivities,
@@ -89,8 +91,15 @@ function spread(): string {
   return withCommand(table, results.at(-1)!);
 }
 
+/** How a step grows with the sequence, and how long one may be. */
+interface Growth extends Written {
+  readonly rows: readonly Row[];
+  readonly longest: readonly Row[];
+  readonly lengths: Where;
+}
+
 function growth(name: string): string {
-  const results = readResults(name) as Written & { rows: Row[]; longest: Row[]; lengths: Where };
+  const results = readResults(name) as Growth;
   const rates = [...new Set(results.rows.map(({ rate }) => rate))];
   const at = (rate: Cell, time: Cell): Row | undefined =>
     results.rows.find(row => row.rate === rate && row.time === time);
@@ -112,6 +121,29 @@ function growth(name: string): string {
   });
   const written = withCommand(`${table}\n\n${longest}`, results);
   return results.lengths.date === results.date ? written : `${written}\nLengths: ${shownWhere(results.lengths)}.`;
+}
+
+/** The same drops with and without gradient checkpointing, in a smaller memory. */
+function checkpointing(): string {
+  const both = ['growth.lora.2048', 'growth.lora.2048.checkpointing'].map(name => readResults(name) as Growth);
+  const shortest = both[0]!.longest[0]!;
+  const rows = both.flatMap(({ rows, longest }, i) =>
+    longest.map(length => ({
+      length,
+      isCheckpointed: i === 1,
+      measured: rows.find(({ rate, time }) => rate === length.rate && time === 2048)!,
+    })),
+  );
+  const table = markdownTable(rows, {
+    rate: row => row.length.rate,
+    checkpointing: row => (row.isCheckpointed ? 'yes' : 'no'),
+    'step on 2,048 tokens, s': row => row.measured.seconds,
+    'peak, MB': row => row.measured.peakMB,
+    'longest sequence in 2 GiB, tokens': row => row.length.time,
+    'its peak, MB': row => row.length.peakMB,
+    '÷ without either': row => round(Number(row.length.time) / Number(shortest.time)),
+  });
+  return [`${table}\n`, ...both.map(writtenBy)].join('\n');
 }
 
 function plan(): string {

@@ -69,6 +69,16 @@ describe('dropbp train --adapter', () => {
     expect(full).toMatchObject({ code: 2 });
     expect(full.notes).toContain('the virtual tokens of the adapter leave no position of the model for a text; got "room for 0"; give a smaller --num-virtual-tokens.'); // prettier-ignore
   });
+  it('learns the same with --checkpointing, which the run remembers', async () => {
+    const recordOf = (out: string) =>
+      JSON.parse(readFileSync(join(at(out), 'run.json'), 'utf8')) as { options: object; steps: { loss: number }[] };
+    expect(await train('kept')).toMatchObject({ code: 0 });
+    expect(await train('again', '--checkpointing')).toMatchObject({ code: 0 });
+    const [kept, again] = [recordOf('kept'), recordOf('again')];
+    expect([kept.options, again.options]).toMatchObject([{ checkpointing: false }, { checkpointing: true }]);
+    expect(again.steps).toHaveLength(2);
+    again.steps.forEach(({ loss }, i) => expect(loss).toBeCloseTo(kept.steps[i]!.loss, 5));
+  });
   it('takes layers in fewer bits, but trains none of them', async () => {
     expect(await train('int8', '--weights', 'int8', '--backend', 'ort')).toMatchObject({ code: 0 });
     const refused = await train('full8', '--weights', 'int8', '--backend', 'ort', '--adapter', 'full');

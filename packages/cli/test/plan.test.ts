@@ -95,6 +95,16 @@ describe('dropbp plan', () => {
     }
   });
 
+  it('plans gradient checkpointing: branches hold their input alone, and what is kept runs twice', async () => {
+    const [plain, checkpointed] = [await planned('--no-probe'), await planned('--no-probe', '--checkpointing')];
+    checkpointed.steps.forEach(({ rate, flops, memoryBytes }, i) => {
+      expect(flops, `at ${rate}`).toBeGreaterThan(plain.steps[i]!.flops);
+      expect(memoryBytes, `at ${rate}`).toBeLessThan(plain.steps[i]!.memoryBytes);
+    });
+    const extra = checkpointed.steps.map(({ flops }, i) => flops - plain.steps[i]!.flops);
+    expect(extra[2]! / extra[0]!).toBeCloseTo(0.5, 9); // at 0.5
+  });
+
   it('refuses a batch that no memory holds', async () => {
     const { code, notes } = await plan('--batch', '1e9');
     expect([code, notes]).toEqual([2, expect.stringContaining('--batch is too large for the memory of this machine; got 1000000000; expected at most')]); // prettier-ignore
@@ -109,7 +119,10 @@ describe('dropbp plan', () => {
     const impossible = await plan('--no-probe', '--memory', '100MiB');
     expect(impossible.code).toBe(2);
     expect(impossible.notes).toMatch(
-      /no drop rate makes a step of 2 × 16 tokens so small; got "0\.10 GiB"; expected --memory to be at least 0\.2\d GiB/,
+      /no drop rate makes a step of 2 × 16 tokens so small; got "0\.10 GiB"; expected --memory to be at least 0\.2\d GiB.*; pass --checkpointing, or take shorter sequences/,
+    );
+    expect((await plan('--no-probe', '--memory', '100MiB', '--checkpointing')).notes).toContain(
+      '; take shorter sequences or a smaller batch',
     );
     expect((await plan('--time-saved', '0.9')).notes).toMatch(
       /expected --time-saved to be at most 0\.\d+ for this model/,

@@ -29,6 +29,7 @@ describe('plainMessage', () => {
     ['epochs and steps both say where the batches end.', '--epochs and --steps both say where the batches end.'],
     // What the command calls otherwise.
     ['calibration.at is not usable; got 2.', '--calibrate-at is not usable; got 2.'],
+    ['pass checkpointing: true to compose(), or take shorter sequences.', 'pass --checkpointing, or take shorter sequences.'],
     ['schedule.from has no effect without schedule.ramp.', '--drop-from has no effect without --drop-ramp.'],
     ["mend the row, or leave such rows out with badRows: 'skip'.", 'mend the row, or leave such rows out with --skip-bad-rows.'],
     ["such as columns: { prompt: 'question', completion: 'answer' }.", 'such as --columns prompt=question,completion=answer.'],

@@ -18,6 +18,7 @@ export function plainMessage({ room, message }: Pick<Problem, 'room' | 'message'
 const saidOtherwise: readonly (readonly [said: RegExp, flag: string])[] = [
   [/\bdid you mean \['([^']*)'\]/g, 'did you mean $1, without slashes'],
   [/\bbadRows: 'skip'/g, '--skip-bad-rows'],
+  [/\bcheckpointing: true to compose\(\)/g, '--checkpointing'],
   [/\bcalibration: false/g, '--no-calibration'],
   [/\bcalibration\.at\b/g, '--calibrate-at'],
   [/\bcalibration\.every\b/g, '--calibrate-every'],

@@ -64,7 +64,8 @@ export const planCommand = command({
     checkMethodSize(flags, model);
     const policy = policyOf(flags);
     const adapter = await prepared(chooseAdapter(method, { model }), model);
-    const tuned = compose(model, adapter, policy);
+    const { checkpointing } = flags;
+    const tuned = compose(model, adapter, policy, { checkpointing });
     const room = roomOf(tuned);
     const shape = { batch: flags.batch, time: flags.time ?? Math.min(128, room) };
     try {

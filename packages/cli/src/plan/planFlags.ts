@@ -1,7 +1,7 @@
 import { number, positiveInteger, share, toggle, type Flag, type FlagValues } from '../flags/flag.ts';
 import { dropFlags } from '../run/dropFlags.ts';
 import { costFlags, methodSections } from '../run/methodFlags.ts';
-import { modelFlag, weightsFlag } from '../run/openModel.ts';
+import { checkpointingFlag, modelFlag, weightsFlag } from '../run/openModel.ts';
 import { backendFlag } from '../run/startBackend.ts';
 import { trainFlags } from '../run/trainFlags.ts';
 
@@ -21,6 +21,7 @@ export const planFlags = {
   ...costFlags,
 
   weights: weightsFlag(),
+  checkpointing: checkpointingFlag(),
   seed,
   backend: backendFlag(),
   json: toggle('print the plan as one JSON object'),

@@ -11,7 +11,7 @@ import {
 } from '@dropbp/data';
 import { findModelFolder, ggufTokenizer, loadModel, readGguf, type HubOptions, type WeightsForm } from '@dropbp/models';
 import { readJsonIfThere } from '../files/readJsonFile.ts';
-import { choice, requiredText, type Flag } from '../flags/flag.ts';
+import { choice, requiredText, toggle, type Flag } from '../flags/flag.ts';
 import { formatBytes } from '../terminal/formatNumber.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
 
@@ -29,6 +29,13 @@ export function weightsFlag(): Flag<WeightsForm> {
     weightsForms,
     'how frozen weights of layers are kept in memory: f16 takes half, int8 a quarter, int4 a seventh',
     'f32',
+  );
+}
+
+/** The flag for gradient checkpointing. */
+export function checkpointingFlag(): Flag<boolean> {
+  return toggle(
+    "keep nothing of a branch but its input, and run it once more in the backward pass: far less memory, a longer step, the same numbers",
   );
 }
 

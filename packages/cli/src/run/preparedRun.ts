@@ -41,7 +41,8 @@ export async function prepareRun(flags: TrainFlagValues, startedAt: string, stat
   checkMethodSize(flags, model);
   // Before the data are read: a wrong target shows at once.
   const adapter = await prepared(chooseAdapter(flags, { model, tokenizer }), model);
-  const tuned = compose(model, adapter, await chooseDropBP(flags, model));
+  const { checkpointing } = flags;
+  const tuned = compose(model, adapter, await chooseDropBP(flags, model), { checkpointing });
   status.show(`Reading ${flags.data.join(', ')}`);
   const dataset = await openData(flags);
   const room = roomOf(tuned);

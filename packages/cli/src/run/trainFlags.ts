@@ -15,7 +15,7 @@ import {
 import { dataFlags } from '../data/dataFlags.ts';
 import { dropFlags } from './dropFlags.ts';
 import { methodFlags, methodSections } from './methodFlags.ts';
-import { modelFlag, weightsFlag } from './openModel.ts';
+import { checkpointingFlag, modelFlag, weightsFlag } from './openModel.ts';
 import { backendFlag } from './startBackend.ts';
 
 /** The flags of `dropbp train`. */
@@ -67,6 +67,7 @@ export const trainFlags = {
   keepCheckpoints: number(positiveInteger, 'newest checkpoints that are kept, beside the best', 2),
 
   weights: weightsFlag(),
+  checkpointing: checkpointingFlag(),
   seed: number(seedInteger, 'the same seed gives the same run', 1),
   name: { ...text('<text>', 'how tables and charts call the run'), defaultText: 'what it does' },
   backend: backendFlag(),

@@ -15,6 +15,8 @@ export interface StepPlan {
   readonly otherBackwardFlops: number;
   /** FLOPs of a step in which this share of the branches' backward FLOPs is dropped. */
   flops(rate: number): number;
+  /** Whether some branch runs once more in the backward pass instead of keeping anything. */
+  readonly isCheckpointed: boolean;
   /** Bytes that each branch holds from its forward to its backward pass if it is kept, which dropping it saves. */
   readonly branchBytes: readonly number[];
   /** Bytes of the weights, of what is trained with its gradient and AdamW's two moments, and of the program itself. */
@@ -64,6 +66,7 @@ export function planStep(tuned: Planned, shape: BatchShape): StepPlan {
     branchBackwardFlops,
     otherBackwardFlops: head.backward,
     flops: rate => forwardFlops + head.backward + (1 - rate) * droppable,
+    isCheckpointed: tuned.model.branches.some((_, i) => tuned.isCheckpointed?.(i)),
     branchBytes,
     standingBytes,
     workingBytes,

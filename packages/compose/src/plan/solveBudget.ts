@@ -53,7 +53,9 @@ function forMemory(memory: number, plan: StepPlan, largest: number): SolvedBudge
     what: `no drop rate makes a step of ${batch} × ${time} tokens so small`,
     got: gibibytes(memory),
     expected: `memory to be at least ${gibibytes(least)}; without drops a step takes ${gibibytes(plan.memory(0))}`,
-    fix: 'take shorter sequences or a smaller batch; in code, { checkpointing: true } of compose() saves memory too',
+    fix: plan.isCheckpointed
+      ? 'take shorter sequences or a smaller batch'
+      : 'pass checkpointing: true to compose(), or take shorter sequences or a smaller batch',
   });
 }
 
