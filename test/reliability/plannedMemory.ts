@@ -20,11 +20,17 @@ interface Case {
   readonly batch: number;
   readonly time: number;
   readonly rate: number;
+  readonly checkpointing: boolean;
 }
 
 const [leastRatio, mostRatio] = [0.9, 1.3];
 /** Sessions of the first have arenas, of the second some give their memory back. */
-const shapes = [[4, 256], [1, 4096]] as const; // prettier-ignore
+const [short, long] = [{ batch: 4, time: 256 }, { batch: 1, time: 4096 }]; // prettier-ignore
+const cases = [
+  { ...short, checkpointing: false },
+  { ...long, checkpointing: false },
+  { ...long, checkpointing: true },
+].flatMap(shape => [0, 0.75].map((rate): Case => ({ ...shape, rate })));
 const config = {
   model_type: 'llama',
   vocab_size: 8192,
@@ -43,28 +49,27 @@ else process.exitCode = compareAll();
 
 function compareAll(): number {
   let wrong = 0;
-  for (const [batch, time] of shapes) {
-    for (const rate of [0, 0.75]) {
-      const one: Case = { batch, time, rate };
-      const args = [...process.execArgv, fileURLToPath(import.meta.url), JSON.stringify(one)];
-      const output = execFileSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
-      const { planned, peak } = JSON.parse(output.trim().split('\n').at(-1)!) as Awaited<ReturnType<typeof memoryOf>>;
-      const ratio = planned / peak;
-      const isRight = ratio >= leastRatio && ratio <= mostRatio;
-      if (!isRight) wrong++;
-      console.log(`${batch} × ${time} at ${rate}: planned ${planned} MiB, peak ${peak} MiB, ${ratio.toFixed(2)}${isRight ? '' : `: not ${leastRatio} to ${mostRatio}`}`); // prettier-ignore
-    }
+  for (const one of cases) {
+    const { batch, time, rate, checkpointing } = one;
+    const args = [...process.execArgv, fileURLToPath(import.meta.url), JSON.stringify(one)];
+    const output = execFileSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+    const { planned, peak } = JSON.parse(output.trim().split('\n').at(-1)!) as Awaited<ReturnType<typeof memoryOf>>;
+    const ratio = planned / peak;
+    const isRight = ratio >= leastRatio && ratio <= mostRatio;
+    if (!isRight) wrong++;
+    const what = `${batch} × ${time} at ${rate}${checkpointing ? ', checkpointing' : ''}`;
+    console.log(`${what}: planned ${planned} MiB, peak ${peak} MiB, ${ratio.toFixed(2)}${isRight ? '' : `: not ${leastRatio} to ${mostRatio}`}`); // prettier-ignore
   }
   return wrong === 0 ? 0 : 1;
 }
 
 /** MiB that the plan says, and that the process came to in two steps. */
-async function memoryOf({ batch, time, rate }: Case): Promise<{ planned: number; peak: number }> {
+async function memoryOf({ batch, time, rate, checkpointing }: Case): Promise<{ planned: number; peak: number }> {
   await tf.setBackend('ort');
   const model = createModel(config, { seed: 1 });
   // Even draws: every step drops as much.
   const drops = rate === 0 ? undefined : dropBP({ rate, calibration: false, sampling: 'pivotal' });
-  const tuned = compose(model, lora({ rank: 8, targetModules: ['q_proj', 'v_proj'] }), drops);
+  const tuned = compose(model, lora({ rank: 8, targetModules: ['q_proj', 'v_proj'] }), drops, { checkpointing });
   const optimizer = adamW({ learningRate: 1e-4 });
   const ids = Int32Array.from({ length: batch * time }, (_, i) => (i * 7919 + 3) % model.vocabSize);
   const inputIds = tf.tensor2d(ids, [batch, time], 'int32');

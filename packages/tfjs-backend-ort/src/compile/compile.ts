@@ -275,7 +275,7 @@ function describe(shapes: InputShapes): string[] {
 /** Frees plans that are needed no longer. */
 function unload(plans: Plans): void {
   const { forward, gradient, elementwise } = plans;
-  const sessions = [forward?.forward, elementwise?.forward, gradient?.forward, gradient?.backward];
+  const sessions = [forward?.forward, elementwise?.forward, gradient?.forward, gradient?.again, gradient?.backward];
   for (const session of sessions) session?.unload();
   for (const plan of [forward, gradient, elementwise]) plan?.recording.dispose();
   delete plans.gradient;
@@ -284,7 +284,10 @@ function unload(plans: Plans): void {
 function reportOf(signature: string, { forward, gradient, elementwise }: Plans): SignatureReport {
   const nodes: Record<string, number> = {};
   if (forward) nodes.forward = forward.forward.nodes;
-  if (gradient) Object.assign(nodes, { forward: gradient.forward.nodes, backward: gradient.backward.nodes });
+  for (const pass of ['forward', 'again', 'backward'] as const) {
+    const session = gradient?.[pass];
+    if (session) nodes[pass] = session.nodes;
+  }
   if (elementwise) nodes.elementwise = elementwise.forward.nodes;
   return { signature, nodes, savedBytes: gradient?.savedBytes ?? 0, recomputed: gradient?.recomputed ?? [] };
 }

@@ -8,6 +8,7 @@ import { splitPartName } from '../packed/unpack.ts';
 /** A part of a traced function as a session, loaded when it first runs. */
 export class CompiledSession {
   readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
   /** The tensors that the inputs are, or are parts of. */
   readonly tensors: readonly string[];
   readonly #backend: OrtBackend;
@@ -19,6 +20,7 @@ export class CompiledSession {
     this.#backend = backend;
     this.#model = model;
     this.inputs = model.inputs.map(input => input.name);
+    this.outputs = model.outputs.map(output => output.name);
     this.tensors = [...new Set(this.inputs.map(name => splitPartName(name)[0]))];
   }
 

@@ -15,7 +15,7 @@ type Feeds = ReadonlyMap<string, tf.TensorInfo>;
  */
 export function runWithGradient(plan: GradientPlan, inputs: tf.Tensor[], feeds: Feeds, ownsGradient: boolean): Results {
   return differentiable(plan, inputs, plan.forward.run(feeds), made => {
-    const names = plan.backward.tensors.filter(name => name !== arrivingGradient);
+    const names = keptNames(plan);
     // Inputs and captured tensors too are kept by the tape, by reference: a tidy of the caller may dispose them before the
     // backward pass, and the plan may be given up.
     const temporary: tf.Tensor[] = [];
@@ -29,13 +29,22 @@ export function runWithGradient(plan: GradientPlan, inputs: tf.Tensor[], feeds: 
       keep: names.map(name => made.get(name) ?? tensorOf(feeds.get(name)!)),
       temporary,
       backward: (dy, kept) => {
-        const read = new Map(names.map((name, i) => [name, kept[i]!] as const)).set(arrivingGradient, dy);
-        const gradients = plan.backward.run(read);
+        const read = new Map(names.map((name, i) => [name, kept[i]!] as const));
+        const again = plan.again?.run(read) ?? new Map<string, tf.Tensor>();
+        const gradients = plan.backward.run(new Map([...read, ...again]).set(arrivingGradient, dy));
+        tf.dispose([...again.values()]);
         if (ownsGradient) dy.dispose();
         return plan.gradients.map(name => gradients.get(name)!);
       },
     };
   });
+}
+
+/** What lies between the passes. */
+function keptNames({ again, backward }: GradientPlan): string[] {
+  const read = new Set([...(again?.tensors ?? []), ...backward.tensors]);
+  for (const name of [arrivingGradient, ...(again?.outputs ?? [])]) read.delete(name);
+  return [...read];
 }
 
 /** The backward pass of one run, to be run as often as one likes. */
@@ -52,7 +61,7 @@ export interface Pullback {
 /** Runs the forward pass and keeps what the backward pass needs, beside the inputs. */
 export function pullbackOf(plan: GradientPlan, feeds: Feeds): Pullback {
   const needed = new Set(plan.backward.inputs);
-  const kept = plan.forward.run(feeds);
+  const kept = (plan.again ?? plan.forward).run(feeds);
   for (const [name, tensor] of kept) {
     if (needed.has(name)) tf.keep(tensor);
     else tensor.dispose();

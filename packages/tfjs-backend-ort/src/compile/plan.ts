@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { OrtBackend } from '../backend/ortBackend.ts';
-import { bytesOf, type Value } from '../graph/graph.ts';
+import { bytesOf, type GraphNode, type Value } from '../graph/graph.ts';
 import { neededNodes } from '../graph/neededNodes.ts';
 import { sessionModel } from '../graph/sessionModel.ts';
 import { CompiledSession } from './compiledSession.ts';
@@ -22,11 +22,15 @@ export interface Plan {
  * would hold as much memory again.
  */
 export interface GradientPlan extends Plan {
-  /** Outputs of `forward` that `backward` reads, results among them. */
-  readonly saved: readonly string[];
+  /** Bytes of what lies between the passes. */
   readonly savedBytes: number;
-  /** Nodes of the forward pass that `backward` runs again, by operation. */
+  /** Nodes of the forward pass that run again, by operation. */
   readonly recomputed: readonly string[];
+  /**
+   * Gives what `backward` reads of the forward pass, where nothing of that is kept. A session of its own: within one, ONNX Runtime gives
+   * the memory of a value to a later one of the same shape and holds it until then, which attention has for each of its chunks.
+   */
+  readonly again?: CompiledSession | undefined;
   readonly backward: CompiledSession;
   /** Outputs of `backward`, in the order of the differentiable inputs. */
   readonly gradients: readonly string[];
@@ -51,28 +55,28 @@ export function gradientPlan(
   const { graph } = recording;
   const forwardNodes = graph.nodes.slice(0, border);
   const backwardNodes = neededNodes(graph.nodes, names(gradients)).filter(node => node.index >= border);
+  const isKept = recompute !== 'full';
   const { saved, recomputed } = chooseSaved(
     graph,
     forwardNodes,
     backwardNodes.flatMap(node => node.inputs),
-    recompute,
+    isKept ? recompute : 'cheap',
   );
 
   const results = new Set(names(outputs));
-  const kept = [...outputs, ...saved.filter(value => !results.has(value.name))];
-  const savingNodes = neededNodes(forwardNodes, names(kept));
+  const kept = isKept ? [...outputs, ...saved.filter(value => !results.has(value.name))] : outputs;
+  const session = (pass: string, nodes: readonly GraphNode[], made: readonly Value[], read?: readonly Value[]) =>
+    new CompiledSession(backend, sessionModel(`${name} ${pass}`, graph, nodes, made, read));
+  const nodesAgain = isKept ? [] : neededNodes(forwardNodes, names(saved));
   return {
     recording,
     isList: traced.isList,
     outputs: names(outputs),
-    forward: new CompiledSession(backend, sessionModel(`${name} forward`, graph, savingNodes, kept)),
-    saved: names(saved),
-    savedBytes: saved.reduce((sum, value) => sum + bytesOf(value), 0),
-    recomputed: recomputed.map(node => node.op),
-    backward: new CompiledSession(
-      backend,
-      sessionModel(`${name} backward`, graph, [...recomputed, ...backwardNodes], gradients, saved),
-    ),
+    forward: session('forward', neededNodes(forwardNodes, names(kept)), kept),
+    savedBytes: isKept ? saved.reduce((sum, value) => sum + bytesOf(value), 0) : 0,
+    recomputed: [...nodesAgain, ...recomputed].map(node => node.op),
+    again: nodesAgain.length === 0 ? undefined : session('forward again', nodesAgain, saved),
+    backward: session('backward', [...recomputed, ...backwardNodes], gradients, saved),
     gradients: names(gradients),
   };
 }

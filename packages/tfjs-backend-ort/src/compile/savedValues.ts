@@ -7,7 +7,7 @@ export type Recompute =
   | 'none'
   /** Those that one pass over their elements gives, where that means keeping less. */
   | 'cheap'
-  /** All that follow from the inputs: gradient checkpointing. */
+  /** All: gradient checkpointing. */
   | 'full';
 
 /**
@@ -37,7 +37,7 @@ export function chooseSaved(
   graph: Graph,
   forward: readonly GraphNode[],
   needed: Iterable<string>,
-  recompute: Recompute,
+  recompute: 'none' | 'cheap',
 ): { saved: Value[]; recomputed: GraphNode[] } {
   const producers = new Map(forward.flatMap(node => node.outputs.map(name => [name, node] as const)));
   const open = new Set([...needed].filter(name => producers.has(name)));
@@ -46,7 +46,7 @@ export function chooseSaved(
   const saved: Value[] = [];
   const costs = new Map<string, number>();
 
-  const mayRun = ({ op }: GraphNode): boolean => recompute === 'full' || (recompute === 'cheap' && cheapOps.has(op));
+  const mayRun = ({ op }: GraphNode): boolean => recompute === 'cheap' && cheapOps.has(op);
   const isFree = ({ op }: GraphNode, value: Value): boolean => op === 'Reshape' || !isTensorType(value.dtype);
   const weight = (name: string): number => {
     const bytes = bytesOf(graph.values.get(name)!);
