@@ -3,15 +3,14 @@
  *
  *     npx tsx bench/plan.bench.ts
  *
- * Plans each step whose peak bench/results/growth.lora.json holds, lengths included, and those without drops of
- * step.ort.full: with them, moments of weights that fifteen steps never reach are not there yet. No step is run. Writes
+ * Plans each step whose peak bench/results/growth.lora.json holds, lengths included, with gradient checkpointing too, and those without
+ * drops of step.ort.full: with them, moments of weights that fifteen steps never reach are not there yet. No step is run. Writes
  * bench/results/plan.json.
  */
 import { writeFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import '@dropbp/tfjs-backend-ort';
-import { compose, planStep, type StepPlan } from '@dropbp/compose';
-import type { Adapter } from '@dropbp/core';
+import { compose, planStep, type StepPlan, type Tuned } from '@dropbp/compose';
 import { createModel } from '@dropbp/models';
 import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
@@ -30,17 +29,23 @@ const where = machine();
 await tf.setBackend('ort');
 const model = createModel({ ...smolLM2Config, max_position_embeddings: 32_768 }, { seed: 1 });
 
-const grown = readResults('growth.lora') as { rows: Measured[]; longest: Measured[] };
+const grown = (name: string): Measured[] => {
+  const { rows, longest } = readResults(name) as { rows: Measured[]; longest: Measured[] };
+  return [...rows, ...longest];
+};
 const stepped = [512, 2048].flatMap(time => {
   const { rows } = readResults(`step.ort.full.1x${time}`) as { rows: Measured[] };
   return rows.filter(({ rate }) => rate === 0).map(row => ({ ...row, time }));
 });
+const adapter = lora({ rank: 8, alpha: 16, targetModules: ['q_proj', 'v_proj'] });
 const rows = [
-  ...planned('lora', lora({ rank: 8, alpha: 16, targetModules: ['q_proj', 'v_proj'] }), [
-    ...grown.rows,
-    ...grown.longest,
-  ]),
-  ...planned('full', fullFineTune({ takeOver: true }), stepped),
+  ...planned('lora', compose(model, adapter), grown('growth.lora')),
+  ...planned(
+    'lora, checkpointing',
+    compose(model, adapter, undefined, { checkpointing: true }),
+    grown('growth.lora.2048.checkpointing'),
+  ),
+  ...planned('full', compose(model, fullFineTune({ takeOver: true })), stepped),
 ];
 console.table(rows);
 writeFileSync(
@@ -49,8 +54,7 @@ writeFileSync(
 );
 
 /** Of even draws: every step drops what the rate says. */
-function planned(method: string, adapter: Adapter, steps: readonly Measured[]): object[] {
-  const tuned = compose(model, adapter);
+function planned(method: string, tuned: Tuned, steps: readonly Measured[]): object[] {
   const plans = new Map<number, StepPlan>();
   const rows = steps.map(({ rate, time, peakMB }) => {
     const plan = plans.get(time) ?? planStep(tuned, { batch: 1, time });

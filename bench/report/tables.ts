@@ -126,22 +126,24 @@ function growth(name: string): string {
 /** The same drops with and without gradient checkpointing, in a smaller memory. */
 function checkpointing(): string {
   const both = ['growth.lora.2048', 'growth.lora.2048.checkpointing'].map(name => readResults(name) as Growth);
-  const shortest = both[0]!.longest[0]!;
+  const shortest = Number(both[0]!.longest[0]!.time);
   const rows = both.flatMap(({ rows, longest }, i) =>
-    longest.map(length => ({
-      length,
-      isCheckpointed: i === 1,
-      measured: rows.find(({ rate, time }) => rate === length.rate && time === 2048)!,
-    })),
+    rows
+      .filter(({ time }) => time === 2048)
+      .map(measured => ({
+        measured,
+        isCheckpointed: i === 1,
+        length: longest.find(({ rate }) => rate === measured.rate),
+      })),
   );
   const table = markdownTable(rows, {
-    rate: row => row.length.rate,
+    rate: row => row.measured.rate,
     checkpointing: row => (row.isCheckpointed ? 'yes' : 'no'),
     'step on 2,048 tokens, s': row => row.measured.seconds,
     'peak, MB': row => row.measured.peakMB,
-    'longest sequence in 2 GiB, tokens': row => row.length.time,
-    'its peak, MB': row => row.length.peakMB,
-    '÷ without either': row => round(Number(row.length.time) / Number(shortest.time)),
+    'longest sequence in 2 GiB, tokens': row => row.length?.time,
+    'its peak, MB': row => row.length?.peakMB,
+    '÷ without either': row => row.length && round(Number(row.length.time) / shortest),
   });
   return [`${table}\n`, ...both.map(writtenBy)].join('\n');
 }

@@ -35,7 +35,7 @@ export function weightsFlag(): Flag<WeightsForm> {
 /** The flag for gradient checkpointing. */
 export function checkpointingFlag(): Flag<boolean> {
   return toggle(
-    "keep nothing of a branch but its input, and run it once more in the backward pass: far less memory, a longer step, the same numbers",
+    'keep nothing of a branch but its input, and run it once more in the backward pass: less memory, a longer step, the same numbers',
   );
 }
 
