@@ -15,7 +15,6 @@ type Feeds = ReadonlyMap<string, tf.TensorInfo>;
  */
 export function runWithGradient(plan: GradientPlan, inputs: tf.Tensor[], feeds: Feeds, ownsGradient: boolean): Results {
   return differentiable(plan, inputs, plan.forward.run(feeds), made => {
-    const names = keptNames(plan);
     // Inputs and captured tensors too are kept by the tape, by reference: a tidy of the caller may dispose them before the
     // backward pass, and the plan may be given up.
     const temporary: tf.Tensor[] = [];
@@ -26,10 +25,10 @@ export function runWithGradient(plan: GradientPlan, inputs: tf.Tensor[], feeds: 
       return tensor;
     };
     return {
-      keep: names.map(name => made.get(name) ?? tensorOf(feeds.get(name)!)),
+      keep: plan.kept.map(name => made.get(name) ?? tensorOf(feeds.get(name)!)),
       temporary,
       backward: (dy, kept) => {
-        const read = new Map(names.map((name, i) => [name, kept[i]!] as const));
+        const read = new Map(plan.kept.map((name, i) => [name, kept[i]!] as const));
         const again = plan.again?.run(read) ?? new Map<string, tf.Tensor>();
         const gradients = plan.backward.run(new Map([...read, ...again]).set(arrivingGradient, dy));
         tf.dispose([...again.values()]);
@@ -38,13 +37,6 @@ export function runWithGradient(plan: GradientPlan, inputs: tf.Tensor[], feeds: 
       },
     };
   });
-}
-
-/** What lies between the passes. */
-function keptNames({ again, backward }: GradientPlan): string[] {
-  const read = new Set([...(again?.tensors ?? []), ...backward.tensors]);
-  for (const name of [arrivingGradient, ...(again?.outputs ?? [])]) read.delete(name);
-  return [...read];
 }
 
 /** The backward pass of one run, to be run as often as one likes. */

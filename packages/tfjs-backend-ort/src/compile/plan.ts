@@ -6,7 +6,7 @@ import { sessionModel } from '../graph/sessionModel.ts';
 import { CompiledSession } from './compiledSession.ts';
 import type { Recording } from './recording.ts';
 import { chooseSaved, type Recompute } from './savedValues.ts';
-import type { Traced, TracedGradient } from './tracedFunction.ts';
+import { arrivingGradient, type Traced, type TracedGradient } from './tracedFunction.ts';
 
 /** How a traced function runs: one session, and another where a backward pass follows. */
 export interface Plan {
@@ -32,6 +32,8 @@ export interface GradientPlan extends Plan {
    */
   readonly again?: CompiledSession | undefined;
   readonly backward: CompiledSession;
+  /** What lies between the passes, by name: inputs and captured tensors too. */
+  readonly kept: readonly string[];
   /** Outputs of `backward`, in the order of the differentiable inputs. */
   readonly gradients: readonly string[];
 }
@@ -64,19 +66,24 @@ export function gradientPlan(
   );
 
   const results = new Set(names(outputs));
-  const kept = isKept ? [...outputs, ...saved.filter(value => !results.has(value.name))] : outputs;
-  const session = (pass: string, nodes: readonly GraphNode[], made: readonly Value[], read?: readonly Value[]) =>
-    new CompiledSession(backend, sessionModel(`${name} ${pass}`, graph, nodes, made, read));
+  const made = isKept ? [...outputs, ...saved.filter(value => !results.has(value.name))] : outputs;
+  const session = (pass: string, nodes: readonly GraphNode[], outputs: readonly Value[], read?: readonly Value[]) =>
+    new CompiledSession(backend, sessionModel(`${name} ${pass}`, graph, nodes, outputs, read));
   const nodesAgain = isKept ? [] : neededNodes(forwardNodes, names(saved));
+  const again = nodesAgain.length === 0 ? undefined : session('forward again', nodesAgain, saved);
+  const backward = session('backward', [...recomputed, ...backwardNodes], gradients, saved);
+  const madeLater = new Set([arrivingGradient, ...(again?.outputs ?? [])]);
+  const read = new Set([...(again?.tensors ?? []), ...backward.tensors]);
   return {
     recording,
     isList: traced.isList,
     outputs: names(outputs),
-    forward: session('forward', neededNodes(forwardNodes, names(kept)), kept),
+    forward: session('forward', neededNodes(forwardNodes, names(made)), made),
     savedBytes: isKept ? saved.reduce((sum, value) => sum + bytesOf(value), 0) : 0,
     recomputed: [...nodesAgain, ...recomputed].map(node => node.op),
-    again: nodesAgain.length === 0 ? undefined : session('forward again', nodesAgain, saved),
-    backward: session('backward', [...recomputed, ...backwardNodes], gradients, saved),
+    again,
+    backward,
+    kept: [...read].filter(name => !madeLater.has(name)),
     gradients: names(gradients),
   };
 }

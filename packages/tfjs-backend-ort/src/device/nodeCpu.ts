@@ -40,9 +40,10 @@ export function nodeCpu(threads: number): Device {
     name: 'node-cpu',
     holdsPacked: true,
     load(model) {
-      const loaded = binding.load(exact(model), sessionOptions(model, threads));
+      const bytes = temporaryBytes(model);
+      const loaded = binding.load(exact(model), sessionOptions(model, threads, bytes));
       sessions++;
-      return { loaded, bytes: temporaryBytes(model) };
+      return { loaded, bytes };
     },
     unload(session) {
       sessions--;

@@ -12,8 +12,12 @@ const worthThreads = 16_384;
  */
 const worthAnArena = 44 * 2 ** 20;
 
-/** How a session on a CPU runs best here, in any interface of onnxruntime-node. */
-export function sessionOptions(model: OnnxModel, threads: number): object {
+/**
+ * How a session on a CPU runs best here, in any interface of onnxruntime-node.
+ *
+ * @param between - bytes of what lies between the model's operations
+ */
+export function sessionOptions(model: OnnxModel, threads: number, between = temporaryBytes(model)): object {
   const { inputs, outputs } = model;
   const isLarge = [...inputs, ...outputs].some(({ shape }) => sizeOf(shape) >= worthThreads);
   return {
@@ -22,7 +26,7 @@ export function sessionOptions(model: OnnxModel, threads: number): object {
     interOpNumThreads: 1,
     // Patterns are per session and shape; without them a session holds less and is as fast.
     enableMemPattern: false,
-    enableCpuMemArena: temporaryBytes(model) <= worthAnArena || changesOneLarge(model),
+    enableCpuMemArena: between <= worthAnArena || changesOneLarge(model),
     extra: {
       // Threads that spin after a run would take the cores from the session that runs next.
       session: { intra_op: { allow_spinning: '0' } },
