@@ -1,13 +1,15 @@
 /**
- * Writes the tables of the documents that have some, and the chart of README.md, anew from bench/results.
+ * Writes the tables of the documents that have some, and their charts, anew from bench/results.
  *
  *     npx tsx bench/fillTables.ts [--check]
  *
  * `--check` writes nothing, and fails where a file does not say what the results say.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chartFile, themes } from './report/chart.ts';
+import { lossChart } from './report/lossChart.ts';
 import { fillMarks } from './report/markdown.ts';
-import { chartFile, stepChart, themes } from './report/stepChart.ts';
+import { stepChart } from './report/stepChart.ts';
 import { tables } from './report/tables.ts';
 
 const isCheck = process.argv.includes('--check');
@@ -16,7 +18,9 @@ const documents = ['results', 'quantised', 'many-machines', 'tfjs-node'].map(nam
 for (const name of [...documents, 'examples/browser/README.md', 'README.md']) {
   write(name, old => fillMarks(old, tables));
 }
-for (const [name, theme] of Object.entries(themes)) write(chartFile(name), () => stepChart(theme));
+for (const [name, draw] of Object.entries({ step: stepChart, loss: lossChart })) {
+  for (const [ground, theme] of Object.entries(themes)) write(chartFile(name, ground), () => draw(theme));
+}
 
 function write(name: string, content: (old: string) => string): void {
   const file = new URL(`../${name}`, import.meta.url);

@@ -1,18 +1,5 @@
+import { picture, pixels, svg, text, type Theme } from './chart.ts';
 import { readResults, writtenBy, type Written } from './readResults.ts';
-
-/** Colours of a chart; its ground is the page's own. */
-interface Theme {
-  readonly ink: string;
-  readonly quiet: string;
-  readonly ours: string;
-  readonly theirs: string;
-}
-
-/** GitHub's two grounds, white and near black. */
-export const themes: Readonly<Record<'light' | 'dark', Theme>> = {
-  light: { ink: '#1f2328', quiet: '#59636e', ours: '#1f5fa8', theirs: '#a3aebb' },
-  dark: { ink: '#f0f6fc', quiet: '#9198a1', ours: '#58a6ff', theirs: '#5b6673' },
-};
 
 interface Measurement {
   readonly name: string;
@@ -56,8 +43,8 @@ export function stepChart({ ink, quiet, ours, theirs }: Theme): string {
       const x = left + p * panelWidth;
       const full = Math.max(...pairs.flatMap(({ own, other }) => [value(own), value(other)]));
       const bar = (amount: number, y: number, fill: string): string =>
-        `<rect x="${x}" y="${y}" width="${round((amount / full) * barWidth)}" height="${barHeight}" rx="2" fill="${fill}"/>`;
-      const end = (amount: number): number => round(x + (amount / full) * barWidth + 7);
+        `<rect x="${x}" y="${y}" width="${pixels((amount / full) * barWidth)}" height="${barHeight}" rx="2" fill="${fill}"/>`;
+      const end = (amount: number): number => pixels(x + (amount / full) * barWidth + 7);
       return [
         text(x, top - 12, title, quiet),
         ...pairs.flatMap(({ own, other }, i) => {
@@ -73,26 +60,14 @@ export function stepChart({ ink, quiet, ours, theirs }: Theme): string {
       ];
     }),
   ];
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" font-family="system-ui, sans-serif" font-size="13">
-<title>${describeChart()}</title>
-${parts.join('\n')}
-</svg>
-`;
+  return svg(width, height, describeChart(), parts);
 }
 
 /** For a Markdown file in the root: the chart on either ground, and the command that measured. */
 export function stepPicture(): string {
-  return `<picture>
-  <source media="(prefers-color-scheme: dark)" srcset="${chartFile('dark')}">
-  <img src="${chartFile('light')}" alt="${describeChart()}">
-</picture>
+  return `${picture('step', describeChart(), '')}
 
 ${writtenBy(readResults('compare.1x512') as Written)}`;
-}
-
-/** Where a chart lies, from the root. */
-export function chartFile(theme: string): string {
-  return `docs/images/step.${theme}.svg`;
 }
 
 /** The chart in words, for those who do not see it. */
@@ -123,12 +98,4 @@ function middle(row: number): number {
 
 function legend(x: number, fill: string, words: string, ink: string): string {
   return `<rect x="${x}" y="8" width="12" height="12" rx="2" fill="${fill}"/>\n${text(x + 18, 18, words, ink)}`;
-}
-
-function text(x: number, y: number, words: string, fill: string): string {
-  return `<text x="${x}" y="${y}" fill="${fill}">${words}</text>`;
-}
-
-function round(x: number): number {
-  return Math.round(10 * x) / 10;
 }

@@ -1,6 +1,7 @@
 import { round } from '../median.ts';
 import { adapterRows, caseRows, finalLoss, type AdapterRow, type CaseRow } from '../convergence/tables.ts';
 import type { Results } from '../convergence/runPlan.ts';
+import { lossPicture } from './lossChart.ts';
 import { markdownTable, type Cell } from './markdown.ts';
 import { readResults, shownWhere, writtenBy, type Where, type Written } from './readResults.ts';
 import { scalingTable } from './scaling.ts';
@@ -30,6 +31,7 @@ export const tables: Readonly<Record<string, () => string>> = {
   scaling: scalingTable,
   tfjsNode: tfjsNode,
   picture: stepPicture,
+  lossPicture,
   ...Object.fromEntries(
     [
       ...['smollm2.lora', 'smollm2.lora.austen', 'smollm2.full', 'austen.lora', 'austen.lora.accumulation'],
