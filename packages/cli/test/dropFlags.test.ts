@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -7,6 +7,7 @@ import { runCommandLine } from '../src/flags/runCommandLine.ts';
 import { branchTable } from '../src/report/branchTable.ts';
 import { chooseDropBP } from '../src/run/chooseDropBP.ts';
 import { dropFlags, type DropFlagValues } from '../src/run/dropFlags.ts';
+import type { DryRun } from '../src/run/dryRun.ts';
 import type { RunRecord } from '../src/run/runRecord.ts';
 import { fakeRun } from './fakeRun.ts';
 import { fakeTerminal } from './fakeTerminal.ts';
@@ -22,18 +23,25 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-async function train(out: string, ...flags: string[]): Promise<{ code: number; out: string; notes: string }> {
+const train = (out: string, ...flags: string[]) => trainOn('model', out, ...flags);
+
+async function trainOn(
+  model: string,
+  out: string,
+  ...flags: string[]
+): Promise<{ code: number; out: string; notes: string }> {
   const terminal = fakeTerminal();
   const shape = ['--steps', '10', '--batch', '2', '--time', '16', '--sample-tokens', '0', '--held-out', '0'];
-  const args = ['train', '--model', at('model'), '--data', at('text.txt'), '--out', at(out), ...shape, ...flags];
+  const args = ['train', '--model', at(model), '--data', at('text.txt'), '--out', at(out), ...shape, ...flags];
   return { code: await runCommandLine({ commands, version: '0.0.0', args, terminal }), ...terminal.written };
 }
 const recordOf = (out: string): RunRecord => JSON.parse(readFileSync(at(`${out}/run.json`), 'utf8')) as RunRecord;
 
 describe('the flags of DropBP', () => {
   const defaults = Object.fromEntries(Object.entries(dropFlags).map(([key, { fallback }]) => [key, fallback]));
+  const noModel = { branches: [], architecture: 'none', parameters: new Map() };
   const optionsOf = async (flags: Partial<DropFlagValues>): Promise<unknown> =>
-    (await chooseDropBP({ ...(defaults as DropFlagValues), ...flags, seed: 3 }, { branches: [] }))?.options;
+    (await chooseDropBP({ ...(defaults as DropFlagValues), ...flags, seed: 3, adapter: 'lora' }, noModel))?.options;
 
   it.each<[Partial<DropFlagValues>, object]>([
     [{}, { rate: 0.5, calibration: false, sampling: 'nested', allocation: 'depth', seed: 3 }],
@@ -88,7 +96,35 @@ describe('sensitivities', () => {
     expect(await train('third', '--no-calibration', '--rate', '0.25')).toMatchObject({ code: 0 });
     expect((await train('x', '--sensitivities', at('third'))).notes).toContain('got "a run that measured none"');
     writeFileSync(at('other.json'), JSON.stringify(fakeRun()));
-    expect((await train('x', '--sensitivities', at('other.json'))).notes).toContain('a run of models/austen-base with 2 branches'); // prettier-ignore
+    expect((await train('x', '--sensitivities', at('other.json'))).notes).toMatch(/a run of models\/austen-base, a '\w+' of \d+ parameters in 2 branches/); // prettier-ignore
+    const otherAdapter = await train('x', '--sensitivities', at('first'), '--adapter', 'ia3');
+    expect(otherAdapter.notes).toContain('got "a run with --adapter lora"');
+    await writeTinyModel(at('wider'), { width: 96 });
+    const wider = await trainOn('wider', 'x', '--sensitivities', at('first'));
+    expect(wider.notes).toMatch(/got "a run of \S+model, a '\w+' of \d+ parameters in 4 branches"/);
+  });
+});
+
+describe('a budget', () => {
+  it.each([
+    ['--memory', '100MiB'],
+    ['--time-saved', '0.9'],
+    ['--rate', '0.45', '--only', 'attention'],
+  ])('that the run cannot meet is refused before it begins: %s %s', async (...flags) => {
+    for (const more of [[], ['--dry-run']]) {
+      const { code, notes } = await train('refused', ...flags, ...more);
+      expect(code).toBe(2);
+      expect(notes).toContain(flags[0] === '--memory' ? 'memory to be at least' : 'at most 0.');
+      expect(existsSync(at('refused'))).toBe(false);
+    }
+  });
+  it('is solved for a dry run, too', async () => {
+    const saved = await train('x', '--time-saved', '0.2', '--dry-run', '--json');
+    const { training } = JSON.parse(saved.out) as DryRun;
+    expect(training.dropRate).toBeGreaterThan(0.2);
+    expect(training.dropRate).toBeLessThan(0.75);
+    const roomy = await train('x', '--memory', '4000000000', '--dry-run');
+    expect(roomy.out).toContain('DropBP  off');
   });
 });
 

@@ -86,12 +86,14 @@ describe('dropbp plan', () => {
       const { steps } = await planned('--no-probe', '--rates', '0,0.75', ...flags);
       return steps[0]!.memoryBytes - steps[1]!.memoryBytes;
     };
-    // Nothing lies in front of what is trained, so a run does not drop from below: its draws are as even as those of a budget of memory.
+    // Nothing lies in front of what is trained, so a run does not drop from below: its draws keep hardly more than those of a budget of memory.
     for (const flags of [
       ['--layers-to-transform', '0', '--target-modules', 'q_proj'],
       ['--adapter', 'prompt-tuning'],
     ]) {
-      expect(await saved(...flags)).toBeCloseTo(await saved(...flags, '--memory', '1GiB'), 6);
+      const even = await saved(...flags, '--memory', '1GiB');
+      expect((await saved(...flags)) / even).toBeGreaterThan(0.9);
+      expect((await saved(...flags)) / even).toBeLessThanOrEqual(1);
     }
   });
 
@@ -119,7 +121,7 @@ describe('dropbp plan', () => {
     const impossible = await plan('--no-probe', '--memory', '100MiB');
     expect(impossible.code).toBe(2);
     expect(impossible.notes).toMatch(
-      /no drop rate makes a step of 2 × 16 tokens so small; got "0\.10 GiB"; expected --memory to be at least 0\.2\d GiB.*; pass --checkpointing, or take shorter sequences/,
+      /no drop rate makes a step of 2 × 16 tokens so small; got "100 MiB"; expected --memory to be at least 2\d\d MiB.*; pass --checkpointing, with which it takes less, or take shorter sequences/,
     );
     expect((await plan('--no-probe', '--memory', '100MiB', '--checkpointing')).notes).toContain(
       '; take shorter sequences or a smaller batch',

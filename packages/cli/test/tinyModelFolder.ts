@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs';
 import { createModel } from '@dropbp/models';
 
 /** Writes a Llama of random weights and a tokenizer whose tokens are bytes: a model that knows nothing but can learn. */
-export async function writeTinyModel(folder: string): Promise<void> {
+export async function writeTinyModel(folder: string, { layers = 2, width = 64 } = {}): Promise<void> {
   // Without tfjs's advice to install another backend.
   tf.enableProdMode();
   await tf.setBackend('cpu');
@@ -14,8 +14,8 @@ export async function writeTinyModel(folder: string): Promise<void> {
       architectures: ['LlamaForCausalLM'],
       vocab_size: 257,
       hidden_size: 32,
-      intermediate_size: 64,
-      num_hidden_layers: 2,
+      intermediate_size: width,
+      num_hidden_layers: layers,
       num_attention_heads: 2,
       num_key_value_heads: 1,
       hidden_act: 'silu',

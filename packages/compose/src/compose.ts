@@ -167,7 +167,12 @@ function samplesOf(schedule: DropSchedule | undefined): number {
 }
 
 function checkDropped(dropped: readonly boolean[], { branches }: Model): void {
-  if (dropped.length === branches.length && dropped.every(value => typeof value === 'boolean')) return;
+  if (
+    Array.isArray(dropped) &&
+    dropped.length === branches.length &&
+    dropped.every(value => typeof value === 'boolean')
+  )
+    return;
   throw problem('compose', {
     what: 'dropped is not usable',
     got: dropped,

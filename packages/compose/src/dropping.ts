@@ -1,5 +1,6 @@
-import { leadsToTrainable, receivesGradient, type BatchShape } from '@dropbp/core';
+import { leadsToTrainable, trainedBranches, type BatchShape } from '@dropbp/core';
 import type { DrawTerms, DropBP, DropSchedule } from '@dropbp/dropbp';
+import { branchFlops } from './plan/branchFlops.ts';
 import { planStep, type Planned } from './plan/planStep.ts';
 import { solveBudget } from './plan/solveBudget.ts';
 import type { BatchShare } from './tuned.ts';
@@ -21,20 +22,23 @@ export interface Dropping {
 
 /** Sequences of this many tokens, as in the authors' code, set the branches' FLOPs against each other until a batch is there. */
 const USUAL_TIME = 512;
+/** The longest sequence that is thought of, where a model has no end of positions. */
+const MOST_TIME = 2 ** 20;
 
 /** @throws Problem where DropBP's budget cannot be reached */
 export function startDropping(dropBP: DropBP, tuned: Planned): Dropping {
   const { model } = tuned;
-  const leads = leadsToTrainable(tuned);
-  const flopsOf = ({ batch, time }: BatchShape): number[] =>
-    model.branches.map(branch => branch.flops({ batch, time: time + (tuned.virtualTokens ?? 0) }));
-  const usual = flopsOf({ batch: 1, time: Math.min(USUAL_TIME, model.maxPositions) });
+  const [leads, trains] = [leadsToTrainable(tuned), trainedBranches(tuned)];
+  const flopsAt = (time: number): number[] =>
+    branchFlops(tuned, { batch: 1, time: Math.min(time, model.maxPositions) });
+  const [shortest, usual, longest] = [flopsAt(1), flopsAt(USUAL_TIME), flopsAt(MOST_TIME)];
   const schedule = dropBP.start(
     model.branches.map(({ kind }, i) => ({
       flops: usual[i]!,
+      flopsRange: [shortest[i]!, longest[i]!],
       kind,
       leads: leads[i]!,
-      trains: receivesGradient(tuned, model.branches.map((_, other) => other !== i)), // prettier-ignore
+      trains: trains[i]!,
     })),
   );
   const known = new Map<string, DrawTerms>();
@@ -46,7 +50,7 @@ export function startDropping(dropBP: DropBP, tuned: Planned): Dropping {
   };
   const newTerms = (shape: BatchShape): DrawTerms => {
     const { options } = dropBP;
-    if (options.rate !== undefined) return { costs: flopsOf(shape) };
+    if (options.rate !== undefined) return { costs: branchFlops(tuned, shape) };
     return solveBudget(options, planStep(tuned, shape), costs => schedule.largestRate(costs));
   };
   return {

@@ -2,7 +2,7 @@ export { compose } from './compose.ts';
 export type { ComposeOptions, LossFunction } from './composeOptions.ts';
 export { loadAdapter, readAdapter, type AdapterFiles, type LoadAdapterOptions } from './loadAdapter.ts';
 export { bytesPerNumber, planStep, type Planned, type StepPlan } from './plan/planStep.ts';
-export { solveBudget, type SolvedBudget } from './plan/solveBudget.ts';
+export { plannedRate } from './plan/plannedRate.ts';
 export { unmerge } from './unmerge.ts';
 export type {
   BatchShare,

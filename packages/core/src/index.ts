@@ -65,6 +65,7 @@ export {
   hiddenStates,
   leadsToTrainable,
   receivesGradient,
+  trainedBranches,
   trainsEmbedding,
   type HiddenStatesOptions,
 } from './run/hiddenStates.ts';

@@ -21,6 +21,13 @@ describe('allocateRates', () => {
     expect(rates('linear', { minRate: 0.2 })).toEqual([0.9, 0.2, expect.closeTo(0.45, 12)]);
   });
 
+  it('drops a branch that costs nothing for nothing', () => {
+    const options = { sensitivities: [1, 100], flops: [10, 0], rate: 0.5 } as const;
+    for (const method of ['minimax', 'quadratic', 'linear'] as const) {
+      expect(allocateRates({ ...options, method })).toEqual([0.5, 0]);
+    }
+  });
+
   it('spreads the rates where no branch matters', () => {
     for (const method of ['minimax', 'quadratic'] as const) {
       const rates = allocateRates({ sensitivities: [0, 0], flops: [1, 3], rate: 0.5, method });
@@ -45,6 +52,7 @@ describe('allocateRates', () => {
     [{ sensitivities: [1, -2, 2, 3] }, 'sensitivities[1] is not usable; got -2'],
     [{ sensitivities: ['1', 1, 2, 3] }, 'sensitivities[0] is not usable; got "1"'],
     [{ sensitivities: undefined }, 'sensitivities is not a list; got undefined'],
+    [{ sensitivities: [1, , 2, 3] }, 'sensitivities[1] is not usable; got undefined'], // prettier-ignore
     [{ flops: [1, 1, 1, -1] }, 'flops[3] is not usable; got -1'],
     [{ flops: [1, 1, 1] }, 'sensitivities and flops describe different branches; got 4; expected 3 numbers'],
     [{ rate: 1 }, 'rate is not usable; got 1; expected a number in [0, 1)'],
@@ -71,7 +79,10 @@ describe('allocateRates', () => {
       { rate: 0.95, method: 'linear' },
       'the rates cannot reach the budget, all at their caps; got 0.95; expected rate to be at most 0.9; lower rate',
     ],
-    [{ rate: 0.95 }, 'expected rate to be at most 0.8999; lower rate, or drop every branch at the same rate'],
+    [
+      { rate: 0.95 },
+      'expected rate to be at most 0.8999; lower rate, or let dropBP() drop every branch at the same rate',
+    ],
     [
       { flops: [0.1, 0.1, 0.1, 0.1] },
       'got 0.5; expected FLOPs that add up to many whole units, as the reference cuts the budget to a whole number; give flops as counts, not as shares.',

@@ -110,7 +110,7 @@ function exactRates(method: keyof typeof exactMethods, input: AllocationInput, m
 function unreachable(rate: number, reachable: number | undefined): Error {
   const what = 'the rates cannot reach the budget, all at their caps';
   if (reachable !== undefined) {
-    const fix = 'lower rate, or drop every branch at the same rate, without allocation';
+    const fix = 'lower rate, or let dropBP() drop every branch at the same rate, by calibration: false';
     return problem('dropbp', { what, got: rate, expected: `rate to be at most ${reachable}`, fix });
   }
   return problem('dropbp', {

@@ -21,6 +21,11 @@ export interface BranchRates {
   rateOfTakingPart(target: number, costs: readonly number[]): number;
   /** The largest target, with rates that differ (`isAllocated`) or are the same for all. */
   largestRate(costs: readonly number[], isAllocated: boolean): number;
+  /**
+   * FLOPs with which a run's rate is to be within reach. By depth those of the sequences, as short or as long as may come, with which the least can be dropped:
+   * else a batch in the midst of the run would be refused.
+   */
+  readonly hardestFlops: readonly number[];
 }
 
 export function branchRates(settings: DropBPSettings, branches: readonly DropBranch[]): BranchRates {
@@ -47,15 +52,20 @@ export function branchRates(settings: DropBPSettings, branches: readonly DropBra
     const ofOwn = !isAllocated ? 1 : method === 'reference' ? largestOfReference(own, minRate) : maxRate!;
     return (ofOwn * sum(costs, takingPart)) / all;
   };
+  const usual = branches.map(branch => branch.flops);
+  const ends = [0, 1].map(end => branches.map(({ flops, flopsRange }) => flopsRange?.[end] ?? flops));
+  const byReach = [usual, ...ends].sort((a, b) => largestRate(a, false) - largestRate(b, false));
   return {
     takingPart,
     rateOfTakingPart,
     largestRate,
+    hardestFlops: method === 'depth' ? byReach[0]! : usual,
     rates(target, costs, sensitivities) {
       const rates = branches.map(() => 0);
       if (target === 0) return rates;
       const rate = rateOfTakingPart(target, costs);
       const isBound = method === 'depth' || takingPart.length < branches.length;
+      if (takingPart.length === 0) throw nothingToDrop(only);
       if (!(rate < 1) || (isBound && target > largestRate(costs, sensitivities !== undefined))) {
         throw unreachable(target, largestRate(costs, sensitivities !== undefined), method);
       }
@@ -87,6 +97,14 @@ function largestOfReference(flops: readonly number[], minRate: number): number {
   return reachableRate(left, flops) ?? 0;
 }
 
+function nothingToDrop(only: DropBPSettings['only']): Error {
+  const kind = only === undefined ? '' : ` of kind '${only}'`;
+  return problem('dropbp', {
+    what: `no branch${kind} leads to anything trainable: none has a backward pass that could be dropped`,
+    fix: 'train something in the branches or in front of them, or leave DropBP out',
+  });
+}
+
 function unreachable(target: number, largest: number, method: DropBPSettings['allocation']): Error {
   const isDepth = method === 'depth';
   return problem('dropbp', {
@@ -97,6 +115,6 @@ function unreachable(target: number, largest: number, method: DropBPSettings['al
     expected: `at most ${Math.floor(largest * 1e4) / 1e4}`,
     fix: isDepth
       ? "lower the budget, or take allocation: 'reference', which drops branches anywhere"
-      : 'lower the budget, raise maxRate, or let branches of both kinds be dropped',
+      : `lower the budget${method === 'reference' ? '' : ', raise maxRate'}, or let branches of both kinds be dropped`,
   });
 }

@@ -26,10 +26,23 @@ export function settleBudget(options: {
   const { rate, timeSaved, memory } = options;
   if (timeSaved !== undefined) {
     const isShare = (v: number): boolean => v > 0 && v < 1;
-    checkNumber('dropbp', 'timeSaved', timeSaved, { accepts: isShare, expected: 'a number in (0, 1)' });
+    checkNumber(
+      'dropbp',
+      'timeSaved',
+      timeSaved,
+      { accepts: isShare, expected: 'a number in (0, 1)' },
+      'start with timeSaved: 0.25',
+    );
     return { timeSaved };
   }
   if (memory !== undefined) return { memory: bytesOf(memory) };
+  if (given.length === 0) {
+    throw problem('dropbp', {
+      what: 'how much to drop is not said',
+      expected: 'one of rate, timeSaved and memory',
+      fix: 'start with rate: 0.5',
+    });
+  }
   checkNumber('dropbp', 'rate', rate, ranges.shareBelowOne, 'start with rate: 0.5');
   return { rate };
 }
@@ -44,11 +57,12 @@ const units: Readonly<Record<string, number>> = {
   GiB: 2 ** 30,
 };
 
-/** `'4GiB'` or a count of bytes → bytes. @throws Problem for anything else */
+/** `'4GiB'` or a count of bytes, which a text may hold as well → bytes. @throws Problem for anything else */
 export function bytesOf(memory: unknown): number {
-  const match = typeof memory === 'string' ? /^\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*$/.exec(memory) : null;
-  const unit = match && Object.hasOwn(units, match[2]!) ? units[match[2]!]! : undefined;
-  const bytes = unit === undefined ? memory : Math.floor(Number(match![1]) * unit);
+  const text = typeof memory === 'string' ? memory.trim() : '';
+  // Without a unit it is a count of bytes, if it is long enough to be one: '4' has lost its unit.
+  const [, size, unit = ''] = /^(\d+(?:\.\d+)?)\s*([A-Za-z]+)$/.exec(/^\d{7,}$/.test(text) ? `${text}B` : text) ?? [];
+  const bytes = Object.hasOwn(units, unit) ? Math.floor(Number(size) * units[unit]!) : memory;
   if (typeof bytes === 'number' && bytes > 0 && Number.isFinite(bytes)) return bytes;
   throw problem('dropbp', {
     what: 'memory is not usable',

@@ -1,4 +1,4 @@
-import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
+import { checkNumber, checkOptions, isObject, problem, ranges } from '@dropbp/basics';
 
 /** When sensitivities are measured, and on how much. */
 export interface Calibration {
@@ -19,7 +19,7 @@ export type CalibrationSettings = Calibration & { readonly at: number };
 /** @throws Problem on what is unknown or out of range */
 export function settleCalibration(calibration: unknown = {}): CalibrationSettings | false {
   if (calibration === false) return false;
-  if (typeof calibration !== 'object' || calibration === null) {
+  if (!isObject(calibration)) {
     const expected = '{ at?, every?, samples? } or false';
     throw problem('dropbp', { what: 'calibration is not usable', got: calibration, expected });
   }

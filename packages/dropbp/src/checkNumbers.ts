@@ -14,7 +14,8 @@ export function within(least: number, most: number): NumberRange {
 /** @throws Problem naming the first element that is not in the range */
 export function checkNumbers(name: string, values: readonly unknown[], range: NumberRange, fix?: string): void {
   if (!Array.isArray(values)) throw problem('dropbp', { what: `${name} is not a list`, got: values });
-  values.forEach((value, i) => checkNumber('dropbp', `${name}[${i}]`, value, range, fix));
+  // Not forEach, which passes over holes.
+  for (const [i, value] of values.entries()) checkNumber('dropbp', `${name}[${i}]`, value, range, fix);
 }
 
 /** @throws Problem when two lists that describe the same branches differ in length */

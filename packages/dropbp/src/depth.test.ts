@@ -91,6 +91,16 @@ describe("allocation 'depth'", () => {
     expect(() => dropBP({ rate: 0.5, sampling: 'nested' }).start(low)).toThrow('do not reach the budget');
   });
 
+  it('is to come to the rate with the shortest and the longest sequence, where branches weigh otherwise', () => {
+    // Of four branches the last is 1/4 of all, and 1/2 in a short sequence.
+    const own = [1, 1, 1, 1].map((flops, i) => ({ flops, flopsRange: [i === 3 ? 3 : 1, flops] as const }));
+    expect(dropBP({ rate: 0.5 }).start(own).options.allocation).toBe('depth');
+    expect(dropBP({ rate: 0.6 }).start(own).options.allocation).toBe('reference');
+    expect(() => dropBP({ rate: 0.6, allocation: 'depth' }).start(own)).toThrow('expected at most 0.5');
+    const short = own.map(branch => branch.flopsRange[0]);
+    expect(dropBP({ rate: 0.5 }).start(own).draw(0, { costs: short })).toEqual([true, true, true, false]);
+  });
+
   it('is left, where nothing else was asked for, if all that is trained lies in front of the branches', () => {
     const behindPrompt = branches([1, 1, 1], () => false);
     const schedule = dropBP({ rate: 0.5 }).start(behindPrompt);

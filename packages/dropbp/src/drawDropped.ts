@@ -1,4 +1,4 @@
-import { checkNumber, checkOptions, ranges } from '@dropbp/basics';
+import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
 import { bernoulliDraw } from './bernoulliDraw.ts';
 import { checkChoice } from './checkChoice.ts';
 import { nestedDraw } from './nestedDraw.ts';
@@ -46,6 +46,10 @@ export const samplingMethods: readonly SamplingMethod[] = ['reference', 'bernoul
 export function drawDropped(options: DrawDroppedOptions): boolean[] {
   checkOptions('dropbp', 'drawDropped()', options, ['rates', 'rate', 'random', 'method', 'flops', 'trained']);
   const { rates, rate, random, method = 'reference' } = options;
+  if (typeof random !== 'function') {
+    const fix = 'give seededRandom(seed) of @dropbp/basics, or Math.random';
+    throw problem('dropbp', { what: 'random is not usable', got: random, expected: 'a function that gives numbers in [0, 1)', fix }); // prettier-ignore
+  }
   const flops = options.flops ?? rates.map(() => 1);
   checkChoice('method', method, samplingMethods);
   checkNumbers('rates', rates, ranges.share);

@@ -36,8 +36,45 @@ describe('dropBP', () => {
     expect(dropBP(options).options.allocation).toBe(allocation);
   });
 
+  it.each<[DropBPOptions, string]>([
+    [{ rate: 0.5 }, 'nested'],
+    [{ rate: 0.5, allocation: 'reference' }, 'reference'],
+    [{ rate: 0.5, allocation: 'minimax' }, 'pivotal'],
+    [{ timeSaved: 0.1, allocation: 'quadratic' }, 'pivotal'],
+    [{ rate: 0.5, allocation: 'linear' }, 'pivotal'],
+    [{ rate: 0.5, allocation: 'linear', sampling: 'reference' }, 'reference'],
+    [{ memory: '1GiB' }, 'pivotal'],
+  ])('draws for %j by %s', (options, sampling) => {
+    expect(dropBP(options).options.sampling).toBe(sampling);
+  });
+
   it.each([
-    [{}, 'rate is not usable; got undefined; expected a number in [0, 1); start with rate: 0.5.'],
+    ['4GiB', 2 ** 32],
+    [' 1.5 kB ', 1500],
+    ['4000000000', 4e9],
+    [4e9, 4e9],
+  ])('takes a memory of %j', (memory, bytes) => {
+    expect(dropBP({ memory }).options.memory).toBe(bytes);
+  });
+
+  it('meets the budget of an exact allocation on average, however small', () => {
+    const schedule = dropBP({ rate: 0.1, allocation: 'minimax', sensitivities }).start(branches);
+    let dropped = 0;
+    for (let step = 0; step < 4000; step++) {
+      schedule.draw(step).forEach((isDropped, i) => (dropped += isDropped ? branches[i]!.flops : 0));
+    }
+    expect(dropped / 4000 / 2560).toBeCloseTo(0.1, 2);
+  });
+
+  it('refuses a model of which no branch leads to anything trainable', () => {
+    const idle = branches.map(branch => ({ ...branch, leads: false, trains: false }));
+    expect(() => dropBP({ rate: 0.5 }).start(idle)).toThrow('no branch leads to anything trainable');
+    const kinds = branches.map((branch, i) => ({ ...branch, kind: 'mlp' as const, leads: i > 0 }));
+    expect(() => dropBP({ rate: 0.5, only: 'attention' }).start(kinds)).toThrow("no branch of kind 'attention' leads");
+  });
+
+  it.each([
+    [{}, 'how much to drop is not said; expected one of rate, timeSaved and memory; start with rate: 0.5.'],
     [{ rate: 1 }, 'rate is not usable; got 1'],
     [{ rate: 0.5, minRate: 0.6 }, 'minRate is not usable; got 0.6; expected a number in [0, 0.5]'],
     [{ rate: 0.97, minRate: 0.95 }, 'minRate is not usable; got 0.95; expected a number in [0, 0.9]'],
@@ -53,11 +90,14 @@ describe('dropBP', () => {
       'calibration is not usable; got true; expected { at?, every?, samples? } or false',
     ],
     [{ rate: 0.5, calibration: null }, 'calibration is not usable; got null'],
+    [{ rate: 0.5, calibration: [] }, 'calibration is not usable; got []'],
+    [{ rate: 0.5, rescale: [] }, 'rescale is not usable; got []'],
     [{ rate: 0.5, calibration: 'late' }, 'calibration is not usable; got "late"'],
     [{ rate: 0.5, calibration: { every: 0 } }, 'calibration.every is not usable; got 0; expected an integer ≥ 1'],
     [{ rate: 0.5, calibration: { samples: 1.5 } }, 'calibration.samples is not usable; got 1.5'],
     [{ rate: 0.5, timeSaved: 0.2 }, 'rate and timeSaved are given; expected one of rate, timeSaved and memory'],
-    [{ timeSaved: 1 }, 'timeSaved is not usable; got 1; expected a number in (0, 1)'],
+    [{ timeSaved: 1 }, 'timeSaved is not usable; got 1; expected a number in (0, 1); start with timeSaved: 0.25.'],
+    [{ memory: '4' }, 'memory is not usable; got "4"; expected bytes, or a number with one of B'],
     [{ memory: '4 gigs' }, 'memory is not usable; got "4 gigs"; expected bytes, or a number with one of B, kB'],
     [{ memory: 0 }, 'memory is not usable; got 0'],
     [

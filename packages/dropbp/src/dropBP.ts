@@ -37,7 +37,7 @@ export interface DropBPOptions {
   readonly calibration?: Calibration | false;
   /** Those of an earlier run, one for each branch: rates are allocated from the first step on. @defaultValue none: every branch has the same rate until calibration */
   readonly sensitivities?: readonly number[];
-  /** How a step's branches are drawn. @defaultValue 'nested' with `allocation: 'depth'`; 'pivotal' with `memory`, which knows no other; else 'reference' */
+  /** How a step's branches are drawn. @defaultValue what goes with the allocation: 'nested' with 'depth', 'reference' with 'reference', 'pivotal' with the exact ones and with `memory`, which knows no other */
   readonly sampling?: SamplingMethod;
   /**
    * `'depth'`: rates fall from the first branch to the last, and a step drops the lowest branches up to a cut. All others follow
@@ -126,6 +126,6 @@ function liesInFront(branches: readonly DropBranch[]): boolean {
 function isOutOfReach(settings: DropBPSettings, branches: readonly DropBranch[]): boolean {
   const { rate, allocation, schedule } = settings;
   if (allocation !== 'depth' || rate === undefined) return false;
-  const flops = branches.map(branch => branch.flops);
-  return highestRate(rate, schedule) > branchRates(settings, branches).largestRate(flops, false);
+  const reach = branchRates(settings, branches);
+  return highestRate(rate, schedule) > reach.largestRate(reach.hardestFlops, false);
 }

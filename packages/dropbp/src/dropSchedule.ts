@@ -13,6 +13,8 @@ import { readState, type DropScheduleState } from './scheduleState.ts';
 export interface DropBranch {
   /** FLOPs for the usual batch shape, as counts. */
   readonly flops: number;
+  /** The same for the shortest and for the longest sequence that may come, which decides what allocation 'depth' comes to. @defaultValue as `flops` */
+  readonly flopsRange?: readonly [number, number];
   /** Needed where the options say `only`. */
   readonly kind?: 'attention' | 'mlp';
   /**
@@ -36,7 +38,7 @@ export interface DrawTerms {
 export interface DropSchedule {
   /** What it follows. */
   readonly options: DropBPSettings;
-  /** Rate of each branch, as the last draw had it; before the first one, as one with `rate` would. */
+  /** Rate of each branch, as the last draw had it; before the first one, as one with `rate` would, and 0 where another budget is still to be solved. */
   readonly rates: readonly number[];
   /** What `calibrate` was last given, or the options. */
   readonly sensitivities: readonly number[] | undefined;
@@ -54,6 +56,12 @@ export interface DropSchedule {
   gradientScales(step: number, terms?: DrawTerms): readonly number[] | undefined;
   /** The largest share of these costs that can be dropped on average. */
   largestRate(costs?: readonly number[]): number;
+  /**
+   * The rate of each branch in steps of these costs, where a rate that moves has come to its value; all 0 where another budget is to be solved.
+   *
+   * @throws Problem where no rates reach the highest rate of the run with these costs, naming the largest that can be
+   */
+  ratesWith(costs?: readonly number[]): number[];
   /**
    * The step, counted from 0, before which sensitivities are first to be measured: the whole part of `at · totalSteps`, as the
    * authors have it. Undefined when there is nothing to allocate (calibration off, or rate 0), and when that part is 0
@@ -87,16 +95,20 @@ export function startSchedule(settings: DropBPSettings, branches: readonly DropB
     throw problem('dropbp', { what: 'there is no branch to drop', fix: 'start with the branches of a model' });
   }
   checkNumbers('the FLOPs of branches', flops, amount);
+  const ends = branches.flatMap(branch => branch.flopsRange ?? []);
+  checkNumbers('the FLOPs of branches in short and long sequences', ends, amount);
   let sensitivities = settings.sensitivities;
   if (sensitivities !== undefined) {
     checkSameLength('sensitivities', sensitivities, 'the branches of this model', flops.length);
   }
   const allocation = branchRates(settings, branches);
   const calibrates = calibration !== false && rate !== 0;
+  const checkReach = (costs: readonly number[]): void => {
+    if (rate === undefined) return;
+    allocation.rates(highestRate(rate, schedule), costs, calibrates ? flops.map(() => 1) : sensitivities);
+  };
   // A budget out of reach shows now, not when a tenth of the run is done.
-  if (rate !== undefined) {
-    allocation.rates(highestRate(rate, schedule), flops, calibrates ? flops.map(() => 1) : sensitivities);
-  }
+  checkReach(allocation.hardestFlops);
   let rates: readonly number[] = allocation.rates(rate ?? 0, flops, sensitivities);
   let totalSteps: number | undefined;
 
@@ -166,6 +178,10 @@ export function startSchedule(settings: DropBPSettings, branches: readonly DropB
       return rescale && ratesAt(step, terms).own.map(own => gradientScale(own, rescale));
     },
     largestRate: (costs = flops) => allocation.largestRate(costs, calibrates || sensitivities !== undefined),
+    ratesWith(costs = flops) {
+      checkReach(costs);
+      return allocation.rates(rate ?? 0, costs, sensitivities);
+    },
     calibrationStep,
     isCalibrationStep(step, total) {
       const first = calibrationStep(total);

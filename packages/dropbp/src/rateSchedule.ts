@@ -1,4 +1,4 @@
-import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
+import { checkNumber, checkOptions, isObject, problem, ranges } from '@dropbp/basics';
 
 /**
  * How the rate moves while a run goes on: nothing is dropped during the warm-up, then the rate goes from `from` to its value in
@@ -15,7 +15,7 @@ export interface RateSchedule {
 
 /** @throws Problem on shares or a rate out of range, and on `from` without a ramp */
 export function settleSchedule(schedule: unknown): Required<RateSchedule> {
-  if (typeof schedule !== 'object' || schedule === null) {
+  if (!isObject(schedule)) {
     throw problem('dropbp', { what: 'schedule is not usable', got: schedule, expected: '{ warmup?, ramp?, from? }' });
   }
   checkOptions('dropbp', 'schedule', schedule, ['warmup', 'ramp', 'from']);

@@ -1,4 +1,4 @@
-import { checkNumber, checkOptions, problem } from '@dropbp/basics';
+import { checkNumber, checkOptions, isObject, problem } from '@dropbp/basics';
 
 /** How the backward pass of a kept branch is scaled up. */
 export interface Rescale {
@@ -12,7 +12,7 @@ export interface Rescale {
 export function settleRescale(rescale: unknown): Required<Rescale> | undefined {
   if (rescale === undefined || rescale === false) return undefined;
   if (rescale === true) return Object.freeze({ max: 4 });
-  if (typeof rescale !== 'object' || rescale === null) {
+  if (!isObject(rescale)) {
     throw problem('dropbp', { what: 'rescale is not usable', got: rescale, expected: 'true, false or { max }' });
   }
   checkOptions('dropbp', 'rescale', rescale, ['max']);

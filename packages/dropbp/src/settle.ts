@@ -71,13 +71,22 @@ function usualAllocation({
   return isOfOthers || (sampling !== undefined && sampling !== 'nested') ? 'reference' : 'depth';
 }
 
+/** The exact allocations have an exact draw: the authors', filled up, would drop more than the budget. */
+const usualSampling: Readonly<Record<Allocation, SamplingMethod>> = {
+  depth: 'nested',
+  reference: 'reference',
+  minimax: 'pivotal',
+  quadratic: 'pivotal',
+  linear: 'pivotal',
+};
+
 function settleSampling(
   sampling: SamplingMethod | undefined,
   allocation: Allocation,
   { memory }: Budget,
 ): SamplingMethod {
   if (sampling !== undefined) checkChoice('sampling', sampling, samplingMethods);
-  if (memory === undefined) return sampling ?? (allocation === 'depth' ? 'nested' : 'reference');
+  if (memory === undefined) return sampling ?? usualSampling[allocation];
   if (sampling === undefined || sampling === 'pivotal') return 'pivotal';
   throw problem('dropbp', {
     what: `sampling '${sampling}' can keep too much in a step for a budget of memory`,

@@ -58,7 +58,8 @@ describe.each(allMethods)('allocateRates, %s', method => {
         );
         price.forEach((a, i) => {
           price.forEach((b, j) => {
-            if (a < b) expect(rates[i]!).toBeGreaterThanOrEqual(rates[j]!);
+            // A branch without FLOPs is dropped for nothing, however little that loses.
+            if (a < b && model.flops[i]! > 0) expect(rates[i]!).toBeGreaterThanOrEqual(rates[j]!);
           });
         });
       }),

@@ -60,6 +60,15 @@ export function text(placeholder: string, help: string, fallback?: string): Flag
   return { ...textValue, placeholder, help, fallback };
 }
 
+/** A size in bytes with a unit, or a count of them: text, in a file also a number. What it may be, who takes it says. */
+export function size(help: string): Flag<string | undefined> {
+  return {
+    ...text('<size>', help),
+    schema: { oneOf: [textValue.schema, positive.schema] },
+    take: (value, name) => textValue.take(typeof value === 'number' ? String(value) : value, name),
+  };
+}
+
 /** Text without which the command cannot run. */
 export function requiredText(placeholder: string, help: string): Flag<string> {
   return { ...textValue, placeholder, help, fallback: '', isRequired: true };
@@ -201,6 +210,11 @@ export const share: NumberRule = {
   accepts: v => v >= 0 && v < 1,
   expected: 'a number in [0, 1)',
   schema: { type: 'number', minimum: 0, exclusiveMaximum: 1 },
+};
+export const upToOne: NumberRule = {
+  accepts: v => v >= 0 && v <= 1,
+  expected: 'a number in [0, 1]',
+  schema: { type: 'number', minimum: 0, maximum: 1 },
 };
 export const shareAboveZero: NumberRule = {
   accepts: v => v > 0 && v < 1,

@@ -1,4 +1,4 @@
-import { bytesPerNumber, compose, planStep, solveBudget, type Tuned } from '@dropbp/compose';
+import { bytesPerNumber, compose, plannedRate, planStep, type Tuned } from '@dropbp/compose';
 import { prepared, weightForm, type Adapter, type BatchShape, type Model } from '@dropbp/core';
 import { dropBP, type DropBP, type DropSchedule } from '@dropbp/dropbp';
 import type { WeightsForm } from '@dropbp/models';
@@ -74,12 +74,13 @@ export const planCommand = command({
       status.show('Planning');
       const speed = flags.noProbe ? undefined : await probeSpeed(tuned, shape);
       const step = planStep(tuned, shape);
-      const largest = (costs: readonly number[]): number => tuned.dropSchedule!.largestRate(costs);
-      const solved = policy && solveBudget(policy.options, step, largest).rate;
+      const solved = policy && plannedRate(tuned, shape);
       status.clear();
       const rates = [...new Set([...flags.rates, ...(solved === undefined ? [] : [solved])])].sort((a, b) => a - b);
       const scheduleAt = (rate: number): DropSchedule => tuned.dropSchedule ?? scheduleOf(model, adapter, rate);
-      const steps = rates.map(rate => forecastStep(step, rate, leastShare(scheduleAt(rate), rate), speed));
+      const steps = rates.map(rate =>
+        forecastStep(step, rate, leastShare(scheduleAt(rate), rate, step.branchBytes), speed),
+      );
       const plan: Plan = {
         model: model.source,
         parameters: countParameters(model),

@@ -3,16 +3,18 @@ import type { Model } from '@dropbp/core';
 import { dropBP, type DropBP, type DropBPOptions } from '@dropbp/dropbp';
 import { flagName } from '../flags/flagName.ts';
 import { readRun } from '../report/readRun.ts';
+import { countParameters } from './countParameters.ts';
 import type { DropFlagValues } from './dropFlags.ts';
 
-type Flags = DropFlagValues & { readonly seed: number };
+type Flags = DropFlagValues & { readonly seed: number; readonly adapter: string };
+type OwnModel = Pick<Model, 'branches' | 'architecture' | 'parameters'>;
 
 /**
  * DropBP as the flags describe it; undefined at rate 0.
  *
- * @throws Problem for flags without effect, and for sensitivities of another model
+ * @throws Problem for flags without effect, and for sensitivities of another model or adapter
  */
-export async function chooseDropBP(flags: Flags, model: Pick<Model, 'branches'>): Promise<DropBP | undefined> {
+export async function chooseDropBP(flags: Flags, model: OwnModel): Promise<DropBP | undefined> {
   const budget = budgetOf(flags);
   if (budget.rate === 0) return undefined;
   const { minRate, maxRate, allocation, sampling, only, rescale, rescaleMax, sensitivities, seed } = flags;
@@ -28,7 +30,7 @@ export async function chooseDropBP(flags: Flags, model: Pick<Model, 'branches'>)
     ...(rescale && { rescale: rescaleMax === undefined ? true : { max: rescaleMax } }),
     ...scheduleOf(flags),
     ...calibrationOf(flags),
-    ...(sensitivities !== undefined && { sensitivities: await sensitivitiesOf(sensitivities, model) }),
+    ...(sensitivities !== undefined && { sensitivities: await sensitivitiesOf(sensitivities, flags.adapter, model) }),
   });
 }
 
@@ -85,16 +87,27 @@ function calibrationOf({
   return noCalibration ? { calibration: false } : isGiven ? { calibration: given } : {};
 }
 
-async function sensitivitiesOf(run: string, { branches }: Pick<Model, 'branches'>): Promise<number[]> {
+async function sensitivitiesOf(run: string, adapter: string, model: OwnModel): Promise<number[]> {
   const record = await readRun(run);
-  const fits =
-    record.branches.length === branches.length && branches.every(({ path }, i) => path === record.branches[i]!.path);
+  const sizes = { architecture: model.architecture, parameters: countParameters(model) };
+  const isOfModel =
+    record.model.architecture === sizes.architecture &&
+    record.model.parameters === sizes.parameters &&
+    record.branches.length === model.branches.length &&
+    model.branches.every(({ path }, i) => path === record.branches[i]!.path);
   const measured = record.branches.flatMap(({ sensitivity }) => (sensitivity === undefined ? [] : [sensitivity]));
-  if (fits && measured.length === branches.length) return measured;
+  const got = !isOfModel
+    ? `a run of ${record.model.source}, a '${record.model.architecture}' of ${record.model.parameters} parameters in ${record.branches.length} branches`
+    : record.options.adapter !== adapter
+      ? `a run with --adapter ${String(record.options.adapter)}`
+      : measured.length < model.branches.length
+        ? 'a run that measured none'
+        : undefined;
+  if (got === undefined) return measured;
   throw problem('cli', {
-    what: `${flagName('sensitivities')}: ${run} holds none for this model`,
-    got: fits ? 'a run that measured none' : `a run of ${record.model.source} with ${record.branches.length} branches`,
-    expected: 'a run of dropbp train on a model of the same branches, with calibration',
+    what: `${flagName('sensitivities')}: ${run} holds none for this model and adapter`,
+    got,
+    expected: `a run of dropbp train with --adapter ${adapter}, calibration, and a '${sizes.architecture}' of ${sizes.parameters} parameters in ${model.branches.length} branches`,
   });
 }
 

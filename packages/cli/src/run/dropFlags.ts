@@ -5,8 +5,10 @@ import {
   positiveInteger,
   share,
   shareAboveZero,
+  size,
   text,
   toggle,
+  upToOne,
   type FlagValues,
 } from '../flags/flag.ts';
 
@@ -20,9 +22,12 @@ export const dropFlags = {
     ...number(shareAboveZero, "share of a step's FLOPs to save, in place of --rate"),
     defaultText: 'not aimed at',
   },
-  memory: { ...text('<size>', "what a step may use, in place of --rate: '4GiB'"), defaultText: 'not aimed at' },
+  memory: { ...size("what a step may use, in place of --rate: '4GiB'"), defaultText: 'not aimed at' },
   minRate: number(share, 'no branch is dropped less often than this', 0),
-  maxRate: { ...number(share, 'no branch is dropped more often than this, with --allocation'), defaultText: '0.9' },
+  maxRate: {
+    ...number(upToOne, 'no branch is dropped more often than this, with --allocation'),
+    defaultText: '0.9',
+  },
   allocation: optionalChoice(
     ['depth', 'reference', 'minimax', 'quadratic', 'linear'],
     "'depth' drops from below; rates of the others follow from sensitivities, with 'reference' as the authors have it",
@@ -31,7 +36,7 @@ export const dropFlags = {
   sampling: optionalChoice(
     ['reference', 'bernoulli', 'pivotal', 'nested'],
     "how a step's branches are drawn",
-    'nested with --allocation depth; pivotal with --memory; else reference',
+    'nested with --allocation depth, reference with reference, pivotal with the others and with --memory',
   ),
   only: optionalChoice(['attention', 'mlp'], 'drop branches of this kind alone', 'both'),
   rescale: toggle('scale the gradients of kept branches up'),

@@ -1,4 +1,4 @@
-import { planStep, type StepPlan, type Tuned } from '@dropbp/compose';
+import { plannedRate, planStep } from '@dropbp/compose';
 import { evaluateLoss } from '@dropbp/train';
 import type { ExamplePart } from '@dropbp/data';
 import { fieldLines } from '../inspect/fieldLines.ts';
@@ -14,6 +14,7 @@ import {
   formatShare,
 } from '../terminal/formatNumber.ts';
 import { paint } from '../terminal/paint.ts';
+import { batchTimes } from './checkBudget.ts';
 import { countParameters } from './countParameters.ts';
 import type { PreparedRun } from './preparedRun.ts';
 
@@ -56,27 +57,21 @@ export interface DryRun {
   readonly examples: readonly (readonly ExamplePart[])[];
 }
 
-/** The share of the branches' backward FLOPs that the rates of the branches come to. */
-function plannedRate({ dropSchedule }: Pick<Tuned, 'dropSchedule'>, { branchBackwardFlops }: StepPlan): number {
-  const all = branchBackwardFlops.reduce((sum, flops) => sum + flops, 0);
-  const dropped = branchBackwardFlops.reduce((sum, flops, i) => sum + flops * (dropSchedule?.rates[i] ?? 0), 0);
-  return all === 0 ? 0 : dropped / all;
-}
-
 /** Finds out what a run would cost and what the model would see, without a step. */
 export async function dryRun({ settings, tuned, dataset, data }: PreparedRun): Promise<DryRun> {
   const { steps, batch, accumulation, evaluateEvery } = settings;
   const { counts } = data;
   const { counted } = counts;
   const filled = counted.tokens + counted.padding;
-  const meanTime = Math.max(2, Math.round(filled / Math.max(1, counted.batches) / batch));
+  const { meanTime, longestTime } = batchTimes(counted, batch);
   const shape = { batch, time: meanTime };
   const plan = planStep(tuned, shape);
-  const dropRate = plannedRate(tuned, plan);
-  const least = leastShare(tuned.dropSchedule, dropRate);
+  const dropRate = plannedRate(tuned, shape);
+  const least = leastShare(tuned.dropSchedule, dropRate, plan.branchBytes);
   const forecast = forecastStep(plan, dropRate, least, await probeSpeed(tuned, shape));
-  const longestTime = Math.max(meanTime, counted.longest);
-  const longest = planStep(tuned, { batch, time: longestTime });
+  const longestShape = { batch, time: longestTime };
+  const longest = planStep(tuned, longestShape);
+  const leastOfLongest = leastShare(tuned.dropSchedule, plannedRate(tuned, longestShape), longest.branchBytes);
   const secondsPerStep = forecast.seconds! * accumulation;
   const batches = steps * accumulation;
   const evaluations = data.heldOut === undefined ? 0 : 1 + Math.ceil(steps / evaluateEvery);
@@ -105,7 +100,7 @@ export async function dryRun({ settings, tuned, dataset, data }: PreparedRun): P
       epochs: ((counted.tokens / counted.batches) * batches) / counts.trainTokens,
       ...{ batch, meanTime, longestTime, dropRate },
     },
-    memoryBytes: longest.memory(leastShare(tuned.dropSchedule, plannedRate(tuned, longest))),
+    memoryBytes: longest.memory(leastOfLongest),
     secondsPerStep,
     seconds:
       steps * secondsPerStep +

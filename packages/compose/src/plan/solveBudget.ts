@@ -51,16 +51,18 @@ function forMemory(memory: number, plan: StepPlan, largest: number): SolvedBudge
   const { batch, time } = plan.shape;
   throw problem('compose', {
     what: `no drop rate makes a step of ${batch} × ${time} tokens so small`,
-    got: gibibytes(memory),
-    expected: `memory to be at least ${gibibytes(least)}; without drops a step takes ${gibibytes(plan.memory(0))}`,
+    got: bytesText(memory, Math.floor),
+    expected: `memory to be at least ${bytesText(least, Math.ceil)}; without drops a step takes ${bytesText(plan.memory(0), Math.ceil)}`,
     fix: plan.isCheckpointed
       ? 'take shorter sequences or a smaller batch'
-      : 'pass checkpointing: true to compose(), or take shorter sequences or a smaller batch',
+      : 'pass checkpointing: true to compose(), with which it takes less, or take shorter sequences or a smaller batch',
   });
 }
 
-function gibibytes(bytes: number): string {
-  return `${(Math.ceil((100 * bytes) / 2 ** 30) / 100).toFixed(2)} GiB`;
+/** Rounded so that what is given never reads like what is needed, where it is less. */
+function bytesText(bytes: number, rounded: (value: number) => number): string {
+  if (bytes < 2 ** 20) return `${rounded(bytes)} bytes`;
+  return bytes < 10 * 2 ** 30 ? `${rounded(bytes / 2 ** 20)} MiB` : `${rounded((100 * bytes) / 2 ** 30) / 100} GiB`;
 }
 
 function floor(share: number): number {

@@ -117,6 +117,11 @@ export function leadsToTrainable(runnable: Runnable): boolean[] {
   });
 }
 
+/** Which branches hold something trainable themselves. */
+export function trainedBranches(runnable: Runnable): boolean[] {
+  return asIfEncoded(runnable).branchScopes.map(hasTrainable);
+}
+
 /** Whether a gradient reaches anything trainable, where these branches are dropped. */
 export function receivesGradient(runnable: Runnable, dropped: readonly boolean[]): boolean {
   const { branchScopes, outerScope } = asIfEncoded(runnable);

@@ -1,0 +1,26 @@
+import { plannedRate, type Tuned } from '@dropbp/compose';
+import type { DataReport } from '@dropbp/data';
+
+/** Tokens in a sequence of a run's batches, padding included. */
+export interface BatchTimes {
+  /** Of all batches. */
+  readonly meanTime: number;
+  /** Of the longest batch. */
+  readonly longestTime: number;
+}
+
+/** @param batch - sequences in a batch */
+export function batchTimes({ tokens, padding, batches, longest }: DataReport, batch: number): BatchTimes {
+  const meanTime = Math.max(2, Math.round((tokens + padding) / Math.max(1, batches) / batch));
+  return { meanTime, longestTime: Math.max(meanTime, longest) };
+}
+
+/**
+ * Refuses a budget that the batches of a run cannot meet, before the run begins.
+ *
+ * @param batch - sequences that one process has at a time
+ * @throws Problem naming what is possible
+ */
+export function checkBudget(tuned: Tuned, { meanTime, longestTime }: BatchTimes, batch: number): void {
+  for (const time of new Set([meanTime, longestTime])) plannedRate(tuned, { batch, time });
+}

@@ -1,0 +1,24 @@
+import type { BatchShape } from '@dropbp/core';
+import type { TunedAdapter } from '../tuned.ts';
+import { branchFlops } from './branchFlops.ts';
+import { passFlops } from './passFlops.ts';
+import { planStep } from './planStep.ts';
+import { solveBudget } from './solveBudget.ts';
+
+/**
+ * The share of the branches' backward pass that steps on batches of this shape drop on average, before sensitivities are measured: of its FLOPs, and
+ * of its bytes where the budget is memory. 0 without DropBP.
+ *
+ * @throws Problem for a budget that such a step cannot meet, naming what is possible: so that a run can be refused before it begins
+ */
+export function plannedRate(tuned: TunedAdapter, shape: BatchShape): number {
+  const { dropSchedule: schedule } = tuned;
+  if (schedule === undefined) return 0;
+  if (schedule.options.rate === undefined) {
+    return solveBudget(schedule.options, planStep(tuned, shape), costs => schedule.largestRate(costs)).rate;
+  }
+  const rates = schedule.ratesWith(branchFlops(tuned, shape));
+  const backward = passFlops(tuned, shape).branches.map(branch => branch.backward);
+  const all = backward.reduce((sum, flops) => sum + flops, 0);
+  return all === 0 ? 0 : backward.reduce((sum, flops, i) => sum + flops * rates[i]!, 0) / all;
+}
