@@ -8,7 +8,8 @@
  * `--list` shows them. Needs the models and the Python environment of test/parity (`bash test/parity/make.sh`); browser.bench.ts the
  * built packages (`npx pnpm run build`) and Debian's chromium, ranks.bench.ts Open MPI, tfjsNode.bench.ts `node test/tfjs-node/build.mjs`.
  *
- * All times and all memory are measured anew, in 77 minutes on two cores of an EPYC. Losses do not depend on a machine's speed, and some
+ * All times and all memory are measured anew, in some three hours on two cores, half of which go into the longest sequences
+ * (growth.bench.ts, which `--only` can leave out). Losses do not depend on a machine's speed, and some
  * hundred runs take a night: those that bench/results has are kept. Of each table the missing ones are made, for `--minutes` a table
  * at most (0: none, and what packing does to losses is left as it is), and the first seeds of some cases are made once more, to see
  * that this code comes to the same loss. To make all of them anew, remove bench/results/convergence.*.json.
@@ -49,10 +50,10 @@ const convergence = (options: string, { repeat, timed }: { repeat?: string; time
 /** Scripts of this folder with their arguments, in order. */
 // prettier-ignore
 const commands: readonly (readonly string[])[] = [
-  words('compare.bench.ts --rounds 1 --steps 4 --tokens 48'),
+  words('compare.bench.ts --rounds 2 --steps 8 --tokens 48'),
   ...(values.authors === undefined ? [] : [['authors.bench.ts', '--authors', values.authors]]),
   ...['lora', 'full'].map(method => words(`step.bench.ts --method ${method} --rates ${RATES} --rounds 1 --steps 15`)),
-  ...['lora', 'full'].map(method => words(`step.bench.ts --method ${method} --time 2048 --rates ${RATES} --rounds 1 --steps 3`)),
+  ...['lora', 'full'].map(method => words(`step.bench.ts --method ${method} --time 2048 --rates ${RATES} --rounds 1 --steps 8`)),
   ...['pivotal', 'reference'].map(draw => words(`step.bench.ts --rates ${RATES} --sampling ${draw} --rounds 1 --steps 15`)),
   words(`growth.bench.ts --times 512,2048,4096 --rates ${RATES} --steps 1`),
   words(`growth.bench.ts --times 512,1024,2048 --rates ${RATES} --steps 1 --memory 2048`),

@@ -80,6 +80,17 @@ function panel(title: string, rows: readonly CaseRow[], offset: number, theme: T
   const ticks = Array.from({ length: Math.round((most - least) / tick) + 1 }, (_, i) => least + i * tick);
   const isLonger = (row: CaseRow): boolean => row.steps > rows[0]!.steps;
   const highest = rows.filter(isLonger).sort((a, b) => b.loss - a.loss)[0];
+  // Runs of more steps lie close to each other: ours have their words on the right, below but for the highest.
+  const beside = (
+    row: CaseRow,
+    words: string,
+    colour: keyof Theme,
+    isLeft = isLonger(row) && colour !== 'ours',
+  ): string => {
+    const isBelow = isLeft || (isLonger(row) && row !== highest);
+    const [at, down] = [x(row.time) + (isLeft ? -6 : 6), isBelow ? 15 : -6];
+    return text(at, y(row.loss) + down, words, theme[colour], isLeft ? 'end' : undefined);
+  };
   return [
     text(offset, plot.top - 20, `<tspan font-weight="600">${title}</tspan>`, theme.ink),
     ...ticks.flatMap(loss => [
@@ -99,9 +110,7 @@ function panel(title: string, rows: readonly CaseRow[], offset: number, theme: T
         ...own.flatMap(row => [
           line([x(row.time), y(row.loss - row.spread / 2)], [x(row.time), y(row.loss + row.spread / 2)], theme[colour]),
           dot(x(row.time), y(row.loss), theme[colour], !isLonger(row)),
-          isLeft || isLonger(row)
-            ? text(x(row.time) - 6, y(row.loss) + (row === highest ? -4 : 15), label(row.case), theme[colour], 'end')
-            : text(x(row.time) + 6, y(row.loss) - 6, label(row.case), theme[colour]),
+          beside(row, label(row.case), colour, isLeft),
         ]),
       ];
     }),

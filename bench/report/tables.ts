@@ -12,7 +12,7 @@ type Row = Readonly<Record<string, string | number>>;
 /** The tables of docs/results.md and other pages by name: each is made from a file of bench/results, and names the command that wrote it. */
 export const tables: Readonly<Record<string, () => string>> = {
   compare: () => ratios('compare.1x512'),
-  'compare.fast': () => ratios('compare.1x512.fast'),
+  'compare.slow': () => ratios('compare.1x512.slow'),
   'compare.xeon': () => ratios('compare.1x512.xeon'),
   'step.lora.512': () => steps('step.ort.lora.1x512'),
   'step.lora.2048': () => steps('step.ort.lora.1x2048'),
