@@ -124,7 +124,7 @@ describe('a budget', () => {
     expect(training.dropRate).toBeGreaterThan(0.2);
     expect(training.dropRate).toBeLessThan(0.75);
     const roomy = await train('x', '--memory', '4000000000', '--dry-run');
-    expect(roomy.out).toContain('DropBP  off');
+    expect(roomy.out).toContain('DropBP  nothing is dropped');
   });
 });
 
