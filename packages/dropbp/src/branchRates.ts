@@ -22,8 +22,8 @@ export interface BranchRates {
   /** The largest target, with rates that differ (`isAllocated`) or are the same for all. */
   largestRate(costs: readonly number[], isAllocated: boolean): number;
   /**
-   * FLOPs with which a run's rate is to be within reach. By depth those of the sequences, as short or as long as may come, with which the least can be dropped:
-   * else a batch in the midst of the run would be refused.
+   * FLOPs with which a run's rate is to be within reach. By depth those of the sequences, as short or as long as may come, with which the least can be
+   * dropped: else a batch in the midst of the run would be refused. Not so with `only`, where the share of one kind has no least: it falls with the length.
    */
   readonly hardestFlops: readonly number[];
 }
@@ -59,7 +59,7 @@ export function branchRates(settings: DropBPSettings, branches: readonly DropBra
     takingPart,
     rateOfTakingPart,
     largestRate,
-    hardestFlops: method === 'depth' ? byReach[0]! : usual,
+    hardestFlops: method === 'depth' && only === undefined ? byReach[0]! : usual,
     rates(target, costs, sensitivities) {
       const rates = branches.map(() => 0);
       if (target === 0) return rates;

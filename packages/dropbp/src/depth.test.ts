@@ -99,6 +99,12 @@ describe("allocation 'depth'", () => {
     expect(() => dropBP({ rate: 0.6, allocation: 'depth' }).start(own)).toThrow('expected at most 0.5');
     const short = own.map(branch => branch.flopsRange[0]);
     expect(dropBP({ rate: 0.5 }).start(own).draw(0, { costs: short })).toEqual([true, true, true, false]);
+    const kinds = own.map((branch, i) => ({
+      ...branch,
+      kind: i % 2 === 0 ? ('attention' as const) : ('mlp' as const),
+    }));
+    const only = dropBP({ rate: 0.25, allocation: 'depth', only: 'mlp' }).start(kinds);
+    expect(() => only.draw(0, { costs: short })).toThrow('expected at most 0.1666');
   });
 
   it('is left, where nothing else was asked for, if all that is trained lies in front of the branches', () => {
