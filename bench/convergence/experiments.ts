@@ -62,16 +62,15 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
   /** The backward of what is kept, scaled up. */
   rescaled: () => RATES.map(rate => at('minimax pivotal rescaled', rate, { ...ours, rescale: true })),
   /** Rates by sensitivity against equal ones; our allocations and draw against the reference's, one at a time. */
-  allocations: () =>
-    like(`${OURS} 0.75`, [
-      at('reference', 0.75, reference),
-      at('uniform', 0.75, uniform),
-      at('reference pivotal', 0.75, { ...reference, sampling: 'pivotal' }),
-      ...(['minimax', 'quadratic', 'linear'] as const).map(allocation =>
-        at(`${allocation} pivotal`, 0.75, { allocation, sampling: 'pivotal' }),
-      ),
-      at('linear pivotal, maxRate 1', 0.75, { allocation: 'linear', sampling: 'pivotal', maxRate: 1 }),
-    ]),
+  allocations: () => [
+    at('reference', 0.75, reference),
+    at('uniform', 0.75, uniform),
+    at('reference pivotal', 0.75, { ...reference, sampling: 'pivotal' }),
+    ...(['minimax', 'quadratic', 'linear'] as const).map(allocation =>
+      at(`${allocation} pivotal`, 0.75, { allocation, sampling: 'pivotal' }),
+    ),
+    at('linear pivotal, maxRate 1', 0.75, { allocation: 'linear', sampling: 'pivotal', maxRate: 1 }),
+  ],
   /** The same where all is trained, each with a learning rate of its own, and the authors' rescaled. */
   'allocations-full': () => [
     at(OURS, 0.5, ours),

@@ -121,7 +121,12 @@ function growth(name: string): string {
     'peak, MB': row => row.peakMB,
     '÷ without drop': row => row.ratio,
   });
-  const written = withCommand(`${table}\n\n${longest}`, results);
+  return `${table}\n\n${longest}\n\n${grownBy(results)}`;
+}
+
+/** The command, and where lengths were looked for if not there. */
+function grownBy(results: Growth): string {
+  const written = writtenBy(results);
   return results.lengths.date === results.date ? written : `${written}\nLengths: ${shownWhere(results.lengths)}.`;
 }
 
@@ -147,7 +152,7 @@ function checkpointing(): string {
     'its peak, MB': row => row.length?.peakMB,
     '÷ without either': row => row.length && round(Number(row.length.time) / shortest),
   });
-  return [`${table}\n`, ...both.map(writtenBy)].join('\n');
+  return [`${table}\n`, ...both.map(grownBy)].join('\n');
 }
 
 function plan(): string {
