@@ -146,7 +146,12 @@ export function showDryRun(plan: DryRun, hasColor: boolean): string {
         'in all',
         `${formatLarge(training.tokens)} tokens, ${Number(training.epochs.toPrecision(2))} times through the data`,
       ],
-      ['DropBP', training.dropRate === 0 ? 'nothing is dropped' : `${formatShare(training.dropRate)} of the backward pass dropped`],
+      [
+        'DropBP',
+        training.dropRate === 0
+          ? 'nothing is dropped'
+          : `${formatShare(training.dropRate)} of the backward pass dropped`,
+      ],
       ['memory', `about ${formatBytes(plan.memoryBytes)}`],
       ['time', `about ${formatDuration(plan.seconds)}, ${formatSeconds(plan.secondsPerStep)} a step, as probed here`],
     ],
