@@ -1,6 +1,6 @@
 /** What `fillToLevel` solves. */
 export interface LevelInput {
-  /** How fast each branch's rate rises with the level: ≥ 0; Infinity for a branch that costs nothing to drop. */
+  /** How fast each branch's rate rises with the level: ≥ 0; Infinity for a branch without which nothing is lost. */
   readonly slopes: readonly number[];
   readonly flops: readonly number[];
   /** Σ flops · rate that the rates must add up to. */
@@ -11,11 +11,13 @@ export interface LevelInput {
 
 /**
  * The rates `clip(level · slope, minRate, maxRate)` at the one level where Σ flops · rate is the budget.
- * Branches of infinite slope come first: they share one rate, and the others leave `minRate` only when those are full.
+ * Branches of infinite slope come first: they share one rate, and the others leave `minRate` only when those are full. A branch
+ * without FLOPs adds nothing to the budget, so it is not worth any sensitivity, and stays at `minRate`.
  *
  * The sum is piecewise linear in the level, so the level is found between two of its corners, without iteration.
  */
-export function fillToLevel({ slopes, flops, budget, minRate, maxRate }: LevelInput): number[] {
+export function fillToLevel({ slopes: given, flops, budget, minRate, maxRate }: LevelInput): number[] {
+  const slopes = given.map((slope, i) => (flops[i] === 0 ? 0 : slope));
   const isFree = slopes.map(slope => slope === Infinity);
   const freeFlops = sumWhere(flops, isFree);
   const restFlops = sumWhere(
@@ -24,7 +26,7 @@ export function fillToLevel({ slopes, flops, budget, minRate, maxRate }: LevelIn
   );
   const forFree = budget - restFlops * minRate;
   if (forFree <= freeFlops * maxRate && isFree.includes(true)) {
-    const freeRate = freeFlops > 0 ? clip(forFree / freeFlops, minRate, maxRate) : minRate;
+    const freeRate = clip(forFree / freeFlops, minRate, maxRate);
     return isFree.map(free => (free ? freeRate : minRate));
   }
   const rateAt = (i: number, level: number): number =>
