@@ -1,5 +1,6 @@
 import { plannedRate, type Tuned } from '@dropbp/compose';
 import type { DataReport } from '@dropbp/data';
+import type { TrainFlagValues } from './trainFlags.ts';
 
 /** Tokens in a sequence of a run's batches, padding included. */
 export interface BatchTimes {
@@ -15,12 +16,17 @@ export function batchTimes({ tokens, padding, batches, longest }: DataReport, ba
   return { meanTime, longestTime: Math.max(meanTime, longest) };
 }
 
+/** Sequences that one process of a run has at a time, which its memory follows from. */
+export function ownRows({ batch, workers = 1 }: Pick<TrainFlagValues, 'batch' | 'workers'>): number {
+  return Math.ceil(batch / workers);
+}
+
 /**
  * Refuses a budget that the batches of a run cannot meet, before the run begins.
  *
- * @param batch - sequences that one process has at a time
+ * @param rows - that one process has at a time
  * @throws Problem naming what is possible
  */
-export function checkBudget(tuned: Tuned, { meanTime, longestTime }: BatchTimes, batch: number): void {
-  for (const time of new Set([meanTime, longestTime])) plannedRate(tuned, { batch, time });
+export function checkBudget(tuned: Tuned, { meanTime, longestTime }: BatchTimes, rows: number): void {
+  for (const time of new Set([meanTime, longestTime])) plannedRate(tuned, { batch: rows, time });
 }

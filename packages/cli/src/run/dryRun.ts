@@ -14,7 +14,7 @@ import {
   formatShare,
 } from '../terminal/formatNumber.ts';
 import { paint } from '../terminal/paint.ts';
-import { batchTimes } from './checkBudget.ts';
+import { batchTimes, ownRows } from './checkBudget.ts';
 import { countParameters } from './countParameters.ts';
 import type { PreparedRun } from './preparedRun.ts';
 
@@ -49,7 +49,7 @@ export interface DryRun {
     readonly longestTime: number;
     readonly dropRate: number;
   };
-  /** Estimated, of the longest batch. */
+  /** Estimated, of one process at the longest batch. */
   readonly memoryBytes: number;
   /** Estimated, of a batch of mean length. */
   readonly secondsPerStep: number;
@@ -66,10 +66,11 @@ export async function dryRun({ settings, tuned, dataset, data }: PreparedRun): P
   const { meanTime, longestTime } = batchTimes(counted, batch);
   const shape = { batch, time: meanTime };
   const plan = planStep(tuned, shape);
-  const dropRate = plannedRate(tuned, shape);
+  const rows = ownRows(settings);
+  const dropRate = plannedRate(tuned, { batch: rows, time: meanTime });
   const least = leastShare(tuned.dropSchedule, dropRate, plan.branchBytes);
   const forecast = forecastStep(plan, dropRate, least, await probeSpeed(tuned, shape));
-  const longestShape = { batch, time: longestTime };
+  const longestShape = { batch: rows, time: longestTime };
   const longest = planStep(tuned, longestShape);
   const leastOfLongest = leastShare(tuned.dropSchedule, plannedRate(tuned, longestShape), longest.branchBytes);
   const secondsPerStep = forecast.seconds! * accumulation;

@@ -7,7 +7,7 @@ import { prepareData, type PreparedData } from '../data/prepareData.ts';
 import { checkFolder } from '../files/kindOfPath.ts';
 import { templateFor } from '../data/templateFor.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
-import { batchTimes, checkBudget } from './checkBudget.ts';
+import { batchTimes, checkBudget, ownRows } from './checkBudget.ts';
 import { checkBatchSize, checkMethodSize } from './checkSizes.ts';
 import { chooseDropBP } from './chooseDropBP.ts';
 import { checkMethodFlags, chooseAdapter } from './chooseMethod.ts';
@@ -53,7 +53,7 @@ export async function prepareRun(flags: TrainFlagValues, startedAt: string, stat
   const isChat = chatTemplate !== undefined;
   const { batch, seed } = flags;
   const data = await prepareData(dataset, { flags, tokenizer, chatTemplate, time, batch, seed, length });
-  checkBudget(tuned, batchTimes(data.counts.counted, batch), Math.ceil(batch / (flags.workers ?? 1)));
+  checkBudget(tuned, batchTimes(data.counts.counted, batch), ownRows(flags));
   const settings = settleRun(flags, { time, batches: data.counts.batches });
   const prompt = await promptOf(flags.prompt, dataset, chatTemplate);
   const roomToWrite = room - tokenizer.encode(prompt, { addSpecialTokens: !isChat }).length;
