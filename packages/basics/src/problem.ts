@@ -34,6 +34,14 @@ export class Problem extends Error {
   }
 }
 
+/** A loss or gradients that are not finite: what the parameters have come to cannot be gone on from. */
+export class NotFinite extends Problem {}
+
+/** The same as {@link problem}, for what is not finite: it is nobody's fault who asked. */
+export function notFinite(room: string, details: Omit<ProblemDetails, 'isFailure'>): NotFinite {
+  return new NotFinite(room, problem(room, details).message, details.cause, true);
+}
+
 /**
  * Makes the error `[@dropbp/<room>] what; got …; expected …; fix.` for the caller to throw.
  *

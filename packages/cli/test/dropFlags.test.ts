@@ -69,7 +69,18 @@ describe('the flags of DropBP', () => {
     await expect(optionsOf({ timeSaved: 0.2, dropRamp: 0.1 })).rejects.toThrow(
       '--drop-ramp has no effect without --rate',
     );
+  });
+
+  it('drop nothing at rate 0, and are read all the same', async () => {
     expect(await optionsOf({ rate: 0 })).toBeUndefined();
+    expect(await optionsOf({ rate: 0, allocation: 'minimax', dropRamp: 0.5 })).toBeUndefined();
+    expect(await optionsOf({ rate: 0, dropRamp: 0.5, dropFrom: 0.8 })).toMatchObject({
+      rate: 0,
+      schedule: { from: 0.8 },
+    });
+    await expect(optionsOf({ rate: 0, rescaleMax: 2 })).rejects.toThrow('--rescale-max has no effect');
+    await expect(optionsOf({ rate: 0, sensitivities: at('nowhere') })).rejects.toThrow('nowhere');
+    await expect(optionsOf({ rate: 0, minRate: 0.5 })).rejects.toThrow('minRate is not usable; got 0.5');
   });
 });
 
@@ -117,6 +128,23 @@ describe('a budget', () => {
       expect(notes).toContain(flags[0] === '--memory' ? 'memory to be at least' : 'at most 0.');
       expect(existsSync(at('refused'))).toBe(false);
     }
+  });
+  it('is one of the shortest batch, too', async () => {
+    const rows = [60, 60, 60, 60, 60, 60, 8, 8].map(length => JSON.stringify({ text: 'ab '.repeat(length) }));
+    writeFileSync(at('uneven.jsonl'), rows.join('\n'));
+    const started = async (timeSaved: string): Promise<string> => {
+      const terminal = fakeTerminal();
+      const data = ['--data', at('uneven.jsonl'), '--batch', '1', '--epochs', '1', '--time', '64', '--held-out', '0'];
+      const flags = ['--out', at('x'), '--dry-run', '--target-modules', 'q_proj,v_proj', '--time-saved', timeSaved];
+      await runCommandLine({ commands, version: '0.0.0', args: ['train', '--model', at('model'), ...data, ...flags], terminal }); // prettier-ignore
+      return terminal.written.notes;
+    };
+    const [, most, time] = /at most (0\.\d+) for this model and adapter, on 1 × (\d+) tokens/.exec(
+      await started('0.9'),
+    )!;
+    const ofShortest = /at most (0\.\d+) .* 1 × (\d+) tokens/.exec(await started(String(Number(most) - 0.001)));
+    expect(Number(ofShortest?.[1])).toBeLessThan(Number(most));
+    expect(Number(ofShortest?.[2])).toBeLessThan(Number(time));
   });
   it('is solved for a dry run, too', async () => {
     const saved = await train('x', '--time-saved', '0.2', '--dry-run', '--json');

@@ -107,6 +107,15 @@ describe('dropbp plan', () => {
     expect(extra[2]! / extra[0]!).toBeCloseTo(0.5, 9); // at 0.5
   });
 
+  it('says which rates are out of reach, and plans the others', async () => {
+    const { steps, outOfReach } = await planned('--no-probe', '--rates', '0,0.5,0.95');
+    expect(steps.map(({ rate }) => rate)).toEqual([0, 0.5]);
+    expect(outOfReach).toMatchObject([{ rate: 0.95, why: expect.stringMatching(/at most 0\.(8999|9)/) as string }]);
+    const { code, out } = await plan('--no-probe', '--adapter', 'full', '--include', 'model.norm');
+    expect(code).toBe(0);
+    expect(out).toMatch(/A rate of 0\.5 is out of reach: .*no branch leads to anything trainable/);
+  });
+
   it('refuses a batch that no memory holds', async () => {
     const { code, notes } = await plan('--batch', '1e9');
     expect([code, notes]).toEqual([2, expect.stringContaining('--batch is too large for the memory of this machine; got 1000000000; expected at most')]); // prettier-ignore

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkNumber, checkOptions, problem, ranges, seededRandom, type SeededRandom } from '@dropbp/basics';
+import { checkNumber, checkOptions, notFinite, problem, ranges, seededRandom, type SeededRandom } from '@dropbp/basics';
 import {
   attachedRunnable,
   forwardLogits,
@@ -107,7 +107,7 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
         checkNumber('compose', 'samples', samples, ranges.count);
         const sensitivities = await meanOverSamples(
           batch,
-          { samples, peers, length: model.branches.length },
+          { samples, peers, length: model.branches.length, virtualTokens: runnable.virtualTokens },
           async sample => {
             const masks = stepTensors(attachment, shapeOf(sample), { seed: 0, step: CALIBRATION_STEP });
             try {
@@ -118,7 +118,13 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
             }
           },
         );
-        if (calibrates(dropping?.schedule)) dropping!.schedule.calibrate(sensitivities);
+        if (!sensitivities.every(Number.isFinite)) {
+          throw notFinite('compose', {
+            what: 'gradients are not finite: no sensitivities can be measured on them',
+            fix: 'train with a lower learning rate or a longer warm-up',
+          });
+        }
+        if (dropping?.schedule.calibrates === true) dropping.schedule.calibrate(sensitivities);
         return sensitivities;
       }),
     save: directory => saveTuned(directory, model, adapter, attachment),
@@ -155,10 +161,6 @@ function stepTensors(
 function shapeOf({ inputIds }: Batch): { batch: number; time: number } {
   const [batch, time] = inputIds.shape as [number, number];
   return { batch, time };
-}
-
-function calibrates(schedule: DropSchedule | undefined): boolean {
-  return schedule !== undefined && schedule.options.calibration !== false && schedule.options.rate !== 0;
 }
 
 function samplesOf(schedule: DropSchedule | undefined): number {

@@ -1,7 +1,7 @@
 import { leadsToTrainable, trainedBranches, type BatchShape } from '@dropbp/core';
 import type { DrawTerms, DropBP, DropSchedule } from '@dropbp/dropbp';
 import { branchFlops } from './plan/branchFlops.ts';
-import { planStep, type Planned } from './plan/planStep.ts';
+import type { Planned } from './plan/planStep.ts';
 import { solveBudget } from './plan/solveBudget.ts';
 import type { BatchShare } from './tuned.ts';
 
@@ -49,9 +49,8 @@ export function startDropping(dropBP: DropBP, tuned: Planned): Dropping {
     return terms;
   };
   const newTerms = (shape: BatchShape): DrawTerms => {
-    const { options } = dropBP;
-    if (options.rate !== undefined) return { costs: branchFlops(tuned, shape) };
-    return solveBudget(options, planStep(tuned, shape), costs => schedule.largestRate(costs));
+    if (dropBP.options.rate !== undefined) return { costs: branchFlops(tuned, shape) };
+    return solveBudget(schedule, tuned, shape);
   };
   return {
     schedule,

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { hiddenStates, receivesGradient, type Batch, type LabelledRows, type Runnable } from '@dropbp/core';
 import type { Drops } from './dropping.ts';
 import type { LossOfPass } from './lossOfPass.ts';
+import { recordedGradients } from './recordedGradients.ts';
 
 /** A batch that was checked, with its labels on the host. */
 export interface ReadyBatch {
@@ -44,25 +45,19 @@ export function gradientPass(
   const early = onGradient && anchor && { anchor, take: onGradient };
   // Tensors, and only where they do something: an engine then compiles a branch once for all factors.
   const scales = gradientScales?.map((scale, i) => (dropped[i] === true || scale === 1 ? undefined : tf.scalar(scale)));
-  const { value, grads } = tf
-    .engine()
-    .gradients(
-      () =>
-        lossOf(
-          runnable,
-          hiddenStates(runnable, inputIds, { attentionMask, positions, dropped, gradientScales: scales, early }),
-        ),
+  const options = { attentionMask, positions, dropped, gradientScales: scales, early };
+  try {
+    const { value, gradients: all } = recordedGradients(
+      () => lossOf(runnable, hiddenStates(runnable, inputIds, options)),
       [...parameters.values(), ...(anchor ? [anchor] : [])],
-      undefined,
-      true,
     );
-  scales?.forEach(scale => scale?.dispose());
-  if (anchor) tf.dispose([anchor, ...grads.splice(parameters.size)]);
-  const names = [...parameters.keys()];
-  const gradients = new Map<string, tf.Tensor>();
-  // tfjs's types do not say that a variable without a path to the loss has no gradient.
-  (grads as (tf.Tensor | null | undefined)[]).forEach((gradient, i) => {
-    if (gradient) gradients.set(names[i]!, gradient);
-  });
-  return { value: value as tf.Scalar, gradients };
+    all[parameters.size]?.dispose(); // the anchor's
+    const gradients = new Map<string, tf.Tensor>();
+    [...parameters.keys()].forEach((name, i) => {
+      if (all[i]) gradients.set(name, all[i]);
+    });
+    return { value: value as tf.Scalar, gradients };
+  } finally {
+    tf.dispose([...(scales ?? []), anchor]);
+  }
 }

@@ -1,6 +1,7 @@
 export { compose } from './compose.ts';
 export type { ComposeOptions, LossFunction } from './composeOptions.ts';
 export { loadAdapter, readAdapter, type AdapterFiles, type LoadAdapterOptions } from './loadAdapter.ts';
+export { branchFlops } from './plan/branchFlops.ts';
 export { bytesPerNumber, planStep, type Planned, type StepPlan } from './plan/planStep.ts';
 export { plannedRate } from './plan/plannedRate.ts';
 export { unmerge } from './unmerge.ts';

@@ -5,7 +5,7 @@ import { causalLoss, hiddenStates, type Adapter, type Batch, type Model } from '
 import { dropBP, type DropBPOptions } from '@dropbp/dropbp';
 import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
-import { savedBytes, toyModel } from '@dropbp/testing';
+import { countKernels, savedBytes, toyModel } from '@dropbp/testing';
 import { compose, planStep, type BatchShare, type Tuned } from '../src/index.ts';
 import { readyBatch } from '../src/readyBatch.ts';
 
@@ -120,6 +120,15 @@ describe('a budget of time', () => {
     expect(rates[0]).toBe(rates[2]);
     expect(rates[1]).toBeLessThan(rates[0]!);
     tuned.dispose();
+  });
+
+  it('is solved from shapes: nothing is run for it', async () => {
+    const tuned = start({ timeSaved: 0.1 });
+    const batch = batchOf(6);
+    const first = await countKernels(() => drawn(tuned, batch, 1));
+    expect(await countKernels(() => drawn(tuned, batch, 1))).toEqual(first);
+    tuned.dispose();
+    batch.inputIds.dispose();
   });
 
   it('that cannot be met says what can', async () => {

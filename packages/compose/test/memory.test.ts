@@ -2,10 +2,12 @@ import * as tf from '@tensorflow/tfjs';
 import '@dropbp/tfjs-backend-ort';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { causalLoss, hiddenStates, labelledRows, type Adapter, type Batch, type Model } from '@dropbp/core';
+import { dropBP } from '@dropbp/dropbp';
 import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
+import { prefixTuning } from '@dropbp/peft-prefix';
 import { savedBytes, toyBatch, toyModel } from '@dropbp/testing';
-import { compose, type ComposeOptions } from '../src/index.ts';
+import { compose, type ComposeOptions, type LossFunction } from '../src/index.ts';
 
 // What saves memory must change no number: gradients that are taken early, and checkpointed branches.
 
@@ -15,6 +17,8 @@ const flags = (code: string): boolean[] => Array.from(code, digit => digit === '
 const methods: [string, () => Adapter][] = [
   ['LoRA with dropout', () => lora({ rank: 2, dropout: 0.3, targetModules: 'all-linear', initialization: false })],
   ['full fine-tuning', () => fullFineTune()],
+  // An encoder gives the branches what they read: its own gradients come from several.
+  ['prefix tuning', () => prefixTuning({ numVirtualTokens: 2, prefixProjection: true, encoderHiddenSize: 4 })],
 ];
 /** How much the sums of a backend may differ where they are taken in another order. */
 const DIGITS = 6;
@@ -32,6 +36,27 @@ describe.each(['cpu', 'ort'])('on %s', backend => {
   });
   afterAll(async () => {
     await tf.setBackend('cpu');
+  });
+
+  it('a pass that fails leaves nothing behind', async () => {
+    let passes = 0;
+    const failing: LossFunction = logits => {
+      if (++passes > 1) throw new Error('out of memory, say');
+      return tf.mean(logits);
+    };
+    const tuned = compose(model, lora({ rank: 2, targetModules: 'all-linear' }), dropBP({ rate: 0.5, rescale: true }), {
+      loss: failing,
+    });
+    tf.dispose(Object.values(await tuned.valueAndGradients(batch, { step: 0 })).filter(part => part instanceof tf.Tensor)); // prettier-ignore
+    const before = tf.memory().numTensors;
+    for (const onGradient of [undefined, (_: string, gradient: tf.Tensor): void => gradient.dispose()]) {
+      await expect(tuned.valueAndGradients(batch, { step: 1, ...(onGradient && { onGradient }) })).rejects.toThrow(
+        'out of',
+      );
+      await expect(tuned.calibrate(batch)).rejects.toThrow('out of');
+    }
+    expect(tf.memory().numTensors).toBe(before);
+    tuned.dispose();
   });
 
   /** Loss and gradients as numbers. */

@@ -5,6 +5,7 @@ import type { Adapter, Batch, Model } from '@dropbp/core';
 import { createModel } from '@dropbp/models';
 import { fullFineTune } from '@dropbp/peft-full';
 import { lora, type LoraOptions } from '@dropbp/peft-lora';
+import { promptTuning } from '@dropbp/peft-prefix';
 import { countKernels, toyModel } from '@dropbp/testing';
 import { compose, type ComposeOptions, type LossFunction, type Tuned } from '../src/index.ts';
 import { readyBatch } from '../src/readyBatch.ts';
@@ -178,6 +179,17 @@ it('are those of rows of several texts', async () => {
     expect(await measured(tuned, batch)).not.toEqual(expected);
     positions.dispose();
   });
+});
+
+it('are measured where the first label alone counts, which a prompt predicts', async () => {
+  await tf.setBackend('cpu');
+  const [model, inputIds] = [toyModel(), tf.tensor2d([[3, 1, 2]], undefined, 'int32')];
+  const batch = { inputIds, labels: tf.tensor2d([[3, -100, -100]], undefined, 'int32') };
+  const [prompt, plain] = [compose(model, promptTuning({ numVirtualTokens: 2 })), compose(model, lora(everywhere))];
+  expect((await prompt.calibrate(batch)).every(value => value > 0)).toBe(true);
+  await expect(plain.calibrate(batch)).rejects.toThrow('no label of the batch counts');
+  for (const each of [prompt, plain, model]) each.dispose();
+  tf.dispose(Object.values(batch));
 });
 
 it('are averaged over several samples, as many as there are', () =>

@@ -55,6 +55,7 @@ export {
 export { peftValues } from './peft/peftValues.ts';
 export { savedWeights } from './peft/savedWeights.ts';
 export { attachedTensors } from './run/attachedTensors.ts';
+export { freeTape } from './run/ownTape.ts';
 export { tapePullback, type Pullback, type TapePullback } from './run/tapePullback.ts';
 export { branchPullback, type BranchPullback, type PulledBack } from './run/branchPullback.ts';
 export { causalLoss, labelledRows, type LabelledRows } from './run/causalLoss.ts';

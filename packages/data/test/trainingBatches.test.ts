@@ -175,7 +175,7 @@ describe('trainingBatches', () => {
     const report = await countBatches(await tokenized(rows), { batch: 2 });
     expect(report).toMatchObject({
       ...{ rows: 5, badRows: 0, tooLongRows: 2, cutTokens: 36, withoutLabels: 1 },
-      ...{ batches: 2, sequences: 4, tokens: 73, labels: 69, longest: 64 },
+      ...{ batches: 2, sequences: 4, tokens: 73, labels: 69, longest: 64, shortest: 32 },
     });
   });
 

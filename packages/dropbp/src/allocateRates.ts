@@ -1,4 +1,4 @@
-import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
+import { checkNumber, checkOptions, problem, ranges, sum } from '@dropbp/basics';
 import { checkChoice } from './checkChoice.ts';
 import { linearRates } from './linearRates.ts';
 import { minimaxRates } from './minimaxRates.ts';
@@ -51,7 +51,8 @@ export const allocationMethods: readonly AllocationMethod[] = ['reference', 'min
  * Gives each branch the rate at which its backward pass is dropped: high where little is lost, and together so that
  * `rate` of all FLOPs is dropped on average.
  *
- * With `reference` and `minRate` ≥ 0.9 a rate can exceed 1, as in the authors' code. `minRate` ≥ `rate` gives `minRate` to all.
+ * With `reference` and `minRate` ≥ 0.9 a rate can exceed 1, as in the authors' code, and `minRate` ≥ `rate` gives `minRate` to all; the exact
+ * methods refuse that.
  *
  * @returns one rate per branch, in the order given; with `reference` float32 values
  * @throws Problem on numbers that are not usable, and on a budget that cannot be reached, naming the largest that can
@@ -88,14 +89,17 @@ export function allocateRates(options: AllocateRatesOptions): number[] {
     });
   }
   const { rates, left, budgetLeft } = referenceRates({ sensitivities, flops, rate, minRate });
-  if (left > budgetLeft) throw unreachable(rate, reachableRate(left, flops));
+  if (left > budgetLeft) {
+    const fix = 'lower rate, or let dropBP() drop every branch at the same rate, by calibration: false';
+    throw unreachable(rate, reachableRate(left, flops), fix);
+  }
   return rates;
 }
 
 function exactRates(method: keyof typeof exactMethods, input: AllocationInput, maxRate: number): number[] {
   const { flops, rate, minRate } = input;
   checkNumber('dropbp', 'maxRate', maxRate, within(minRate, 1));
-  if (rate > maxRate) throw unreachable(rate, maxRate);
+  if (rate > maxRate) throw unreachable(rate, maxRate, 'lower rate, or raise maxRate');
   checkNumber(
     'dropbp',
     'rate',
@@ -103,14 +107,13 @@ function exactRates(method: keyof typeof exactMethods, input: AllocationInput, m
     { accepts: v => v >= minRate, expected: `at least minRate, ${minRate}` },
     'lower minRate',
   );
-  const budget = rate * flops.reduce((total, value) => total + value, 0);
+  const budget = rate * sum(flops);
   return exactMethods[method]({ ...input, budget, maxRate });
 }
 
-function unreachable(rate: number, reachable: number | undefined): Error {
+function unreachable(rate: number, reachable: number | undefined, fix: string): Error {
   const what = 'the rates cannot reach the budget, all at their caps';
   if (reachable !== undefined) {
-    const fix = 'lower rate, or let dropBP() drop every branch at the same rate, by calibration: false';
     return problem('dropbp', { what, got: rate, expected: `rate to be at most ${reachable}`, fix });
   }
   return problem('dropbp', {

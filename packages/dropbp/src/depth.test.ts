@@ -14,6 +14,9 @@ const dropsOf = (
   return { rates: schedule.rates, drops: Array.from({ length: steps }, (_, step) => schedule.draw(step)) };
 };
 
+/** What a run follows where the branches decide against depth. */
+const even = { allocation: 'reference', sampling: 'pivotal' } as const;
+
 describe("allocation 'depth'", () => {
   it('moves the cut by half of what is kept, where the budget and the last branch allow it', () => {
     const rates = (rate: number) => dropBP({ rate, allocation: 'depth' }).start(branches([1, 1, 1, 1])).rates;
@@ -85,7 +88,7 @@ describe("allocation 'depth'", () => {
     expect(dropBP({ rate: 0.1 }).start(low).options.allocation).toBe('depth');
     for (const options of [{ rate: 0.5 }, { rate: 0.1, schedule: { ramp: 0.5, from: 0.4 } }]) {
       const schedule = dropBP(options).start(low);
-      expect(schedule.options).toEqual(dropBP({ ...options, allocation: 'reference' }).options);
+      expect(schedule.options).toEqual(dropBP({ ...options, ...even }).options);
       expect(schedule.calibrationStep(100)).toBe(10);
     }
     expect(() => dropBP({ rate: 0.5, sampling: 'nested' }).start(low)).toThrow('do not reach the budget');
@@ -110,9 +113,20 @@ describe("allocation 'depth'", () => {
   it('is left, where nothing else was asked for, if all that is trained lies in front of the branches', () => {
     const behindPrompt = branches([1, 1, 1], () => false);
     const schedule = dropBP({ rate: 0.5 }).start(behindPrompt);
-    expect(schedule.options).toEqual(dropBP({ rate: 0.5, allocation: 'reference' }).options);
+    expect(schedule.options).toEqual(dropBP({ rate: 0.5, ...even }).options);
     expect(dropBP({ rate: 0.5, allocation: 'depth' }).start(behindPrompt).options.allocation).toBe('depth');
     expect(dropBP({ rate: 0.5 }).start(branches([1, 1, 1])).options.allocation).toBe('depth');
+  });
+
+  it.each([1, 2, 3])('is left for draws that keep what the rate leaves, of however few branches: %d', count => {
+    // The authors' draw would drop a single one in every step, at whatever rate.
+    const own = branches([1, 1, 1, 1, 1, 1].map(flops => 1000 * flops)).map((branch, i) => ({
+      ...branch,
+      leads: i >= 6 - count,
+    }));
+    const { drops } = dropsOf({ rate: 0.7 }, own, 2000);
+    const dropped = drops.flat().filter(Boolean).length / (2000 * count);
+    expect(Math.abs(dropped - 0.7)).toBeLessThan(0.03);
   });
 
   it('needs no sensitivities', () => {

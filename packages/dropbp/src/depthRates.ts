@@ -1,3 +1,5 @@
+import { sum } from '@dropbp/basics';
+
 /** What {@link depthRates} takes. */
 export interface DepthInput {
   /** FLOPs of each branch, from the first to the last. */
@@ -10,7 +12,7 @@ export interface DepthInput {
 
 /**
  * How far the cut moves, as a share of what is kept on average: no step keeps more than 1.5 times the mean, nor less than half of
- * it, which bounds memory and time. A cut that moves as far as it can loses as much (bench/results).
+ * it, but for the branch that the cut lies in, which bounds memory and time. A cut that moves as far as it can loses as much (bench/results).
  */
 const SPREAD = 0.5;
 
@@ -22,7 +24,7 @@ const SPREAD = 0.5;
  * draws leave out what came through dropped branches; and in front of the cut nothing at all runs backward.
  */
 export function depthRates({ flops, budget, most }: DepthInput): number[] {
-  const all = flops.reduce((sum, own) => sum + own, 0);
+  const all = sum(flops);
   const latest = Math.min(2 * budget, most, budget + SPREAD * (all - budget));
   const earliest = 2 * budget - latest;
   /** Mean FLOPs in front of the cut, of the first `depth`: the integral of the chance that the cut lies behind. */

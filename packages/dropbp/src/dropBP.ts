@@ -25,7 +25,10 @@ export interface DropBPOptions {
    * shape of each batch, and every step's draw stays within it.
    */
   readonly memory?: string | number;
-  /** No branch is dropped less often than this, in [0, 0.9] and at most `rate`. @defaultValue 0 */
+  /**
+   * No branch is dropped less often than this, in [0, 0.9] and at most `rate`; nor more often than a step's rate, where that moves or is solved
+   * and comes below. @defaultValue 0
+   */
   readonly minRate?: number;
   /** No branch is dropped more often than this, in [minRate, 1]. Not with `allocation: 'reference'`. @defaultValue 0.9 */
   readonly maxRate?: number;
@@ -37,14 +40,17 @@ export interface DropBPOptions {
   readonly calibration?: Calibration | false;
   /** Those of an earlier run, one for each branch: rates are allocated from the first step on. @defaultValue none: every branch has the same rate until calibration */
   readonly sensitivities?: readonly number[];
-  /** How a step's branches are drawn. @defaultValue what goes with the allocation: 'nested' with 'depth', 'reference' with 'reference', 'pivotal' with the exact ones and with `memory`, which knows no other */
+  /**
+   * How a step's branches are drawn. @defaultValue what goes with the allocation: 'nested' with 'depth', 'reference' with 'reference', 'pivotal' with the exact ones,
+   * with `memory`, which knows no other, and where the branches decide against 'depth'
+   */
   readonly sampling?: SamplingMethod;
   /**
    * `'depth'`: rates fall from the first branch to the last, and a step drops the lowest branches up to a cut. All others follow
    * from sensitivities, `'reference'` as the authors have it. @defaultValue 'depth'; 'reference' with `memory`,
    * `minRate`, `maxRate`, `calibration`, `sensitivities` or another `sampling` than 'nested', for which 'depth' has no use, with
    * `only`, as the gradients of the other kind would then pass what was dropped in every step, where all that is trained lies in front of the branches, as in prompt tuning, and where the branches in front of the last one that is
-   * trained do not come to the rate
+   * trained do not come to the rate; in the last two cases with `sampling: 'pivotal'`
    */
   readonly allocation?: AllocationMethod | 'depth';
   /**
@@ -112,7 +118,9 @@ export function dropBP(options: DropBPOptions): DropBP {
     start(branches) {
       const isOfChoice = options.allocation !== undefined || options.sampling !== undefined;
       const isFit = isOfChoice || (!liesInFront(branches) && !isOutOfReach(settings, branches));
-      return startSchedule(isFit ? settings : settle({ ...options, allocation: 'reference' }), branches);
+      // The even draw: the authors' is filled up by the number of branches, of which few may be left.
+      const started = isFit ? settings : settle({ ...options, allocation: 'reference', sampling: 'pivotal' });
+      return startSchedule(started, branches);
     },
   };
 }

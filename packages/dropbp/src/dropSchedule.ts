@@ -38,15 +38,20 @@ export interface DrawTerms {
 export interface DropSchedule {
   /** What it follows. */
   readonly options: DropBPSettings;
-  /** Rate of each branch, as the last draw had it; before the first one, as one with `rate` would, and 0 where another budget is still to be solved. */
+  /**
+   * Rate of each branch, as the last draw had it; before the first one and after `calibrate`, as one with `rate` would, and 0 where another budget is
+   * still to be solved.
+   */
   readonly rates: readonly number[];
   /** What `calibrate` was last given, or the options. */
   readonly sensitivities: readonly number[] | undefined;
+  /** Whether sensitivities that are measured decide anything: not with `calibration: false`, nor where nothing is ever dropped. */
+  readonly calibrates: boolean;
   /** Says how many draws the run has: one per micro-batch. Needed where the rate moves. */
   plan(totalSteps: number): void;
   /**
-   * The branches that a step drops: true = dropped. Follows from the seed, the sensitivities, the terms and `step` alone,
-   * whatever was drawn before, so every process of a distributed run and a resumed run draws the same.
+   * The branches that a step drops: true = dropped. Follows from the seed, the sensitivities, the terms, `step` and, where the rate moves, the
+   * planned draws, whatever was drawn before, so every process of a distributed run and a resumed run draws the same.
    *
    * @param step - counts the draws of the run from 0: one per micro-batch
    * @throws Problem where no rates reach the budget, naming the largest that can be, or a plan is missing
@@ -64,7 +69,7 @@ export interface DropSchedule {
   ratesWith(costs?: readonly number[]): number[];
   /**
    * The step, counted from 0, before which sensitivities are first to be measured: the whole part of `at · totalSteps`, as the
-   * authors have it. Undefined when there is nothing to allocate (calibration off, or rate 0), and when that part is 0
+   * authors have it. Undefined when there is nothing to allocate (see {@link calibrates}), and when that part is 0
    * although `at` is not: such a run is too short, and its very start the wrong moment.
    */
   calibrationStep(totalSteps: number): number | undefined;
@@ -74,7 +79,7 @@ export interface DropSchedule {
    * Allocates the rates anew.
    *
    * @param sensitivities - one per branch, finite, ≥ 0; see `sensitivityFromNorms`
-   * @throws Problem when they are not usable, or calibration is off or rate 0
+   * @throws Problem when they are not usable, or decide nothing: see {@link calibrates}
    */
   calibrate(sensitivities: readonly number[]): void;
   /** What a checkpoint must keep: JSON-safe, a copy. */
@@ -102,10 +107,11 @@ export function startSchedule(settings: DropBPSettings, branches: readonly DropB
     checkSameLength('sensitivities', sensitivities, 'the branches of this model', flops.length);
   }
   const allocation = branchRates(settings, branches);
-  const calibrates = calibration !== false && rate !== 0;
+  const highest = rate === undefined ? undefined : highestRate(rate, schedule);
+  const calibrates = calibration !== false && highest !== 0;
   const checkReach = (costs: readonly number[]): void => {
-    if (rate === undefined) return;
-    allocation.rates(highestRate(rate, schedule), costs, calibrates ? flops.map(() => 1) : sensitivities);
+    if (highest === undefined) return;
+    allocation.rates(highest, costs, calibrates ? flops.map(() => 1) : sensitivities);
   };
   // A budget out of reach shows now, not when a tenth of the run is done.
   checkReach(allocation.hardestFlops);
@@ -143,10 +149,11 @@ export function startSchedule(settings: DropBPSettings, branches: readonly DropB
   };
   const calibrationStep = (total: number): number | undefined => {
     checkNumber('dropbp', 'totalSteps', total, ranges.index);
-    return calibration === false || rate === 0 ? undefined : firstCalibration(calibration, total);
+    return calibrates ? firstCalibration(calibration, total) : undefined;
   };
   return {
     options: settings,
+    calibrates,
     get rates() {
       return rates;
     },

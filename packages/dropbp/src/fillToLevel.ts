@@ -34,7 +34,7 @@ export function fillToLevel({ slopes: given, flops, budget, minRate, maxRate }: 
   const level = findLevel(
     slopes.map((slope, i) => ({ slope, flops: flops[i]! })).filter(({ slope }) => slope > 0 && slope < Infinity),
     budget -
-      sumWhere(flops, isFree) * maxRate -
+      freeFlops * maxRate -
       sumWhere(
         flops,
         slopes.map(slope => slope === 0),

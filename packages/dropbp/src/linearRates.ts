@@ -1,3 +1,4 @@
+import { sum } from '@dropbp/basics';
 import type { ExactAllocationInput } from './allocateRates.ts';
 
 /**
@@ -9,7 +10,7 @@ export function linearRates({ sensitivities, flops, budget, minRate, maxRate }: 
   const price = sensitivities.map((s, i) => (flops[i]! > 0 ? s / flops[i]! : Infinity));
   const cheapestFirst = price.map((_, i) => i).sort((i, j) => (price[i] === price[j] ? j - i : price[i]! - price[j]!));
   const rates = price.map(() => minRate);
-  let missing = budget - flops.reduce((total, value) => total + value, 0) * minRate;
+  let missing = budget - sum(flops) * minRate;
   for (const i of cheapestFirst) {
     if (missing <= 0 || price[i] === Infinity) break;
     const room = flops[i]! * (maxRate - minRate);

@@ -1,3 +1,4 @@
+import { sum } from '@dropbp/basics';
 import type { AllocationInput } from './allocateRates.ts';
 
 /** Where the authors' procedure came to rest. */
@@ -57,8 +58,4 @@ function lastLargest(keys: readonly number[], isOpen: readonly boolean[]): numbe
   let best: number | undefined;
   for (let i = 0; i < keys.length; i++) if (isOpen[i] && (best === undefined || keys[i]! >= keys[best]!)) best = i;
   return best;
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

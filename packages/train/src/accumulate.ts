@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { StepOptions, Tuned, ValueAndGradients } from '@dropbp/compose';
-import { leadsToTrainable, type Batch } from '@dropbp/core';
+import { sum } from '@dropbp/basics';
+import { branchFlops, type StepOptions, type Tuned, type ValueAndGradients } from '@dropbp/compose';
+import { leadsToTrainable } from '@dropbp/core';
 import type { BatchSource } from './batchSource.ts';
 import type { DealtRows, RowDealer } from './comm/rowDealer.ts';
 import { disposeBatch } from './disposeBatch.ts';
@@ -49,7 +50,7 @@ export async function accumulate(
       const batch = await source.next(step);
       try {
         const microStep = (step - 1) * accumulation + i;
-        if (tuned.dropSchedule?.isCalibrationStep(microStep, steps * accumulation) === true) {
+        if (tuned.dropSchedule && isToCalibrate(tuned.dropSchedule, microStep, steps * accumulation)) {
           const startedMs = performance.now();
           await tuned.calibrate(batch, comm.size > 1 ? { peers: comm } : {});
           calibrationSeconds += (performance.now() - startedMs) / 1000;
@@ -62,7 +63,8 @@ export async function accumulate(
         window.add(pass);
         droppedBranches.push(pass.dropped);
         passedTokens += batch.inputIds.size;
-        const costs = branchFlops(tuned, batch).filter((_, branch) => leads[branch]);
+        const [rows, time] = batch.inputIds.shape as [number, number];
+        const costs = branchFlops(tuned, { batch: rows, time }).filter((_, branch) => leads[branch]);
         const dropped = pass.dropped.filter((_, branch) => leads[branch]);
         flops += sum(costs);
         droppedFlops += sum(costs.filter((_, i) => dropped[i] === true));
@@ -74,6 +76,12 @@ export async function accumulate(
   } finally {
     window.dispose();
   }
+}
+
+/** A run that goes on with another number of steps may be past the one before which it would have measured: it does so at once. */
+function isToCalibrate(schedule: NonNullable<Tuned['dropSchedule']>, microStep: number, total: number): boolean {
+  const isOverdue = schedule.sensitivities === undefined && microStep > (schedule.calibrationStep(total) ?? Infinity);
+  return isOverdue || schedule.isCalibrationStep(microStep, total);
 }
 
 /** The pass of a rank on its rows. */
@@ -88,13 +96,4 @@ async function passOfShare(
   } finally {
     disposeBatch(batch);
   }
-}
-
-function branchFlops({ model }: Tuned, { inputIds }: Batch): number[] {
-  const [batch, time] = inputIds.shape as [number, number];
-  return model.branches.map(branch => branch.flops({ batch, time }));
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

@@ -1,4 +1,4 @@
-import { checkValue, problem, Problem } from '@dropbp/basics';
+import { checkValue, NotFinite, problem, Problem } from '@dropbp/basics';
 import type { Tuned } from '@dropbp/compose';
 import type { Batch } from '@dropbp/core';
 import { batchSource, type BatchSource } from './batchSource.ts';
@@ -18,7 +18,7 @@ import { scheduledRate } from './scheduledRate.ts';
 import { settle, type TrainOptions, type TrainPlan } from './trainOptions.ts';
 import type { TrainStep } from './trainStep.ts';
 import { turn } from './turn.ts';
-import { NotFinite, updateParameters } from './updateParameters.ts';
+import { updateParameters } from './updateParameters.ts';
 
 /**
  * Trains what the adapter made trainable, and reports each step when it is done. A step is done when the loop asks for it:

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { Problem, problem } from '@dropbp/basics';
+import { notFinite } from '@dropbp/basics';
 import type { Tuned } from '@dropbp/compose';
 import type { StepOfAll } from './comm/stepOfAll.ts';
 import type { EarlyUpdates } from './earlyUpdates.ts';
@@ -7,9 +7,6 @@ import { globalNorm } from './clipByGlobalNorm.ts';
 import { scaleAll } from './tensorMaps.ts';
 import type { TrainPlan } from './trainOptions.ts';
 import type { TrainStep } from './trainStep.ts';
-
-/** Loss or gradients of a step were not finite. */
-export class NotFinite extends Problem {}
 
 /**
  * Clips the gradients, looks whether all is finite, and lets the optimizer do its step. Frees the tensors of `window`.
@@ -48,10 +45,9 @@ export async function updateParameters(
 
 function checkFinite(what: string, value: number, step: number, isUntouched: boolean): void {
   if (Number.isFinite(value)) return;
-  const { room, message } = problem('train', {
+  throw notFinite('train', {
     what: `the ${what} of step ${step} is not finite`,
     got: value,
     fix: `${isUntouched ? 'the parameters are those of the step before' : 'parameters have changed, because earlyUpdate is set'}; train with a lower learning rate or a longer warm-up`,
   });
-  throw new NotFinite(room, message, undefined, true);
 }

@@ -437,6 +437,33 @@ describe('a run that cannot go on', () => {
     expect(comparable(await collect(second.run))).toEqual(comparable(expected.steps.slice(5)));
     await second.end();
   });
+  it('takes it back as well where measuring sensitivities comes upon it', async () => {
+    const { run, tuned, end } = startRun(kept({ every: 1 }));
+    const spoil = async (): Promise<void> => {
+      for await (const { step } of run) {
+        // Of 28 draws the third is the one before which sensitivities are measured: the first of step 2.
+        if (step !== 1) continue;
+        const [weight] = tuned.parameters.values();
+        tf.tidy(() => weight!.assign(tf.fill(weight!.shape, NaN)));
+      }
+    };
+    await expect(spoil()).rejects.toThrow(/gradients are not finite: no sensitivities can be measured on them/);
+    expect(await names()).toEqual([]);
+    await end();
+  });
+  it('measures sensitivities late where a run goes on with more steps than it had', async () => {
+    const first = startRun({ ...kept(), steps: 4, accumulation: 1 });
+    const short = await collect(first.run);
+    expect(first.tuned.dropSchedule!.sensitivities).toBeUndefined();
+    await first.end();
+    const second = startRun({ ...kept({ resume: true }), accumulation: 1 });
+    const long = await collect(second.run);
+    expect([...short, ...long].map(({ calibrationSeconds }) => calibrationSeconds !== undefined)).toEqual(
+      Array.from({ length: 14 }, (_, i) => i === 4),
+    );
+    expect(second.tuned.dropSchedule!.sensitivities).toHaveLength(6);
+    await second.end();
+  });
   it.each([
     [
       'an old checkpoint',

@@ -4,6 +4,7 @@ import { compose, type Tuned } from '@dropbp/compose';
 import type { Batch, Model } from '@dropbp/core';
 import { dropBP, type DropBP } from '@dropbp/dropbp';
 import { fullFineTune } from '@dropbp/peft-full';
+import { promptTuning } from '@dropbp/peft-prefix';
 import { toyModel } from '@dropbp/testing';
 import {
   adamW,
@@ -172,6 +173,16 @@ describe('DropBP', () => {
     expect(step!.dropped).toBeCloseTo(dropped / all, 12);
     expect(step!.dropped).toBeGreaterThan(0.3);
     expect(step!.rates).toEqual(Array(6).fill(0.5));
+    tuned.dispose();
+  });
+  it('counts the tokens that an adapter puts in front among the FLOPs', async () => {
+    const tuned = compose(model, promptTuning({ numVirtualTokens: 20 }), dropBP({ rate: 0.2, only: 'attention' }));
+    const steps = await allSteps(tuned, oneRowBatches(), { steps: 4, learningRate });
+    steps.forEach(({ dropped, droppedBranches: [branches] }, i) => {
+      const flops = model.branches.map(branch => branch.flops({ batch: 1, time: rows[i]!.length + 20 }));
+      const sum = (of: readonly number[]): number => of.reduce((all, own) => all + own, 0);
+      expect(dropped).toBeCloseTo(sum(flops.filter((_, branch) => branches![branch])) / sum(flops), 12);
+    });
     tuned.dispose();
   });
   it('drops a share of nothing where the head alone is trained', async () => {

@@ -15,6 +15,9 @@ describe('leastShare', () => {
     [{ rate: 0.5, sampling: 'bernoulli' }, 0],
     [{ rate: 0.5, allocation: 'depth', sampling: 'bernoulli' }, 0],
     [{ rate: 0.5, allocation: 'linear', sampling: 'nested' }, 0],
+    [{ rate: 0.5, schedule: { warmup: 0.1 } }, 0],
+    [{ rate: 0.75, sampling: 'pivotal', schedule: { ramp: 0.5, from: 0.25 } }, 0.25],
+    [{ rate: 0.25, sampling: 'pivotal', schedule: { ramp: 0.5, from: 0.75 } }, 0.25],
   ])('of %j is %d', (options, share) => {
     const schedule = dropBP(options).start(costs.map(flops => ({ flops })));
     expect(leastShare(schedule, options.rate!, costs)).toBe(share);

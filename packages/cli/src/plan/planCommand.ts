@@ -1,3 +1,4 @@
+import { Problem } from '@dropbp/basics';
 import { bytesPerNumber, compose, plannedRate, planStep, type Tuned } from '@dropbp/compose';
 import { prepared, weightForm, type Adapter, type BatchShape, type Model } from '@dropbp/core';
 import { dropBP, type DropBP, type DropSchedule } from '@dropbp/dropbp';
@@ -31,8 +32,16 @@ export interface Plan extends BatchShape {
   /** The rate that meets the budget, where one was given. */
   readonly solved?: number;
   readonly steps: readonly StepForecast[];
+  /** Rates that were asked for and cannot be dropped with this model and adapter. */
+  readonly outOfReach?: readonly OutOfReach[];
   /** What the same takes with weights in each form that can be trained with. */
   readonly forms: readonly FormForecast[];
+}
+
+/** A rate that cannot be dropped. */
+export interface OutOfReach {
+  readonly rate: number;
+  readonly why: string;
 }
 
 /** Memory with weights in one form. */
@@ -77,10 +86,13 @@ export const planCommand = command({
       const solved = policy && plannedRate(tuned, shape);
       status.clear();
       const rates = [...new Set([...flags.rates, ...(solved === undefined ? [] : [solved])])].sort((a, b) => a - b);
-      const scheduleAt = (rate: number): DropSchedule => tuned.dropSchedule ?? scheduleOf(model, adapter, rate);
-      const steps = rates.map(rate =>
-        forecastStep(step, rate, leastShare(scheduleAt(rate), rate, step.branchBytes), speed),
-      );
+      const steps: StepForecast[] = [];
+      const outOfReach: OutOfReach[] = [];
+      for (const rate of rates) {
+        const schedule = tuned.dropSchedule ?? scheduleOf(model, adapter, rate);
+        if (schedule instanceof Problem) outOfReach.push({ rate, why: schedule.message });
+        else steps.push(forecastStep(step, rate, leastShare(schedule, rate, step.branchBytes), speed));
+      }
       const plan: Plan = {
         model: model.source,
         parameters: countParameters(model),
@@ -90,6 +102,7 @@ export const planCommand = command({
         ...(speed && { flopsPerSecond: speed }),
         ...(solved !== undefined && { solved }),
         steps,
+        ...(outOfReach.length > 0 && { outOfReach }),
         forms: forecastForms(
           tuned,
           steps.map(({ memoryBytes }) => memoryBytes),
@@ -114,11 +127,17 @@ function forecastForms({ model, parameters }: Tuned, memoryBytes: readonly numbe
   }));
 }
 
-/** The drops of a run at a rate: how they are drawn follows from what is trained. */
-function scheduleOf(model: Model, adapter: Adapter, rate: number): DropSchedule {
-  const run = compose(model, adapter, dropBP({ rate }));
-  run.dispose();
-  return run.dropSchedule!;
+/** The drops of a run at a rate, or why there are none: how they are drawn follows from what is trained. */
+function scheduleOf(model: Model, adapter: Adapter, rate: number): DropSchedule | Problem | undefined {
+  if (rate === 0) return undefined;
+  try {
+    const run = compose(model, adapter, dropBP({ rate }));
+    run.dispose();
+    return run.dropSchedule;
+  } catch (error) {
+    if (error instanceof Problem) return error;
+    throw error;
+  }
 }
 
 /** The budget that the flags give, if they do. */
@@ -128,7 +147,7 @@ function policyOf({ timeSaved, memory }: PlanFlagValues): DropBP | undefined {
 }
 
 function show(plan: Plan, hasColor: boolean): string {
-  const { parameters, trainable, batch, time, solved, steps, flopsPerSecond } = plan;
+  const { parameters, trainable, batch, time, solved, steps, outOfReach = [], flopsPerSecond } = plan;
   const isTimed = flopsPerSecond !== undefined;
   const lines = table({
     header: ['drop rate', 'GFLOPs a step', ...(isTimed ? ['time a step', 'time saved'] : ['FLOPs saved']), 'memory'],
@@ -145,7 +164,8 @@ function show(plan: Plan, hasColor: boolean): string {
   const speed = isTimed
     ? `\nTimes at ${gigas(flopsPerSecond.forward)} GFLOPS forward and ${gigas(flopsPerSecond.backward)} backward, as probed here, without the optimiser's update`
     : '';
-  return `${about}\n\n${lines}${speed}\nMemory is an estimate of the process's in its largest step\n${showForms(plan, hasColor)}`;
+  const others = outOfReach.map(({ rate, why }) => `\nA rate of ${rate} is out of reach: ${why}`).join('');
+  return `${about}\n\n${lines}${others}${speed}\nMemory is an estimate of the process's in its largest step\n${showForms(plan, hasColor)}`;
 }
 
 /** Memory with other forms of the weights; nothing where there is no choice. */

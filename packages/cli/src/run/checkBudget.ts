@@ -8,12 +8,14 @@ export interface BatchTimes {
   readonly meanTime: number;
   /** Of the longest batch. */
   readonly longestTime: number;
+  /** Of the shortest batch. */
+  readonly shortestTime: number;
 }
 
 /** @param batch - sequences in a batch */
-export function batchTimes({ tokens, padding, batches, longest }: DataReport, batch: number): BatchTimes {
+export function batchTimes({ tokens, padding, batches, longest, shortest }: DataReport, batch: number): BatchTimes {
   const meanTime = Math.max(2, Math.round((tokens + padding) / Math.max(1, batches) / batch));
-  return { meanTime, longestTime: Math.max(meanTime, longest) };
+  return { meanTime, longestTime: Math.max(meanTime, longest), shortestTime: Math.min(meanTime, shortest || meanTime) };
 }
 
 /** Sequences that one process of a run has at a time, which its memory follows from. */
@@ -27,6 +29,6 @@ export function ownRows({ batch, workers = 1 }: Pick<TrainFlagValues, 'batch' | 
  * @param rows - that one process has at a time
  * @throws Problem naming what is possible
  */
-export function checkBudget(tuned: Tuned, { meanTime, longestTime }: BatchTimes, rows: number): void {
-  for (const time of new Set([meanTime, longestTime])) plannedRate(tuned, { batch: rows, time });
+export function checkBudget(tuned: Tuned, { meanTime, longestTime, shortestTime }: BatchTimes, rows: number): void {
+  for (const time of new Set([meanTime, longestTime, shortestTime])) plannedRate(tuned, { batch: rows, time });
 }

@@ -10,16 +10,15 @@ type Flags = DropFlagValues & { readonly seed: number; readonly adapter: string 
 type OwnModel = Pick<Model, 'branches' | 'architecture' | 'parameters'>;
 
 /**
- * DropBP as the flags describe it; undefined at rate 0.
+ * DropBP as the flags describe it; undefined where they drop nothing in any step.
  *
  * @throws Problem for flags without effect, and for sensitivities of another model or adapter
  */
 export async function chooseDropBP(flags: Flags, model: OwnModel): Promise<DropBP | undefined> {
   const budget = budgetOf(flags);
-  if (budget.rate === 0) return undefined;
   const { minRate, maxRate, allocation, sampling, only, rescale, rescaleMax, sensitivities, seed } = flags;
   if (rescaleMax !== undefined && !rescale) throw withoutEffect('rescaleMax', 'rescale');
-  return dropBP({
+  const policy = dropBP({
     ...budget,
     seed,
     ...(minRate > 0 && { minRate }),
@@ -32,6 +31,12 @@ export async function chooseDropBP(flags: Flags, model: OwnModel): Promise<DropB
     ...calibrationOf(flags),
     ...(sensitivities !== undefined && { sensitivities: await sensitivitiesOf(sensitivities, flags.adapter, model) }),
   });
+  return dropsNothing(flags) ? undefined : policy;
+}
+
+/** Whether the rate is 0, and no ramp begins above it. */
+export function dropsNothing(flags: DropFlagValues): boolean {
+  return budgetOf(flags).rate === 0 && !(flags.dropFrom !== undefined && flags.dropFrom > 0);
 }
 
 /** One of the three, unless the flags give several. */

@@ -7,7 +7,7 @@ import { lora, loraPlus, type Initialization } from '@dropbp/peft-lora';
 import { llamaAdapter, prefixTuning, promptTuning, pTuning, type PromptTuningOptions } from '@dropbp/peft-prefix';
 import type { AdamWOptions } from '@dropbp/train';
 import { flagName } from '../flags/flagName.ts';
-import { budgetOf, budgetText } from './chooseDropBP.ts';
+import { budgetText, dropsNothing } from './chooseDropBP.ts';
 import { methodsOfFlag, type MethodFlag, type MethodFlagValues, type MethodName } from './methodFlags.ts';
 import type { TrainFlagValues } from './trainFlags.ts';
 
@@ -140,7 +140,7 @@ export function optimizerOptions(
 /** How tables and charts call a run that has no name: `'LoRA + DropBP 0.5'`. */
 export function nameOfRun(flags: TrainFlagValues): string {
   const method = flags.useDora ? 'DoRA' : methods[flags.adapter].title;
-  return flags.name ?? (budgetOf(flags).rate === 0 ? method : `${method} + DropBP ${budgetText(flags)}`);
+  return flags.name ?? (dropsNothing(flags) ? method : `${method} + DropBP ${budgetText(flags)}`);
 }
 
 function makeLora(flags: Flags): Adapter {

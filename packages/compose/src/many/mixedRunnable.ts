@@ -58,14 +58,17 @@ function replacedIn(scope: Scope, plain: Scope): string | undefined {
 
 const numbers = new WeakMap<Hooks, number>();
 let count = 0;
-const known = new Map<string, Hooks>();
+/** By the first of the hooks that are mixed, so that they go with it, and what was compiled for them. */
+const known = new WeakMap<Hooks, Map<string, Hooks>>();
 
 /** The same object for groups of the same hooks and sizes, so that an engine compiles once for all batches of a kind. */
 function sharedHooks(groups: readonly RowsOf[]): Hooks {
   const members = groups.map(({ runnable: { hooks }, rows }) => ({ hooks, rows: rows.length }));
   const key = members.map(({ hooks, rows }) => `${numberOf(hooks)}:${rows}`).join(' ');
-  const hooks = known.get(key) ?? mixedHooks(members);
-  known.set(key, hooks);
+  const [first] = members;
+  const ofFirst = known.get(first!.hooks) ?? new Map<string, Hooks>();
+  const hooks = ofFirst.get(key) ?? mixedHooks(members);
+  known.set(first!.hooks, ofFirst.set(key, hooks));
   return hooks;
 }
 

@@ -1,9 +1,12 @@
-import type { BatchShape } from '@dropbp/core';
-import type { Planned } from './planStep.ts';
+import type { BatchShape, Runnable } from '@dropbp/core';
 
-/** FLOPs of each branch's forward pass in a batch of this shape: what a `rate` is a share of. */
+/**
+ * FLOPs of each branch's forward pass in a batch of this shape: what a `rate` is a share of.
+ *
+ * @param shape - without the virtual tokens of an adapter, which are counted as well
+ */
 export function branchFlops(
-  { model, virtualTokens = 0 }: Pick<Planned, 'model' | 'virtualTokens'>,
+  { model, virtualTokens = 0 }: Pick<Runnable, 'model' | 'virtualTokens'>,
   { batch, time }: BatchShape,
 ): number[] {
   return model.branches.map(branch => branch.flops({ batch, time: time + virtualTokens }));

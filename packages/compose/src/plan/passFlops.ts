@@ -1,4 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
+import { sum } from '@dropbp/basics';
 import { asIfEncoded, isTrainable, leadsToTrainable, type BatchShape, type Runnable, type Scope } from '@dropbp/core';
 
 /** FLOPs of a part of the model, in one step without drops. */
@@ -11,6 +12,8 @@ export interface PartFlops {
 export interface PassFlops {
   readonly branches: readonly PartFlops[];
   readonly head: PartFlops;
+  /** Of the branches and the head, forward and backward. */
+  readonly all: number;
 }
 
 /** Matrix products of attention itself: two forward; backward four, and one to compute the probabilities again. */
@@ -23,7 +26,7 @@ export function passFlops(runnable: Runnable, { batch, time }: BatchShape): Pass
   const tokens = shape.batch * shape.time;
   const leads = leadsToTrainable(runnable);
   const product = (tensors: readonly tf.Tensor[]): number =>
-    2 * tokens * tensors.filter(({ rank }) => rank === 2).reduce((sum, { size }) => sum + size, 0);
+    2 * tokens * sum(tensors.filter(({ rank }) => rank === 2).map(({ size }) => size));
 
   const branches = model.branches.map((branch, i): PartFlops => {
     const isOwn = (name: string): boolean => model.parameters.has(`${branch.block}.${name}`);
@@ -40,7 +43,8 @@ export function passFlops(runnable: Runnable, { batch, time }: BatchShape): Pass
   const projection = 2 * batch * time * model.hiddenSize * model.vocabSize;
   const headWeight = outerScope[`${model.head.path}.weight`] ?? outerScope[model.head.weight];
   const ofWeight = headWeight !== undefined && isTrainable(headWeight) ? projection : 0;
-  return { branches, head: { forward: projection, backward: projection + ofWeight } };
+  const head = { forward: projection, backward: projection + ofWeight };
+  return { branches, head, all: sum([head, ...branches].map(part => part.forward + part.backward)) };
 }
 
 /** The tensors of a scope by whether they are the model's. */

@@ -1,4 +1,5 @@
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
+import { sum } from '@dropbp/basics';
 import { activeEngine, weightForm, type BatchShape, type PackedForm, type Runnable } from '@dropbp/core';
 import { heldBytes } from './heldBytes.ts';
 import { passFlops } from './passFlops.ts';
@@ -50,23 +51,26 @@ const [COPIES_IN_ARENAS, ARENAS, COPIES_WITHOUT] = [16, 512 * 2 ** 20, 5];
  * the optimiser to be AdamW. Both follow from shapes, so that a run that goes on elsewhere finds the same.
  */
 export function planStep(tuned: Planned, shape: BatchShape): StepPlan {
-  const { branches, head } = passFlops(tuned, shape);
+  const { branches, head, all } = passFlops(tuned, shape);
   const branchBackwardFlops = branches.map(({ backward }) => backward);
-  const forwardFlops = head.forward + branches.reduce((sum, { forward }) => sum + forward, 0);
   const droppable = sum(branchBackwardFlops);
+  const forwardFlops = all - head.backward - droppable;
+  const isCheckpointed = tuned.model.branches.some((_, i) => tuned.isCheckpointed?.(i));
   const standingBytes = PROGRAM + bytesOfWeights(tuned) + bytesOfTraining(tuned);
   const branchBytes = heldBytes(tuned, shape);
   const { hiddenSize, vocabSize } = tuned.model;
   const stream = 4 * shape.batch * (shape.time + (tuned.virtualTokens ?? 0)) * hiddenSize;
-  const largest = Math.max(...heldBytes({ ...tuned, isCheckpointed: undefined }, shape));
+  const largest = Math.max(
+    ...(isCheckpointed ? heldBytes({ ...tuned, isCheckpointed: undefined }, shape) : branchBytes),
+  );
   const workingBytes = bytesOfSessions(largest) + 3 * stream + 4 * HEAD_COPIES * HEAD_ROWS * vocabSize;
   return {
     shape,
     forwardFlops,
     branchBackwardFlops,
     otherBackwardFlops: head.backward,
-    flops: rate => forwardFlops + head.backward + (1 - rate) * droppable,
-    isCheckpointed: tuned.model.branches.some((_, i) => tuned.isCheckpointed?.(i)),
+    flops: rate => all - rate * droppable,
+    isCheckpointed,
     branchBytes,
     standingBytes,
     workingBytes,
@@ -100,8 +104,4 @@ function bytesOfWeights({ branchScopes, outerScope }: Planned): number {
 /** A gradient and two moments of all that is trained; a copy of a weight of the model's own, which the first update makes. */
 function bytesOfTraining({ model, parameters }: Planned): number {
   return [...parameters].reduce((all, [name, { size }]) => all + 4 * size * (model.parameters.has(name) ? 4 : 3), 0);
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((all, value) => all + value, 0);
 }

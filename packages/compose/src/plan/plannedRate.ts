@@ -1,8 +1,8 @@
+import { sum } from '@dropbp/basics';
 import type { BatchShape } from '@dropbp/core';
 import type { TunedAdapter } from '../tuned.ts';
 import { branchFlops } from './branchFlops.ts';
 import { passFlops } from './passFlops.ts';
-import { planStep } from './planStep.ts';
 import { solveBudget } from './solveBudget.ts';
 
 /**
@@ -14,11 +14,9 @@ import { solveBudget } from './solveBudget.ts';
 export function plannedRate(tuned: TunedAdapter, shape: BatchShape): number {
   const { dropSchedule: schedule } = tuned;
   if (schedule === undefined) return 0;
-  if (schedule.options.rate === undefined) {
-    return solveBudget(schedule.options, planStep(tuned, shape), costs => schedule.largestRate(costs)).rate;
-  }
+  if (schedule.options.rate === undefined) return solveBudget(schedule, tuned, shape).rate;
   const rates = schedule.ratesWith(branchFlops(tuned, shape));
   const backward = passFlops(tuned, shape).branches.map(branch => branch.backward);
-  const all = backward.reduce((sum, flops) => sum + flops, 0);
-  return all === 0 ? 0 : backward.reduce((sum, flops, i) => sum + flops * rates[i]!, 0) / all;
+  const all = sum(backward);
+  return all === 0 ? 0 : sum(backward.map((flops, i) => flops * rates[i]!)) / all;
 }

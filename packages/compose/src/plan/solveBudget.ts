@@ -1,6 +1,8 @@
-import { problem } from '@dropbp/basics';
-import type { Budget } from '@dropbp/dropbp';
-import type { StepPlan } from './planStep.ts';
+import { problem, sum } from '@dropbp/basics';
+import type { BatchShape } from '@dropbp/core';
+import type { DropSchedule } from '@dropbp/dropbp';
+import { passFlops, type PassFlops } from './passFlops.ts';
+import { planStep, type Planned, type StepPlan } from './planStep.ts';
 
 /** A budget for one step, as a share of what the branches cost in its unit. */
 export interface SolvedBudget {
@@ -11,36 +13,47 @@ export interface SolvedBudget {
 }
 
 /**
- * The share to drop so that a step saves the time, or fits into the memory.
+ * The share to drop so that a step on batches of this shape saves the time, or fits into the memory, that the schedule was given as its budget.
  *
- * @param largestRate - the largest share that can be dropped, for the costs of each branch
  * @throws Problem for a budget that cannot be met, naming what is possible
  */
-export function solveBudget(
-  { timeSaved, memory }: Budget,
-  plan: StepPlan,
-  largestRate: (costs: readonly number[]) => number,
-): SolvedBudget {
-  if (timeSaved !== undefined) return forTime(timeSaved, plan, largestRate(plan.branchBackwardFlops));
-  return forMemory(memory!, plan, largestRate(plan.branchBytes));
+export function solveBudget(schedule: DropSchedule, tuned: Planned, shape: BatchShape): SolvedBudget {
+  const { timeSaved, memory } = schedule.options;
+  // FLOPs follow from shapes, what branches hold is measured: nothing is run for a budget of time.
+  if (timeSaved !== undefined) return forTime(timeSaved, passFlops(tuned, shape), schedule, shape);
+  return forMemory(memory!, planStep(tuned, shape), schedule);
 }
 
-function forTime(timeSaved: number, plan: StepPlan, largest: number): SolvedBudget {
-  const costs = plan.branchBackwardFlops;
+function forTime(
+  timeSaved: number,
+  { branches, all }: PassFlops,
+  schedule: DropSchedule,
+  { batch, time }: BatchShape,
+): SolvedBudget {
+  const costs = branches.map(({ backward }) => backward);
   const droppable = sum(costs);
-  const all = plan.flops(0);
   const rate = (timeSaved * all) / droppable;
+  const largest = schedule.largestRate(costs);
   if (rate < 1 && rate <= largest) return { rate, costs };
   throw problem('compose', {
     what: 'no drop rate saves so much of a step',
     got: timeSaved,
-    expected: `timeSaved to be at most ${floor((largest * droppable) / all)} for this model and adapter`,
-    fix: 'save less, train fewer layers, or raise maxRate where the allocation has one',
+    expected: `timeSaved to be at most ${floor((largest * droppable) / all)} for this model and adapter, on ${batch} × ${time} tokens`,
+    fix: MORE_BY[schedule.options.allocation],
   });
 }
 
-function forMemory(memory: number, plan: StepPlan, largest: number): SolvedBudget {
+const MORE_BY: Readonly<Record<DropSchedule['options']['allocation'], string>> = {
+  depth: "save less, or take allocation: 'reference', which drops branches anywhere",
+  reference: 'save less, or train layers that lie lower',
+  minimax: 'save less, or raise maxRate',
+  quadratic: 'save less, or raise maxRate',
+  linear: 'save less, or raise maxRate',
+};
+
+function forMemory(memory: number, plan: StepPlan, schedule: DropSchedule): SolvedBudget {
   const costs = plan.branchBytes;
+  const largest = schedule.largestRate(costs);
   const all = sum(costs);
   // What a draw keeps lies within one branch of the mean.
   const margin = Math.max(...costs);
@@ -67,8 +80,4 @@ function bytesText(bytes: number, rounded: (value: number) => number): string {
 
 function floor(share: number): number {
   return Math.floor(share * 1e3) / 1e3;
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((all, value) => all + value, 0);
 }

@@ -20,7 +20,7 @@ export interface GradientChanges {
   missing(branch: number, whole: NamedGradients, missing: NamedGradients): void;
   /** Waits for the device. */
   settle(): Promise<void>;
-  /** The sensitivity of a branch, of what has been settled. */
+  /** The sensitivity of a branch, of what has been settled; NaN where a gradient is not finite. */
   sensitivity(branch: number): number;
   dispose(): void;
 }
@@ -28,7 +28,7 @@ export interface GradientChanges {
 export function gradientChanges(): GradientChanges {
   const norms = new Map<string, number>();
   const changes = new Map<number, Map<string, number>>();
-  const unread: { readonly sums: tf.Tensor; readonly take: (values: ArrayLike<number>) => void }[] = [];
+  const unread: { readonly sums?: tf.Tensor; readonly take: (values: ArrayLike<number>) => void }[] = [];
 
   const setChange = (branch: number, name: string, change: number): void => {
     const ofBranch = changes.get(branch) ?? new Map<string, number>();
@@ -46,10 +46,7 @@ export function gradientChanges(): GradientChanges {
       const names = [...missing.keys()];
       if (names.length === 0) return;
       if (missing === whole) {
-        unread.push({
-          sums: tf.scalar(0),
-          take: () => names.forEach(name => setChange(branch, name, norms.get(name)!)),
-        });
+        unread.push({ take: () => names.forEach(name => setChange(branch, name, norms.get(name)!)) });
         return;
       }
       const inputs = names.flatMap((name, i) => [
@@ -67,8 +64,7 @@ export function gradientChanges(): GradientChanges {
     },
     async settle() {
       for (const { sums, take } of unread.splice(0)) {
-        const values = await sums.data().finally(() => sums.dispose());
-        take(values);
+        take((await sums?.data().finally(() => sums.dispose())) ?? []);
       }
     },
     sensitivity(branch) {
@@ -76,10 +72,11 @@ export function gradientChanges(): GradientChanges {
       const base = new Map([...ofBranch.keys()].map(name => [name, norms.get(name)!]));
       // Where nearly all is missing, the difference may round to below zero.
       const dropped = new Map([...ofBranch].map(([name, change]) => [name, Math.max(0, base.get(name)! - change)]));
-      return sensitivityFromNorms({ base, dropped });
+      const isFinite = [...base.values(), ...dropped.values()].every(Number.isFinite);
+      return isFinite ? sensitivityFromNorms({ base, dropped }) : NaN;
     },
     dispose() {
-      tf.dispose(unread.splice(0).map(({ sums }) => sums));
+      for (const { sums } of unread.splice(0)) sums?.dispose();
     },
   };
 }

@@ -51,7 +51,12 @@ export function keptForward(runnable: Runnable, batch: ReadyBatch, isKept: reado
     stage.branches.push({ index, run: { ...run, shared, stream } });
   };
   const { inputIds, attentionMask, positions } = batch;
-  const output = hiddenStates(runnable, inputIds, { attentionMask, positions, onInput });
-  kept.push(output);
-  return { stages, output, dispose: () => tf.dispose(kept) };
+  try {
+    const output = hiddenStates(runnable, inputIds, { attentionMask, positions, onInput });
+    kept.push(output);
+    return { stages, output, dispose: () => tf.dispose(kept) };
+  } catch (error) {
+    tf.dispose(kept);
+    throw error;
+  }
 }

@@ -9,21 +9,24 @@ export interface SampleOptions {
   readonly samples: number;
   /** How many numbers are measured. */
   readonly length: number;
+  /** Tokens of an adapter's in front of each sequence: they predict its first one, whose label then counts. */
+  readonly virtualTokens: number | undefined;
   /** Those that measure the rest of the samples. */
   readonly peers: Peers | undefined;
 }
 
 /**
- * The mean of what is measured on the first sequences of a batch with a label that counts, each as a batch of one.
+ * The mean of what is measured on the first sequences of a batch with a label that counts, each as a batch of one. What is not finite stays so, in
+ * every process, so that all of them hear of it.
  *
  * @throws Problem where no label counts
  */
 export async function meanOverSamples(
   batch: Batch,
-  { samples, length, peers }: SampleOptions,
+  { samples, length, virtualTokens = 0, peers }: SampleOptions,
   measure: (sample: Batch) => Promise<readonly number[]>,
 ): Promise<number[]> {
-  const rows = (await rowsWithLabels(batch)).slice(0, samples);
+  const rows = (await rowsWithLabels(batch, virtualTokens > 0 ? 0 : 1)).slice(0, samples);
   if (rows.length === 0) {
     throw problem('compose', { what: 'no label of the batch counts', fix: 'calibrate on a batch with labels' });
   }
@@ -48,11 +51,12 @@ async function sumOverPeers(
   return measured.map((_, i) => flat.subarray(i * length, (i + 1) * length));
 }
 
-async function rowsWithLabels({ labels: { shape }, labels }: Batch): Promise<number[]> {
+/** @param first - the column of the first label that can count */
+async function rowsWithLabels({ labels: { shape }, labels }: Batch, first: number): Promise<number[]> {
   const [count, time] = shape as [number, number];
   const values = await labels.data();
   const counts = (row: number): boolean =>
-    values.slice(row * time + 1, (row + 1) * time).some(label => label !== IGNORED_LABEL);
+    values.slice(row * time + first, (row + 1) * time).some(label => label !== IGNORED_LABEL);
   return Array.from({ length: count }, (_, row) => row).filter(counts);
 }
 

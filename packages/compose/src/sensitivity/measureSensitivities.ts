@@ -1,8 +1,16 @@
 import * as tf from '@tensorflow/tfjs';
-import { branchPullback, encodedOnce, isTrainable, leadsToTrainable, type Runnable } from '@dropbp/core';
+import {
+  branchPullback,
+  encodedOnce,
+  isTrainable,
+  leadsToTrainable,
+  type BranchPullback,
+  type Runnable,
+} from '@dropbp/core';
 import type { ReadyBatch } from '../gradientPass.ts';
+import { recordedGradients } from '../recordedGradients.ts';
 import { gradientChanges, WHOLE, type GradientChanges } from './gradientChanges.ts';
-import { keptForward, type KeptForward, type Stage } from './keptForward.ts';
+import { keptForward, type KeptForward, type Stage, type StageBranch } from './keptForward.ts';
 import { ownParameters } from './ownParameters.ts';
 import { spreadGradients, type SpreadGradients } from './spreadGradients.ts';
 import { tensorSums, type TensorSums } from './tensorSums.ts';
@@ -41,7 +49,7 @@ export async function measureSensitivities(
     forward = keptForward(ready, batch, leads);
     arriveAtTheEnd(ready, batch, forward.output, arriving, spread);
     for (const stage of forward.stages.toReversed()) {
-      sweep(stage, own, arriving, changes, spread);
+      sweep(stage, { own, arriving, changes, spread });
       await changes.settle();
     }
     await spread.settle(arriving);
@@ -60,28 +68,42 @@ function arriveAtTheEnd(
   spread: SpreadGradients,
 ): void {
   const trained = [...new Set(Object.values(runnable.outerScope).filter(isTrainable))];
-  const { value, grads } = tf.engine().gradients(() => lossOf(runnable, output), [output, ...trained], undefined, true);
+  const { value, gradients } = recordedGradients(() => lossOf(runnable, output), [output, ...trained]);
   value.dispose();
-  const [atOutput, ...ofTrained] = grads as (tf.Tensor | undefined)[];
+  const [atOutput, ...ofTrained] = gradients;
   if (atOutput) arriving.add(WHOLE, atOutput);
   ofTrained.forEach((gradient, i) => {
     if (gradient) spread.add(WHOLE, trained[i]!, gradient);
   });
 }
 
+/** Where a sweep takes its gradients. */
+interface Sweep {
+  readonly own: ReadonlyMap<tf.Tensor, string>;
+  readonly arriving: TensorSums<number>;
+  readonly changes: GradientChanges;
+  readonly spread: SpreadGradients;
+}
+
 /** Takes what arrives behind the branches of a stage through them and past them. */
-function sweep(
-  { input, branches, needsInput }: Stage,
-  own: ReadonlyMap<tf.Tensor, string>,
-  arriving: TensorSums<number>,
-  changes: GradientChanges,
-  spread: SpreadGradients,
+function sweep({ input, branches, needsInput }: Stage, to: Sweep): void {
+  const behind = to.arriving.take();
+  try {
+    for (const branch of branches) sweepBranch(branch, branchPullback(input, branch.run, needsInput), behind, to);
+  } finally {
+    tf.dispose([...behind.values()]);
+  }
+}
+
+function sweepBranch(
+  { index, run }: StageBranch,
+  pullback: BranchPullback,
+  behind: ReadonlyMap<number, tf.Tensor>,
+  { own, arriving, changes, spread }: Sweep,
 ): void {
-  const behind = arriving.take();
-  for (const { index, run } of branches) {
-    const isPastIt = run.stream === undefined; // of the branches of a stage, the first brings what passes them all
-    const pullback = branchPullback(input, run, needsInput);
-    const whole = new Map<string, tf.Tensor>();
+  const isPastIt = run.stream === undefined; // of the branches of a stage, the first brings what passes them all
+  const whole = new Map<string, tf.Tensor>();
+  try {
     for (const [key, adjoint] of behind) {
       const pulled = pullback.pull(adjoint);
       const missing = key === WHOLE ? whole : new Map<string, tf.Tensor>();
@@ -108,8 +130,8 @@ function sweep(
         arriving.add(index, through);
       } else arriving.add(key, pulled.input);
     }
+  } finally {
     pullback.dispose();
     tf.dispose([...whole.values()]);
   }
-  tf.dispose([...behind.values()]);
 }

@@ -1,14 +1,16 @@
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import type { Scope } from '../contract/branch.ts';
 import { withGradient } from '../ops/withGradient.ts';
-import { isTrainable } from '../trainable.ts';
+import { isTrainable, markTrainable } from '../trainable.ts';
 import { tapePullback } from './tapePullback.ts';
 
-/** What a function runs on beside its parameters. */
+/** What a branch runs on. */
 export interface Rerun {
   readonly x: tf.Tensor;
   readonly stream: tf.Tensor;
   readonly shared: Scope;
+  /** Its parameters. */
+  readonly scope: Scope;
 }
 
 /**
@@ -18,36 +20,39 @@ export interface Rerun {
  * Source: Chen et al., "Training Deep Nets with Sublinear Memory Cost", arXiv 1604.06174.
  *
  * @param run - the branch; called again with tensors of the same values
- * @param scope - its parameters
  * @param needs - whether the gradients of `x` and `stream` are wanted
  */
 export function checkpointed(
   run: (on: Rerun) => tf.Tensor,
-  { x, stream, shared }: Rerun,
-  scope: Scope,
+  on: Rerun,
   needs: { readonly input: boolean; readonly stream: boolean },
 ): tf.Tensor {
-  const trained = Object.values(scope).filter(isTrainable);
-  const names = Object.keys(shared);
+  const { x, stream, shared, scope } = on;
   const [needsX, needsStream] = [needs.input, needs.stream && stream !== x];
-  const inputsOf = (x: tf.Tensor, stream: tf.Tensor): tf.Tensor[] => [
+  const inputsOf = ({ x, stream, scope }: Rerun): tf.Tensor[] => [
     ...(needsX ? [x] : []),
     ...(needsStream ? [stream] : []),
-    ...trained,
+    ...Object.values(scope).filter(isTrainable),
   ];
+  // What an encoder gave is of this pass alone, and gone before its backward pass; variables stay.
+  const given = Object.keys(scope).filter(name => isTrainable(scope[name]!) && !(scope[name] instanceof tf.Variable));
   return withGradient(
-    inputsOf(x, stream),
+    inputsOf(on),
     save => {
-      save([x, ...(stream === x ? [] : [stream]), ...Object.values(shared)]);
-      return run({ x, stream, shared });
+      const ofPass = [...Object.values(shared), ...given.map(name => scope[name]!)];
+      save([x, ...(stream === x ? [] : [stream]), ...ofPass]);
+      return run(on);
     },
-    (dy, [again, ...rest]) => {
-      const through = stream === x ? again! : rest.shift()!;
-      const named = Object.fromEntries(names.map((name, i) => [name, rest[i]!]));
-      const pullback = tapePullback(
-        () => run({ x: again!, stream: through, shared: named }),
-        inputsOf(again!, through),
-      );
+    (dy, saved) => {
+      const rest = [...saved];
+      const take = (names: readonly string[]): Scope => Object.fromEntries(names.map(name => [name, rest.shift()!]));
+      const again = rest.shift()!;
+      const through = stream === x ? again : rest.shift()!;
+      const sharedAgain = take(Object.keys(shared));
+      const givenAgain = take(given);
+      Object.values(givenAgain).forEach(markTrainable);
+      const rerun = { x: again, stream: through, shared: sharedAgain, scope: { ...scope, ...givenAgain } };
+      const pullback = tapePullback(() => run(rerun), inputsOf(rerun));
       try {
         return pullback.pull(dy);
       } finally {

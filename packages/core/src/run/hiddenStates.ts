@@ -55,7 +55,8 @@ export function hiddenStates(runnable: Runnable, tokens: tf.Tensor, options: Hid
     let input = model.embed(tokens, outerScope, hooks, { offset, isStart, positions });
     let stream = input;
     const needs = { input: isEmbeddingTrained, stream: isEmbeddingTrained };
-    const earlyNames = early && earlyParameters(ready);
+    // Of what is encoded the gradients go on, to the encoder.
+    const earlyNames = early && earlyParameters(runnable);
     const [batch, time] = input.shape as [number, number];
     const shared = model.shared({
       batch,

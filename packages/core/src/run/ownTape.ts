@@ -26,6 +26,12 @@ export function withOwnTape<T>(run: () => T): T {
   return withTape({ activeTape: [], gradientDepth: 1, kernelDepth: 0 }, run);
 }
 
+/** Frees what a pass that has failed kept for its backward pass: tfjs does so only at the end of one. */
+export function freeTape(): void {
+  const tape = tapeState().activeTape as readonly { readonly saved?: readonly tf.Tensor[] | null }[] | null;
+  tf.dispose((tape ?? []).flatMap(({ saved }) => saved ?? []));
+}
+
 function withTape<T>(tape: TapeState, run: () => T): T {
   const state = tapeState();
   const { activeTape, gradientDepth, kernelDepth } = state;

@@ -113,7 +113,7 @@ const [recomputed, saved] = [{}, {}];
 function runEager(x: tf.Tensor, of: BranchRun, needs: GradientNeeds): Applied {
   const { scope, shared, stream = x, isCheckpointed = false } = of;
   if (!isCheckpointed) return applied(x, of);
-  return [checkpointed(on => applied(on.x, { ...of, ...on })[0], { x, stream, shared }, scope, needs)];
+  return [checkpointed(on => applied(on.x, { ...of, ...on })[0], { x, stream, shared, scope }, needs)];
 }
 
 function runCompiled(engine: Engine, x: tf.Tensor, of: BranchRun, needs: GradientNeeds): Applied {

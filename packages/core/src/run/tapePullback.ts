@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { keepingSaved } from '../ops/withGradient.ts';
-import { withOwnTape } from './ownTape.ts';
+import { freeTape, withOwnTape } from './ownTape.ts';
 
 /** The backward pass of one run of a function, to be run as often as one likes. */
 export interface Pullback {
@@ -34,8 +34,13 @@ export interface TapePullback extends Pullback {
  */
 export function tapePullback(run: () => tf.Tensor, inputs: readonly tf.Tensor[]): TapePullback {
   const { result, tape } = withOwnTape(() => {
-    const result = tf.tidy(run);
-    return { result, tape: tf.engine().state.activeTape as unknown as TapeNode[] };
+    try {
+      const result = tf.tidy(run);
+      return { result, tape: tf.engine().state.activeTape as unknown as TapeNode[] };
+    } catch (error) {
+      freeTape();
+      throw error;
+    }
   });
   const nodes = nodesOnTheWay(tape, inputs);
   const saved = tape.flatMap(node => node.saved);

@@ -114,6 +114,7 @@ function countsOf(sequences: readonly (readonly Sequence[])[], time: number): Pa
     labels: all.reduce((sum, sequence) => sum + labelCount(sequence), 0),
     padding: sequences.length * time - tokens,
     longest: time,
+    shortest: time,
   };
 }
 

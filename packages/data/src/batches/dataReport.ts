@@ -22,17 +22,24 @@ export interface DataReport {
   readonly padding: number;
   /** Tokens to which the rows of the longest batch are filled up. */
   readonly longest: number;
+  /** The same of the shortest batch; 0 where none was given. */
+  readonly shortest: number;
 }
 
 /** A report of nothing. */
 export const emptyReport: DataReport = {
   ...{ rows: 0, badRows: 0, tooLongRows: 0, cutTokens: 0, withoutLabels: 0 },
-  ...{ batches: 0, sequences: 0, tokens: 0, labels: 0, padding: 0, longest: 0 },
+  ...{ batches: 0, sequences: 0, tokens: 0, labels: 0, padding: 0, longest: 0, shortest: 0 },
 };
 
-/** The sums of two reports, and the larger length. */
+/** The sums of two reports, and the larger and the smaller length. */
 export function addedReports(a: DataReport, b: Partial<DataReport>): DataReport {
   const names = Object.keys(emptyReport) as (keyof DataReport)[];
   const sums = Object.fromEntries(names.map(name => [name, a[name] + (b[name] ?? 0)])) as unknown as DataReport;
-  return { ...sums, longest: Math.max(a.longest, b.longest ?? 0) };
+  const lengths = [a.shortest, b.shortest].filter(length => length !== undefined && length > 0) as number[];
+  return {
+    ...sums,
+    longest: Math.max(a.longest, b.longest ?? 0),
+    shortest: lengths.length === 0 ? 0 : Math.min(...lengths),
+  };
 }
