@@ -11,6 +11,8 @@ export interface Drops {
   readonly dropped: readonly boolean[];
   /** What the gradients through each branch are multiplied with. */
   readonly gradientScales?: readonly number[] | undefined;
+  /** The same for the gradients of each branch's parameters alone. */
+  readonly parameterScales?: readonly number[] | undefined;
 }
 
 /** DropBP at work on a model with an adapter. */
@@ -58,7 +60,12 @@ export function startDropping(dropBP: DropBP, tuned: Planned): Dropping {
       // A process holds its share alone; everything else is the whole's, so that the draw does not depend on how it is dealt.
       const rows = dropBP.options.memory === undefined ? share?.wholeRows : share?.largestShare;
       const terms = termsOf({ batch: rows ?? batch, time });
-      return { dropped: schedule.draw(step, terms), gradientScales: schedule.gradientScales(step, terms) };
+      const { allocation, sampling } = schedule.options;
+      const isNested = allocation === 'depth' && sampling === 'nested';
+      const scales = schedule.gradientScales(step, terms);
+      // By depth all branches behind a kept one are kept: what arrives is whole, and what a branch hands on is to stay so.
+      const scaled = isNested ? { parameterScales: scales } : { gradientScales: scales };
+      return { dropped: schedule.draw(step, terms), ...scaled };
     },
   };
 }

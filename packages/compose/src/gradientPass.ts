@@ -36,7 +36,7 @@ export function gradientPass(
   runnable: Runnable,
   parameters: ReadonlyMap<string, tf.Variable>,
   batch: ReadyBatch,
-  { dropped, gradientScales }: Drops,
+  { dropped, gradientScales, parameterScales }: Drops,
   onGradient?: OnGradient,
 ): Pass {
   if (!receivesGradient(runnable, dropped)) return { value: lossPass(runnable, batch), gradients: new Map() };
@@ -44,8 +44,10 @@ export function gradientPass(
   const anchor = onGradient && tf.tidy(() => tf.variable(tf.scalar(0)));
   const early = onGradient && anchor && { anchor, take: onGradient };
   // Tensors, and only where they do something: an engine then compiles a branch once for all factors.
-  const scales = gradientScales?.map((scale, i) => (dropped[i] === true || scale === 1 ? undefined : tf.scalar(scale)));
-  const options = { attentionMask, positions, dropped, gradientScales: scales, early };
+  const scalars = (scales: readonly number[] | undefined): (tf.Scalar | undefined)[] | undefined =>
+    scales?.map((scale, i) => (dropped[i] === true || scale === 1 ? undefined : tf.scalar(scale)));
+  const scales = { gradientScales: scalars(gradientScales), parameterScales: scalars(parameterScales) };
+  const options = { attentionMask, positions, dropped, ...scales, early };
   try {
     const { value, gradients: all } = recordedGradients(
       () => lossOf(runnable, hiddenStates(runnable, inputIds, options)),
@@ -58,6 +60,6 @@ export function gradientPass(
     });
     return { value: value as tf.Scalar, gradients };
   } finally {
-    tf.dispose([...(scales ?? []), anchor]);
+    tf.dispose([scales, anchor]);
   }
 }

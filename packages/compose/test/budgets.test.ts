@@ -204,37 +204,6 @@ describe('FLOPs of the real length', () => {
   });
 });
 
-describe('rescale', () => {
-  it('makes the mean over all drops the gradient without drops', async () => {
-    const [batch, rate] = [batchOf(7), 0.4];
-    const tuned = start({ rate, calibration: false, rescale: true }, lora({ rank: 2, targetModules: ['q', 'v', 'up'], initialization: false })); // prettier-ignore
-    const gradientsOf = async (target: Tuned, dropped: boolean[] | undefined): Promise<Map<string, Float32Array>> => {
-      const result = await target.valueAndGradients(batch, { step: 0, ...(dropped && { dropped }) });
-      const values = new Map<string, Float32Array>();
-      for (const [name, gradient] of result.gradients) values.set(name, Float32Array.from(await gradient.data()));
-      tf.dispose([result.value, ...result.gradients.values()]);
-      return values;
-    };
-    const exact = await gradientsOf(tuned, Array<boolean>(6).fill(false));
-    const schedule = tuned.dropSchedule!;
-    const mean = new Map([...exact].map(([name, values]) => [name, new Float64Array(values.length)]));
-    for (let code = 0; code < 2 ** 6; code++) {
-      const dropped = Array.from({ length: 6 }, (_, i) => ((code >> i) & 1) === 1);
-      schedule.draw = () => dropped; // every set of drops in turn, in place of what the seed gives
-      const chance = dropped.reduce((product, isDropped) => product * (isDropped ? rate : 1 - rate), 1);
-      for (const [name, values] of await gradientsOf(tuned, undefined)) {
-        values.forEach((value, i) => (mean.get(name)![i]! += chance * value));
-      }
-    }
-    for (const [name, values] of exact) {
-      const largest = Math.max(...values.map(Math.abs));
-      values.forEach((value, i) => expect(Math.abs(mean.get(name)![i]! - value)).toBeLessThan(1e-5 * largest));
-    }
-    tuned.dispose();
-    batch.inputIds.dispose();
-  });
-});
-
 describe('a share of a batch', () => {
   const share = { rows: [1, 3], wholeRows: 5, largestShare: 3 };
   const [own, largest, whole] = [2, 3, 5];

@@ -55,7 +55,8 @@ export interface DropBPOptions {
   readonly allocation?: AllocationMethod | 'depth';
   /**
    * Multiplies the backward pass of a kept branch by 1/(1 − its rate), which makes the gradient unbiased where branches are
-   * dropped independently ('bernoulli'), and comes near to it otherwise. @defaultValue false, as the authors
+   * dropped independently ('bernoulli'), and comes nearer to it with 'pivotal' and 'reference'. By depth the gradients of its parameters alone, which
+   * makes those of all branches that are ever kept unbiased. Up to `max`, in either case. @defaultValue false, as the authors
    */
   readonly rescale?: boolean | Rescale;
   /** Seed of the draws, a 32-bit unsigned integer. @defaultValue 526, the authors' */

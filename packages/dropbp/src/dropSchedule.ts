@@ -57,7 +57,10 @@ export interface DropSchedule {
    * @throws Problem where no rates reach the budget, naming the largest that can be, or a plan is missing
    */
   draw(step: number, terms?: DrawTerms): boolean[];
-  /** For each branch, what the gradients through it are multiplied with if it is kept; undefined without `rescale`. */
+  /**
+   * For each branch, what the gradients through it are multiplied with if it is kept; undefined without `rescale`. With allocation 'depth' and its draws,
+   * which are nested, what the gradients of its own parameters are: what passes through a kept branch is whole then.
+   */
   gradientScales(step: number, terms?: DrawTerms): readonly number[] | undefined;
   /** The largest share of these costs that can be dropped on average. */
   largestRate(costs?: readonly number[]): number;

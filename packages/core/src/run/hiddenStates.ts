@@ -1,8 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
+import type { Scope } from '../contract/branch.ts';
 import type { CacheSlot } from '../contract/cacheSlot.ts';
+import { scaleGradient } from '../ops/shapes.ts';
 import { withGradient } from '../ops/withGradient.ts';
-import { hasTrainable } from '../trainable.ts';
+import { hasTrainable, isTrainable, markTrainable } from '../trainable.ts';
 import { earlyParameters, tapped, type EarlyGradients } from './earlyGradients.ts';
 import { checkAlive } from './checkAlive.ts';
 import { asIfEncoded, encoded } from './encoded.ts';
@@ -19,6 +21,8 @@ export interface HiddenStatesOptions {
   readonly dropped?: readonly boolean[] | undefined;
   /** For each branch a scalar that the gradients through it are multiplied with. @defaultValue they stay as they are */
   readonly gradientScales?: readonly (tf.Tensor | undefined)[] | undefined;
+  /** The same for the gradients of its parameters alone: what passes through it stays as it is. */
+  readonly parameterScales?: readonly (tf.Tensor | undefined)[] | undefined;
   /**
    * Position of the first token, where the sequence goes on; one for each sequence where they differ. @defaultValue the
    * sequence begins, behind the keys that an adapter puts in front
@@ -42,7 +46,8 @@ export interface HiddenStatesOptions {
  * @throws Problem for positions where the model does not read them
  */
 export function hiddenStates(runnable: Runnable, tokens: tf.Tensor, options: HiddenStatesOptions = {}): tf.Tensor {
-  const { attentionMask, positions, dropped, gradientScales, cacheCapacity, cacheSlot, early, onInput } = options;
+  const { attentionMask, positions, dropped, gradientScales, parameterScales, early, onInput } = options;
+  const { cacheCapacity, cacheSlot } = options;
   if (positions !== undefined && runnable.model.takesPositions !== true) throw noPositions(runnable);
   checkAlive(runnable);
   const isStart = options.offset === undefined;
@@ -76,6 +81,8 @@ export function hiddenStates(runnable: Runnable, tokens: tf.Tensor, options: Hid
       const isRecorded = dropped?.[i] !== true && (needs.input || hasTrainable(scope));
       const path: GradientPath = isRecorded ? 'record' : needs.stream ? 'shortcut' : 'none';
       if (isRecorded && early && earlyNames) scope = tapped(scope, branch.block, earlyNames, early);
+      const parameterScale = parameterScales?.[i];
+      if (isRecorded && parameterScale) scope = scaledParameters(scope, parameterScale);
       const gradientScale = gradientScales?.[i];
       const isCheckpointed = runnable.isCheckpointed?.(i);
       const slot = cacheSlot?.(i);
@@ -96,6 +103,15 @@ export function hiddenStates(runnable: Runnable, tokens: tf.Tensor, options: Hid
         )
       : stream;
   });
+}
+
+/** The scope with the gradients of its parameters multiplied by a factor, wherever they go. */
+function scaledParameters(scope: Scope, factor: tf.Tensor): Scope {
+  const entries = Object.entries(scope).map(([name, tensor]): [string, tf.Tensor] => [
+    name,
+    isTrainable(tensor) ? markTrainable(scaleGradient(tensor, factor)) : tensor,
+  ]);
+  return Object.fromEntries(entries);
 }
 
 function noPositions({ model: { architecture } }: Runnable): Error {
