@@ -11,6 +11,7 @@ export { notFinite, NotFinite, problem, Problem, type ProblemDetails } from './p
 export { seededRandom, type SeededRandom } from './seededRandom.ts';
 export { sum } from './sum.ts';
 export { removeLeftovers, temporaryPath } from './temporaryPath.ts';
+export { turn } from './turn.ts';
 export { writeAtomically, type FileContent } from './writeAtomically.ts';
 export { removeFolder, writeFolderAtomically } from './writeFolderAtomically.ts';
 export { writeProblem } from './writeProblem.ts';

@@ -156,6 +156,35 @@ describe('a budget', () => {
   });
 });
 
+describe('what a run drops', () => {
+  const few = ['--target-modules', 'down_proj', '--layers-to-transform', '1'];
+  it('is said, and kept with it', { timeout: 30_000 }, async () => {
+    const byDepth = await train('deep');
+    expect(byDepth.notes).toContain('DropBP: by depth\n');
+    expect(recordOf('deep').drops).toEqual({ allocation: 'depth', sampling: 'nested' });
+    expect(readFileSync(at('deep/report.html'), 'utf8')).toContain('at the end of the run, by depth.');
+    const even = await train('even', ...few, '--rate', '0.3');
+    expect(even.notes).toContain("DropBP: rates 'reference', draws 'pivotal'\n");
+    // The one branch is kept in some steps, and the others have no backward pass.
+    const { branches, steps } = recordOf('even');
+    expect(branches.map(({ leads }) => leads)).toEqual([false, false, false, undefined]);
+    expect(steps.filter(({ gradientNorm }) => gradientNorm !== null).length).toBeGreaterThan(3);
+    expect(even.out).toMatch(/\nmodel\.layers\.0 +– +– +– +–\n/);
+    expect((await train('x', '--dry-run')).out).toContain('50 % of the backward pass dropped, by depth');
+  });
+  it('is said where it comes to nothing', { timeout: 30_000 }, async () => {
+    const none = await train('none', ...few, '--allocation', 'reference', '--rate', '0.3');
+    expect(none.notes).toContain('In no step was anything trained, as all of it was dropped: try a lower --rate');
+    const short = await train('short', '--allocation', 'minimax', '--calibrate-at', '0.05');
+    expect(short.notes).toContain('A run of 10 batches is too short to measure sensitivities');
+  });
+  it('is held against the memory that was asked for', { timeout: 30_000 }, async () => {
+    const { notes } = await train('over', '--memory', '250MiB');
+    expect(recordOf('over').drops).toMatchObject({ memory: 250 * 2 ** 20 });
+    expect(notes).toMatch(/The process held up to \d+ MiB, more than --memory 250 MiB/);
+  });
+});
+
 describe('branchTable', () => {
   it('shows a row per block', () => {
     expect(branchTable(fakeRun().branches).split('\n').slice(2)).toEqual([

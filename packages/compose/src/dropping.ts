@@ -2,7 +2,8 @@ import { leadsToTrainable, trainedBranches, type BatchShape } from '@dropbp/core
 import type { DrawTerms, DropBP, DropSchedule } from '@dropbp/dropbp';
 import { branchFlops } from './plan/branchFlops.ts';
 import type { Planned } from './plan/planStep.ts';
-import { solveBudget } from './plan/solveBudget.ts';
+import { passFlops } from './plan/passFlops.ts';
+import { rateForTime, solveBudget } from './plan/solveBudget.ts';
 import type { BatchShare } from './tuned.ts';
 
 /** What a step drops. */
@@ -31,9 +32,10 @@ const MOST_TIME = 2 ** 20;
 export function startDropping(dropBP: DropBP, tuned: Planned): Dropping {
   const { model } = tuned;
   const [leads, trains] = [leadsToTrainable(tuned), trainedBranches(tuned)];
-  const flopsAt = (time: number): number[] =>
-    branchFlops(tuned, { batch: 1, time: Math.min(time, model.maxPositions) });
-  const [shortest, usual, longest] = [flopsAt(1), flopsAt(USUAL_TIME), flopsAt(MOST_TIME)];
+  const shapes = [1, USUAL_TIME, MOST_TIME].map(time => ({ batch: 1, time: Math.min(time, model.maxPositions) }));
+  const [shortest, usual, longest] = shapes.map(shape => branchFlops(tuned, shape)) as [number[], number[], number[]];
+  const { timeSaved } = dropBP.options;
+  const solved = timeSaved && Math.max(...shapes.map(shape => rateForTime(timeSaved, passFlops(tuned, shape))));
   const schedule = dropBP.start(
     model.branches.map(({ kind }, i) => ({
       flops: usual[i]!,
@@ -42,6 +44,7 @@ export function startDropping(dropBP: DropBP, tuned: Planned): Dropping {
       leads: leads[i]!,
       trains: trains[i]!,
     })),
+    solved,
   );
   const known = new Map<string, DrawTerms>();
   const termsOf = (shape: BatchShape): DrawTerms => {

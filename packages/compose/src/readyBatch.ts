@@ -1,4 +1,5 @@
-import { checkOptions } from '@dropbp/basics';
+import * as tf from '@tensorflow/tfjs';
+import { checkOptions, checkValue } from '@dropbp/basics';
 import { labelledRows, toInt32Rows, type Batch, type Runnable } from '@dropbp/core';
 import type { LossFunction } from './composeOptions.ts';
 import type { ReadyBatch } from './gradientPass.ts';
@@ -11,6 +12,17 @@ export async function readyBatch(
   loss?: LossFunction,
 ): Promise<ReadyBatch> {
   checkOptions('compose', 'a batch', batch, ['inputIds', 'labels', 'attentionMask', 'positions']);
+  const isTensor = (given: unknown): boolean => given === undefined || given instanceof tf.Tensor;
+  for (const [name, given] of Object.entries({ ...batch })) {
+    checkValue<unknown>(
+      'compose',
+      `a batch: ${name}`,
+      given,
+      isTensor,
+      'an int32 tensor [batch, time]',
+      "make one with tf.tensor2d(rows, undefined, 'int32')",
+    );
+  }
   const inputIds = toInt32Rows('inputIds', batch.inputIds, { below: model.vocabSize, longest: model.maxPositions });
   if (batch.attentionMask !== undefined) {
     toInt32Rows('attentionMask', batch.attentionMask, { below: 2, shape: inputIds.shape });

@@ -6,7 +6,7 @@ import { dropBP, type DropBPOptions } from '@dropbp/dropbp';
 import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
 import { countKernels, savedBytes, toyModel } from '@dropbp/testing';
-import { compose, planStep, type BatchShare, type Tuned } from '../src/index.ts';
+import { compose, plannedRate, planStep, type BatchShare, type Tuned } from '../src/index.ts';
 import { readyBatch } from '../src/readyBatch.ts';
 
 let model: Model;
@@ -106,6 +106,29 @@ describe('a budget of time', () => {
     expect(sum(costs) / costs.length / plan.flops(0)).toBeCloseTo(1 - timeSaved, 1);
     tuned.dispose();
     batch.inputIds.dispose();
+  });
+
+  it('is met by draws anywhere, where those from below do not come to it', () => {
+    const low = lora({ rank: 2, targetModules: ['blocks.0.attn.q', 'blocks.1.attn.q'] });
+    const shape = { batch: 2, time: 12 };
+    const [below, anywhere] = (['depth', 'linear'] as const).map(allocation => {
+      const tuned = start({ rate: 0, allocation }, low);
+      const plan = planStep(tuned, shape);
+      const largest = tuned.dropSchedule!.largestRate(plan.branchBackwardFlops);
+      tuned.dispose();
+      return (largest * sum(plan.branchBackwardFlops)) / plan.flops(0);
+    }) as [number, number];
+    expect(below).toBeLessThan(anywhere);
+    const tuned = start({ timeSaved: (below + anywhere) / 2 }, low);
+    expect(tuned.dropSchedule!.options).toMatchObject({ allocation: 'reference', sampling: 'pivotal' });
+    expect(plannedRate(tuned, shape)).toBeLessThan(0.9);
+    tuned.dispose();
+  });
+
+  it.each([undefined, { batch: 0, time: 4 }, { batch: 1, time: 2.5 }])('is not planned for %j', shape => {
+    const tuned = start({ rate: 0.5 });
+    expect(() => plannedRate(tuned as never, shape as never)).toThrow(/plannedRate\(\): .* is not usable/);
+    tuned.dispose();
   });
 
   it('is solved anew for batches of another length', async () => {

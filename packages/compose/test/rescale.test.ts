@@ -7,7 +7,7 @@ import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
 import { prefixTuning } from '@dropbp/peft-prefix';
 import { toyBatch, toyModel } from '@dropbp/testing';
-import { compose, type Tuned } from '../src/index.ts';
+import { branchFlops, compose, type Tuned } from '../src/index.ts';
 
 type Gradients = ReadonlyMap<string, ArrayLike<number>>;
 
@@ -75,7 +75,8 @@ describe.each(['cpu', 'ort'])('rescale on %s', backend => {
   ])('by depth, of every branch that is ever kept: %s', async (_, adapter) => {
     const tuned = compose(model, adapter(), dropBP({ rate: 0.5, allocation: 'depth', rescale: { max: 1e3 } }));
     const exact = await gradientsOf(tuned, Array<boolean>(6).fill(false));
-    const rates = [1, ...tuned.dropSchedule!.ratesWith(model.branches.map(({ flops }) => flops({ batch: 2, time: batch.inputIds.shape[1]! }))), 0]; // prettier-ignore
+    const [rows, time] = batch.inputIds.shape as [number, number];
+    const rates = [1, ...tuned.dropSchedule!.ratesWith(branchFlops(tuned, { batch: rows, time })), 0];
     // All branches in front of the cut are dropped.
     const sets = Array.from({ length: 7 }, (_, cut): [boolean[], number] => [
       Array.from({ length: 6 }, (_, i) => i < cut),

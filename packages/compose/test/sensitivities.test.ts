@@ -192,6 +192,14 @@ it('are measured where the first label alone counts, which a prompt predicts', a
   tf.dispose(Object.values(batch));
 });
 
+it('let a signal have its turn while they are measured', () =>
+  withTuned(toyModel, adapters['LoRA everywhere']!, async (tuned, batch) => {
+    let hasHadTurn = false;
+    setImmediate(() => (hasHadTurn = true));
+    await tuned.calibrate(batch);
+    expect(hasHadTurn).toBe(true);
+  }));
+
 it('are averaged over several samples, as many as there are', () =>
   withTuned(toyModel, adapters['LoRA everywhere']!, async (tuned, batch) => {
     const rows = [0, 1].map(row => {

@@ -77,14 +77,14 @@ describe('allocateRates', () => {
     ],
     [
       { rate: 0.95, method: 'linear' },
-      'the rates cannot reach the budget, all at their caps; got 0.95; expected rate to be at most 0.9; lower rate',
+      'the rates cannot reach the budget, all at their caps; got 0.95; expected rate to be at most 0.9; lower rate, or raise maxRate',
     ],
     [
       { rate: 0.95 },
       'expected rate to be at most 0.8999; lower rate, or let dropBP() drop every branch at the same rate',
     ],
     [
-      { flops: [0.1, 0.1, 0.1, 0.1] },
+      { flops: [0.25, 0.25, 0.25, 0.25] },
       'got 0.5; expected FLOPs that add up to many whole units, as the reference cuts the budget to a whole number; give flops as counts, not as shares.',
     ],
     [{ flpos: [] }, "allocateRates() does not know the option 'flpos'"],

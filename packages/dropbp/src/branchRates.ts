@@ -101,7 +101,7 @@ function nothingToDrop(only: DropBPSettings['only']): Error {
   const kind = only === undefined ? '' : ` of kind '${only}'`;
   return problem('dropbp', {
     what: `no branch${kind} leads to anything trainable: none has a backward pass that could be dropped`,
-    fix: 'train something in the branches or in front of them, or leave DropBP out',
+    fix: 'train something in the branches or in front of them, or leave DropBP out: take rate: 0',
   });
 }
 

@@ -129,6 +129,10 @@ describe("allocation 'depth'", () => {
     expect(Math.abs(dropped - 0.7)).toBeLessThan(0.03);
   });
 
+  it.each([NaN, -0.1, 1.5, 'x'])('drops at least nothing that can be told at a rate of %j', rate => {
+    expect(() => leastDropped(rate as number)).toThrow('rate is not usable');
+  });
+
   it('needs no sensitivities', () => {
     const schedule = dropBP({ rate: 0.5, allocation: 'depth' }).start(branches([1, 1]));
     expect(schedule.calibrationStep(100)).toBeUndefined();

@@ -1,4 +1,4 @@
-import { sum } from '@dropbp/basics';
+import { checkNumber, ranges, sum } from '@dropbp/basics';
 
 /** What {@link depthRates} takes. */
 export interface DepthInput {
@@ -47,7 +47,9 @@ export function depthRates({ flops, budget, most }: DepthInput): number[] {
  * step's memory follows from.
  *
  * @param rate - in [0, 1]
+ * @throws Problem for another
  */
 export function leastDropped(rate: number): number {
+  checkNumber('dropbp', 'rate', rate, ranges.share);
   return Math.max(0, rate - SPREAD * (1 - rate));
 }

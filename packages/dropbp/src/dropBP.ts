@@ -1,3 +1,4 @@
+import { checkValue } from '@dropbp/basics';
 import type { AllocationMethod } from './allocateRates.ts';
 import { branchRates } from './branchRates.ts';
 import type { Budget } from './budget.ts';
@@ -94,9 +95,11 @@ export interface DropBP {
   /**
    * Begins a run on the branches of a model, in branch order.
    *
+   * @param rate - the highest that a budget of time comes to on these branches, where it is known beforehand: it decides, as `rate` does, whether
+   * 'depth' comes to it
    * @throws Problem when there is no branch, or no rates of these branches reach the budget
    */
-  start(branches: readonly DropBranch[]): DropSchedule;
+  start(branches: readonly DropBranch[], rate?: number): DropSchedule;
 }
 
 /**
@@ -116,9 +119,10 @@ export function dropBP(options: DropBPOptions): DropBP {
   const settings = settle(options);
   return {
     options: settings,
-    start(branches) {
+    start(branches, rate) {
+      checkValue<unknown>('dropbp', 'start(): branches', branches, Array.isArray, 'a list of { flops, … }');
       const isOfChoice = options.allocation !== undefined || options.sampling !== undefined;
-      const isFit = isOfChoice || (!liesInFront(branches) && !isOutOfReach(settings, branches));
+      const isFit = isOfChoice || (!liesInFront(branches) && !isOutOfReach(settings, branches, rate));
       // The even draw: the authors' is filled up by the number of branches, of which few may be left.
       const started = isFit ? settings : settle({ ...options, allocation: 'reference', sampling: 'pivotal' });
       return startSchedule(started, branches);
@@ -132,9 +136,10 @@ function liesInFront(branches: readonly DropBranch[]): boolean {
 }
 
 /** Whether dropping from below does not come to the rate: few layers, or what is trained lies low. */
-function isOutOfReach(settings: DropBPSettings, branches: readonly DropBranch[]): boolean {
+function isOutOfReach(settings: DropBPSettings, branches: readonly DropBranch[], solved: number | undefined): boolean {
   const { rate, allocation, schedule } = settings;
-  if (allocation !== 'depth' || rate === undefined) return false;
+  const highest = rate === undefined ? solved : highestRate(rate, schedule);
+  if (allocation !== 'depth' || highest === undefined) return false;
   const reach = branchRates(settings, branches);
-  return highestRate(rate, schedule) > reach.largestRate(reach.hardestFlops, false);
+  return highest > reach.largestRate(reach.hardestFlops, false);
 }

@@ -122,6 +122,28 @@ describe('a drop schedule', () => {
     expect(() => at(0.5)).toThrow('totalSteps is not usable; got 0.5; expected an integer ≥ 0');
   });
 
+  it('says that the ramp begins too high, and not the rate', () => {
+    const ramp = (from: number) => dropBP({ rate: 0.5, ...reference, schedule: { ramp: 0.5, from } }).start(branches);
+    expect(() => ramp(0.95)).toThrow('schedule.from is out of reach, as a rate would be: [@dropbp/dropbp] the rates');
+    expect(ramp(0.8).calibrates).toBe(true);
+    // A rate of 0 that is come down to.
+    const down = dropBP({ rate: 0, ...reference, schedule: { ramp: 1, from: 0.8 } }).start(branches);
+    expect([down.calibrates, down.calibrationStep(100)]).toEqual([true, 10]);
+  });
+
+  it('refuses what it cannot read', () => {
+    const schedule = dropBP({ rate: 0.5 }).start(branches);
+    expect(() => dropBP({ rate: 0.5 }).start(undefined as never)).toThrow('start(): branches is not usable');
+    expect(() => schedule.draw(0, { cost: [1] } as never)).toThrow("draw() does not know the option 'cost'");
+  });
+
+  it('leaves depth for a budget of time that it does not come to', () => {
+    const start = (rate: number) => dropBP({ timeSaved: 0.3 }).start(branches, rate).options;
+    expect(start(0.3)).toMatchObject({ allocation: 'depth', sampling: 'nested' });
+    expect(start(0.9)).toMatchObject({ allocation: 'reference', sampling: 'pivotal' });
+    expect(dropBP({ timeSaved: 0.3, allocation: 'depth' }).start(branches, 0.9).options.allocation).toBe('depth');
+  });
+
   it('refuses sensitivities that no one asked for, or that are of no use', () => {
     const calibrate = (options: DropBPOptions, values = sensitivities) =>
       dropBP(options).start(branches).calibrate(values);

@@ -1,4 +1,4 @@
-import { checkNumber, problem, ranges, seededRandom } from '@dropbp/basics';
+import { checkNumber, checkOptions, problem, Problem, ranges, seededRandom } from '@dropbp/basics';
 import { branchRates } from './branchRates.ts';
 import { firstCalibration } from './calibration.ts';
 import { amount, checkNumbers, checkSameLength } from './checkNumbers.ts';
@@ -113,8 +113,10 @@ export function startSchedule(settings: DropBPSettings, branches: readonly DropB
   const highest = rate === undefined ? undefined : highestRate(rate, schedule);
   const calibrates = calibration !== false && highest !== 0;
   const checkReach = (costs: readonly number[]): void => {
-    if (highest === undefined) return;
-    allocation.rates(highest, costs, calibrates ? flops.map(() => 1) : sensitivities);
+    if (rate === undefined || highest === undefined) return;
+    const even = calibrates ? flops.map(() => 1) : sensitivities;
+    allocation.rates(rate, costs, even);
+    if (highest > rate) naming('schedule.from', () => allocation.rates(highest, costs, even));
   };
   // A budget out of reach shows now, not when a tenth of the run is done.
   checkReach(allocation.hardestFlops);
@@ -168,6 +170,7 @@ export function startSchedule(settings: DropBPSettings, branches: readonly DropB
       totalSteps = total;
     },
     draw(step, terms = {}) {
+      checkOptions('dropbp', 'draw()', terms, ['costs', 'rate']);
       const { target, own } = ratesAt(step, terms);
       const { costs = flops } = terms;
       rates = Object.freeze(own);
@@ -223,4 +226,14 @@ export function startSchedule(settings: DropBPSettings, branches: readonly DropB
       totalSteps = stored.totalSteps ?? undefined;
     },
   };
+}
+
+/** Runs a check of another rate than `rate`, which its message would speak of. */
+function naming(option: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    throw problem('dropbp', { what: `${option} is out of reach, as a rate would be: ${error.message}` });
+  }
 }

@@ -43,12 +43,12 @@ export function referenceRates({ sensitivities, flops, rate, minRate }: Allocati
 }
 
 /**
- * The largest rate, to four digits, whose budget is met with `left` FLOPs still running backward; undefined if none is.
+ * The largest rate, to four digits, whose budget is met with `left` FLOPs still running backward; undefined if none but 0 is.
  * Not simply the cap: the budget is truncated to a whole number, which weighs when FLOPs are given as small ratios.
  */
 export function reachableRate(left: number, flops: readonly number[]): number | undefined {
   const total = sum(flops);
-  for (let i = Math.floor((1 - Math.ceil(left) / total) * 1e4); i >= 0; i--) {
+  for (let i = Math.floor((1 - Math.ceil(left) / total) * 1e4); i > 0; i--) {
     if (Math.trunc((1 - i / 1e4) * total) >= left) return i / 1e4;
   }
   return undefined;

@@ -27,11 +27,12 @@ export function readState(state: unknown, settings: DropBPSettings, numBranches:
   const { options, rates, sensitivities, totalSteps } = state as DropScheduleState;
   const differing = differingKeys(options, settings);
   if (differing.length > 0) {
+    const only = (of: unknown): object =>
+      Object.fromEntries(Object.entries({ ...(of as object | null) }).filter(([key]) => differing.includes(key)));
     throw problem('dropbp', {
       what: `the checkpoint was made with another ${differing.join(' and another ')}`,
-      got: options,
-      expected: JSON.stringify(settings),
-      fix: 'continue with the options of the checkpoint, or start a new run from its weights',
+      got: only(options),
+      fix: `those of this run are ${JSON.stringify(only(settings))}: continue with the checkpoint's, or start a new run from its weights`,
     });
   }
   checkNumbers('rates', rates, ranges.share);

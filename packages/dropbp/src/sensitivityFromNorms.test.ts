@@ -13,6 +13,12 @@ it('keeps small changes beside large ones', () => {
   expect(sensitivityFromNorms({ base, dropped })).toBe(1e8 + 2 ** -20);
 });
 
+it('refuses what are no maps', () => {
+  expect(() => sensitivityFromNorms({ base: { a: 1 } as never, dropped: new Map() })).toThrow(
+    'sensitivityFromNorms(): base is not usable; got {"a":1}; expected a Map of norms',
+  );
+});
+
 it('names the parameter whose gradient is not finite', () => {
   expect(() => sensitivityFromNorms({ base: new Map(), dropped: new Map([['q.lora_A', NaN]]) })).toThrow(
     "[@dropbp/dropbp] the gradient norm of 'q.lora_A' is not usable; got NaN",

@@ -1,4 +1,4 @@
-import { checkNumber, checkOptions } from '@dropbp/basics';
+import { checkNumber, checkOptions, checkValue } from '@dropbp/basics';
 import { amount } from './checkNumbers.ts';
 
 /** Frobenius norms of the gradient of each parameter, by its name. A parameter without a gradient is left out. */
@@ -20,6 +20,16 @@ export interface SensitivityNorms {
 export function sensitivityFromNorms(norms: SensitivityNorms): number {
   checkOptions('dropbp', 'sensitivityFromNorms()', norms, ['base', 'dropped']);
   const { base, dropped } = norms;
+  const isMap = (of: unknown): boolean => of instanceof Map;
+  for (const [name, of] of Object.entries({ base, dropped })) {
+    checkValue<unknown>(
+      'dropbp',
+      `sensitivityFromNorms(): ${name}`,
+      of,
+      isMap,
+      'a Map of norms by the names of parameters',
+    );
+  }
   let total = 0;
   for (const name of new Set([...base.keys(), ...dropped.keys()])) {
     const [before, after] = [base.get(name) ?? 0, dropped.get(name) ?? 0];

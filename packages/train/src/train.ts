@@ -1,4 +1,4 @@
-import { checkValue, NotFinite, problem, Problem } from '@dropbp/basics';
+import { checkValue, NotFinite, problem, Problem, turn } from '@dropbp/basics';
 import type { Tuned } from '@dropbp/compose';
 import type { Batch } from '@dropbp/core';
 import { batchSource, type BatchSource } from './batchSource.ts';
@@ -17,7 +17,7 @@ import { earlyUpdates } from './earlyUpdates.ts';
 import { scheduledRate } from './scheduledRate.ts';
 import { settle, type TrainOptions, type TrainPlan } from './trainOptions.ts';
 import type { TrainStep } from './trainStep.ts';
-import { turn } from './turn.ts';
+
 import { updateParameters } from './updateParameters.ts';
 
 /**

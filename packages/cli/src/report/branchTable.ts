@@ -3,7 +3,10 @@ import type { BranchRecord } from '../run/runRecord.ts';
 
 const kinds = ['attention', 'mlp'] as const;
 
-/** The drop rate and sensitivity of each branch as a table for a terminal, a row per block; `''` where nothing is dropped. */
+/**
+ * The drop rate and sensitivity of each branch as a table for a terminal, a row per block; `''` where nothing is dropped. A dash stands for a branch
+ * without a backward pass.
+ */
 export function branchTable(branches: readonly BranchRecord[], hasColor = false): string {
   if (branches.every(({ dropRate }) => dropRate === 0)) return '';
   const isMeasured = branches.some(({ sensitivity }) => sensitivity !== undefined);
@@ -12,10 +15,10 @@ export function branchTable(branches: readonly BranchRecord[], hasColor = false)
     const block = branch.path.slice(0, branch.path.lastIndexOf('.'));
     blocks.set(block, [...(blocks.get(block) ?? []), branch]);
   }
-  const cells = (branch: BranchRecord | undefined): string[] => [
-    branch === undefined ? '–' : branch.dropRate.toFixed(2),
-    ...(isMeasured ? [branch?.sensitivity?.toExponential(1) ?? '–'] : []),
-  ];
+  const cells = (branch: BranchRecord | undefined): string[] => {
+    const { dropRate, sensitivity } = branch?.leads === false || branch === undefined ? {} : branch;
+    return [dropRate?.toFixed(2) ?? '–', ...(isMeasured ? [sensitivity?.toExponential(1) ?? '–'] : [])];
+  };
   const rows = [...blocks].map(([block, own]) => [
     block,
     ...kinds.flatMap(kind => cells(own.find(branch => branch.kind === kind))),

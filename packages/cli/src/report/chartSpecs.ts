@@ -1,4 +1,4 @@
-import { formatShare } from '../terminal/formatNumber.ts';
+import { dropText } from './dropText.ts';
 import type { RunRecord, StepRecord } from '../run/runRecord.ts';
 import { alignSeries, type Curve } from './alignSeries.ts';
 import { smoothCurve } from './smoothCurve.ts';
@@ -128,15 +128,14 @@ function rateChart(runs: readonly RunRecord[]): ChartSpec {
     [],
   );
   const curves = dropping.map(({ run, index }): Curve & SeriesSpec => {
-    const y = run.branches.map(branch => branch.dropRate);
+    const y = run.branches.map(branch => (branch.leads === false ? NaN : branch.dropRate));
     // Bars of several runs would hide each other.
     const style = dropping.length === 1 ? 'bars' : 'dots';
     return { label: run.name, run: index, style, x: y.map((_, i) => i), y };
   });
-  const mean = (branches: RunRecord['branches']): number =>
-    branches.reduce((sum, branch) => sum + branch.dropRate, 0) / branches.length;
-  const means = dropping.map(({ run }) => formatShare(mean(run.branches))).join(' and ');
-  const note = `How often each branch skips its backward pass, at the end of the run; ${means} on average. Numbers name blocks.`;
+  const ways = [...new Set(dropping.flatMap(({ run }) => (run.drops ? [dropText(run.drops)] : [])))].join(' and ');
+  const how = ways === '' ? '' : `, ${ways}`;
+  const note = `How often each branch is to skip its backward pass, at the end of the run${how}. Those without a bar have none. Numbers name blocks.`;
   const spec = {
     title: 'Drop rate of each branch',
     note,

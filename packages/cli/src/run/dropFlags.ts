@@ -23,7 +23,7 @@ export const dropFlags = {
     defaultText: 'not aimed at',
   },
   memory: { ...size("what a step may use, in place of --rate: '4GiB'"), defaultText: 'not aimed at' },
-  minRate: number(share, 'no branch is dropped less often than this', 0),
+  minRate: number(share, 'no branch is dropped less often than this, or than all are', 0),
   maxRate: {
     ...number(upToOne, 'no branch is dropped more often than this, with --allocation'),
     defaultText: '0.9',

@@ -2,6 +2,7 @@ import { plannedRate, planStep } from '@dropbp/compose';
 import { evaluateLoss } from '@dropbp/train';
 import type { ExamplePart } from '@dropbp/data';
 import { fieldLines } from '../inspect/fieldLines.ts';
+import { dropText } from '../report/dropText.ts';
 import { leastShare } from '../plan/leastShare.ts';
 import { probeSpeed } from '../plan/probeSpeed.ts';
 import { forecastStep } from '../plan/stepForecast.ts';
@@ -16,7 +17,9 @@ import {
 import { paint } from '../terminal/paint.ts';
 import { batchTimes, ownRows } from './checkBudget.ts';
 import { countParameters } from './countParameters.ts';
+import { dropsOf } from './dropsOf.ts';
 import type { PreparedRun } from './preparedRun.ts';
+import type { RunRecord } from './runRecord.ts';
 
 /** What a run would do: what `dropbp train --dry-run --json` prints. */
 export interface DryRun {
@@ -47,7 +50,10 @@ export interface DryRun {
     readonly meanTime: number;
     /** The same of the longest batch. */
     readonly longestTime: number;
+    /** What the budget comes to, on batches of mean length. */
     readonly dropRate: number;
+    /** How it is met; null where nothing is dropped. */
+    readonly drops: RunRecord['drops'] | null;
   };
   /** Estimated, of one process at the longest batch. */
   readonly memoryBytes: number;
@@ -68,7 +74,8 @@ export async function dryRun({ settings, tuned, dataset, data }: PreparedRun): P
   const plan = planStep(tuned, shape);
   const rows = ownRows(settings);
   const dropRate = plannedRate(tuned, { batch: rows, time: meanTime });
-  const least = leastShare(tuned.dropSchedule, dropRate, plan.branchBytes);
+  const { dropSchedule } = tuned;
+  const least = leastShare(dropSchedule, dropRate, plan.branchBytes);
   const forecast = forecastStep(plan, dropRate, least, await probeSpeed(tuned, shape));
   const longestShape = { batch: rows, time: longestTime };
   const longest = planStep(tuned, longestShape);
@@ -99,7 +106,13 @@ export async function dryRun({ settings, tuned, dataset, data }: PreparedRun): P
       batches,
       tokens: Math.round((counted.tokens / counted.batches) * batches),
       epochs: ((counted.tokens / counted.batches) * batches) / counts.trainTokens,
-      ...{ batch, meanTime, longestTime, dropRate },
+      ...{
+        batch,
+        meanTime,
+        longestTime,
+        dropRate: dropSchedule?.options.rate ?? dropRate,
+        drops: dropsOf(tuned) ?? null,
+      },
     },
     memoryBytes: longest.memory(leastOfLongest),
     secondsPerStep,
@@ -151,7 +164,7 @@ export function showDryRun(plan: DryRun, hasColor: boolean): string {
         'DropBP',
         training.dropRate === 0
           ? 'nothing is dropped'
-          : `${formatShare(training.dropRate)} of the backward pass dropped`,
+          : `${formatShare(training.dropRate)} of the backward pass dropped${training.drops ? `, ${dropText(training.drops)}` : ''}`,
       ],
       ['memory', `about ${formatBytes(plan.memoryBytes)}`],
       ['time', `about ${formatDuration(plan.seconds)}, ${formatSeconds(plan.secondsPerStep)} a step, as probed here`],

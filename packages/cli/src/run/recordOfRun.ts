@@ -1,7 +1,9 @@
+import { leadsToTrainable } from '@dropbp/core';
 import type { RunEvent } from '../log/runEvent.ts';
 import type { PreparedRun } from './preparedRun.ts';
 import type { BranchRecord, RunRecord } from './runRecord.ts';
 import { countParameters } from './countParameters.ts';
+import { dropsOf } from './dropsOf.ts';
 import { isOfMethod, nameOfRun } from './chooseMethod.ts';
 import { versions } from './versions.ts';
 
@@ -13,6 +15,7 @@ export function recordOfRun(
 ): RunRecord {
   const steps = recordsOf(events, 'step');
   const { model } = tuned;
+  const drops = dropsOf(tuned);
   return {
     format: 2,
     name: nameOfRun(settings),
@@ -34,6 +37,7 @@ export function recordOfRun(
     },
     steps,
     heldOut: recordsOf(events, 'heldOut'),
+    ...(drops && { drops }),
     branches: branchRecords(tuned),
     trainSeconds: steps.reduce((sum, step) => sum + step.seconds, 0),
     // Node gives kibibytes on every system.
@@ -60,10 +64,16 @@ function recordsOf<T extends RunEvent['type']>(events: readonly RunEvent[], type
   return records as RecordOf<T>[];
 }
 
-function branchRecords({ model, dropSchedule }: PreparedRun['tuned']): BranchRecord[] {
+function branchRecords(tuned: PreparedRun['tuned']): BranchRecord[] {
+  const { model, dropSchedule } = tuned;
+  const leads = dropSchedule && leadsToTrainable(tuned);
   return model.branches.map(({ path, kind }, i) => {
     const sensitivity = dropSchedule?.sensitivities?.[i];
     const dropRate = dropSchedule?.rates[i] ?? 0;
-    return { path, kind, dropRate, ...(sensitivity !== undefined && { sensitivity }) };
+    return {
+      ...{ path, kind, dropRate },
+      ...(sensitivity !== undefined && { sensitivity }),
+      ...(leads?.[i] === false && { leads: false as const }),
+    };
   });
 }

@@ -47,6 +47,8 @@ export interface BranchRecord {
   readonly dropRate: number;
   /** Absent where it was not measured. */
   readonly sensitivity?: number;
+  /** False where DropBP has no backward pass to drop, as the branch leads to nothing that is trained; absent elsewhere. */
+  readonly leads?: false;
 }
 
 /** What `run.json` holds: everything that a report shows of a run. */
@@ -89,6 +91,8 @@ export interface RunRecord {
   readonly steps: readonly StepRecord[];
   /** Held-out loss: before, as training went, after. Empty where no text was held out. */
   readonly heldOut: readonly HeldOutRecord[];
+  /** How DropBP allocated rates and drew, and the bytes that a step was to take at most, if that was the budget; absent without it, and in runs of before it was kept. */
+  readonly drops?: { readonly allocation: string; readonly sampling: string; readonly memory?: number };
   /** The model's branches, in the order in which they run. */
   readonly branches: readonly BranchRecord[];
   /** Wall time of the training steps, in seconds: neither loading nor evaluation. */

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { flagName } from '../flags/flagName.ts';
 import { branchTable } from '../report/branchTable.ts';
 import { comparisonTable } from '../report/comparisonTable.ts';
+import { formatBytes } from '../terminal/formatNumber.ts';
 import { paint } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { RunRecord } from './runRecord.ts';
@@ -39,6 +40,8 @@ export function showResult(record: RunRecord, flags: TrainFlagValues, terminal: 
       `Training has not lowered the held-out loss: try a lower ${flagName('learningRate')}, or more data\n`,
     );
   }
+  noteIdle(record, terminal);
+  noteMemory(record, terminal);
   terminal.out(comparisonTable([record], terminal.outHasColor));
   const rates = branchTable(record.branches, terminal.outHasColor);
   if (rates !== '') terminal.out(`\n${rates}\n`);
@@ -49,6 +52,27 @@ export function showResult(record: RunRecord, flags: TrainFlagValues, terminal: 
     part === 'adapter' ? `--adapter ${shellWord(written[part]!)}` : `--model ${shellWord(written[part]!)}`;
   const way = isChat ? '--chat' : `--prompt ${shellWord(record.samples?.prompt ?? 'Once upon a time')}`;
   terminal.out(`${paint('dim', 'try it ', terminal.outHasColor)}  dropbp generate ${subject} ${way}\n`);
+}
+
+/** Share of steps without a gradient of which a run is told. */
+const MANY = 0.1;
+
+function noteIdle({ steps }: RunRecord, terminal: Terminal): void {
+  const idle = steps.filter(({ gradientNorm }) => gradientNorm === null).length;
+  if (idle === 0 || idle < MANY * steps.length) return;
+  const which =
+    idle === steps.length
+      ? 'In no step was anything trained'
+      : `In ${idle} of ${steps.length} steps nothing was trained`;
+  terminal.notes(`${which}, as all of it was dropped: try a lower ${flagName('rate')}, or train more layers\n`);
+}
+
+/** A step is planned; data, evaluation and samples come on top. */
+function noteMemory({ drops, peakMemoryBytes }: RunRecord, terminal: Terminal): void {
+  const budget = drops?.memory;
+  if (budget === undefined || peakMemoryBytes <= budget) return;
+  const figures = `${formatBytes(peakMemoryBytes)}, more than ${flagName('memory')} ${formatBytes(budget)}`;
+  terminal.notes(`The process held up to ${figures}: steps are planned by an estimate, beside the data and the rest\n`);
 }
 
 function isWorse({ heldOut }: RunRecord): boolean {

@@ -8,6 +8,7 @@ import { shellWord } from '../terminal/shellWord.ts';
 import { statusLine } from '../terminal/statusLine.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { dryRun, showDryRun } from './dryRun.ts';
+import { noteDrops } from './noteDrops.ts';
 import { prepareRun } from './preparedRun.ts';
 import { openRunFolder, readRunOptions, type RunFolder } from './runFolder.ts';
 import { showResult } from './showResult.ts';
@@ -42,6 +43,7 @@ export async function trainOnRank(
     return undefined;
   }
   noteData(run.dataset, run.data, terminal);
+  noteDrops(run, terminal);
   const options = { startedAt, flags: flagsOfRun(flags) };
   await fromRoot(comm, () => folder!.begin(options));
   if (stepsDone > 0) terminal.notes(`Going on after step ${stepsDone}\n`);

@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { sum } from '@dropbp/basics';
 import { activeEngine, weightForm, type BatchShape, type PackedForm, type Runnable } from '@dropbp/core';
+import { checkShape } from './checkShape.ts';
 import { heldBytes } from './heldBytes.ts';
 import { passFlops } from './passFlops.ts';
 
@@ -51,6 +52,7 @@ const [COPIES_IN_ARENAS, ARENAS, COPIES_WITHOUT] = [16, 512 * 2 ** 20, 5];
  * the optimiser to be AdamW. Both follow from shapes, so that a run that goes on elsewhere finds the same.
  */
 export function planStep(tuned: Planned, shape: BatchShape): StepPlan {
+  checkShape('planStep()', shape);
   const { branches, head, all } = passFlops(tuned, shape);
   const branchBackwardFlops = branches.map(({ backward }) => backward);
   const droppable = sum(branchBackwardFlops);

@@ -2,6 +2,7 @@ import { sum } from '@dropbp/basics';
 import type { BatchShape } from '@dropbp/core';
 import type { TunedAdapter } from '../tuned.ts';
 import { branchFlops } from './branchFlops.ts';
+import { checkShape } from './checkShape.ts';
 import { passFlops } from './passFlops.ts';
 import { solveBudget } from './solveBudget.ts';
 
@@ -12,6 +13,7 @@ import { solveBudget } from './solveBudget.ts';
  * @throws Problem for a budget that such a step cannot meet, naming what is possible: so that a run can be refused before it begins
  */
 export function plannedRate(tuned: TunedAdapter, shape: BatchShape): number {
+  checkShape('plannedRate()', shape);
   const { dropSchedule: schedule } = tuned;
   if (schedule === undefined) return 0;
   if (schedule.options.rate === undefined) return solveBudget(schedule, tuned, shape).rate;

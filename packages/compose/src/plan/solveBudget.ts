@@ -24,21 +24,25 @@ export function solveBudget(schedule: DropSchedule, tuned: Planned, shape: Batch
   return forMemory(memory!, planStep(tuned, shape), schedule);
 }
 
+/** The share of the branches' backward pass that comes to this share of a step; not finite where there is none. */
+export function rateForTime(timeSaved: number, { branches, all }: PassFlops): number {
+  return (timeSaved * all) / sum(branches.map(({ backward }) => backward));
+}
+
 function forTime(
   timeSaved: number,
-  { branches, all }: PassFlops,
+  flops: PassFlops,
   schedule: DropSchedule,
   { batch, time }: BatchShape,
 ): SolvedBudget {
-  const costs = branches.map(({ backward }) => backward);
-  const droppable = sum(costs);
-  const rate = (timeSaved * all) / droppable;
+  const costs = flops.branches.map(({ backward }) => backward);
+  const rate = rateForTime(timeSaved, flops);
   const largest = schedule.largestRate(costs);
   if (rate < 1 && rate <= largest) return { rate, costs };
   throw problem('compose', {
     what: 'no drop rate saves so much of a step',
     got: timeSaved,
-    expected: `timeSaved to be at most ${floor((largest * droppable) / all)} for this model and adapter, on ${batch} × ${time} tokens`,
+    expected: `timeSaved to be at most ${floor((largest * sum(costs)) / flops.all)} for this model and adapter, on ${batch} × ${time} tokens`,
     fix: MORE_BY[schedule.options.allocation],
   });
 }

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { turn } from '@dropbp/basics';
 import {
   branchPullback,
   encodedOnce,
@@ -51,6 +52,7 @@ export async function measureSensitivities(
     for (const stage of forward.stages.toReversed()) {
       sweep(stage, { own, arriving, changes, spread });
       await changes.settle();
+      await turn(); // a signal is not to wait for all of them
     }
     await spread.settle(arriving);
     return leads.map((isLeading, branch) => (isLeading ? changes.sensitivity(branch) : 0));

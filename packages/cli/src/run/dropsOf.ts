@@ -1,0 +1,9 @@
+import type { PreparedRun } from './preparedRun.ts';
+import type { RunRecord } from './runRecord.ts';
+
+/** How a run drops, for its record; undefined without DropBP. */
+export function dropsOf({ dropSchedule }: PreparedRun['tuned']): RunRecord['drops'] {
+  if (dropSchedule === undefined) return undefined;
+  const { allocation, sampling, memory } = dropSchedule.options;
+  return { allocation, sampling, ...(memory !== undefined && { memory }) };
+}
