@@ -5,23 +5,26 @@ import type { LossFunction } from './composeOptions.ts';
 import type { ReadyBatch } from './gradientPass.ts';
 import { lossOfPass } from './lossOfPass.ts';
 
+/** What a batch is of, and whether it must be there. */
+const parts: readonly (readonly [keyof Batch, isNeeded: boolean])[] = [
+  ['inputIds', true],
+  ['labels', true],
+  ['attentionMask', false],
+  ['positions', false],
+];
+
 /** Checks a batch and reads its labels. @throws Problem if it is misshapen, too long, or no label counts */
 export async function readyBatch(
   { model, virtualTokens }: Pick<Runnable, 'model' | 'virtualTokens'>,
   batch: Batch,
   loss?: LossFunction,
 ): Promise<ReadyBatch> {
-  checkOptions('compose', 'a batch', batch, ['inputIds', 'labels', 'attentionMask', 'positions']);
-  const isTensor = (given: unknown): boolean => given === undefined || given instanceof tf.Tensor;
-  for (const [name, given] of Object.entries({ ...batch })) {
-    checkValue<unknown>(
-      'compose',
-      `a batch: ${name}`,
-      given,
-      isTensor,
-      'an int32 tensor [batch, time]',
-      "make one with tf.tensor2d(rows, undefined, 'int32')",
-    );
+  const names = parts.map(([name]) => name);
+  checkOptions('compose', 'a batch', batch, names);
+  for (const [name, isNeeded] of parts) {
+    const isUsable = (given: unknown): boolean => given instanceof tf.Tensor || (given === undefined && !isNeeded);
+    const fix = "make one with tf.tensor2d(rows, undefined, 'int32')";
+    checkValue<unknown>('compose', `a batch: ${name}`, batch[name], isUsable, 'an int32 tensor [batch, time]', fix);
   }
   const inputIds = toInt32Rows('inputIds', batch.inputIds, { below: model.vocabSize, longest: model.maxPositions });
   if (batch.attentionMask !== undefined) {

@@ -11,7 +11,8 @@ export function recordedGradients(
     // tfjs's types do not say that an input without a path has no gradient.
     return { value, gradients: (grads as (tf.Tensor | null | undefined)[]).map(gradient => gradient ?? undefined) };
   } catch (error) {
-    freeTape(); // so that who takes a smaller batch next has the memory for it
+    // So that who takes a smaller batch next has the memory for it. A tape around this one is another's.
+    if (!tf.engine().isTapeOn()) freeTape();
     throw error;
   }
 }

@@ -189,6 +189,8 @@ describe('valueAndGradients', () => {
       await refused('attentionMask: not of the tokens', data([[1, 2]], [[1, 2]], [[1]]));
       const long = [new Array<number>(65).fill(1)];
       await refused("longer than the model's positions; got 65", data(long, long));
+      await refused('a batch: labels is not usable; got [[1]]', { ...batch, labels: [[1]] } as never);
+      await refused('a batch: labels is not usable; got undefined', { inputIds: batch.inputIds } as never);
       await refused("a batch does not know the option 'label'", { ...batch, label: 1 } as Batch);
       await refused('dropped is not usable; got [true]; expected 6 times', batch, { dropped: [true] });
       await refused("does not know the option 'drop'", batch, { drop: [] } as StepOptions);
