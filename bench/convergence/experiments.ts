@@ -155,6 +155,8 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
         // MLPs alone do not come to 0.5 of the FLOPs.
         { ...at(`${method}, reference`, 0.4, reference), method },
         { ...at(`${method}, attention kept`, 0.4, { ...reference, only: 'mlp' }), method },
+        // What dropBP({ rate }) does by itself here.
+        { ...at(`${method}, even draws`, 0.5, { ...reference, sampling: 'pivotal' }), method },
       ]),
     ),
   ],
