@@ -1,7 +1,7 @@
-import type { RunRecord } from '../run/runRecord.ts';
+import type { DropsRecord } from '../run/runRecord.ts';
 
 /** How DropBP drops, in words: `'by depth'`. */
-export function dropText({ allocation, sampling }: NonNullable<RunRecord['drops']>): string {
+export function dropText({ allocation, sampling }: DropsRecord): string {
   if (allocation !== 'depth') return `rates '${allocation}', draws '${sampling}'`;
   return sampling === 'nested' ? 'by depth' : `rates by depth, draws '${sampling}'`;
 }

@@ -19,7 +19,7 @@ import { batchTimes, ownRows } from './checkBudget.ts';
 import { countParameters } from './countParameters.ts';
 import { dropsOf } from './dropsOf.ts';
 import type { PreparedRun } from './preparedRun.ts';
-import type { RunRecord } from './runRecord.ts';
+import type { DropsRecord } from './runRecord.ts';
 
 /** What a run would do: what `dropbp train --dry-run --json` prints. */
 export interface DryRun {
@@ -53,7 +53,7 @@ export interface DryRun {
     /** What the budget comes to, on batches of mean length. */
     readonly dropRate: number;
     /** How it is met; null where nothing is dropped. */
-    readonly drops: RunRecord['drops'] | null;
+    readonly drops: DropsRecord | null;
   };
   /** Estimated, of one process at the longest batch. */
   readonly memoryBytes: number;

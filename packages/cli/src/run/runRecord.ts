@@ -51,6 +51,16 @@ export interface BranchRecord {
   readonly leads?: false;
 }
 
+/** How DropBP dropped: by the flags, or as it decided where they leave it open. */
+export interface DropsRecord {
+  /** How rates were allocated: `'depth'`. */
+  readonly allocation: string;
+  /** How the branches of a step were drawn: `'nested'`. */
+  readonly sampling: string;
+  /** The bytes that a step was to take at most, where that was the budget. */
+  readonly memory?: number;
+}
+
 /** What `run.json` holds: everything that a report shows of a run. */
 export interface RunRecord {
   /** Version of the file's format. */
@@ -91,8 +101,8 @@ export interface RunRecord {
   readonly steps: readonly StepRecord[];
   /** Held-out loss: before, as training went, after. Empty where no text was held out. */
   readonly heldOut: readonly HeldOutRecord[];
-  /** How DropBP allocated rates and drew, and the bytes that a step was to take at most, if that was the budget; absent without it, and in runs of before it was kept. */
-  readonly drops?: { readonly allocation: string; readonly sampling: string; readonly memory?: number };
+  /** Absent without DropBP, and in runs of before it was kept. */
+  readonly drops?: DropsRecord;
   /** The model's branches, in the order in which they run. */
   readonly branches: readonly BranchRecord[];
   /** Wall time of the training steps, in seconds: neither loading nor evaluation. */
