@@ -24,6 +24,13 @@
     bytes: value =>
       value >= 2 ** 30 ? `${Number((value / 2 ** 30).toPrecision(3))} GiB` : `${Math.round(value / 2 ** 20)} MiB`,
   };
+  /** The ticks as texts, with as many digits as tell neighbours apart. */
+  const apart = (ticks, format) => {
+    const texts = ticks.map(format);
+    if (new Set(texts).size === texts.length) return texts;
+    const digits = Math.min(12, Math.ceil(-Math.log10(ticks[1] - ticks[0]) - 1e-6));
+    return ticks.map(tick => tick.toFixed(Math.max(0, digits)));
+  };
   const wholeSteps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6];
   // Two branches make a block.
   const evenSteps = wholeSteps.map(step => 2 * step);
@@ -77,7 +84,7 @@
           ...axis,
           size: spec.format === 'bytes' ? 68 : 56,
           ...(spec.format === 'bytes' && { incrs: powersOf2 }),
-          values: (chart, ticks) => ticks.map(tick => format(tick)),
+          values: (chart, ticks) => apart(ticks, format),
         },
       ],
       series: [

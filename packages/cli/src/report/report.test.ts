@@ -210,6 +210,13 @@ describe('smoothCurve', () => {
       }),
     );
   });
+  it('goes beyond no value: a share stays one', () => {
+    const dropped = [1, 0, 1, 1, 0, 0, 1, 0, 1, 1, 1, 1];
+    for (const value of smoothCurve(dropped, 7)) {
+      expect(value).toBeLessThanOrEqual(1);
+      expect(value).toBeGreaterThanOrEqual(0);
+    }
+  });
   it('evens out noise', () => {
     const noisy = Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? 1 : -1));
     expect(Math.max(...smoothCurve(noisy, 21).map(Math.abs))).toBeLessThan(0.3);

@@ -1,5 +1,5 @@
 /**
- * What a noisy curve tends to: at each place the value of the straight line that fits the values around it best.
+ * What a noisy curve tends to: at each place the value of the straight line that fits the values around it best, and no larger or smaller than all of them.
  * Unlike a running mean it neither lags behind nor bends towards the ends.
  *
  * @param span - values that are looked at
@@ -14,7 +14,8 @@ export function smoothCurve(values: readonly number[], span: number): number[] {
     const products = around.map((y, x) => (x - meanX) * (y - meanY));
     const squares = around.map((_, x) => (x - meanX) ** 2);
     const slope = mean(products) / mean(squares);
-    return meanY + slope * (i - start - meanX);
+    const fitted = meanY + slope * (i - start - meanX);
+    return Math.min(Math.max(...around), Math.max(Math.min(...around), fitted));
   });
 }
 
