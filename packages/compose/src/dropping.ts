@@ -46,6 +46,9 @@ export function startDropping(dropBP: DropBP, tuned: Planned): Dropping {
     })),
     solved,
   );
+  const { allocation, sampling } = schedule.options;
+  // By depth all branches behind a kept one are kept: what arrives is whole, and what a branch hands on is to stay so.
+  const isNested = allocation === 'depth' && sampling === 'nested';
   const known = new Map<string, DrawTerms>();
   const termsOf = (shape: BatchShape): DrawTerms => {
     const key = `${shape.batch}x${shape.time}`;
@@ -63,10 +66,7 @@ export function startDropping(dropBP: DropBP, tuned: Planned): Dropping {
       // A process holds its share alone; everything else is the whole's, so that the draw does not depend on how it is dealt.
       const rows = dropBP.options.memory === undefined ? share?.wholeRows : share?.largestShare;
       const terms = termsOf({ batch: rows ?? batch, time });
-      const { allocation, sampling } = schedule.options;
-      const isNested = allocation === 'depth' && sampling === 'nested';
       const scales = schedule.gradientScales(step, terms);
-      // By depth all branches behind a kept one are kept: what arrives is whole, and what a branch hands on is to stay so.
       const scaled = isNested ? { parameterScales: scales } : { gradientScales: scales };
       return { dropped: schedule.draw(step, terms), ...scaled };
     },

@@ -1,13 +1,14 @@
 import * as tf from '@tensorflow/tfjs';
 import '@dropbp/tfjs-backend-ort';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { causalLoss, hiddenStates, labelledRows, type Adapter, type Batch, type Model } from '@dropbp/core';
 import { dropBP } from '@dropbp/dropbp';
 import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
 import { prefixTuning } from '@dropbp/peft-prefix';
-import { savedBytes, toyBatch, toyModel } from '@dropbp/testing';
+import { savedBytes } from '@dropbp/testing';
 import { compose, type ComposeOptions, type LossFunction } from '../src/index.ts';
+import { withToy } from './withToy.ts';
 
 // What saves memory must change no number: gradients that are taken early, and checkpointed branches.
 
@@ -26,17 +27,7 @@ const DIGITS = 6;
 describe.each(['cpu', 'ort'])('on %s', backend => {
   let model: Model;
   let batch: Batch;
-  beforeEach(async () => {
-    await tf.setBackend(backend);
-    [model, batch] = [toyModel(), toyBatch()];
-  });
-  afterEach(() => {
-    model.dispose();
-    tf.dispose([batch.inputIds, batch.labels]);
-  });
-  afterAll(async () => {
-    await tf.setBackend('cpu');
-  });
+  withToy(backend, toy => ({ model, batch } = toy));
 
   it('a pass that fails leaves nothing behind', async () => {
     let passes = 0;

@@ -1,30 +1,20 @@
 import * as tf from '@tensorflow/tfjs';
 import '@dropbp/tfjs-backend-ort';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Adapter, Batch, Model } from '@dropbp/core';
 import { dropBP } from '@dropbp/dropbp';
 import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
 import { prefixTuning } from '@dropbp/peft-prefix';
-import { toyBatch, toyModel } from '@dropbp/testing';
 import { branchFlops, compose, type Tuned } from '../src/index.ts';
+import { withToy } from './withToy.ts';
 
 type Gradients = ReadonlyMap<string, ArrayLike<number>>;
 
 describe.each(['cpu', 'ort'])('rescale on %s', backend => {
   let model: Model;
   let batch: Batch;
-  beforeEach(async () => {
-    await tf.setBackend(backend);
-    [model, batch] = [toyModel(), toyBatch()];
-  });
-  afterEach(() => {
-    model.dispose();
-    tf.dispose([batch.inputIds, batch.labels]);
-  });
-  afterAll(async () => {
-    await tf.setBackend('cpu');
-  });
+  withToy(backend, toy => ({ model, batch } = toy));
 
   async function gradientsOf(tuned: Tuned, dropped?: boolean[]): Promise<Gradients> {
     const pass = await tuned.valueAndGradients(batch, { step: 0, ...(dropped && { dropped }) });
