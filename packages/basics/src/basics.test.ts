@@ -23,6 +23,18 @@ describe('problem', () => {
     expect(problem('x', { what: 'w', got: { n: 1n } }).message).toContain('[object Object]');
     expect(problem('x', { what: 'w', got: undefined }).message).toContain('got undefined');
   });
+  it('takes no time for what it does not show', () => {
+    const startedMs = performance.now();
+    const long = Array.from({ length: 300_000 }, (_, i) => i);
+    const deep = JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`) as unknown;
+    for (const got of [long, deep, { long, deep }, 'x'.repeat(2e7), new Float32Array(1e6)]) {
+      expect(problem('x', { what: 'w', got }).message.length).toBeLessThan(250);
+    }
+    expect(problem('x', { what: 'w', got: long }).message).toContain('got [0,1,2,3,4,');
+    const names = Array.from({ length: 100_000 }, (_, i) => `tensor ${i}`).join(', ');
+    expect(problem('x', { what: names, expected: names, fix: names }).message.length).toBeLessThan(13_000);
+    expect(performance.now() - startedMs).toBeLessThan(300);
+  });
 });
 
 describe('seededRandom', () => {
@@ -74,5 +86,21 @@ describe('checkOptions', () => {
   });
   it('suggests nothing that is not near', () => {
     expect(nearNames('zzzzzz', ['rank', 'alpha'])).toEqual([]);
+  });
+  it('takes bounded time for long names and for very many', () => {
+    const startedMs = performance.now();
+    const long = 'x'.repeat(20_000_000);
+    expect(nearNames(long, [long, 'rank'])).toEqual([]);
+    expect(nearNames('rank', [long, 'ranks'])).toEqual(['ranks']);
+    const many = Array.from(
+      { length: 100_000 },
+      (_, i) => `model.layers.${i}.self_attn.query_projection.lora_A.weight`,
+    );
+    expect(nearNames('model.layers.7.self_attn.query_projektion.lora_A.weight', many, 1)).toEqual([many[7]]);
+    nearNames(
+      'odel'.repeat(90),
+      many.map(name => name.repeat(6)),
+    );
+    expect(performance.now() - startedMs).toBeLessThan(1000);
   });
 });

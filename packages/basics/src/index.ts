@@ -8,6 +8,7 @@ export { makeFolder } from './makeFolder.ts';
 export { nearNames } from './nearNames.ts';
 export { nodeModule, type NodeModules } from './nodeModule.ts';
 export { notFinite, NotFinite, problem, Problem, type ProblemDetails } from './problem.ts';
+export { checkIsFile, readIfThere, readTextIfThere } from './readIfThere.ts';
 export { seededRandom, type SeededRandom } from './seededRandom.ts';
 export { sum } from './sum.ts';
 export { removeLeftovers, temporaryPath } from './temporaryPath.ts';

@@ -53,25 +53,64 @@ export function notFinite(room: string, details: Omit<ProblemDetails, 'isFailure
  * ```
  */
 export function problem(room: string, details: ProblemDetails): Problem {
-  const parts = [details.what];
+  const parts = [shorten(details.what, LONGEST_PART)];
   if ('got' in details) parts.push(`got ${show(details.got)}`);
-  if (details.expected !== undefined) parts.push(`expected ${details.expected}`);
-  if (details.fix !== undefined) parts.push(details.fix);
+  if (details.expected !== undefined) parts.push(`expected ${shorten(details.expected, LONGEST_PART)}`);
+  if (details.fix !== undefined) parts.push(shorten(details.fix, LONGEST_PART));
   const text = parts.join('; ');
   const end = text.endsWith('?') ? '' : '.';
   return new Problem(room, `[@dropbp/${room}] ${text}${end}`, details.cause, details.isFailure);
 }
 
+/** Characters of a part of a message: a file may hold names of any length, and any number of them. */
+const LONGEST_PART = 4000;
+/** Characters of the value that was received. */
+const LONGEST_VALUE = 200;
+
 function show(value: unknown): string {
   const text = typeof value === 'number' || typeof value === 'bigint' ? value.toString() : json(value);
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+  return shorten(text, LONGEST_VALUE);
+}
+
+function shorten(text: string, longest: number): string {
+  return text.length > longest ? `${text.slice(0, longest)}…` : text;
 }
 
 function json(value: unknown): string {
   try {
-    const text = JSON.stringify(value) as string | undefined;
+    const text = JSON.stringify(startOf(value)) as string | undefined;
     return text ?? typeof value; // undefined, functions and symbols have no JSON
   } catch {
     return Object.prototype.toString.call(value); // cyclic, or holds a bigint
   }
+}
+
+/** As much of a value as a message shows, so that a list of millions or of many levels costs nothing. */
+function startOf(value: unknown): unknown {
+  let left = LONGEST_VALUE; // every part has a character at least
+  const start = (part: unknown): unknown => {
+    left--;
+    if (typeof part === 'string') return part.slice(0, LONGEST_VALUE + 1);
+    if (Array.isArray(part)) {
+      const items: unknown[] = [];
+      for (let i = 0; i < part.length && left >= 0; i++) items.push(start(part[i]));
+      return items;
+    }
+    if (ArrayBuffer.isView(part)) return Object.prototype.toString.call(part);
+    if (typeof part !== 'object' || part === null || !isPlain(part)) return part;
+    const entries: [string, unknown][] = [];
+    for (const key in part) {
+      if (left < 0) break;
+      if (Object.hasOwn(part, key)) {
+        entries.push([key.slice(0, LONGEST_VALUE + 1), start((part as Record<string, unknown>)[key])]);
+      }
+    }
+    return Object.fromEntries(entries);
+  };
+  return start(value);
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
