@@ -1,4 +1,4 @@
-import { errorCode, nodeModule, problem } from '@dropbp/basics';
+import { errorCode, nodeModule, problem, readTextIfThere } from '@dropbp/basics';
 import { configFile, weightsFile } from './saveTuned.ts';
 
 /** An adapter's folder: its configuration, and the path of its weights. */
@@ -6,6 +6,9 @@ export interface AdapterFolder {
   readonly config: Readonly<Record<string, unknown>>;
   readonly weights: string;
 }
+
+/** A configuration may name every module of a model; PEFT's have some kB. */
+const MOST_CONFIG_BYTES = 2 ** 24;
 
 /** Reads the configuration of an adapter's folder. @throws Problem if it is no such folder */
 export async function readAdapterFolder(directory: string): Promise<AdapterFolder> {
@@ -39,8 +42,8 @@ export async function readAdapterFolder(directory: string): Promise<AdapterFolde
         : 'the adapter is incomplete: copy both files',
     });
   }
-  const text = await fs.readFile(path.join(directory, configFile), 'utf8');
-  return { config: parseConfig(text, directory), weights: path.join(directory, weightsFile) };
+  const text = await readTextIfThere('compose', path.join(directory, configFile), MOST_CONFIG_BYTES);
+  return { config: parseConfig(text ?? '', directory), weights: path.join(directory, weightsFile) };
 }
 
 function parseConfig(text: string, directory: string): Readonly<Record<string, unknown>> {

@@ -1,4 +1,4 @@
-import { nodeModule, problem } from '@dropbp/basics';
+import { nodeModule, problem, readIfThere } from '@dropbp/basics';
 import { readProblem } from './readProblem.ts';
 import { isGzip, unpackGzip } from './sources/unpackGzip.ts';
 import { byteOrderMark, MAX_TEXT_BYTES, utf8Text } from './sources/utf8.ts';
@@ -18,11 +18,10 @@ export async function readText(path: string): Promise<string> {
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {
-  const { readFile, stat } = nodeModule('data', 'node:fs/promises');
-  const failed = (cause: unknown): never => {
+  const { stat } = nodeModule('data', 'node:fs/promises');
+  const { size } = await stat(path).catch((cause: unknown) => {
     throw readProblem(path, cause);
-  };
-  const { size } = await stat(path).catch(failed);
+  });
   if (size > MAX_TEXT_BYTES) {
     throw problem('data', {
       what: `${path} is too large to be one text`,
@@ -31,5 +30,7 @@ async function readBytes(path: string): Promise<Uint8Array> {
       fix: 'openDataset() reads files of any size',
     });
   }
-  return readFile(path).catch(failed);
+  const bytes = await readIfThere('data', path, MAX_TEXT_BYTES);
+  if (bytes === undefined) throw problem('data', { what: `there is no file ${path}` });
+  return bytes;
 }

@@ -1,5 +1,4 @@
-import { errorCode, isObject, nodeModule, problem } from '@dropbp/basics';
-import { readProblem } from './readProblem.ts';
+import { isObject, problem, readTextIfThere } from '@dropbp/basics';
 
 /** What `tokenizer_config.json` of a folder holds, and below it `special_tokens_map.json`; empty where there are none. */
 export async function readTokenizerConfig(folder: string): Promise<object> {
@@ -15,13 +14,8 @@ export async function readTokenizerConfig(folder: string): Promise<object> {
  */
 export async function readJsonObject(folder: string, name: string): Promise<object | undefined> {
   const path = `${folder}/${name}`;
-  let text: string;
-  try {
-    text = await nodeModule('data', 'node:fs/promises').readFile(path, 'utf8');
-  } catch (cause) {
-    if (errorCode(cause) === 'ENOENT') return undefined;
-    throw readProblem(path, cause);
-  }
+  const text = await readTextIfThere('data', path);
+  if (text === undefined) return undefined;
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -1,4 +1,4 @@
-import { errorCode, nodeModule, problem } from '@dropbp/basics';
+import { errorCode, nodeModule, problem, readIfThere } from '@dropbp/basics';
 import { openCheckpoint, type Checkpoint } from '@dropbp/safetensors';
 
 /** The files of a model as a browser has them: Blobs by name, or Files as a file picker gives them. */
@@ -26,11 +26,18 @@ export function folderFiles(folder: string): ModelFiles {
       try {
         return await fs.readdir(folder);
       } catch (error) {
-        if (errorCode(error) === 'ENOENT') return [];
-        throw error;
+        const code = errorCode(error);
+        if (code === 'ENOENT') return [];
+        throw code === undefined
+          ? error
+          : problem('models', { what: `${folder} cannot be read (${code})`, cause: error });
       }
     },
-    read: name => fs.readFile(path.join(folder, name)),
+    async read(name) {
+      const bytes = await readIfThere('models', path.join(folder, name));
+      if (bytes !== undefined) return bytes;
+      throw problem('models', { what: `${folder}: there is no ${name}` });
+    },
   };
 }
 
@@ -40,6 +47,9 @@ export function blobsByName(source: BlobSource): ReadonlyMap<string, Blob> {
   return new Map([...(source as Iterable<File>)].map(file => [file.name, file]));
 }
 
+/** As much as is read of a file on a disk. */
+const MOST_BLOB_BYTES = 2 ** 28;
+
 /** Files that are given as Blobs. */
 export function blobFiles(blobs: ReadonlyMap<string, Blob>): ModelFiles {
   return {
@@ -47,7 +57,13 @@ export function blobFiles(blobs: ReadonlyMap<string, Blob>): ModelFiles {
     openCheckpoint: () => openCheckpoint(blobs),
     list: () => Promise.resolve([...blobs.keys()]),
     async read(name) {
-      return new Uint8Array(await blobs.get(name)!.arrayBuffer());
+      const blob = blobs.get(name)!;
+      if (blob.size <= MOST_BLOB_BYTES) return new Uint8Array(await blob.arrayBuffer());
+      throw problem('models', {
+        what: `${name} is too large`,
+        got: blob.size,
+        expected: `at most ${MOST_BLOB_BYTES} bytes`,
+      });
     },
   };
 }

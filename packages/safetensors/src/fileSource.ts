@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { errorCode, nodeModule, problem } from '@dropbp/basics';
+import { checkIsFile, errorCode, nodeModule, problem } from '@dropbp/basics';
 import { allocate, type ByteSource } from './byteSource.ts';
 
 // One read call of the operating system takes less than 2^31 bytes.
@@ -8,19 +8,12 @@ const maxReadBytes = 2 ** 30;
 /**
  * Opens a file as a source. Close it: an open file holds a descriptor.
  *
- * @throws Problem if there is no such file or it is a directory
+ * @throws Problem if there is no such file, or it is a directory, a pipe or a device
  */
 export async function fileSource(path: string): Promise<ByteSource> {
   const handle = await open(path);
   try {
     const facts = await handle.stat();
-    if (facts.isDirectory()) {
-      throw problem('safetensors', {
-        what: `${path} is a directory`,
-        expected: 'a file',
-        fix: 'openCheckpoint() takes a directory',
-      });
-    }
     return handleSource(handle, path, facts.size);
   } catch (error) {
     await handle.close();
@@ -30,7 +23,10 @@ export async function fileSource(path: string): Promise<ByteSource> {
 
 async function open(path: string): Promise<FileHandle> {
   try {
-    return await nodeModule('safetensors', 'node:fs/promises').open(path, 'r');
+    const fs = nodeModule('safetensors', 'node:fs/promises');
+    const facts = await fs.stat(path);
+    checkIsFile('safetensors', path, facts, facts.isDirectory() ? 'openCheckpoint() takes a directory' : undefined);
+    return await fs.open(path, 'r');
   } catch (cause) {
     const code = errorCode(cause);
     if (code === undefined) throw cause;

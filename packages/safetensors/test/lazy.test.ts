@@ -151,7 +151,7 @@ describe('openSafetensors', () => {
     const nowhere = join(directory, 'nowhere.safetensors');
     await expect(openSafetensors(nowhere)).rejects.toThrow(`[@dropbp/safetensors] there is no file ${nowhere}.`);
     await expect(openSafetensors(directory)).rejects.toThrow(
-      'is a directory; expected a file; openCheckpoint() takes a directory',
+      'is a folder; expected a file; openCheckpoint() takes a directory',
     );
     await expect(openSafetensors(3 as unknown as string)).rejects.toThrow(
       'cannot open this; got 3; expected a path, a Blob or a Uint8Array',

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { problem } from '@dropbp/basics';
+import { checkIsFile, problem } from '@dropbp/basics';
 import { shellWord } from '../terminal/shellWord.ts';
 
 /** What lies at a path. */
@@ -15,6 +15,7 @@ export async function kindOfPath(path: string): Promise<KindOfPath> {
   const info = await stat(path).catch(() => undefined);
   if (info === undefined) throw problem('cli', { what: 'there is no such file or folder', got: path });
   if (!info.isDirectory()) {
+    checkIsFile('cli', path, info);
     if (path.endsWith('.safetensors')) return 'safetensors';
     if (/\.gguf$/i.test(path)) return 'gguf';
     throw problem('cli', {
@@ -46,6 +47,7 @@ export async function checkFolder(path: string, wanted: 'adapter' | 'model' | 'b
   const expected = flag === 'model' ? 'a folder with config.json, tokenizer.json and model.safetensors' : 'a folder with adapter_config.json'; // prettier-ignore
   if (info === undefined || (info.isFile() && flag === 'model')) return;
   if (info.isFile()) throw problem('cli', { what: `${path} is a file`, expected });
+  if (!info.isDirectory()) checkIsFile('cli', path, info);
   const files = await readdir(path);
   const kind = kindOfFolder(files);
   if (kind === flag) return;

@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { errorCode, problem } from '@dropbp/basics';
+import { problem, readTextIfThere } from '@dropbp/basics';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -16,10 +15,7 @@ export async function readJsonFile(path: string): Promise<JsonObject> {
 
 /** The same; undefined where there is no such file. */
 export async function readJsonIfThere(path: string): Promise<JsonObject | undefined> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  });
+  const text = await readTextIfThere('cli', path);
   if (text === undefined) return undefined;
   let value: unknown;
   try {

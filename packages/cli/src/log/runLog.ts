@@ -1,6 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { errorCode, problem, writeAtomically } from '@dropbp/basics';
+import { problem, readTextIfThere, writeAtomically } from '@dropbp/basics';
 import type { RunEvent } from './runEvent.ts';
 import type { RunObserver } from './runObserver.ts';
 
@@ -20,19 +19,17 @@ export async function openRunLog(
   return { past, log: { observe: event => void writeSync(file, line(event)), close: () => closeSync(file) } };
 }
 
+/** Two million steps. */
+const MOST_LOG_BYTES = 2 ** 29 - 24;
+
 /**
  * Reads the log of a run. A last line that a crash has cut off is left out.
  *
  * @throws Problem naming the line that is no event; what is missing altogether is an empty log
  */
 export async function readRunLog(path: string): Promise<RunEvent[]> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
-    return [];
-  }
+  const text = await readTextIfThere('cli', path, MOST_LOG_BYTES);
+  if (text === undefined) return [];
   const lines = text.split('\n');
   lines.pop(); // what follows the last line break: nothing, or half a line
   return lines.map((line, i) => {

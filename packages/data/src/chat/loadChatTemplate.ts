@@ -1,4 +1,4 @@
-import { checkOptions, errorCode, nodeModule, problem } from '@dropbp/basics';
+import { checkOptions, errorCode, nodeModule, problem, readTextIfThere } from '@dropbp/basics';
 import { readProblem } from '../readProblem.ts';
 import { readTokenizerConfig } from '../readTokenizerConfig.ts';
 import type { ChatTemplate } from './chatTemplate.ts';
@@ -85,6 +85,9 @@ function notUsable(got: unknown): Error {
   return problem('data', { what: 'chat_template in tokenizer_config.json is not usable', got, expected });
 }
 
+/** The longest template of a known model has 20 kB. */
+const MOST_TEMPLATE_BYTES = 2 ** 24;
+
 async function readFolder(folder: string): Promise<ChatTemplateFiles> {
   const { readdir } = nodeModule('data', 'node:fs/promises');
   await readdir(folder).catch((cause: unknown) => {
@@ -101,17 +104,9 @@ async function readFolder(folder: string): Promise<ChatTemplateFiles> {
   });
   const additional: Record<string, string> = {};
   for (const name of names.filter(name => name.endsWith('.jinja'))) {
-    additional[name.slice(0, -'.jinja'.length)] = (await readIfThere(`${more}/${name}`))!;
+    additional[name.slice(0, -'.jinja'.length)] =
+      (await readTextIfThere('data', `${more}/${name}`, MOST_TEMPLATE_BYTES)) ?? '';
   }
-  const template = await readIfThere(`${folder}/chat_template.jinja`);
+  const template = await readTextIfThere('data', `${folder}/chat_template.jinja`, MOST_TEMPLATE_BYTES);
   return { config: await readTokenizerConfig(folder), additional, ...(template !== undefined && { template }) };
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await nodeModule('data', 'node:fs/promises').readFile(path, 'utf8');
-  } catch (cause) {
-    if (errorCode(cause) === 'ENOENT') return undefined;
-    throw readProblem(path, cause);
-  }
 }

@@ -1,4 +1,4 @@
-import { nodeModule, problem } from '@dropbp/basics';
+import { checkIsFile, nodeModule, problem } from '@dropbp/basics';
 import { readProblem } from '../readProblem.ts';
 import { isGzip, unpackGzip } from './unpackGzip.ts';
 
@@ -48,7 +48,7 @@ async function fileSource(path: string): Promise<ByteSource> {
   const found = await fs.stat(path).catch((cause: unknown) => {
     throw readProblem(path, cause);
   });
-  if (!found.isFile()) throw problem('data', { what: `${path} is no file`, fix: 'name the files in the folder' });
+  checkIsFile('data', path, found, found.isDirectory() ? 'name the files in the folder' : undefined);
   return {
     name: path,
     size: found.size,

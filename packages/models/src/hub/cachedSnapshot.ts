@@ -1,5 +1,6 @@
+import { readTextIfThere } from '@dropbp/basics';
 import { isCommit } from './checkHubId.ts';
-import { chooseFiles, indexFile, readShards } from './chooseFiles.ts';
+import { chooseFiles, indexFile, MOST_INDEX_BYTES, readShards } from './chooseFiles.ts';
 import type { HubCache } from './hubCache.ts';
 import { hostModules } from './hostModules.ts';
 import type { HubSettings } from './hubSettings.ts';
@@ -31,7 +32,10 @@ export async function cachedSnapshot(cache: HubCache, settings: HubSettings): Pr
   if (!present.has('config.json')) return lacks('config.json');
   if (!present.has('model.safetensors') && !present.has(indexFile)) return lacks('model.safetensors');
   if (chooseFiles(present, id).index === undefined) return { folder };
-  const shards = readShards(await fs.readFile(path.join(folder, indexFile), 'utf8'), id);
+  const shards = readShards(
+    (await readTextIfThere('models', path.join(folder, indexFile), MOST_INDEX_BYTES)) ?? '',
+    id,
+  );
   const missing = shards.find(shard => !present.has(shard));
   return missing === undefined ? { folder } : lacks(missing);
 }

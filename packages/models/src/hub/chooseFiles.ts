@@ -4,6 +4,9 @@ const singleFile = 'model.safetensors';
 /** The file that says which shards a checkpoint has. */
 export const indexFile = 'model.safetensors.index.json';
 
+/** What is read of an index: as much as a safetensors header may have. */
+export const MOST_INDEX_BYTES = 100_000_000;
+
 const besides = [
   'generation_config.json',
   'tokenizer.json',

@@ -1,5 +1,5 @@
-import { makeFolder, problem } from '@dropbp/basics';
-import { chooseFiles, readShards } from './chooseFiles.ts';
+import { makeFolder, problem, readTextIfThere } from '@dropbp/basics';
+import { chooseFiles, MOST_INDEX_BYTES, readShards } from './chooseFiles.ts';
 import { downloadBlob, partialFile } from './downloadBlob.ts';
 import { fileExists, placeBlob, type HubCache } from './hubCache.ts';
 import { hostModules } from './hostModules.ts';
@@ -27,7 +27,7 @@ export async function fetchSnapshot(listing: HubListing, cache: HubCache, settin
     // Which shards there are, and so how many bytes, stands in the index.
     const index = find(chosen.index);
     await fetchFile(index, listing.commit, cache, settings, () => undefined);
-    const text = await hostModules().fs.readFile(cache.pointer(listing.commit, index.path), 'utf8');
+    const text = (await readTextIfThere('models', cache.pointer(listing.commit, index.path), MOST_INDEX_BYTES)) ?? '';
     files.push(...readShards(text, id).map(find));
   }
   const progress = startProgress(files, settings.onProgress);

@@ -1,4 +1,4 @@
-import { checkNumber, checkOptions, isObject, nodeModule, problem, ranges } from '@dropbp/basics';
+import { checkNumber, checkOptions, isObject, nodeModule, problem, ranges, readTextIfThere } from '@dropbp/basics';
 import type { OptimizerState } from '../optimizer.ts';
 import type { Course } from './course.ts';
 
@@ -24,12 +24,8 @@ export async function readCheckpointState(folder: string): Promise<CheckpointSta
   const path = nodeModule('train', 'node:path').join(folder, stateFile);
   const wrong = (got: unknown, expected: string, cause?: unknown): Error =>
     problem('train', { what: `${path} is no state of a run`, got, expected, ...(cause !== undefined && { cause }) });
-  let text: string;
-  try {
-    text = await nodeModule('train', 'node:fs/promises').readFile(path, 'utf8');
-  } catch (cause) {
-    throw problem('train', { what: `${folder} is no checkpoint: ${stateFile} cannot be read`, cause });
-  }
+  const text = await readTextIfThere('train', path);
+  if (text === undefined) throw problem('train', { what: `${folder} is no checkpoint: ${stateFile} cannot be read` });
   let value: unknown;
   try {
     value = JSON.parse(text);

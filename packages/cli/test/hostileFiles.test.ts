@@ -1,0 +1,69 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commands } from '../src/commands.ts';
+import { runCommandLine } from '../src/flags/runCommandLine.ts';
+import { fakeTerminal } from './fakeTerminal.ts';
+import { writeTinyModel } from './tinyModelFolder.ts';
+
+// Files that would make the command hang, or fill the memory, were it to believe them.
+
+let folder: string;
+let model: string;
+let data: string;
+const at = (name: string): string => join(folder, name);
+
+async function dropbp(...args: string[]): Promise<{ code: number; notes: string; ms: number }> {
+  const terminal = fakeTerminal();
+  const startedMs = performance.now();
+  const code = await runCommandLine({ commands, version: '0.0.0', args, terminal });
+  return { code, notes: terminal.written.notes, ms: performance.now() - startedMs };
+}
+
+/** A model's folder in which some files are others: a link to the path, or the text. */
+function changed(name: string, files: Readonly<Record<string, { link: string } | string>>): string {
+  const copy = at(name);
+  cpSync(model, copy, { recursive: true });
+  for (const [file, content] of Object.entries(files)) {
+    rmSync(join(copy, file), { force: true });
+    if (typeof content === 'string') writeFileSync(join(copy, file), content);
+    else symlinkSync(content.link, join(copy, file));
+  }
+  return copy;
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'dropbp-hostile-'));
+  model = at('model');
+  await writeTinyModel(model);
+  data = at('text.txt');
+  writeFileSync(data, 'The quick brown fox jumps over the lazy dog.\n'.repeat(50));
+  execFileSync('mkfifo', [at('pipe'), at('pipe.jsonl'), at('pipe.gguf'), at('pipe.safetensors')]);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('a pipe or a device in place of a file', () => {
+  const train = (model: string, data: string) => dropbp('train', '--model', model, '--data', data, '--out', at('out'));
+  const generate = (model: string, ...more: string[]) => dropbp('generate', '--model', model, '--prompt', 'a', ...more);
+  it.each([
+    ['inspect', () => dropbp('inspect', at('pipe')), /pipe is a named pipe; expected a file/],
+    ['inspect of safetensors', () => dropbp('inspect', at('pipe.safetensors')), /is a named pipe/],
+    ['inspect of a device', () => dropbp('inspect', '/dev/zero'), /zero is a device/],
+    ['a GGUF file', () => generate(at('pipe.gguf')), /is a named pipe/],
+    ['the model', () => generate(at('pipe')), /is a named pipe/],
+    ['the data', () => train(model, at('pipe.jsonl')), /is a named pipe/],
+    ['the adapter', () => generate(model, '--adapter', at('pipe')), /is a named pipe/],
+    ['options', () => dropbp('train', '--config', at('pipe')), /is a named pipe/],
+    ['config.json', () => generate(changed('a', { 'config.json': { link: at('pipe') } })), /json is a named pipe/],
+    ['tokenizer.json', () => generate(changed('b', { 'tokenizer.json': { link: '/dev/zero' } })), /json is a device/],
+    ['weights', () => generate(changed('c', { 'model.safetensors': { link: '/dev/zero' } })), /is a device/],
+    ['a run', () => dropbp('report', at('pipe'), '--out', at('r.html')), /is a named pipe/],
+  ])('is refused as %s', async (_, run, message) => {
+    const { code, notes, ms } = await run();
+    expect(notes).toMatch(message);
+    expect(code).toBe(2);
+    expect(ms).toBeLessThan(2000);
+  });
+});
