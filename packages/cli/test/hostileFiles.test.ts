@@ -23,13 +23,13 @@ async function dropbp(...args: string[]): Promise<{ code: number; notes: string;
 }
 
 /** A model's folder in which some files are others: a link to the path, or the text. */
-function changed(name: string, files: Readonly<Record<string, { link: string } | string>>): string {
+function changed(name: string, files: Readonly<Record<string, { to: string } | string>>): string {
   const copy = at(name);
   cpSync(model, copy, { recursive: true });
   for (const [file, content] of Object.entries(files)) {
     rmSync(join(copy, file), { force: true });
     if (typeof content === 'string') writeFileSync(join(copy, file), content);
-    else symlinkSync(content.link, join(copy, file));
+    else symlinkSync(content.to, join(copy, file));
   }
   return copy;
 }
@@ -56,9 +56,9 @@ describe('a pipe or a device in place of a file', () => {
     ['the data', () => train(model, at('pipe.jsonl')), /is a named pipe/],
     ['the adapter', () => generate(model, '--adapter', at('pipe')), /is a named pipe/],
     ['options', () => dropbp('train', '--config', at('pipe')), /is a named pipe/],
-    ['config.json', () => generate(changed('a', { 'config.json': { link: at('pipe') } })), /json is a named pipe/],
-    ['tokenizer.json', () => generate(changed('b', { 'tokenizer.json': { link: '/dev/zero' } })), /json is a device/],
-    ['weights', () => generate(changed('c', { 'model.safetensors': { link: '/dev/zero' } })), /is a device/],
+    ['config.json', () => generate(changed('a', { 'config.json': { to: at('pipe') } })), /json is a named pipe/],
+    ['tokenizer.json', () => generate(changed('b', { 'tokenizer.json': { to: '/dev/zero' } })), /json is a device/],
+    ['weights', () => generate(changed('c', { 'model.safetensors': { to: '/dev/zero' } })), /is a device/],
     ['a run', () => dropbp('report', at('pipe'), '--out', at('r.html')), /is a named pipe/],
   ])('is refused as %s', async (_, run, message) => {
     const { code, notes, ms } = await run();
