@@ -80,7 +80,7 @@ describe('a dry run', () => {
       'all',
     );
     expect(shown.out).toContain('rows    9 to learn from, 1 held out\n');
-    expect(shown.out).toMatch(/steps +300 of 3 sequences/);
+    expect(shown.out).toMatch(/steps +20 of 3 sequences/);
     expect(shown.out).toContain(
       'Example 1, as the model sees it\n  learned  <user>0?</user><assistant>0!</assistant>\n',
     );

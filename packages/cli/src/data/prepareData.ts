@@ -14,6 +14,7 @@ import {
   type Tokenizer,
 } from '@dropbp/data';
 import type { DataFlagValues } from './dataFlags.ts';
+import { settleLength, type LengthFlags } from './runLength.ts';
 
 /** What {@link prepareData} takes beside the data. */
 export interface PrepareDataOptions {
@@ -25,8 +26,7 @@ export interface PrepareDataOptions {
   /** Sequences in a batch. */
   readonly batch: number;
   readonly seed: number;
-  /** Batches that the run takes, or how often it goes through the data. */
-  readonly length: { readonly batches: number } | { readonly epochs: number };
+  readonly length: LengthFlags;
 }
 
 /** Data as a run needs them. */
@@ -44,10 +44,14 @@ export interface DataCounts {
   /** Rows to learn from and to measure on; undefined for a stream. */
   readonly trainRows: number | undefined;
   readonly heldOutRows: number | undefined;
-  /** Of the batches that the run takes, at most those of one time through the data, unless it is counted in epochs. */
+  /** Of one time through the data, or of its first batches: see {@link settleLength}. */
   readonly counted: DataReport;
   /** Batches in all. */
   readonly batches: number;
+  /** How often they go through the data. */
+  readonly epochs: number;
+  /** Why there are so many batches, for people. */
+  readonly why: string;
   /** Tokens to learn from: all of them, estimated where the run does not see them all. */
   readonly trainTokens: number;
   /** Tokens that count in a measurement. */
@@ -72,12 +76,9 @@ export async function prepareData(dataset: Dataset, options: PrepareDataOptions)
     });
   const rows = rowsOf(split.train);
   const batching = { batch, seed, arrangement: flags.arrangement };
-  const isInEpochs = 'epochs' in length;
-  const counted = await countBatches(
-    rows,
-    isInEpochs ? { ...batching, epochs: length.epochs } : batching,
-    isInEpochs ? Infinity : length.batches,
-  );
+  const ofRun = await settleLength(rows, batching, length);
+  const { counted, batches } = ofRun;
+  const trainTokens = ofRun.epochs === undefined ? allTokens(counted, split.train.length) : counted.tokens;
   const heldOut =
     split.heldOut && (await prepareHeldOut(rowsOf(split.heldOut), { batch, arrangement: flags.arrangement }));
   return {
@@ -87,8 +88,10 @@ export async function prepareData(dataset: Dataset, options: PrepareDataOptions)
       trainRows: split.train.length,
       heldOutRows: split.heldOut?.length,
       counted,
-      batches: isInEpochs ? counted.batches : length.batches,
-      trainTokens: allTokens(counted, split.train.length, isInEpochs ? length.epochs : 1),
+      batches,
+      epochs: ofRun.epochs ?? (counted.tokens / counted.batches) * (batches / trainTokens),
+      why: ofRun.why,
+      trainTokens,
       heldOutTokens: heldOut?.tokens ?? 0,
     },
     async examples(count) {
@@ -137,7 +140,7 @@ async function* firstOf(batches: AsyncIterable<Batch>, count: number): AsyncGene
   }
 }
 
-function allTokens({ tokens, rows }: DataReport, all: number | undefined, epochs: number): number {
+function allTokens({ tokens, rows }: DataReport, all: number | undefined): number {
   const isWhole = all === undefined || rows >= all;
-  return Math.round(isWhole ? tokens / epochs : (tokens / Math.max(1, rows)) * all);
+  return Math.round(isWhole ? tokens : (tokens / Math.max(1, rows)) * all);
 }

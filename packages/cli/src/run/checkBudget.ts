@@ -12,9 +12,14 @@ export interface BatchTimes {
   readonly shortestTime: number;
 }
 
-/** @param batch - sequences in a batch */
-export function batchTimes({ tokens, padding, batches, longest, shortest }: DataReport, batch: number): BatchTimes {
-  const meanTime = Math.max(2, Math.round((tokens + padding) / Math.max(1, batches) / batch));
+/** @param flags - how batches are made */
+export function batchTimes(
+  { tokens, padding, batches, sequences, longest, shortest }: DataReport,
+  { batch, arrangement }: Pick<TrainFlagValues, 'batch' | 'arrangement'>,
+): BatchTimes {
+  // The last batch of an epoch may hold fewer rows than the others.
+  const rows = arrangement === 'packed' ? batches * batch : sequences;
+  const meanTime = Math.max(2, Math.round((tokens + padding) / Math.max(1, rows)));
   return { meanTime, longestTime: Math.max(meanTime, longest), shortestTime: Math.min(meanTime, shortest || meanTime) };
 }
 

@@ -40,6 +40,8 @@ export interface DryRun {
   };
   readonly training: {
     readonly steps: number;
+    /** Why there are so many. */
+    readonly why: string;
     readonly batches: number;
     /** Tokens in all batches, without padding. */
     readonly tokens: number;
@@ -69,7 +71,7 @@ export async function dryRun({ settings, tuned, dataset, data }: PreparedRun): P
   const { counts } = data;
   const { counted } = counts;
   const filled = counted.tokens + counted.padding;
-  const { meanTime, longestTime } = batchTimes(counted, batch);
+  const { meanTime, longestTime } = batchTimes(counted, settings);
   const shape = { batch, time: meanTime };
   const plan = planStep(tuned, shape);
   const rows = ownRows(settings);
@@ -104,8 +106,9 @@ export async function dryRun({ settings, tuned, dataset, data }: PreparedRun): P
     training: {
       steps,
       batches,
-      tokens: Math.round((counted.tokens / counted.batches) * batches),
-      epochs: ((counted.tokens / counted.batches) * batches) / counts.trainTokens,
+      why: counts.why,
+      tokens: Math.round(counts.epochs * counts.trainTokens),
+      epochs: counts.epochs,
       ...{
         batch,
         meanTime,
@@ -154,7 +157,7 @@ export function showDryRun(plan: DryRun, hasColor: boolean): string {
       ['cut', cut],
       [
         'steps',
-        `${formatCount(training.steps)} of ${formatCount((training.batch * training.batches) / training.steps)} sequences, ${training.meanTime} tokens long on average, ${training.longestTime} at most`,
+        `${formatCount(training.steps)} of ${formatCount((training.batch * training.batches) / training.steps)} sequences, ${training.meanTime} tokens long on average, ${training.longestTime} at most: ${training.why}`,
       ],
       [
         'in all',

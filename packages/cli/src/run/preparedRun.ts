@@ -4,6 +4,7 @@ import type { ChatTemplate, Dataset, Tokenizer } from '@dropbp/data';
 import { asChat, defaultPrompt } from '../data/defaultPrompt.ts';
 import { openData } from '../data/openData.ts';
 import { prepareData, type PreparedData } from '../data/prepareData.ts';
+import { checkLength } from '../data/runLength.ts';
 import { checkFolder } from '../files/kindOfPath.ts';
 import { templateFor } from '../data/templateFor.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
@@ -13,7 +14,7 @@ import { chooseDropBP } from './chooseDropBP.ts';
 import { checkMethodFlags, chooseAdapter } from './chooseMethod.ts';
 import { openModel } from './openModel.ts';
 import { roomOf } from './openSubject.ts';
-import { checkMeasuring, runLength, sequenceTime, settleRun, type RunSettings } from './runSettings.ts';
+import { checkMeasuring, sequenceTime, settleRun, type RunSettings } from './runSettings.ts';
 import type { TrainFlagValues } from './trainFlags.ts';
 
 /** All that a run needs, in memory. */
@@ -34,26 +35,27 @@ export interface PreparedRun {
  * @param startedAt - when the run began: chat templates may write the date
  */
 export async function prepareRun(flags: TrainFlagValues, startedAt: string, status: StatusLine): Promise<PreparedRun> {
-  const length = runLength(flags);
+  checkLength(flags);
   checkMeasuring(flags);
   checkMethodFlags(flags);
   await checkFolder(flags.model, 'base');
+  // Before the model is fetched and loaded: a bad row shows at once.
+  status.show(`Reading ${flags.data.join(', ')}`);
+  const dataset = await openData(flags);
   const { model, tokenizer, chatTemplate: templateOf } = await openModel(flags.model, status, flags);
   checkMethodSize(flags, model);
-  // Before the data are read: a wrong target shows at once.
   const adapter = await prepared(chooseAdapter(flags, { model, tokenizer }), model);
   const { checkpointing } = flags;
   const tuned = compose(model, adapter, await chooseDropBP(flags, model), { checkpointing });
-  status.show(`Reading ${flags.data.join(', ')}`);
-  const dataset = await openData(flags);
   const room = roomOf(tuned);
   const time = sequenceTime(flags, room, dataset.format.name);
   checkBatchSize({ batch: flags.batch, time }, model);
   const chatTemplate = await templateFor(dataset, model, () => templateOf({ date: new Date(startedAt) }));
   const isChat = chatTemplate !== undefined;
   const { batch, seed } = flags;
-  const data = await prepareData(dataset, { flags, tokenizer, chatTemplate, time, batch, seed, length });
-  checkBudget(tuned, batchTimes(data.counts.counted, batch), ownRows(flags));
+  status.show(`Counting the tokens of ${dataset.name}`);
+  const data = await prepareData(dataset, { flags, tokenizer, chatTemplate, time, batch, seed, length: flags });
+  checkBudget(tuned, batchTimes(data.counts.counted, flags), ownRows(flags));
   const settings = settleRun(flags, { time, batches: data.counts.batches });
   const prompt = await promptOf(flags.prompt, dataset, chatTemplate);
   const roomToWrite = room - tokenizer.encode(prompt, { addSpecialTokens: !isChat }).length;

@@ -32,17 +32,6 @@ export function checkMeasuring({ patience, heldOut }: Pick<TrainFlagValues, 'pat
   throw problem('cli', { what: '--patience has no effect with --held-out 0, where no loss is measured' });
 }
 
-/** How long a run is. @throws Problem for flags that say it twice */
-export function runLength({
-  steps,
-  epochs,
-  accumulation,
-}: Pick<TrainFlagValues, 'steps' | 'epochs' | 'accumulation'>): { batches: number } | { epochs: number } {
-  if (epochs === undefined) return { batches: (steps ?? 300) * accumulation };
-  if (steps === undefined) return { epochs };
-  throw problem('cli', { what: '--steps and --epochs both say how long the run is', fix: 'give one of them' });
-}
-
 /** Fills in what was not given. @param batches - that the run takes */
 export function settleRun(flags: TrainFlagValues, { time, batches }: { time: number; batches: number }): RunSettings {
   const steps = Math.max(1, Math.floor(batches / flags.accumulation));

@@ -41,20 +41,34 @@ export const trainCommand = command({
         fix: 'look at --out, or give --model and --data to begin one there',
       });
     }
-    const isReplaced = (key: string): boolean =>
-      alternatives.some(names => names.includes(key) && names.some(name => value(name) !== undefined));
-    const kept = stored && new Map([...stored].filter(([key]) => !isReplaced(key)));
-    return [fromFile, kept].filter(layer => layer !== undefined);
+    const above: ReadonlyMap<string, unknown>[] = [given];
+    return [fromFile, stored].flatMap(layer => {
+      if (layer === undefined) return [];
+      const kept = withoutReplaced(layer, above);
+      above.push(kept);
+      return [kept];
+    });
   },
   run: (flags, _positionals, terminal) =>
     runOnRanks(flags.workers, terminal, (comm, own) => trainOnRank({ ...flags, workers: comm.size }, comm, own)),
 });
 
-/** Flags of which one is given: it stands in place of that which the run began with. */
+/** Flags of which one is given: it stands in place of those in a configuration file, or those that the run began with. */
 const alternatives: readonly (readonly string[])[] = [
   ['steps', 'epochs'],
   ['rate', 'timeSaved', 'memory'],
 ];
+
+/** A layer of values without those in whose place a layer above gives another flag. */
+function withoutReplaced(
+  layer: ReadonlyMap<string, unknown>,
+  above: readonly ReadonlyMap<string, unknown>[],
+): ReadonlyMap<string, unknown> {
+  const isGiven = (key: string): boolean => above.some(values => values.get(key) !== undefined);
+  const isReplaced = (key: string): boolean =>
+    alternatives.some(names => names.includes(key) && names.some(name => name !== key && isGiven(name)));
+  return new Map([...layer].filter(([key]) => !isReplaced(key)));
+}
 
 /** The flags that a run in this folder began with. */
 async function storedFlags(out: string): Promise<ReadonlyMap<string, unknown> | undefined> {

@@ -33,8 +33,8 @@ export const trainFlags = {
 
   ...dropFlags,
 
-  steps: { ...number(positiveInteger, 'optimiser steps'), defaultText: '300, or what --epochs makes' },
-  epochs: number(positiveInteger, 'how often all data are gone through, in place of --steps'),
+  steps: { ...number(positiveInteger, 'optimiser steps'), defaultText: '3 epochs, within 20 to 300 steps' },
+  epochs: number(positive, 'how often to go through all data, in place of --steps: 2, 0.5'),
   batch: number(positiveInteger, 'sequences in a batch', 8),
   time: {
     ...number(positiveInteger, 'tokens in a sequence at most'),
