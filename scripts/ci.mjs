@@ -51,6 +51,11 @@ const checks = {
     'test -e .cache/mpich5/lib/libmpi_abi.so.1 || (python3 -m venv .cache/mpich5 && .cache/mpich5/bin/pip install --quiet mpich==5.0.2)',
     { run: 'npx vitest run --config vitest.mpi.config.ts', vitest: true },
   ],
+  privacy: [
+    'command -v strace || (apt-get update && apt-get install --yes --no-install-recommends strace)',
+    build,
+    { run: 'npx vitest run --config vitest.privacy.config.ts', vitest: true },
+  ],
   reliability: [
     build,
     'npx tsx --tsconfig tsconfig.built.json test/reliability/kill.ts --kills 10',

@@ -1,16 +1,19 @@
 import { createRequire } from 'node:module';
 import { errorCode, problem } from '@dropbp/basics';
+import { turnTelemetryOff } from './telemetryOff.ts';
 
 type Require = ReturnType<typeof createRequire>;
 
 /**
  * A `require` inside the package of ONNX Runtime for Node: that of this platform alone (`runtimes/` of the repository), or
- * onnxruntime-node, whichever is installed. `./index.js` is its public interface, `./binding.js` the native one.
+ * onnxruntime-node, whichever is installed. `./index.js` is its public interface, `./binding.js` the native one. Nothing here
+ * loads ONNX Runtime in another way, so its telemetry is off before it loads.
  *
  * @param beside - the file from whose folder on packages are looked for. @defaultValue this one
- * @throws Problem where none is installed
+ * @throws Problem where none is installed, or its telemetry cannot be turned off
  */
 export function ortPackage(beside: string = import.meta.url): Require {
+  turnTelemetryOff();
   const own = createRequire(beside);
   const found =
     inside(own, `@dropbp/onnxruntime-${process.platform}-${process.arch}/dist/binding.js`) ??
