@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { errorCode, problem } from '@dropbp/basics';
-import { turnTelemetryOff } from './telemetryOff.ts';
+import { turnTelemetryOff } from './ortTelemetry.ts';
 
 type Require = ReturnType<typeof createRequire>;
 

@@ -1,4 +1,4 @@
-import { isMainThread } from 'node:worker_threads';
+import { isMainThread, SHARE_ENV, Worker } from 'node:worker_threads';
 import { problem } from '@dropbp/basics';
 
 /** Its newer settings, which the types of Node 20 lack. */
@@ -14,21 +14,23 @@ const variables: Readonly<Record<string, string>> = {
   ...(process.platform === 'win32' && { ORT_RUNNING_UNIT_TESTS: '1' }),
 };
 
+const assignment = `Object.assign(process.env, ${JSON.stringify(variables)})`;
+
 /**
  * Tells ONNX Runtime to collect and send nothing, whatever the environment said before. Call it before the native library loads.
  *
- * @param patienceMs - how long the main thread may take to answer a worker
- * @throws Problem in a worker thread whose main thread does not answer
+ * @param patienceMs - how long another thread may take where this one cannot set variables of the process
+ * @throws Problem where they cannot be set in that time
  */
 export function turnTelemetryOff(patienceMs: number = 2000): void {
   Object.assign(process.env, variables);
-  // A worker's `process.env` is a copy. The library reads the environment of the process, which the main thread alone can set.
-  if (isMainThread || isTelemetryOff()) return;
+  if (isTelemetryOff()) return;
   try {
-    askMainThread(patienceMs);
+    if (isMainThread) askNewThread(patienceMs);
+    else askMainThread(patienceMs);
   } catch (cause) {
     throw problem('tfjs-backend-ort', {
-      what: "a worker thread could not turn off ONNX Runtime's telemetry, so it did not load ONNX Runtime",
+      what: "ONNX Runtime's telemetry could not be turned off from this thread, so ONNX Runtime was not loaded",
       fix: `start the program with ${Object.entries(variables)
         .map(pair => pair.join('='))
         .join(' ')} in its environment`,
@@ -37,25 +39,36 @@ export function turnTelemetryOff(patienceMs: number = 2000): void {
   }
 }
 
-/** Has the main thread set the variables, and waits for it. */
+/** For a program that has put a copy in the place of `process.env`: a new thread has one that reaches the process. */
+function askNewThread(patienceMs: number): void {
+  const thread = new Worker(assignment, { eval: true, env: SHARE_ENV });
+  waitUntilOff(patienceMs);
+  void thread.terminate();
+}
+
+/** For a worker: its `process.env` is a copy, and the main thread's is not. */
 function askMainThread(patienceMs: number): void {
   // Asked for here, because a Node without an inspector has no such module.
   const session = new (process.getBuiltinModule('node:inspector').Session)();
   session.connectToMainThread();
   try {
-    session.post('Runtime.evaluate', { expression: `Object.assign(process.env, ${JSON.stringify(variables)})` });
-    const clock = new Int32Array(new SharedArrayBuffer(4));
-    const end = performance.now() + patienceMs;
-    while (!isTelemetryOff()) {
-      if (performance.now() > end) throw new Error(`the main thread did not answer within ${patienceMs} ms`);
-      Atomics.wait(clock, 0, 0, 5);
-    }
+    session.post('Runtime.evaluate', { expression: assignment });
+    waitUntilOff(patienceMs);
   } finally {
     session.disconnect();
   }
 }
 
-/** Whether the environment of the process says so. A worker's `process.env` may say something else. */
+function waitUntilOff(patienceMs: number): void {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  const end = performance.now() + patienceMs;
+  while (!isTelemetryOff()) {
+    if (performance.now() > end) throw new Error(`the other thread did not answer within ${patienceMs} ms`);
+    Atomics.wait(clock, 0, 0, 5);
+  }
+}
+
+/** Whether the environment of the process says so. `process.env` may say something else. */
 export function isTelemetryOff(): boolean {
   const report: Report = process.report;
   const { excludeNetwork, excludeEnv } = report;

@@ -3,17 +3,20 @@ import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ortBinding } from './ortBinding.ts';
 import { ortPackage } from './ortPackage.ts';
-import { isTelemetryOff } from './telemetryOff.ts';
+import { isTelemetryOff } from './ortTelemetry.ts';
 
 describe("ONNX Runtime's telemetry", () => {
-  const names = ['ORT_DISABLE_TELEMETRY', 'ORT_RUNNING_UNIT_TESTS'] as const;
-  const before = names.map(name => process.env[name]);
-  const set = (value: string | undefined, i: number): void => {
-    if (value === undefined) delete process.env[names[i]!];
-    else process.env[names[i]!] = value;
-  };
-  beforeEach(() => names.forEach((_, i) => set(undefined, i)));
-  afterEach(() => before.forEach(set));
+  const environment = process.env;
+  const { ORT_DISABLE_TELEMETRY: before } = environment;
+  beforeEach(() => {
+    delete process.env.ORT_DISABLE_TELEMETRY;
+    delete process.env.ORT_RUNNING_UNIT_TESTS;
+  });
+  afterEach(() => {
+    process.env = environment;
+    delete process.env.ORT_DISABLE_TELEMETRY;
+    if (before !== undefined) process.env.ORT_DISABLE_TELEMETRY = before;
+  });
 
   it('is off in the process once the package has been found', () => {
     expect(isTelemetryOff()).toBe(false);
@@ -28,6 +31,12 @@ describe("ONNX Runtime's telemetry", () => {
 
   it('stays off where the environment asks for it', () => {
     process.env.ORT_DISABLE_TELEMETRY = '0';
+    ortPackage();
+    expect(isTelemetryOff()).toBe(true);
+  });
+
+  it('is off in the process where the program has replaced `process.env`', () => {
+    process.env = { ...environment };
     ortPackage();
     expect(isTelemetryOff()).toBe(true);
   });
@@ -70,8 +79,8 @@ describe("ONNX Runtime's telemetry", () => {
 
   it('keeps a worker from loading it while the main thread does not answer', async () => {
     const block = (): void => void execFileSync(process.execPath, ['-e', 'setTimeout(() => {}, 600)']);
-    expect(await inWorker('./telemetryOff.ts', 'given.turnTelemetryOff(50)', block)).toMatch(
-      /^\[@dropbp\/tfjs-backend-ort\] a worker thread could not turn off ONNX Runtime's telemetry, so it did not load ONNX Runtime; start the program with ORT_DISABLE_TELEMETRY=1/,
+    expect(await inWorker('./ortTelemetry.ts', 'given.turnTelemetryOff(50)', block)).toMatch(
+      /^\[@dropbp\/tfjs-backend-ort\] ONNX Runtime's telemetry could not be turned off from this thread, so ONNX Runtime was not loaded; start the program with ORT_DISABLE_TELEMETRY=1/,
     );
   });
 });
