@@ -48,13 +48,13 @@ export function linearCrossEntropy(x: tf.Tensor, weight: tf.Tensor, { labels, we
       const logits = tf.matMul(x, weight, false, true);
       const probabilities = tf.softmax(logits);
       const labelRows = tf.gather(weight, labels);
-      save([probabilities, labelRows, labels, weights, x]);
+      save([probabilities, labelRows, labels, weights, x, ...(trains ? [weight] : [])]);
       const labelled = tf.sum(tf.mul(x, labelRows), -1);
       return tf.sum(tf.mul(weights, tf.sub(logSumExp(logits, probabilities), labelled)));
     },
-    (dy, [probabilities, labelRows, labels, weights, x]) => {
+    (dy, [probabilities, labelRows, labels, weights, x, saved]) => {
       const factor = tf.expandDims(tf.mul(weights!, dy), 1);
-      const dx = tf.mul(tf.sub(tf.matMul(probabilities!, weight), labelRows!), factor);
+      const dx = tf.mul(tf.sub(tf.matMul(probabilities!, saved ?? weight), labelRows!), factor);
       if (!trains) return [dx];
       const weighted = tf.mul(x!, factor);
       const dWeight = tf.matMul(probabilities!, weighted, true, false);

@@ -20,12 +20,12 @@ export interface LinearOptions {
 export function linear(x: tf.Tensor, weight: tf.Tensor, options: LinearOptions = {}): tf.Tensor {
   const { bias, layout = 'outIn' } = options;
   const transpose = layout === 'outIn';
-  const trained = [weight, ...(bias === undefined ? [] : [bias])].filter(isTrainable);
+  const trainsWeight = isTrainable(weight);
+  const trainedBias = bias !== undefined && isTrainable(bias) ? [bias] : [];
   const inFeatures = x.shape.at(-1)!;
   const outFeatures = weight.shape[transpose ? 0 : 1]!;
-  const trainsWeight = isTrainable(weight);
   return withGradient(
-    [x, ...trained],
+    [x, ...(trainsWeight ? [weight] : []), ...trainedBias],
     save => {
       save(trainsWeight ? [x, weight] : []);
       const product = tf.matMul(tf.reshape(x, [-1, inFeatures]), weight, false, transpose);
@@ -38,7 +38,7 @@ export function linear(x: tf.Tensor, weight: tf.Tensor, options: LinearOptions =
       return [
         isInputWanted ? dx() : undefined,
         ...(input === undefined ? [] : [weightGradient(tf.reshape(input, [-1, inFeatures]), dRows, transpose)]),
-        ...(bias !== undefined && isTrainable(bias) ? [tf.sum(dRows, 0)] : []),
+        ...trainedBias.map(() => tf.sum(dRows, 0)),
       ];
     },
   );
