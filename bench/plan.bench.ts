@@ -42,7 +42,7 @@ const rows = [
   ...planned('lora', compose(model, adapter), grown('growth.lora')),
   ...planned(
     'lora, checkpointing',
-    compose(model, adapter, undefined, { checkpointing: true }),
+    compose(model, { adapter, checkpointing: true }),
     grown('growth.lora.2048.checkpointing'),
   ),
   ...planned('full', compose(model, fullFineTune({ takeOver: true })), stepped),

@@ -31,7 +31,8 @@ console.log(`loss ${losses[0]!.toFixed(2)} → ${losses.at(-1)!.toFixed(2)}, hal
 
 const folder = await mkdtemp(join(tmpdir(), 'ssf-'));
 await tuned.save(folder);
-const again = compose(model, await loadAdapter(folder, { formats: [ssfFormat] }), undefined, {
+const again = compose(model, {
+  adapter: await loadAdapter(folder, { formats: [ssfFormat] }),
   adapterName: 'learned',
 });
 

@@ -68,7 +68,7 @@ async function alone(tuned: Tuned, adapters: (string | undefined)[]): Promise<nu
 }
 
 it('runs rows of several adapters together, one session a branch for each token', async () => {
-  const tuned = compose(model, adapter(1), undefined, { adapterName: 'a' });
+  const tuned = compose(model, { adapter: adapter(1), adapterName: 'a' });
   tuned.addAdapter('b', adapter(2));
   tuned.addAdapter('factors', ia3());
   tuned.addAdapter('keys', prefixTuning({ numVirtualTokens: 3 }));

@@ -3,6 +3,7 @@ import { checkNumber, checkOptions, notFinite, problem, ranges, seededRandom, ty
 import {
   attachedRunnable,
   forwardLogits,
+  prepared,
   withTensors,
   type Adapter,
   type Attachment,
@@ -21,7 +22,7 @@ import { encodeTuned, saveTuned } from './saveTuned.ts';
 import { measureSensitivities } from './sensitivity/measureSensitivities.ts';
 import { meanOverSamples } from './sensitivity/meanOverSamples.ts';
 import { serialized } from './serialized.ts';
-import { checkpointedBranches, type ComposeOptions } from './composeOptions.ts';
+import { checkpointedBranches, optionNames, type ComposeOptions, type Composition } from './composeOptions.ts';
 import type { BatchShare, StepOptions, Tuned, TunedAdapter, ValueAndGradients } from './tuned.ts';
 
 /** The step whose dropout masks calibration uses: none of training's. */
@@ -30,21 +31,61 @@ const CALIBRATION_STEP = -1;
 const MASKS = 1;
 
 /**
- * Binds an adapter to a model, and DropBP to both: the only place where the three meet. The model stays as it is and
- * can be composed again; it must outlive the result.
+ * Binds an adapter to a model, and DropBP to both. The model stays as it is and can be composed again; it must outlive the
+ * result.
  *
- * @param dropBP - which branches skip their backward pass. @defaultValue none do
- * @param options - how the passes run
- * @throws Problem where the adapter does not fit the model, or DropBP's budget cannot be reached
+ * @param parts - the adapter, DropBP if steps are to drop backward passes, and options
+ * @throws Problem if the adapter does not fit the model, or DropBP cannot reach its budget
  *
  * @example
  * ```ts
- * const tuned = compose(model, lora({ targetModules: ['q_proj', 'v_proj'] }), dropBP({ rate: 0.5 }));
+ * const tuned = compose(model, { adapter: lora({ targetModules: 'all-linear' }), drop: dropBP({ rate: 0.5 }) });
  * ```
  */
-export function compose(model: Model, adapter: Adapter, dropBP?: DropBP, options: ComposeOptions = {}): Tuned {
+export function compose(model: Model, parts: Composition): Tuned;
+/**
+ * The same with the adapter and DropBP as parameters of their own.
+ *
+ * @param dropBP - @defaultValue no backward pass is dropped
+ */
+export function compose(model: Model, adapter: Adapter, dropBP?: DropBP, options?: ComposeOptions): Tuned;
+export function compose(
+  model: Model,
+  given: Composition | Adapter,
+  dropBP?: DropBP,
+  options: ComposeOptions = {},
+): Tuned {
+  if (!isComposition(given)) return bindAll(model, given, dropBP, options);
+  checkOptions('compose', 'compose()', given, ['adapter', 'drop', ...optionNames]);
+  const { adapter, drop, ...others } = given;
+  return bindAll(model, adapter, drop, others);
+}
+
+/**
+ * {@link compose} for an adapter that must read the model's weights first: PiSSA, OLoRA, or an adapter of PEFT that was
+ * saved with such a start. It works with every other adapter too.
+ *
+ * @throws Problem as {@link compose}, and if the adapter cannot be prepared for this model
+ *
+ * @example
+ * ```ts
+ * const tuned = await composeAsync(model, { adapter: lora({ targetModules: ['q_proj'], initialization: 'pissa' }) });
+ * ```
+ */
+export async function composeAsync(model: Model, parts: Composition): Promise<Tuned> {
+  const { adapter, drop } = (parts as Partial<Composition> | undefined) ?? {};
+  checkParts(model, adapter, drop);
+  return compose(model, { ...parts, adapter: await prepared(parts.adapter, model) });
+}
+
+/** Whether the parts were given together. Anything else is checked as an adapter. */
+function isComposition(given: unknown): given is Composition {
+  return typeof given === 'object' && given !== null && 'adapter' in given && !('attach' in given);
+}
+
+function bindAll(model: Model, adapter: Adapter, dropBP: DropBP | undefined, options: ComposeOptions): Tuned {
   checkParts(model, adapter, dropBP);
-  checkOptions('compose', 'compose()', options, ['adapterName', 'checkpointing', 'loss']);
+  checkOptions('compose', 'compose()', options, optionNames);
   return manyAdapters(model, adapter, options, each => bind(model, each, dropBP, options));
 }
 

@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import type { Batch, Branch, Model } from '@dropbp/core';
+import type { Adapter, Batch, Branch, Model } from '@dropbp/core';
+import type { DropBP } from '@dropbp/dropbp';
 
 /** Options of {@link compose}. */
 export interface ComposeOptions {
@@ -15,6 +16,17 @@ export interface ComposeOptions {
   /** What is made small in place of the cross-entropy. @defaultValue cross-entropy, whose logits never exist all at once */
   readonly loss?: LossFunction;
 }
+
+/** What {@link compose} puts together. */
+export interface Composition extends ComposeOptions {
+  /** What is trained: what `lora({ … })`, another method or `loadAdapter()` gives. */
+  readonly adapter: Adapter;
+  /** Which backward passes a step drops: what `dropBP({ … })` gives. @defaultValue none */
+  readonly drop?: DropBP;
+}
+
+/** Names of {@link ComposeOptions}. */
+export const optionNames = ['adapterName', 'checkpointing', 'loss'] as const satisfies (keyof ComposeOptions)[];
 
 /**
  * A loss of one's own: a plain tfjs function, through which the gradient flows. In accumulation and evaluation it weighs as

@@ -1,5 +1,5 @@
-export { compose } from './compose.ts';
-export type { ComposeOptions, LossFunction } from './composeOptions.ts';
+export { compose, composeAsync } from './compose.ts';
+export type { ComposeOptions, Composition, LossFunction } from './composeOptions.ts';
 export { loadAdapter, readAdapter, type AdapterFiles, type LoadAdapterOptions } from './loadAdapter.ts';
 export { branchFlops } from './plan/branchFlops.ts';
 export { bytesPerNumber, planStep, type Planned, type StepPlan } from './plan/planStep.ts';

@@ -7,7 +7,7 @@ import { dropBP } from '@dropbp/dropbp';
 import { fullFineTune } from '@dropbp/peft-full';
 import { lora, type LoraOptions } from '@dropbp/peft-lora';
 import { toyBatch, toyModel } from '@dropbp/testing';
-import { compose, type StepOptions, type Tuned } from '../src/index.ts';
+import { compose, composeAsync, type StepOptions, type Tuned } from '../src/index.ts';
 
 const BRANCHES = 6;
 let model: Model;
@@ -344,5 +344,33 @@ describe('what was disposed is named, not used:', () => {
     other.dispose();
     expect(() => tuned.forward([[1, 2]])).toThrow(/was disposed; dispose of a model/);
     tuned.dispose();
+  });
+});
+
+describe('compose with its parts in one object', () => {
+  it('gives what it gives with the parts one by one', async () => {
+    const drop = dropBP({ rate: 0.5, seed: 3 });
+    const together = compose(model, { adapter: lora(random), drop, checkpointing: true });
+    const apart = compose(model, lora(random), drop, { checkpointing: true });
+    expect(await step(together, { step: 2 })).toEqual(await step(apart, { step: 2 }));
+    together.dispose();
+    apart.dispose();
+  });
+
+  it('refuses a key that it does not know, and says which parts there are', () => {
+    const parts = { adapter: lora(random), dropBP: dropBP({ rate: 0.5 }) };
+    expect(() => compose(model, parts as never)).toThrow("compose() does not know the option 'dropBP'");
+    expect(() => compose(model, { adapter: {} as never })).toThrow('the adapter');
+    expect(() => compose(model, {} as never)).toThrow('the adapter');
+  });
+
+  it('prepares an adapter that reads the weights first', async () => {
+    const pissa = { rank: 2, targetModules: ['q', 'v'], initialization: 'pissa' } as const;
+    expect(() => compose(model, { adapter: lora(pissa) })).toThrow('composeAsync(model, { adapter })');
+    const tuned = await composeAsync(model, { adapter: lora(pissa) });
+    expect(tuned.parameters.size).toBeGreaterThan(0);
+    tuned.dispose();
+    await expect(composeAsync(model, { adapter: 3 as never })).rejects.toThrow('the adapter');
+    await expect(composeAsync(model, undefined as never)).rejects.toThrow('the adapter');
   });
 });

@@ -11,7 +11,6 @@ const values = (shape: number[], start = 0.3): tf.Tensor =>
 const x = values([3, 4]);
 const targets = { labels: tf.tensor1d([1, 0, 2], 'int32'), weights: tf.tensor1d([1, 0.5, 2]) };
 const indices = tf.tensor1d([1, 1, 2], 'int32');
-const bias = values([5], 2);
 
 /** Each operation that asks whether its weights are trained, beside the same in plain operations of tfjs. */
 const operations: Record<

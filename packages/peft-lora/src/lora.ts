@@ -49,7 +49,7 @@ export function preparedFor(model: Model, attach: () => ReturnType<Adapter['atta
       if (other === model) return attach();
       throw problem('peft-lora', {
         what: 'the adapter was prepared for another model than it is attached to',
-        fix: 'prepare it for this one: prepared(adapter, model)',
+        fix: 'prepare it for this model: await composeAsync(model, { adapter })',
       });
     },
   };
@@ -59,7 +59,7 @@ export function preparedFor(model: Model, attach: () => ReturnType<Adapter['atta
 export function notPrepared(initialization: string): Error {
   return problem('peft-lora', {
     what: `initialization '${initialization}' starts from the weights of the model, which are not read yet`,
-    fix: 'compose(model, await prepared(adapter, model)), with prepared of @dropbp/core',
+    fix: 'await composeAsync(model, { adapter }) in place of compose(model, { adapter })',
   });
 }
 

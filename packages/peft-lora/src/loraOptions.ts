@@ -49,7 +49,7 @@ export interface LoraOptions extends PeftNames {
   readonly ensureWeightTying?: boolean;
   /**
    * How A and B start: see {@link Initialization}. `'pissa'` and `'olora'` start from the model's weights, so that the adapter
-   * must be prepared: `compose(model, await prepared(lora(…), model))`. @defaultValue 'default'
+   * must be prepared: `await composeAsync(model, { adapter: lora(…) })`. @defaultValue 'default'
    */
   readonly initialization?: Initialization;
   /** Seed of the first values, an integer. @defaultValue 0 */

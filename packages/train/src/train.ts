@@ -17,12 +17,12 @@ import { earlyUpdates } from './earlyUpdates.ts';
 import { scheduledRate } from './scheduledRate.ts';
 import { settle, type TrainOptions, type TrainPlan } from './trainOptions.ts';
 import type { TrainStep } from './trainStep.ts';
-
 import { updateParameters } from './updateParameters.ts';
+import { warnOfPlainCpu, warnUnlessStarted } from './warnings.ts';
 
 /**
- * Trains what the adapter made trainable, and reports each step when it is done. A step is done when the loop asks for it:
- * without a loop nothing is trained. Leaving the loop early ends the run, with the parameters as the last step left them, and
+ * Trains what the adapter made trainable, and reports each step when it is done. A step runs when the loop asks for it:
+ * without a loop nothing is trained, and a warning says so. {@link fineTune} needs no loop. Leaving the loop early ends the run, with the parameters as the last step left them, and
  * without a further checkpoint.
  *
  * With `checkpoints`, a run that was stopped or killed goes on from the newest as if nothing had happened: its losses are
@@ -51,7 +51,9 @@ export function train(
 ): AsyncGenerator<TrainStep, void, undefined> {
   checkValue('train', 'train(): what is trained', tuned, isTuned, 'what compose() gives');
   checkBatches('train()', batches);
-  return run(tuned, batches, settle(options));
+  const plan = settle(options);
+  warnOfPlainCpu();
+  return run(tuned, batches, plan, warnUnlessStarted());
 }
 
 function isTuned(given: unknown): boolean {
@@ -62,7 +64,9 @@ async function* run(
   tuned: Tuned,
   batches: Iterable<Batch> | AsyncIterable<Batch>,
   plan: TrainPlan,
+  started: () => void,
 ): AsyncGenerator<TrainStep, void, undefined> {
+  started();
   const { comm } = plan;
   let checkpoints: CheckpointKeeper | undefined;
   let source: BatchSource | undefined;

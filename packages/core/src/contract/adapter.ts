@@ -24,7 +24,7 @@ export interface Adapter {
    * @example
    * ```ts
    * const pissa = lora({ targetModules: ['q_proj'], initialization: 'pissa' });
-   * const tuned = compose(model, await prepared(pissa, model));
+   * const tuned = await composeAsync(model, { adapter: pissa });
    * ```
    */
   prepare?(model: Model): Promise<Adapter>;
