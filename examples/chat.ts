@@ -44,7 +44,7 @@ const rows = Object.entries(capitals).map(([country, city]) => ({
 }));
 const dataset = await openDataset(rows);
 console.log(dataset.explanation);
-const chats = tokenizeRows(dataset, { tokenizer, chatTemplate, time: 128 });
+const chats = tokenizeRows(dataset, { tokenizer, chatTemplate, seqLen: 128 });
 const [first] = await dataset.read([0]);
 const seen = chats.tokenize(first!).sequences.flatMap(sequence => exampleText(tokenizer, sequence));
 console.log('what counts in brackets:', seen.map(({ text, counts }) => (counts ? `[${text}]` : text)).join(''));
@@ -52,7 +52,7 @@ console.log('what counts in brackets:', seen.map(({ text, counts }) => (counts ?
 const model = await loadModel(folder);
 const tuned = compose(model, lora({ rank: 8, targetModules: 'all-linear' }), dropBP({ rate: 0.5 }));
 const steps = source === 'models/austen-base' ? 40 : 10;
-for await (const { step, loss } of train(tuned, trainingBatches(chats, { batch: 6, seed: 1 }), {
+for await (const { step, loss } of train(tuned, trainingBatches(chats, { batchSize: 6, seed: 1 }), {
   ...{ steps, learningRate: 5e-3, schedule: cosine({ warmupSteps: 2 }) },
 })) {
   if (step % 5 === 0) console.log(`step ${step}: loss ${loss.toFixed(3)}`);

@@ -25,14 +25,14 @@ const questions = [
 
 const tuned = compose(await loadModel(base), lora({ rank: 16, targetModules: 'all-linear' }), dropBP({ rate: 0.5 }));
 await measure('before');
-const batches = textBatches(training, { batch: 4, time: 64, seed: 1 });
+const batches = textBatches(training, { batchSize: 4, seqLen: 64, seed: 1 });
 for await (const { step, loss } of train(tuned, batches, { steps: 60, learningRate: 1e-2 })) {
   if (step % 20 === 0) console.log(`step ${step}: loss ${loss.toFixed(2)}`);
 }
 await measure('after');
 
 async function measure(when: string): Promise<void> {
-  const loss = await evaluateLoss(tuned, textBatches(heldOut, { batch: 8, time: 64, seed: 0, epochs: 1 }));
+  const loss = await evaluateLoss(tuned, textBatches(heldOut, { batchSize: 8, seqLen: 64, seed: 0, epochs: 1 }));
   let rightOnes = 0;
   for (const { question, answers, right } of questions) {
     const scores = await logLikelihoods(tuned, answers.map(answer => scored(question, answer))); // prettier-ignore

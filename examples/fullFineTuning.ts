@@ -18,7 +18,7 @@ const tokens = tokenizer.encode(await readText('examples/data/kjv.txt.gz'));
 const tuned = compose(await loadModel(base), fullFineTune(), dropBP({ rate: 0.5 }));
 console.log(`${tuned.trainableCount} numbers are trained`);
 const optimizer = adamW({ learningRate: 1e-3, weightDecay: 0.01 });
-for await (const { step, loss, seconds } of train(tuned, textBatches(tokens, { batch: 4, time: 64, seed: 1 }), {
+for await (const { step, loss, seconds } of train(tuned, textBatches(tokens, { batchSize: 4, seqLen: 64, seed: 1 }), {
   ...{ steps: 60, optimizer, schedule: cosine({ warmupSteps: 5 }) },
   ...{ earlyUpdate: true, maxGradientNorm: Infinity },
 })) {

@@ -11,7 +11,7 @@ const base = 'models/austen-base'; // or a hub id such as 'HuggingFaceTB/SmolLM2
 const tokenizer = await loadTokenizer(base);
 const tokens = tokenizer.encode(await readText('examples/data/kjv.txt.gz'));
 const tuned = compose(await loadModel(base), lora({ rank: 16, targetModules: 'all-linear' }), dropBP({ rate: 0.5 }));
-for await (const { step, loss, dropped } of train(tuned, textBatches(tokens, { batch: 4, time: 64, seed: 1 }), {
+for await (const { step, loss, dropped } of train(tuned, textBatches(tokens, { batchSize: 4, seqLen: 64, seed: 1 }), {
   steps: 60,
   learningRate: 1e-2,
 })) {

@@ -18,7 +18,7 @@ const tokens = tokenizer.encode(await readText('examples/data/kjv.txt.gz'));
 const model = await loadModel(base);
 
 const tuned = compose(model, lora({ rank: 4, targetModules: ['q_proj', 'v_proj'] }));
-for await (const { step, loss } of train(tuned, textBatches(tokens, { batch: 2, time: 64, seed: 1 }), {
+for await (const { step, loss } of train(tuned, textBatches(tokens, { batchSize: 2, seqLen: 64, seed: 1 }), {
   ...{ steps: 20, learningRate: 1e-2 },
 })) {
   if (step % 10 === 0) console.log(`step ${step}: loss ${loss.toFixed(2)}`);

@@ -37,7 +37,7 @@ const base = 'models/austen-base';
 const tokens = (await loadTokenizer(base)).encode(await readText('examples/data/kjv.txt.gz'));
 const adapter = lora({ rank: 8, targetModules: 'all-linear' });
 const tuned = compose(await loadModel(base), adapter, dropBP({ rate: 0.5 }), { loss: smoothed });
-const batches = textBatches(tokens, { batch: 4, time: 64, seed: 1 });
+const batches = textBatches(tokens, { batchSize: 4, seqLen: 64, seed: 1 });
 for await (const { step, loss } of train(tuned, batches, { steps: 40, optimizer: lion })) {
   if (step % 10 === 0) console.log(`step ${step}: smoothed loss ${loss.toFixed(2)}`);
 }

@@ -29,7 +29,7 @@ const rates = tuned.dropSchedule!.rates;
 taught.branches.forEach(({ path }, i) => console.log(`${path.padEnd(14)} dropped in ${Math.round(100 * rates[i]!)} %`));
 
 async function learn(what: string, subject: typeof tuned, tokens: Int32Array, learningRate: number): Promise<void> {
-  const batches = textBatches(tokens, { batch: 8, time: 32, seed: 1 });
+  const batches = textBatches(tokens, { batchSize: 8, seqLen: 32, seed: 1 });
   for await (const { step, loss, dropped } of train(subject, batches, { steps: 80, learningRate })) {
     if (step % 20 !== 0) continue;
     console.log(`${what}, step ${step}: loss ${loss.toFixed(2)}, ${Math.round(100 * dropped)} % dropped`);

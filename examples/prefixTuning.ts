@@ -14,7 +14,7 @@ import { evaluateLoss, train } from '@dropbp/train';
 const base = 'models/austen-base';
 const tokens = (await loadTokenizer(base)).encode(await readText('examples/data/kjv.txt.gz'));
 const [training, heldOut] = [tokens.slice(8192), tokens.slice(0, 8192)];
-const heldOutBatches = () => textBatches(heldOut, { batch: 8, time: 64, seed: 0, steps: 4 });
+const heldOutBatches = () => textBatches(heldOut, { batchSize: 8, seqLen: 64, seed: 0, steps: 4 });
 
 const model = await loadModel(base);
 const tuned = compose(model, prefixTuning({ numVirtualTokens: 16, seed: 1 }), dropBP({ rate: 0.5 }));
@@ -26,7 +26,7 @@ const prefixes = [...tuned.parameters];
 const kept = new Map(prefixes.map(([name, prefix]) => [name, tf.clone(prefix)]));
 for await (const { step, droppedBranches, heldOutLoss } of train(
   tuned,
-  textBatches(training, { batch: 4, time: 64, seed: 1 }),
+  textBatches(training, { batchSize: 4, seqLen: 64, seed: 1 }),
   { steps: 60, learningRate: 3e-2, evaluate: { batches: heldOutBatches, every: 20 } },
 )) {
   if (step === 1) {

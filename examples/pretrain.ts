@@ -33,7 +33,7 @@ const heldOutTime = 128;
 await tf.setBackend('ort');
 const tokenizer = await loadTokenizer(base);
 const text = await readText('examples/data/austen.txt.gz');
-const { train: training, heldOut } = splitHeldOut(tokenizer.encode(text), { every: 50, time: heldOutTime });
+const { train: training, heldOut } = splitHeldOut(tokenizer.encode(text), { every: 50, seqLen: heldOutTime });
 
 const model = createModel(
   {
@@ -61,8 +61,8 @@ const model = createModel(
 const tuned = compose(model, fullFineTune());
 console.log(`${tuned.trainableCount} parameters, ${training.length} tokens to train on, ${heldOut.length} held out`);
 
-const heldOutBatches = () => textBatches(heldOut, { batch: 8, time: heldOutTime, seed: 0, epochs: 1 });
-const batches = textBatches(training, { batch: 8, time, seed: 1, steps });
+const heldOutBatches = () => textBatches(heldOut, { batchSize: 8, seqLen: heldOutTime, seed: 0, epochs: 1 });
+const batches = textBatches(training, { batchSize: 8, seqLen: time, seed: 1, steps });
 const started = performance.now();
 for await (const step of train(tuned, batches, {
   steps,

@@ -15,7 +15,7 @@ const directory = 'out/examples/checkpoints';
 await rm(directory, { recursive: true, force: true });
 const tokenizer = await loadTokenizer('models/austen-base');
 const dataset = await openDataset(['examples/data/kjv.txt.gz']);
-const rows = tokenizeRows(dataset, { tokenizer, time: 64 });
+const rows = tokenizeRows(dataset, { tokenizer, seqLen: 64 });
 
 /** A whole process, as it were: model, data and all from the beginning. */
 async function run(more: Partial<TrainOptions>, onStep: (step: number) => void = () => undefined): Promise<number[]> {
@@ -24,7 +24,7 @@ async function run(more: Partial<TrainOptions>, onStep: (step: number) => void =
   const tuned = compose(model, adapter, dropBP({ rate: 0.5 }));
   const options = { steps: 24, learningRate: 1e-2, schedule: cosine({ warmupSteps: 2 }) };
   const losses: number[] = [];
-  for await (const { step, loss } of train(tuned, trainingBatches(rows, { batch: 4, seed: 1 }), {
+  for await (const { step, loss } of train(tuned, trainingBatches(rows, { batchSize: 4, seed: 1 }), {
     ...options,
     ...more,
   })) {

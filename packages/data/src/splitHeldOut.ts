@@ -1,10 +1,9 @@
 import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
 import { checkTokens } from './checkTokens.ts';
+import { readSeqLen, seqLenNames, type SeqLenOption } from './sizeOptions.ts';
 
 /** Options of {@link splitHeldOut}: give `every` or `share`. */
-export interface SplitHeldOutOptions {
-  /** Tokens in a window: the `time` of the batches, so that no sequence crosses a seam. */
-  readonly time: number;
+export interface SplitHeldOutOptions extends SeqLenOption {
   /** Holds out one window of so many, spread over the whole text; an integer ≥ 2. */
   readonly every?: number;
   /** Holds out this share of the windows at the end of the text, in (0, 1). */
@@ -20,16 +19,16 @@ export interface HeldOutSplit {
 }
 
 /**
- * Keeps a part of a text from training, to measure the loss on. The text is taken in windows of `time` tokens; a shorter
- * rest at its end is left out.
+ * Keeps a part of a text from training, to measure the loss on. The text is taken in windows of `seqLen` tokens, as
+ * long as the sequences of the batches, so that no sequence crosses from one part into the other; a shorter rest at its end is left out.
  *
  * @throws Problem for options that are not usable, or a text so short that a part would be empty
  */
 export function splitHeldOut(tokens: ArrayLike<number>, options: SplitHeldOutOptions): HeldOutSplit {
-  checkOptions('data', 'splitHeldOut()', options, ['time', 'every', 'share']);
-  const { time, every, share } = options;
+  checkOptions('data', 'splitHeldOut()', options, [...seqLenNames, 'every', 'share']);
+  const { every, share } = options;
   checkTokens('splitHeldOut()', tokens);
-  checkNumber('data', 'time', time, ranges.count);
+  const time = readSeqLen(options);
   const windows = Math.floor(tokens.length / time);
   const isHeldOut = rule(windows, every, share);
   const train: number[] = [];

@@ -2,14 +2,18 @@ import * as tf from '@tensorflow/tfjs';
 import { checkNumber, checkOptions, problem, ranges, seededRandom } from '@dropbp/basics';
 import type { Batch } from '@dropbp/core';
 import { checkTokens } from './checkTokens.ts';
+import {
+  batchSizeNames,
+  readBatchSize,
+  readSeqLen,
+  seqLenNames,
+  type BatchSizeOption,
+  type SeqLenOption,
+} from './sizeOptions.ts';
 import { shuffled } from './shuffled.ts';
 
 /** Options of {@link textBatches}. */
-export interface TextBatchesOptions {
-  /** Sequences in a batch. */
-  readonly batch: number;
-  /** Tokens in a sequence. */
-  readonly time: number;
+export interface TextBatchesOptions extends BatchSizeOption, SeqLenOption {
   /** Orders the sequences; the same seed gives the same batches. */
   readonly seed: number;
   /** How many times the text is gone through. @defaultValue without end, unless `steps` is given */
@@ -19,7 +23,7 @@ export interface TextBatchesOptions {
 }
 
 /**
- * Batches of a running text: it is cut into sequences of `time` tokens (a shorter rest at its end is left out), which come
+ * Batches of a running text: it is cut into sequences of `seqLen` tokens (a shorter rest at its end is left out), which come
  * in a new random order in each epoch. Every batch is full, so one may hold sequences of two epochs, and with `epochs` a
  * last one that is not full is left out. Can be iterated again and gives the same batches.
  *
@@ -30,15 +34,15 @@ export interface TextBatchesOptions {
  *
  * @example
  * ```ts
- * const batches = textBatches(tokenizer.encode(text), { batch: 4, time: 128, seed: 1 });
+ * const batches = textBatches(tokenizer.encode(text), { batchSize: 4, seqLen: 128, seed: 1 });
  * ```
  */
 export function textBatches(tokens: ArrayLike<number>, options: TextBatchesOptions): Iterable<Batch> {
-  checkOptions('data', 'textBatches()', options, ['batch', 'time', 'seed', 'epochs', 'steps']);
-  const { batch, time, seed, epochs, steps } = options;
+  checkOptions('data', 'textBatches()', options, [...batchSizeNames, ...seqLenNames, 'seed', 'epochs', 'steps']);
+  const { seed, epochs, steps } = options;
   checkTokens('textBatches()', tokens);
-  checkNumber('data', 'batch', batch, ranges.count);
-  checkNumber('data', 'time', time, ranges.count);
+  const batch = readBatchSize(options);
+  const time = readSeqLen(options);
   checkNumber('data', 'seed', seed, ranges.integer);
   if (epochs !== undefined) checkNumber('data', 'epochs', epochs, ranges.count);
   if (steps !== undefined) checkNumber('data', 'steps', steps, ranges.count);

@@ -71,7 +71,8 @@ describe('a run that nobody asks for a step', () => {
     const taken = train(toyTuned(model), batches(), options);
     const left = train(toyTuned(model), batches(), options);
     await taken.next();
-    const ofRuns = (): unknown[] => warn.mock.calls.flat().filter(line => String(line).includes('nothing is being trained'));
+    const ofRuns = (): unknown[] =>
+      warn.mock.calls.flat().filter(line => String(line).includes('nothing is being trained'));
     expect(ofRuns()).toEqual([]);
     vi.advanceTimersByTime(2000);
     expect(ofRuns()).toHaveLength(1);

@@ -10,7 +10,7 @@ import type { TokenizedRows } from './tokenizeRows.ts';
 import type { TrainingBatchesOptions } from './trainingBatches.ts';
 
 /** Options of batches with their defaults. */
-export type Settled = Required<TrainingBatchesOptions>;
+export type Settled = Required<Omit<TrainingBatchesOptions, 'batchSize'>>;
 
 /** A batch before it becomes tensors. */
 export interface BatchPlan {

@@ -1,4 +1,4 @@
-import { checkNumber, checkOptions, checkValue, problem } from '@dropbp/basics';
+import { checkOptions, checkValue, problem } from '@dropbp/basics';
 import { answerSpans, type CountedAnswers } from '../chat/answerSpans.ts';
 import type { ChatTemplate } from '../chat/chatTemplate.ts';
 import { checkDataset } from '../rows/checkDataset.ts';
@@ -7,6 +7,7 @@ import { withSkipHint } from '../rows/readRow.ts';
 import { RowFault } from '../rows/rowFault.ts';
 import type { Sample } from '../rows/sample.ts';
 import { badRow } from '../sources/rowSource.ts';
+import { readSeqLen, seqLenNames, type SeqLenOption } from '../sizeOptions.ts';
 import type { Tokenizer } from '../tokenizer.ts';
 import { labelledTokens } from './labelledTokens.ts';
 import { labelCount, slicedSequence, type Sequence } from './sequence.ts';
@@ -16,17 +17,15 @@ import { surroundingTokens, type SurroundingTokens } from './surroundingTokens.t
 export type TooLong = 'truncate' | 'split' | 'leaveOut';
 
 /** Options of {@link tokenizeRows}. */
-export interface TokenizeRowsOptions {
+export interface TokenizeRowsOptions extends SeqLenOption {
   /** That of the model. */
   readonly tokenizer: Tokenizer;
   /** Writes conversations. No default for rows that are some: a guess would train on what the model has never seen. */
   readonly chatTemplate?: ChatTemplate | undefined;
-  /** Tokens in a sequence at most: no more than the model has positions. */
-  readonly time: number;
   /** Which tokens count, where a row has a prompt or questions. Of a text, all do. @defaultValue `'answers'` */
   readonly loss?: CountedAnswers;
   /**
-   * What is done with a row of more than `time` tokens: its end is cut off, it becomes several sequences, or it is left out.
+   * What is done with a row of more than `seqLen` tokens: its end is cut off, it becomes several sequences, or it is left out.
    *
    * @defaultValue `'split'` for texts, `'truncate'` for all others
    */
@@ -67,18 +66,18 @@ export interface TokenizedRow {
  *
  * @example
  * ```ts
- * const rows = tokenizeRows(dataset, { tokenizer, chatTemplate: await loadChatTemplate(folder), time: 512 });
+ * const rows = tokenizeRows(dataset, { tokenizer, chatTemplate: await loadChatTemplate(folder), seqLen: 512 });
  * ```
  */
 export function tokenizeRows(dataset: Dataset, options: TokenizeRowsOptions): TokenizedRows {
   checkOptions('data', 'tokenizeRows()', options, [
-    ...['tokenizer', 'chatTemplate', 'time', 'loss', 'tooLong', 'templateVariables'],
+    ...['tokenizer', 'chatTemplate', ...seqLenNames, 'loss', 'tooLong', 'templateVariables'],
   ]);
-  const { tokenizer, chatTemplate, time, tooLong, loss = 'answers' } = options;
+  const { tokenizer, chatTemplate, tooLong, loss = 'answers' } = options;
   checkDataset('tokenizeRows()', dataset);
   checkValue('data', 'tokenizer', tokenizer, isTokenizer, 'what loadTokenizer() gives');
   checkValue('data', 'chatTemplate', chatTemplate, isTemplate, 'what loadChatTemplate() gives', 'it needs an await');
-  checkNumber('data', 'time', time, { accepts: v => Number.isSafeInteger(v) && v >= 2, expected: 'an integer ≥ 2' });
+  const time = readSeqLen(options, 2);
   checkChoice('loss', loss, ['answers', 'lastAnswer', 'all']);
   if (tooLong !== undefined) checkChoice('tooLong', tooLong, ['truncate', 'split', 'leaveOut']);
   if (dataset.format.name === 'chat' && chatTemplate === undefined) throw noTemplate(dataset.name);

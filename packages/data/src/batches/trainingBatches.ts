@@ -1,6 +1,7 @@
 import { checkNumber, checkOptions, checkValue, problem, ranges } from '@dropbp/basics';
 import type { BatchIterator, ResumableBatches } from '@dropbp/core';
 import type { Arrangement } from './arrange.ts';
+import { batchSizeNames, readBatchSize, type BatchSizeOption } from '../sizeOptions.ts';
 import { batchPlans, type BatchPlan, type Settled } from './batchPlans.ts';
 import { checkedPosition, startPosition, type DataPosition } from './dataPosition.ts';
 import { addedReports, emptyReport, type DataReport } from './dataReport.ts';
@@ -8,9 +9,7 @@ import { makeBatch } from './makeBatch.ts';
 import type { TokenizedRows } from './tokenizeRows.ts';
 
 /** Options of {@link trainingBatches}. */
-export interface TrainingBatchesOptions {
-  /** Rows in a batch. */
-  readonly batch: number;
+export interface TrainingBatchesOptions extends BatchSizeOption {
   /**
    * What stands in a row: one sequence, in batches of those that are about as long (`'byLength'`) or in the order of the data
    * (`'inOrder'`); or as many as fit, each with positions of its own and blind to the others (`'packed'`).
@@ -56,7 +55,7 @@ export interface TrainingIterator extends BatchIterator {
  *
  * @example
  * ```ts
- * const batches = trainingBatches(rows, { batch: 4, seed: 1, arrangement: 'packed' });
+ * const batches = trainingBatches(rows, { batchSize: 4, seed: 1, arrangement: 'packed' });
  * for await (const { step, loss } of train(tuned, batches, { steps: 100 })) console.log(step, loss);
  * ```
  */
@@ -122,17 +121,10 @@ export async function countBatches(
 function settle(rows: unknown, options: TrainingBatchesOptions): Settled {
   checkValue('data', 'trainingBatches(): the rows', rows, areTokenized, 'what tokenizeRows() gives');
   checkOptions('data', 'trainingBatches()', options, [
-    ...['batch', 'arrangement', 'shuffle', 'seed', 'epochs', 'shuffleBuffer'],
+    ...[...batchSizeNames, 'arrangement', 'shuffle', 'seed', 'epochs', 'shuffleBuffer'],
   ]);
-  const {
-    batch,
-    arrangement = 'byLength',
-    shuffle = true,
-    seed = 0,
-    epochs = Infinity,
-    shuffleBuffer = 1024,
-  } = options;
-  checkNumber('data', 'batch', batch, ranges.count);
+  const batch = readBatchSize(options);
+  const { arrangement = 'byLength', shuffle = true, seed = 0, epochs = Infinity, shuffleBuffer = 1024 } = options;
   checkNumber('data', 'seed', seed, ranges.integer);
   checkNumber('data', 'shuffleBuffer', shuffleBuffer, ranges.count);
   if (epochs !== Infinity) checkNumber('data', 'epochs', epochs, ranges.count);
