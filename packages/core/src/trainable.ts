@@ -28,7 +28,8 @@ function isSource(tensor: tf.Tensor): boolean {
 
 /** Walks the running tape back from the tensor. A step's tape has a few thousand nodes at most, so one look at each is cheap. */
 function isComputedFromTrainable({ id }: tf.Tensor): boolean {
-  const tape = tf.engine().state.activeTape ?? [];
+  const { gradientDepth, activeTape: tape } = tf.engine().state;
+  if (gradientDepth === 0) return false;
   const sought = new Set([id]);
   // A node stands behind those that made its inputs, so one way back meets all of them.
   for (let i = tape.length - 1; i >= 0; i--) {

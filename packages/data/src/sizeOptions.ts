@@ -4,7 +4,7 @@ import { checkNumber, problem, ranges } from '@dropbp/basics';
 export interface BatchSizeOption {
   /** Sequences in a batch. */
   readonly batchSize?: number;
-  /** @deprecated Until 1.0 another name of `batchSize`. */
+  /** Until 1.0 another name of `batchSize`. */
   readonly batch?: number;
 }
 
@@ -12,7 +12,7 @@ export interface BatchSizeOption {
 export interface SeqLenOption {
   /** Tokens in a sequence; of rows, at most. No more than the model has positions. */
   readonly seqLen?: number;
-  /** @deprecated Until 1.0 another name of `seqLen`. */
+  /** Until 1.0 another name of `seqLen`. */
   readonly time?: number;
 }
 

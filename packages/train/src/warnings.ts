@@ -12,6 +12,7 @@ let hasWarnedOfCpu = false;
  */
 export function warnUnlessStarted(): () => void {
   const timer = setTimeout(() => {
+    // eslint-disable-next-line no-console -- a warning, in Node and in browsers
     console.warn(
       'train() was called, but nothing is being trained: a step runs when it is asked for. ' +
         'Loop over the steps with `for await (const step of train(…))`, or call `await fineTune(…)` instead.',
@@ -24,6 +25,7 @@ export function warnUnlessStarted(): () => void {
 export function warnOfPlainCpu(): void {
   if (tf.getBackend() !== 'cpu' || hasWarnedOfCpu) return;
   hasWarnedOfCpu = true;
+  // eslint-disable-next-line no-console -- a warning, in Node and in browsers
   console.warn(
     "Training runs on tfjs's plain 'cpu' backend, which is many times slower than ONNX Runtime. " +
       "Call `await useBackend()` of 'dropbp', or import '@dropbp/tfjs-backend-ort', before the model is loaded.",

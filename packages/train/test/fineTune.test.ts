@@ -52,7 +52,9 @@ describe('fineTune', () => {
   it('says what was dropped, and that it was stopped', async () => {
     const stop = new AbortController();
     const tuned = toyTuned(model, dropBP({ rate: 0.5 }));
-    const onStep = ({ step }: TrainStep): void => void (step === 3 && stop.abort());
+    const onStep = ({ step }: TrainStep): void => {
+      if (step === 3) stop.abort();
+    };
     const summary = await fineTune(tuned, batches(), { steps: 10, learningRate: 0.03, stop: stop.signal, onStep });
     expect(summary).toMatchObject({ steps: 3, ended: 'stop' });
     expect(summary.dropped).toBeGreaterThan(0.2);
