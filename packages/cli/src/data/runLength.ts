@@ -43,7 +43,7 @@ export function checkLength({ steps, epochs }: Pick<LengthFlags, 'steps' | 'epoc
  */
 export async function settleLength(
   rows: TokenizedRows,
-  batching: Omit<TrainingBatchesOptions, 'epochs'>,
+  batching: Pick<TrainingBatchesOptions, 'arrangement'> & { readonly batch: number },
   { steps, epochs, accumulation }: LengthFlags,
 ): Promise<RunLength> {
   const { epochs: usual, leastSteps, mostSteps } = defaultLength;
