@@ -21,8 +21,31 @@ export default tseslint.config(
     },
   },
   {
-    files: ['packages/cli/**', 'examples/**', 'bench/**', 'scripts/**', 'test/**'],
+    files: ['packages/cli/src/terminal/**', 'packages/cli/test/**', 'examples/**', 'bench/**', 'scripts/**', 'test/**'],
     rules: { 'no-console': 'off' },
+  },
+  {
+    // The command writes through its terminal, which escapes control characters.
+    files: ['packages/cli/src/**'],
+    ignores: ['packages/cli/src/terminal/**'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        ...['stdout', 'stderr', '_rawDebug'].map(property => ({
+          object: 'process',
+          property,
+          message: 'Use the Terminal.',
+        })),
+      ],
+      'no-restricted-imports': ['error', 'console', 'process', 'node:console', 'node:process'],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "CallExpression[callee.name='writeSync'][arguments.0.raw=/^[12]$/]",
+          message: 'Use the Terminal.',
+        },
+      ],
+    },
   },
   { files: ['**/*.js', '**/*.mjs'], extends: [tseslint.configs.disableTypeChecked] },
   {

@@ -3,6 +3,7 @@ export { checkNumber, ranges, type NumberRange } from './checkNumber.ts';
 export { checkOptions } from './checkOptions.ts';
 export { checkValue } from './checkValue.ts';
 export { errorCode } from './errorCode.ts';
+export { escapeControls, escapeLine } from './escapeControls.ts';
 export { isObject } from './isObject.ts';
 export { makeFolder } from './makeFolder.ts';
 export { nearNames } from './nearNames.ts';

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commands } from '../src/commands.ts';
 import { runCommandLine } from '../src/flags/runCommandLine.ts';
 import { branchTable } from '../src/report/branchTable.ts';
+import { renderText } from '../src/terminal/paint.ts';
 import { chooseDropBP } from '../src/run/chooseDropBP.ts';
 import { dropFlags, type DropFlagValues } from '../src/run/dropFlags.ts';
 import type { DryRun } from '../src/run/dryRun.ts';
@@ -187,16 +188,16 @@ describe('what a run drops', () => {
 
 describe('branchTable', () => {
   it('shows a row per block', () => {
-    expect(branchTable(fakeRun().branches).split('\n').slice(2)).toEqual([
+    expect(renderText(branchTable(fakeRun().branches)!).split('\n').slice(2)).toEqual([
       'model.layers.0        0.30             –   0.70        1.0e-2',
       '',
     ]);
   });
   it('is nothing where nothing is dropped', () => {
-    expect(branchTable([{ path: 'a.b', kind: 'mlp', dropRate: 0 }])).toBe('');
+    expect(branchTable([{ path: 'a.b', kind: 'mlp', dropRate: 0 }])).toBeUndefined();
   });
   it('leaves sensitivities out where none were measured', () => {
-    const [header] = branchTable([{ path: 'a.b', kind: 'mlp', dropRate: 0.5 }]).split('\n');
+    const [header] = renderText(branchTable([{ path: 'a.b', kind: 'mlp', dropRate: 0.5 }])!).split('\n');
     expect(header).toBe('drop rate   attention    mlp');
   });
 });

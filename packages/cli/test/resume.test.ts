@@ -12,6 +12,7 @@ import { openRunFolder } from '../src/run/runFolder.ts';
 import type { RunRecord } from '../src/run/runRecord.ts';
 import { trainFlags } from '../src/run/trainFlags.ts';
 import { trainRun } from '../src/run/trainRun.ts';
+import { renderText, type Styled } from '../src/terminal/paint.ts';
 import { statusLine } from '../src/terminal/statusLine.ts';
 import type { Interrupt } from '../src/terminal/terminal.ts';
 import { fakeTerminal } from './fakeTerminal.ts';
@@ -32,9 +33,9 @@ async function dropbp(args: string[], interruptAt?: string) {
       return () => (listener = undefined);
     },
   });
-  const notes = (text: string): void => {
+  const notes = (text: Styled): void => {
     terminal.notes(text);
-    if (interruptAt && text.includes(interruptAt)) listener?.('SIGINT');
+    if (interruptAt && renderText(text).includes(interruptAt)) listener?.('SIGINT');
   };
   const code = await runCommandLine({ commands, version: '0.0.0', args, terminal: { ...terminal, notes } });
   return { code, ...terminal.written, isListening: listener !== undefined };

@@ -1,14 +1,14 @@
 import type { Dataset } from '@dropbp/data';
 import { plainMessage } from '../flags/plainMessage.ts';
 import { formatCount } from '../terminal/formatNumber.ts';
-import { paint } from '../terminal/paint.ts';
+import { paint, styled } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { PreparedData } from './prepareData.ts';
 
 /** Says what was found, what is left out and what is cut. */
 export function noteData(dataset: Dataset, { counts }: PreparedData, terminal: Terminal): void {
-  const warn = (text: string): void => terminal.notes(`${paint('yellow', text, terminal.notesHaveColor)}\n`);
-  terminal.notes(`${paint('dim', dataset.explanation, terminal.notesHaveColor)}\n`);
+  const warn = (text: string): void => terminal.notes(styled`${paint('yellow', text)}\n`);
+  terminal.notes(styled`${paint('dim', dataset.explanation)}\n`);
   const { count, first } = dataset.skipped;
   if (count > 0) {
     const rows = `${formatCount(count)} ${count === 1 ? 'row is' : 'rows are'}`;

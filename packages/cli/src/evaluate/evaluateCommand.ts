@@ -71,10 +71,7 @@ export const evaluateCommand = command({
         status.clear();
         const about = { form: form?.name ?? 'perplexity', model: subject.model.source, adapter: flags.adapter ?? null };
         if (flags.json) terminal.out(`${JSON.stringify({ ...about, backend, ...scores }, undefined, 2)}\n`);
-        else {
-          const { outHasColor } = terminal;
-          terminal.out('perplexity' in scores ? showTexts(scores, outHasColor) : showQuestions(scores, outHasColor));
-        }
+        else terminal.out('perplexity' in scores ? showTexts(scores) : showQuestions(scores));
         return interruption.exitCode();
       } finally {
         interruption.release();

@@ -1,38 +1,33 @@
 import { fieldLines } from '../inspect/fieldLines.ts';
 import { formatCount } from '../terminal/formatNumber.ts';
-import { table } from '../terminal/table.ts';
+import type { Styled } from '../terminal/paint.ts';
+import { styledTable } from '../terminal/table.ts';
 import type { Accuracy, QuestionScores } from './askQuestions.ts';
 import type { TextScores } from './measureTexts.ts';
 
 /** Perplexity, for people. */
-export function showTexts({ rows, tokens, loss, perplexity }: TextScores, hasColor: boolean): string {
-  return fieldLines(
-    [
-      ['perplexity', perplexity.toPrecision(5)],
-      ['loss', `${loss.toFixed(4)} nats a token`],
-      ['on', `${formatCount(tokens)} tokens of ${formatCount(rows)} ${rows === 1 ? 'row' : 'rows'}`],
-    ],
-    hasColor,
-  );
+export function showTexts({ rows, tokens, loss, perplexity }: TextScores): Styled {
+  return fieldLines([
+    ['perplexity', perplexity.toPrecision(5)],
+    ['loss', `${loss.toFixed(4)} nats a token`],
+    ['on', `${formatCount(tokens)} tokens of ${formatCount(rows)} ${rows === 1 ? 'row' : 'rows'}`],
+  ]);
 }
 
 /** Accuracies, for people; by subject where there are several. */
-export function showQuestions({ questions, acc, accNorm, subjects = {} }: QuestionScores, hasColor: boolean): string {
-  const whole = fieldLines(
-    [
-      ['acc', withError(acc)],
-      ['acc_norm', accNorm && withError(accNorm)],
-      ['on', `${formatCount(questions)} ${questions === 1 ? 'question' : 'questions'}`],
-    ],
-    hasColor,
-  );
+export function showQuestions({ questions, acc, accNorm, subjects = {} }: QuestionScores): Styled {
+  const whole = fieldLines([
+    ['acc', withError(acc)],
+    ['acc_norm', accNorm && withError(accNorm)],
+    ['on', `${formatCount(questions)} ${questions === 1 ? 'question' : 'questions'}`],
+  ]);
   const bySubject = Object.entries(subjects).map(([name, score]) => [
     name,
     formatCount(score.questions),
     percent(score.acc),
   ]);
   if (bySubject.length < 2) return whole;
-  return `${whole}\n${table({ header: ['subject', 'questions', 'acc'], rows: bySubject, hasColor })}`;
+  return [whole, '\n', styledTable({ header: ['subject', 'questions', 'acc'], rows: bySubject })];
 }
 
 function withError({ value, standardError }: Accuracy): string {

@@ -1,11 +1,10 @@
-import { paint } from '../terminal/paint.ts';
+import { paint, styled, type Styled } from '../terminal/paint.ts';
 import type { Command } from './command.ts';
 import type { Flag } from './flag.ts';
 import { flagName } from './flagName.ts';
 
 /** What `dropbp <command> --help` prints. */
-export function helpText(command: Command, options: { columns: number; hasColor: boolean }): string {
-  const { hasColor } = options;
+export function helpText(command: Command, screenColumns: number): Styled {
   const { positional, flags, sections = {}, examples } = command;
   const dots = positional?.isRepeatable === true ? '…' : '';
   const usage = ['dropbp', command.name, ...(positional ? [positional.placeholder + dots] : []), '[flags]'].join(' ');
@@ -20,22 +19,22 @@ export function helpText(command: Command, options: { columns: number; hasColor:
     ]);
   }
   const left = Math.min(34, Math.max(...rows.map(row => (typeof row === 'string' ? 0 : row[0].length))));
-  const columns = readableWidth(options.columns);
+  const columns = readableWidth(screenColumns);
   const width = columns - left - 4;
-  const lines = rows.flatMap(row =>
-    typeof row === 'string' ? ['', paint('bold', row, hasColor)] : entry(row[0], wrap(row[1], width), left),
+  const lines = rows.flatMap((row): Styled[] =>
+    typeof row === 'string' ? ['', paint('bold', row)] : entry(row[0], wrap(row[1], width), left),
   );
-  return [
+  const page: Styled[] = [
     ...wrap(command.summary, columns),
     '',
-    `${paint('bold', 'Usage', hasColor)}  ${usage}`,
+    styled`${paint('bold', 'Usage')}  ${usage}`,
     ...(typeof rows[0] === 'string' ? [] : ['']),
     ...lines,
     '',
-    paint('bold', examples.length > 1 ? 'Examples' : 'Example', hasColor),
+    paint('bold', examples.length > 1 ? 'Examples' : 'Example'),
     ...examples.map(example => `  ${example}`),
-    '',
-  ].join('\n');
+  ];
+  return page.flatMap(line => [line, '\n']);
 }
 
 /** Lines that are too long are as hard to read as those that are too short. */

@@ -1,6 +1,6 @@
 import { nearNames, Problem, problem } from '@dropbp/basics';
-import { paint } from '../terminal/paint.ts';
-import { clearLine, type Terminal } from '../terminal/terminal.ts';
+import { clearLine, paint, styled, type Styled } from '../terminal/paint.ts';
+import type { Terminal } from '../terminal/terminal.ts';
 import type { Command, ExitCode } from './command.ts';
 import { helpText, readableWidth, wrap } from './helpText.ts';
 import type { Flags } from './flag.ts';
@@ -20,10 +20,12 @@ export interface CommandLineOptions {
 export async function runCommandLine(options: CommandLineOptions): Promise<ExitCode> {
   const { commands, version, args, terminal } = options;
   const [name, ...rest] = args;
-  const look = { columns: terminal.columns, hasColor: terminal.outHasColor };
+  const { columns } = terminal;
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     const about = commands.find(command => command.name === rest[0]);
-    (name === undefined ? terminal.notes : terminal.out)(about ? helpText(about, look) : overview(commands, look));
+    (name === undefined ? terminal.notes : terminal.out)(
+      about ? helpText(about, columns) : overview(commands, columns),
+    );
     return name === undefined ? 2 : 0;
   }
   if (name === '--version' || name === '-v') {
@@ -31,14 +33,14 @@ export async function runCommandLine(options: CommandLineOptions): Promise<ExitC
     return 0;
   }
   const command = commands.find(candidate => candidate.name === name);
-  if (command === undefined) return report(unknownCommand(name, commands), 'dropbp', terminal);
+  if (command === undefined) return reportError(unknownCommand(name, commands), 'dropbp', terminal);
 
   const subject = `dropbp ${name}`;
   const named = { ...command.speaksOf, ...command.flags };
   let line: { flags: Record<string, unknown>; positionals: readonly string[] };
   try {
     if (asksForHelp(rest)) {
-      terminal.out(helpText(command, look));
+      terminal.out(helpText(command, columns));
       return 0;
     }
     const { values, positionals } = parseFlags(subject, command.flags, rest);
@@ -46,12 +48,12 @@ export async function runCommandLine(options: CommandLineOptions): Promise<ExitC
     const layers = (await command.layers?.(values)) ?? [];
     line = { flags: completeFlags(command.flags, values, ...layers), positionals };
   } catch (error) {
-    return report(error, subject, terminal, named);
+    return reportError(error, subject, terminal, named);
   }
   try {
     return (await command.run(line.flags, line.positionals, terminal)) ?? 0;
   } catch (error) {
-    return report(error, subject, terminal, named);
+    return reportError(error, subject, terminal, named);
   }
 }
 
@@ -83,13 +85,13 @@ function unknownCommand(name: string, commands: readonly Command[]): Error {
   });
 }
 
-function overview(commands: readonly Command[], { columns, hasColor }: { columns: number; hasColor: boolean }): string {
+function overview(commands: readonly Command[], columns: number): Styled {
   const width = Math.max(...commands.map(command => command.name.length));
   const indent = ' '.repeat(width + 4);
-  return [
+  const lines: Styled[] = [
     'Fine-tunes language models with adapters and DropBP.',
     '',
-    `${paint('bold', 'Usage', hasColor)}  dropbp <command> [flags]`,
+    styled`${paint('bold', 'Usage')}  dropbp <command> [flags]`,
     '',
     ...commands.map(({ name, summary }) => {
       const lines = wrap(summary, readableWidth(columns) - indent.length);
@@ -97,24 +99,24 @@ function overview(commands: readonly Command[], { columns, hasColor }: { columns
     }),
     '',
     "'dropbp <command> --help' explains the flags of a command, with an example.",
-    '',
-  ].join('\n');
+  ];
+  return lines.flatMap(line => [line, '\n']);
 }
 
-/** One message for what a user can mend; the stack as well where it is a fault of the program. */
-function report(error: unknown, subject: string, terminal: Terminal, flags: Flags = {}): ExitCode {
+/** Prints one message for what a user can mend; the stack as well where it is a fault of the program. @returns the exit status */
+export function reportError(error: unknown, subject: string, terminal: Terminal, flags: Flags = {}): ExitCode {
   // A line about what was going on may stand there.
-  const head = `${clearLine(terminal)}${paint('red', `${subject}:`, terminal.notesHaveColor)} `;
+  const head = styled`${clearLine}${paint('red', `${subject}:`)} `;
   if (error instanceof Problem) {
-    terminal.notes(`${head}${plainMessage(error, flags)}\n`);
+    terminal.notes(styled`${head}${plainMessage(error, flags)}\n`);
     return error.isFailure ? 1 : 2;
   }
   // Errors of the operating system carry a code and a message that names the path.
   if (error instanceof Error && 'code' in error && 'syscall' in error) {
-    terminal.notes(`${head}${error.message}\n`);
+    terminal.notes(styled`${head}${error.message}\n`);
     return 1;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  terminal.notes(`${head}this is a fault of dropbp, please report it:\n${text}\n`);
+  terminal.notes([head, 'this is a fault of dropbp, please report it:\n', text, '\n']);
   return 70;
 }

@@ -3,7 +3,7 @@ import type { ChatMessage, ChatTemplate, Tokenizer } from '@dropbp/data';
 import type { ExitCode } from '../flags/command.ts';
 import { plainMessage } from '../flags/plainMessage.ts';
 import { lineReader } from '../terminal/lineReader.ts';
-import { paint } from '../terminal/paint.ts';
+import { paint, styled } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { Writer } from './writer.ts';
 
@@ -26,10 +26,10 @@ const help = '/reset forgets the conversation, /exit or Ctrl-D ends it, Ctrl-C s
 export async function chat(terminal: Terminal, options: ChatOptions): Promise<ExitCode> {
   const { input = process.stdin } = terminal;
   const isScreen = terminal.isInteractive && (input as { isTTY?: boolean }).isTTY === true && !options.isJson;
-  const note = (text: string): void => terminal.notes(`${paint('dim', text, terminal.notesHaveColor)}\n`);
+  const note = (text: string): void => terminal.notes(styled`${paint('dim', text)}\n`);
   if (isScreen) note(`Talking with ${options.name}. ${help}`);
-  const prompt = paint('bold', '› ', terminal.notesHaveColor);
-  const reader = lineReader(input, isScreen ? { output: process.stderr, prompt } : undefined);
+  const prompt = paint('bold', '› ');
+  const reader = lineReader(input, isScreen ? { hasColor: terminal.notesHaveColor, prompt } : undefined);
   const interrupts = chatInterrupts(terminal, reader, () => note('Ctrl-C again ends, and so does /exit'));
   const first: ChatMessage[] = options.system === undefined ? [] : [{ role: 'system', content: options.system }];
   let messages = [...first];
@@ -76,7 +76,7 @@ async function answer(
       ids = encode(asked);
     }
     if (asked.length < messages.length) note('The beginning of the conversation has no room any more');
-    const written = await writer.write(ids, piece => (isJson ? undefined : terminal.out(piece)), signal);
+    const written = await writer.write(ids, piece => (isJson ? undefined : terminal.outText(piece)), signal);
     if (isJson) {
       terminal.out(`${JSON.stringify({ prompt: messages.at(-1)!.content, ...written })}\n`);
     } else {
@@ -87,7 +87,7 @@ async function answer(
     return [...asked, { role: 'assistant', content: written.text }];
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    terminal.notes(`${paint('red', plainMessage(error), terminal.notesHaveColor)}\n`);
+    terminal.notes(styled`${paint('red', plainMessage(error))}\n`);
     return messages.slice(0, -1);
   }
 }

@@ -20,7 +20,7 @@ import { backendFlag } from '../run/startBackend.ts';
 import { withSubject } from '../run/withSubject.ts';
 import { formatCount, formatSeconds } from '../terminal/formatNumber.ts';
 import { listenForInterruption } from '../terminal/interruption.ts';
-import { paint } from '../terminal/paint.ts';
+import { paint, styled } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { chat } from './chat.ts';
 import { writer } from './writer.ts';
@@ -75,7 +75,7 @@ export const generateCommand = command({
 async function hintAtChat(folder: string, terminal: Terminal): Promise<void> {
   if (!(await learnedFromChats(folder))) return;
   const hint = `${folder} learned from chats: --chat puts the text to it as a question, as it has learned them`;
-  terminal.notes(`${paint('yellow', hint, terminal.notesHaveColor)}\n`);
+  terminal.notes(styled`${paint('yellow', hint)}\n`);
 }
 
 function checkFlags({ prompt, chat, system, temperature, topK, topP }: GenerateFlags): void {
@@ -121,14 +121,14 @@ async function writeOnce(
       : tokenizer.encode(asChat([...before, { role: 'user', content: prompt }], template), { addSpecialTokens: false });
   const interruption = listenForInterruption(terminal, undefined);
   try {
-    if (!json && template === undefined) terminal.out(paint('dim', prompt, terminal.outHasColor));
-    const onPiece = (piece: string): void => (json ? undefined : terminal.out(piece));
+    if (!json && template === undefined) terminal.outText(prompt, 'dim');
+    const onPiece = (piece: string): void => (json ? undefined : terminal.outText(piece));
     const written = await writer(opened, writingFlags(flags)).write(ids, onPiece, interruption.signal);
     if (json) terminal.out(`${JSON.stringify({ prompt, ...written })}\n`);
     else {
       terminal.out('\n');
       const speed = `${formatCount(written.tokens)} tokens in ${formatSeconds(written.seconds)}`;
-      terminal.notes(`${paint('dim', speed, terminal.notesHaveColor)}\n`);
+      terminal.notes(styled`${paint('dim', speed)}\n`);
     }
     return interruption.exitCode();
   } finally {

@@ -1,8 +1,13 @@
-import { paint } from '../terminal/paint.ts';
+import { displayWidth, paint, styled, withinLine, type Styled } from '../terminal/paint.ts';
 
 /** Names and values below each other; those without a value are left out. */
-export function fieldLines(fields: readonly (readonly [string, string | undefined])[], hasColor: boolean): string {
-  const shown = fields.filter((field): field is readonly [string, string] => field[1] !== undefined);
-  const width = Math.max(0, ...shown.map(([name]) => name.length));
-  return shown.map(([name, value]) => `${paint('dim', name.padEnd(width), hasColor)}  ${value}\n`).join('');
+export function fieldLines(fields: readonly (readonly [name: string, value: Styled | undefined])[]): Styled {
+  const shown = fields.flatMap(([name, value]) => {
+    const title = withinLine(name);
+    return value === undefined ? [] : [{ title, value, width: displayWidth(title) }];
+  });
+  const widest = shown.reduce((most, { width }) => Math.max(most, width), 0);
+  return shown.map(
+    ({ title, value, width }) => styled`${paint('dim', [title, ' '.repeat(widest - width)])}  ${value}\n`,
+  );
 }

@@ -9,6 +9,7 @@ import { ia3 } from '@dropbp/peft-ia3';
 import { lora } from '@dropbp/peft-lora';
 import { llamaAdapter, prefixTuning, promptTuning, pTuning } from '@dropbp/peft-prefix';
 import { toyModel } from '@dropbp/testing';
+import { renderText } from '../terminal/paint.ts';
 import { inspectAdapter, showAdapter } from './inspectAdapter.ts';
 import { totalLine } from './tensorList.ts';
 
@@ -47,7 +48,7 @@ afterAll(async () => {
 
 /** The lines above the table, without the spaces that put them in line. */
 async function linesOf(name: string): Promise<string[]> {
-  const shown = showAdapter(await inspectAdapter(name === 'default' ? folder : join(folder, name)), false);
+  const shown = renderText(showAdapter(await inspectAdapter(name === 'default' ? folder : join(folder, name))));
   return shown.split('\n\n')[0]!.split('\n').map(line => line.replaceAll(/ {2,}/g, ': ')); // prettier-ignore
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { openSafetensors } from '@dropbp/safetensors';
 import { readJsonFile } from '../files/readJsonFile.ts';
 import { formatCount } from '../terminal/formatNumber.ts';
+import type { Styled } from '../terminal/paint.ts';
 import { describeMethod, type MethodDescription } from './describeMethod.ts';
 import { fieldLines } from './fieldLines.ts';
 import { groupTable } from './groupTable.ts';
@@ -60,24 +61,21 @@ export async function inspectAdapter(folder: string): Promise<AdapterSummary> {
 }
 
 /** The summary as text. */
-export function showAdapter(summary: AdapterSummary, hasColor: boolean): string {
+export function showAdapter(summary: AdapterSummary): Styled {
   const { base, description, others, parameters, madeBy, tensors } = summary;
-  const fields = fieldLines(
+  const fields = fieldLines([
+    ['method', description.title],
+    ['base model', base ?? 'not named'],
+    ...description.settings,
+    ['parameters', formatCount(parameters)],
+    ['file', totalLine(tensors)],
+    ['PEFT version', madeBy ?? undefined],
     [
-      ['method', description.title],
-      ['base model', base ?? 'not named'],
-      ...description.settings,
-      ['parameters', formatCount(parameters)],
-      ['file', totalLine(tensors)],
-      ['PEFT version', madeBy ?? undefined],
-      [
-        'more adapters',
-        others.length === 0 ? undefined : others.map(({ name, method }) => `${name} (${method})`).join(', '),
-      ],
+      'more adapters',
+      others.length === 0 ? undefined : others.map(({ name, method }) => `${name} (${method})`).join(', '),
     ],
-    hasColor,
-  );
-  return `${fields}\n${groupTable(tensors, hasColor)}`;
+  ]);
+  return [fields, '\n', groupTable(tensors)];
 }
 
 async function othersBelow(folder: string): Promise<AdapterSummary['others']> {

@@ -5,6 +5,7 @@ import { exists } from '../files/exists.ts';
 import { kindOfPath } from '../files/kindOfPath.ts';
 import { command } from '../flags/command.ts';
 import { toggle } from '../flags/flag.ts';
+import type { Styled } from '../terminal/paint.ts';
 import { shellWord } from '../terminal/shellWord.ts';
 import { fieldLines } from './fieldLines.ts';
 import { inspectAdapter, showAdapter } from './inspectAdapter.ts';
@@ -21,13 +22,13 @@ export const inspectCommand = command({
   examples: ['dropbp inspect out/psalms/adapter', 'dropbp inspect models/austen-base --json'],
   async run({ json }, [path], terminal) {
     const inspected = await inspect(path!);
-    terminal.out(json ? `${JSON.stringify(inspected.summary, undefined, 2)}\n` : inspected.show(terminal.outHasColor));
+    terminal.out(json ? `${JSON.stringify(inspected.summary, undefined, 2)}\n` : inspected.show());
   },
 });
 
 interface Inspected {
   readonly summary: object;
-  show(hasColor: boolean): string;
+  show(): Styled;
 }
 
 async function inspect(path: string): Promise<Inspected> {
@@ -35,15 +36,15 @@ async function inspect(path: string): Promise<Inspected> {
   switch (kind) {
     case 'adapter': {
       const summary = await inspectAdapter(path);
-      return { summary, show: hasColor => showAdapter(summary, hasColor) };
+      return { summary, show: () => showAdapter(summary) };
     }
     case 'gguf': {
       const summary = await inspectGguf(path);
-      return { summary, show: hasColor => showModel(summary, hasColor) };
+      return { summary, show: () => showModel(summary) };
     }
     case 'model': {
       const summary = await inspectModel(path);
-      return { summary, show: hasColor => showModel(summary, hasColor) };
+      return { summary, show: () => showModel(summary) };
     }
     case 'run': {
       for (const part of [join(path, 'adapter'), join(path, 'model')]) if (await exists(part)) return inspect(part);
@@ -64,13 +65,13 @@ async function inspectFile(path: string): Promise<Inspected> {
   await file.close();
   return {
     summary: { kind: 'safetensors', metadata, notices, tensors },
-    show(hasColor) {
+    show() {
       const fields = [
         ['content', totalLine(tensors)] as const,
         ...Object.entries(metadata).map(([key, value]) => [key, value] as const),
         ...notices.map(notice => ['notice', notice] as const),
       ];
-      return `${fieldLines(fields, hasColor)}\n${tensorTable(tensors, hasColor)}`;
+      return [fieldLines(fields), '\n', tensorTable(tensors)];
     },
   };
 }

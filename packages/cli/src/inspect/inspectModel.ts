@@ -5,6 +5,7 @@ import { supportedModelTypes } from '@dropbp/models';
 import { openCheckpoint } from '@dropbp/safetensors';
 import { readJsonFile } from '../files/readJsonFile.ts';
 import { formatCount } from '../terminal/formatNumber.ts';
+import type { Styled } from '../terminal/paint.ts';
 import { fieldLines } from './fieldLines.ts';
 import { groupTable } from './groupTable.ts';
 import { countElements, dtypeTotals, listTensors, totalLine, type ListedTensor } from './tensorList.ts';
@@ -61,21 +62,18 @@ const sizes = [
 ] as const;
 
 /** The summary as text. */
-export function showModel(summary: ModelSummary, hasColor: boolean): string {
+export function showModel(summary: ModelSummary): Styled {
   const { architecture, isSupported, parameters, config, hasTokenizer, hasChatTemplate, tensors } = summary;
-  const fields = fieldLines(
-    [
-      ['architecture', isSupported ? architecture : `${architecture} (dropbp cannot load it)`],
-      ['parameters', formatCount(parameters)],
-      ['checkpoint', totalLine(tensors)],
-      ...sizes.map(([title, keys]) => {
-        const key = keys.find(candidate => candidate in config);
-        return [title, key === undefined ? undefined : formatCount(config[key]!)] as const;
-      }),
-      ['tokenizer', hasTokenizer ? 'yes' : 'none'],
-      ['chat template', hasChatTemplate ? 'yes' : 'none'],
-    ],
-    hasColor,
-  );
-  return `${fields}\n${groupTable(tensors, hasColor)}`;
+  const fields = fieldLines([
+    ['architecture', isSupported ? architecture : `${architecture} (dropbp cannot load it)`],
+    ['parameters', formatCount(parameters)],
+    ['checkpoint', totalLine(tensors)],
+    ...sizes.map(([title, keys]) => {
+      const key = keys.find(candidate => candidate in config);
+      return [title, key === undefined ? undefined : formatCount(config[key]!)] as const;
+    }),
+    ['tokenizer', hasTokenizer ? 'yes' : 'none'],
+    ['chat template', hasChatTemplate ? 'yes' : 'none'],
+  ]);
+  return [fields, '\n', groupTable(tensors)];
 }

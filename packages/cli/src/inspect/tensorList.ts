@@ -1,6 +1,7 @@
 import type { TensorInfo } from '@dropbp/safetensors';
 import { formatBytes, formatCount } from '../terminal/formatNumber.ts';
-import { table } from '../terminal/table.ts';
+import type { Styled } from '../terminal/paint.ts';
+import { styledTable } from '../terminal/table.ts';
 
 /** A tensor in a listing. */
 export interface ListedTensor {
@@ -21,12 +22,11 @@ export function countElements(shape: readonly number[]): number {
 }
 
 /** Tensors as a table. */
-export function tensorTable(tensors: readonly ListedTensor[], hasColor: boolean): string {
-  return table({
+export function tensorTable(tensors: readonly ListedTensor[]): Styled {
+  return styledTable({
     header: ['tensor', 'type', 'shape', 'size'],
     rows: tensors.map(({ name, dtype, shape, sizeBytes }) => [name, dtype, shape.join(' × '), formatBytes(sizeBytes)]),
     rightAligned: [3],
-    hasColor,
   });
 }
 

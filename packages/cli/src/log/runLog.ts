@@ -1,5 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { problem, readTextIfThere, writeAtomically } from '@dropbp/basics';
+import { escapeControls, problem, readTextIfThere, writeAtomically } from '@dropbp/basics';
 import type { RunEvent } from './runEvent.ts';
 import type { RunObserver } from './runObserver.ts';
 
@@ -44,7 +44,7 @@ export async function readRunLog(path: string): Promise<RunEvent[]> {
 }
 
 function line(event: RunEvent): string {
-  return `${JSON.stringify(event)}\n`;
+  return `${escapeControls(JSON.stringify(event))}\n`;
 }
 
 function isEvent(value: unknown): value is RunEvent {

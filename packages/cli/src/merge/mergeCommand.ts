@@ -9,7 +9,7 @@ import { openBase, quantisedTypes } from '../run/openModel.ts';
 import { sourceOf } from '../run/openSubject.ts';
 import { backendFlag, startBackend } from '../run/startBackend.ts';
 import { formatLarge } from '../terminal/formatNumber.ts';
-import { paint } from '../terminal/paint.ts';
+import { paint, styled } from '../terminal/paint.ts';
 import { statusLine } from '../terminal/statusLine.ts';
 
 const mergeFlags = {
@@ -39,7 +39,7 @@ export const mergeCommand = command({
     const model = await openBase(source, status);
     if (quantised.length > 0) {
       const note = `${source} is quantised (${quantised.join(', ')}): its weights are dequantised, and written as ${dtype === 'auto' ? 'F32' : dtype}`;
-      terminal.notes(`${paint('yellow', note, terminal.notesHaveColor)}\n`);
+      terminal.notes(styled`${paint('yellow', note)}\n`);
     }
     const tuned = compose(model, await prepared(await loadAdapter(adapter), model));
     status.show('Merging');
@@ -50,7 +50,7 @@ export const mergeCommand = command({
     for (const each of [merged, tuned, model]) each.dispose();
     if (json)
       terminal.out(`${JSON.stringify({ written: out, base: source, adapter, parameters, quantised }, undefined, 2)}\n`);
-    else terminal.out(`${out}: ${source} with ${adapter}, ${formatLarge(parameters)} parameters\n`);
+    else terminal.out(styled`${out}: ${source} with ${adapter}, ${formatLarge(parameters)} parameters\n`);
   },
 });
 

@@ -15,7 +15,8 @@ import { trainFlags } from '../run/trainFlags.ts';
 import { startBackend } from '../run/startBackend.ts';
 import { formatBytes, formatLarge, formatSeconds, formatShare } from '../terminal/formatNumber.ts';
 import { statusLine } from '../terminal/statusLine.ts';
-import { table } from '../terminal/table.ts';
+import { styled, type Styled } from '../terminal/paint.ts';
+import { styledTable } from '../terminal/table.ts';
 import { formMemory, formsToTrainWith } from './formMemory.ts';
 import { leastShare } from './leastShare.ts';
 import { planFlags, planSections, type PlanFlagValues } from './planFlags.ts';
@@ -108,7 +109,7 @@ export const planCommand = command({
           steps.map(({ memoryBytes }) => memoryBytes),
         ),
       };
-      terminal.out(flags.json ? `${JSON.stringify(plan, undefined, 2)}\n` : show(plan, terminal.outHasColor));
+      terminal.out(flags.json ? `${JSON.stringify(plan, undefined, 2)}\n` : show(plan));
     } finally {
       tuned.dispose();
       model.dispose();
@@ -146,10 +147,10 @@ function policyOf({ timeSaved, memory }: PlanFlagValues): DropBP | undefined {
   return dropBP({ ...(timeSaved !== undefined && { timeSaved }), ...(memory !== undefined && { memory }) });
 }
 
-function show(plan: Plan, hasColor: boolean): string {
+function show(plan: Plan): Styled {
   const { parameters, trainable, batch, time, solved, steps, outOfReach = [], flopsPerSecond } = plan;
   const isTimed = flopsPerSecond !== undefined;
-  const lines = table({
+  const lines = styledTable({
     header: ['drop rate', 'GFLOPs a step', ...(isTimed ? ['time a step', 'time saved'] : ['FLOPs saved']), 'memory'],
     rows: steps.map(({ rate, flops, seconds, saved, memoryBytes }) => [
       `${Number(rate.toFixed(3))}${rate === solved ? ' ←' : ''}`,
@@ -158,20 +159,20 @@ function show(plan: Plan, hasColor: boolean): string {
       formatShare(saved),
       formatBytes(memoryBytes),
     ]),
-    hasColor,
   });
   const about = `${formatLarge(trainable)} of ${formatLarge(parameters)} parameters trained, ${batch} × ${time} tokens a step`;
   const speed = isTimed
     ? `\nTimes at ${gigas(flopsPerSecond.forward)} GFLOPS forward and ${gigas(flopsPerSecond.backward)} backward, as probed here, without the optimiser's update`
     : '';
-  const others = outOfReach.map(({ rate, why }) => `\nA rate of ${rate} is out of reach: ${why}`).join('');
-  return `${about}\n\n${lines}${others}${speed}\nMemory is an estimate of the process's in its largest step\n${showForms(plan, hasColor)}`;
+  const others = outOfReach.map(({ rate, why }) => styled`\nA rate of ${rate} is out of reach: ${why}`);
+  const memory = "\nMemory is an estimate of the process's in its largest step\n";
+  return [about, '\n\n', lines, others, speed, memory, showForms(plan)];
 }
 
 /** Memory with other forms of the weights; nothing where there is no choice. */
-function showForms({ steps, forms }: Plan, hasColor: boolean): string {
+function showForms({ steps, forms }: Plan): Styled {
   if (forms.length < 2) return '';
-  const lines = table({
+  const lines = styledTable({
     header: ['memory with --weights', ...forms.map(({ weights }) => weights)],
     rows: [
       ['of the weights', ...forms.map(({ weightsBytes }) => formatBytes(weightsBytes))],
@@ -180,9 +181,8 @@ function showForms({ steps, forms }: Plan, hasColor: boolean): string {
         ...forms.map(({ memoryBytes }) => formatBytes(memoryBytes[i]!)),
       ]),
     ],
-    hasColor,
   });
-  return `\n${lines}`;
+  return ['\n', lines];
 }
 
 function gigas(value: number): string {

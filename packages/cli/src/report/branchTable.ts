@@ -1,14 +1,15 @@
-import { table } from '../terminal/table.ts';
+import type { Styled } from '../terminal/paint.ts';
+import { styledTable } from '../terminal/table.ts';
 import type { BranchRecord } from '../run/runRecord.ts';
 
 const kinds = ['attention', 'mlp'] as const;
 
 /**
- * The drop rate and sensitivity of each branch as a table for a terminal, a row per block; `''` where nothing is dropped. A dash stands for a branch
+ * The drop rate and sensitivity of each branch as a table for a terminal, a row per block; undefined where nothing is dropped. A dash stands for a branch
  * without a backward pass.
  */
-export function branchTable(branches: readonly BranchRecord[], hasColor = false): string {
-  if (branches.every(({ dropRate }) => dropRate === 0)) return '';
+export function branchTable(branches: readonly BranchRecord[]): Styled | undefined {
+  if (branches.every(({ dropRate }) => dropRate === 0)) return undefined;
   const isMeasured = branches.some(({ sensitivity }) => sensitivity !== undefined);
   const blocks = new Map<string, BranchRecord[]>();
   for (const branch of branches) {
@@ -24,5 +25,5 @@ export function branchTable(branches: readonly BranchRecord[], hasColor = false)
     ...kinds.flatMap(kind => cells(own.find(branch => branch.kind === kind))),
   ]);
   const header = ['drop rate', ...kinds.flatMap(kind => [kind, ...(isMeasured ? ['sensitivity'] : [])])];
-  return table({ header, rows, hasColor });
+  return styledTable({ header, rows });
 }

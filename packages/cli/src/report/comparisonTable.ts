@@ -1,9 +1,15 @@
-import { table } from '../terminal/table.ts';
+import { renderText, type Styled } from '../terminal/paint.ts';
+import { styledTable } from '../terminal/table.ts';
 import type { RunRecord } from '../run/runRecord.ts';
 import { difference, measuresOf } from './measures.ts';
 
 /** The runs' main figures as a table for a terminal, a column per run, compared with the first. */
 export function comparisonTable(runs: readonly RunRecord[], hasColor = false): string {
+  return renderText(styledComparison(runs), { hasColor, isInteractive: false });
+}
+
+/** The same for a terminal, which adds the colours. */
+export function styledComparison(runs: readonly RunRecord[]): Styled {
   const rows = measuresOf(runs)
     .filter(measure => measure.isMain === true)
     .map(measure => [
@@ -15,5 +21,5 @@ export function comparisonTable(runs: readonly RunRecord[], hasColor = false): s
         return change === undefined ? measure.show(value) : `${measure.show(value)} (${change})`;
       }),
     ]);
-  return table({ header: ['', ...runs.map(run => run.name)], rows, hasColor });
+  return styledTable({ header: ['', ...runs.map(run => run.name)], rows });
 }

@@ -1,9 +1,11 @@
+import { escapeControls } from '@dropbp/basics';
+
 /** Markup that is safe to put into a page as it is. */
 export interface Markup {
   readonly html: string;
 }
 
-/** A template whose values are escaped, but for markup made by `markup` itself; lists are joined, `null` is nothing. */
+/** A template whose values are escaped, control characters too, but for markup made by `markup` itself; lists are joined, `null` is nothing. */
 export function markup(
   strings: TemplateStringsArray,
   ...values: readonly (string | number | Markup | readonly Markup[] | null)[]
@@ -17,9 +19,10 @@ export function trusted(html: string): Markup {
   return { html };
 }
 
-/** Data for a script to read: JSON in which nothing can end the script element. */
+/** Data for a script to read: JSON in which nothing can end the script element. Control characters in texts are escaped. */
 export function jsonScript(id: string, value: unknown): Markup {
-  const json = JSON.stringify(value).replaceAll('<', '\\u003c');
+  const safe = (_: string, part: unknown): unknown => (typeof part === 'string' ? escapeControls(part) : part);
+  const json = JSON.stringify(value, safe).replaceAll('<', '\\u003c');
   return markup`<script type="application/json" id="${id}">
     ${trusted(json)}
   </script>`;
@@ -33,5 +36,5 @@ function show(value: string | number | Markup | readonly Markup[] | null): strin
 
 function escapeHtml(text: string): string {
   const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-  return text.replaceAll(/[&<>"']/g, character => entities[character]!);
+  return escapeControls(text).replaceAll(/[&<>"']/g, character => entities[character]!);
 }

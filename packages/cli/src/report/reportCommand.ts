@@ -1,7 +1,8 @@
 import { writeAtomically } from '@dropbp/basics';
 import { command } from '../flags/command.ts';
 import { requiredText } from '../flags/flag.ts';
-import { comparisonTable } from './comparisonTable.ts';
+import { styled } from '../terminal/paint.ts';
+import { styledComparison } from './comparisonTable.ts';
 import { readRun } from './readRun.ts';
 import { renderReport } from './renderReport.ts';
 
@@ -19,6 +20,6 @@ export const reportCommand = command({
   async run({ out }, paths, terminal) {
     const runs = await Promise.all(paths.map(readRun));
     await writeAtomically('cli', out, renderReport(runs));
-    terminal.out(`${comparisonTable(runs, terminal.outHasColor)}${out}\n`);
+    terminal.out(styled`${styledComparison(runs)}${out}\n`);
   },
 });

@@ -14,7 +14,7 @@ import {
   formatSeconds,
   formatShare,
 } from '../terminal/formatNumber.ts';
-import { paint } from '../terminal/paint.ts';
+import { paint, styled, type Styled } from '../terminal/paint.ts';
 import { batchTimes, ownRows } from './checkBudget.ts';
 import { countParameters } from './countParameters.ts';
 import { dropsOf } from './dropsOf.ts';
@@ -133,7 +133,7 @@ async function timeOf(work: () => Promise<unknown>): Promise<number> {
 }
 
 /** The same for people. */
-export function showDryRun(plan: DryRun, hasColor: boolean): string {
+export function showDryRun(plan: DryRun): Styled {
   const { model, data, training } = plan;
   const rows = data.trainRows === null ? 'a stream' : `${formatCount(data.trainRows)} to learn from`;
   const heldOut = data.heldOutRows === null ? '' : `, ${formatCount(data.heldOutRows)} held out`;
@@ -142,52 +142,49 @@ export function showDryRun(plan: DryRun, hasColor: boolean): string {
     data.tooLongRows === 0
       ? undefined
       : `${formatCount(data.tooLongRows)} rows are longer than a sequence: ${formatCount(data.cutTokens)} tokens are cut off`;
-  const fields = fieldLines(
+  const fields = fieldLines([
     [
-      [
-        'model',
-        `${model.source}, ${formatLarge(model.trainable)} of ${formatLarge(model.parameters)} parameters trained`,
-      ],
-      ['data', data.explanation],
-      ['rows', `${rows}${heldOut}${skipped}`],
-      [
-        'tokens',
-        `${formatLarge(data.trainTokens)}, ${formatShare(data.learnedShare)} of them learned; ${formatShare(data.paddingShare)} of the batches is padding`,
-      ],
-      ['cut', cut],
-      [
-        'steps',
-        `${formatCount(training.steps)} of ${formatCount((training.batch * training.batches) / training.steps)} sequences, ${training.meanTime} tokens long on average, ${training.longestTime} at most: ${training.why}`,
-      ],
-      [
-        'in all',
-        `${formatLarge(training.tokens)} tokens, ${Number(training.epochs.toPrecision(2))} times through the data`,
-      ],
-      [
-        'DropBP',
-        training.dropRate === 0
-          ? 'nothing is dropped'
-          : `${formatShare(training.dropRate)} of the backward pass dropped${training.drops ? `, ${dropText(training.drops)}` : ''}`,
-      ],
-      ['memory', `about ${formatBytes(plan.memoryBytes)}`],
-      ['time', `about ${formatDuration(plan.seconds)}, ${formatSeconds(plan.secondsPerStep)} a step, as probed here`],
+      'model',
+      `${model.source}, ${formatLarge(model.trainable)} of ${formatLarge(model.parameters)} parameters trained`,
     ],
-    hasColor,
-  );
-  const examples = plan.examples.map((parts, i) => showExample(parts, i + 1, hasColor));
-  return [fields, ...examples].join('\n');
+    ['data', data.explanation],
+    ['rows', `${rows}${heldOut}${skipped}`],
+    [
+      'tokens',
+      `${formatLarge(data.trainTokens)}, ${formatShare(data.learnedShare)} of them learned; ${formatShare(data.paddingShare)} of the batches is padding`,
+    ],
+    ['cut', cut],
+    [
+      'steps',
+      `${formatCount(training.steps)} of ${formatCount((training.batch * training.batches) / training.steps)} sequences, ${training.meanTime} tokens long on average, ${training.longestTime} at most: ${training.why}`,
+    ],
+    [
+      'in all',
+      `${formatLarge(training.tokens)} tokens, ${Number(training.epochs.toPrecision(2))} times through the data`,
+    ],
+    [
+      'DropBP',
+      training.dropRate === 0
+        ? 'nothing is dropped'
+        : `${formatShare(training.dropRate)} of the backward pass dropped${training.drops ? `, ${dropText(training.drops)}` : ''}`,
+    ],
+    ['memory', `about ${formatBytes(plan.memoryBytes)}`],
+    ['time', `about ${formatDuration(plan.seconds)}, ${formatSeconds(plan.secondsPerStep)} a step, as probed here`],
+  ]);
+  const examples = plan.examples.map((parts, i) => showExample(parts, i + 1));
+  return [fields, ...examples.flatMap(example => ['\n', example])];
 }
 
-function showExample(parts: readonly ExamplePart[], number: number, hasColor: boolean): string {
-  const title = paint('bold', `Example ${number}, as the model sees it`, hasColor);
+function showExample(parts: readonly ExamplePart[], number: number): Styled {
+  const title = paint('bold', `Example ${number}, as the model sees it`);
   const lines = parts.flatMap(({ text, counts }) =>
     text
       .replace(/\n$/, '')
       .split('\n')
       .map(
         (line, i) =>
-          `  ${i > 0 ? '       ' : counts ? 'learned' : 'given  '}  ${paint(counts ? 'green' : 'dim', line, hasColor)}\n`,
+          styled`  ${i > 0 ? '       ' : counts ? 'learned' : 'given  '}  ${paint(counts ? 'green' : 'dim', line)}\n`,
       ),
   );
-  return `${title}\n${lines.join('')}`;
+  return [title, '\n', lines];
 }

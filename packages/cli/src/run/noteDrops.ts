@@ -1,5 +1,5 @@
 import { dropText } from '../report/dropText.ts';
-import { paint } from '../terminal/paint.ts';
+import { paint, styled } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { PreparedRun } from './preparedRun.ts';
 
@@ -7,10 +7,10 @@ import type { PreparedRun } from './preparedRun.ts';
 export function noteDrops({ settings, tuned: { dropSchedule } }: PreparedRun, terminal: Terminal): void {
   if (dropSchedule === undefined) return;
   const { options, calibrates } = dropSchedule;
-  terminal.notes(`${paint('dim', `DropBP: ${dropText(options)}`, terminal.notesHaveColor)}\n`);
+  terminal.notes(styled`${paint('dim', `DropBP: ${dropText(options)}`)}\n`);
   const draws = settings.steps * settings.accumulation;
   if (calibrates && dropSchedule.sensitivities === undefined && dropSchedule.calibrationStep(draws) === undefined) {
     const text = `A run of ${draws} batches is too short to measure sensitivities: every branch has the same rate`;
-    terminal.notes(`${paint('yellow', text, terminal.notesHaveColor)}\n`);
+    terminal.notes(styled`${paint('yellow', text)}\n`);
   }
 }

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { flagName } from '../flags/flagName.ts';
 import { branchTable } from '../report/branchTable.ts';
-import { comparisonTable } from '../report/comparisonTable.ts';
+import { styledComparison } from '../report/comparisonTable.ts';
 import { formatBytes } from '../terminal/formatNumber.ts';
-import { paint } from '../terminal/paint.ts';
+import { paint, styled } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { RunRecord } from './runRecord.ts';
 import type { TrainFlagValues } from './trainFlags.ts';
@@ -42,16 +42,16 @@ export function showResult(record: RunRecord, flags: TrainFlagValues, terminal: 
   }
   noteIdle(record, terminal);
   noteMemory(record, terminal);
-  terminal.out(comparisonTable([record], terminal.outHasColor));
-  const rates = branchTable(record.branches, terminal.outHasColor);
-  if (rates !== '') terminal.out(`\n${rates}\n`);
+  terminal.out(styledComparison([record]));
+  const rates = branchTable(record.branches);
+  if (rates !== undefined) terminal.out(styled`\n${rates}\n`);
   for (const [what, path] of Object.entries(written)) {
-    terminal.out(`${paint('dim', what.padEnd(7), terminal.outHasColor)}  ${path}\n`);
+    terminal.out(styled`${paint('dim', what.padEnd(7))}  ${path}\n`);
   }
   const subject =
     part === 'adapter' ? `--adapter ${shellWord(written[part]!)}` : `--model ${shellWord(written[part]!)}`;
   const way = isChat ? '--chat' : `--prompt ${shellWord(record.samples?.prompt ?? 'Once upon a time')}`;
-  terminal.out(`${paint('dim', 'try it ', terminal.outHasColor)}  dropbp generate ${subject} ${way}\n`);
+  terminal.out(styled`${paint('dim', 'try it ')}  dropbp generate ${subject} ${way}\n`);
 }
 
 /** Share of steps without a gradient of which a run is told. */

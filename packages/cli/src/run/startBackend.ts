@@ -1,6 +1,6 @@
 import { chooseBackend } from '../backend/chooseBackend.ts';
 import { text, type Flag } from '../flags/flag.ts';
-import { paint } from '../terminal/paint.ts';
+import { paint, styled } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 /**
@@ -14,10 +14,10 @@ export async function startBackend(flag: string | undefined, terminal: Terminal)
   // That an optional package is not there is no news; that one does not work is.
   const broken = passedOver.filter(({ reason }) => reason !== 'not installed');
   for (const { name: other, reason } of broken) {
-    terminal.notes(`${paint('yellow', `backend ${other} does not work here`, terminal.notesHaveColor)}: ${reason}\n`);
+    terminal.notes(styled`${paint('yellow', `backend ${other} does not work here`)}: ${reason}\n`);
   }
   const named = detail === undefined ? name : `${name} (${detail})`;
-  terminal.notes(`${paint('dim', `backend: ${named}`, terminal.notesHaveColor)}\n`);
+  terminal.notes(styled`${paint('dim', `backend: ${named}`)}\n`);
   return name;
 }
 

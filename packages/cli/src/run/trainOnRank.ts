@@ -4,6 +4,7 @@ import { noteData } from '../data/noteData.ts';
 import type { ExitCode } from '../flags/command.ts';
 import { writeFlag } from '../flags/flag.ts';
 import { listenForInterruption } from '../terminal/interruption.ts';
+import { styled } from '../terminal/paint.ts';
 import { shellWord } from '../terminal/shellWord.ts';
 import { statusLine } from '../terminal/statusLine.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -38,8 +39,7 @@ export async function trainOnRank(
   const run = await prepareRun(flags, startedAt, statusLine(terminal));
   if (flags.dryRun) {
     const plan = comm.rank === 0 ? await dryRun(run) : undefined;
-    if (plan)
-      terminal.out(flags.json ? `${JSON.stringify(plan, undefined, 2)}\n` : showDryRun(plan, terminal.outHasColor));
+    if (plan) terminal.out(flags.json ? `${JSON.stringify(plan, undefined, 2)}\n` : showDryRun(plan));
     return undefined;
   }
   noteData(run.dataset, run.data, terminal);
@@ -71,7 +71,7 @@ export async function trainOnRank(
         keptStep === 0
           ? 'Stopped before the first step: nothing was trained. To begin again:'
           : `Stopped after step ${keptStep}, with all that is needed to go on:`;
-      terminal.notes(`${what}\n  dropbp train --resume --out ${shellWord(flags.out)}\n`);
+      terminal.notes(styled`${what}\n  dropbp train --resume --out ${shellWord(flags.out)}\n`);
       return stopCode();
     }
     showResult(record, flags, terminal, run.dataset.format.name === 'chat');

@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { escapeControls } from '@dropbp/basics';
 import type { RunEvent } from '../log/runEvent.ts';
 import type { RunObserver } from '../log/runObserver.ts';
 import { restartRecord, scalarsRecord, textRecord, versionRecord } from './eventRecord.ts';
@@ -23,7 +24,7 @@ export function tensorBoardWriter(folder: string, firstStep: number, now: () => 
   return {
     observe(event) {
       const at = { wallTime: seconds(), step: event.step };
-      if (event.type === 'sample') write(textRecord(at, 'sample', event.text));
+      if (event.type === 'sample') write(textRecord(at, 'sample', escapeControls(event.text)));
       else write(scalarsRecord(at, scalarsOf(event)));
     },
     close: () => closeSync(file),

@@ -1,6 +1,6 @@
 import type { ExitCode } from '../flags/command.ts';
-import { paint } from './paint.ts';
-import { clearLine, type Terminal } from './terminal.ts';
+import { clearLine, paint, styled } from './paint.ts';
+import type { Terminal } from './terminal.ts';
 
 /** Ctrl-C and the like while something is under way that shall come to a good end. */
 export interface Interruption {
@@ -27,7 +27,7 @@ export function listenForInterruption(
   const release = terminal.onInterrupt(signal => {
     if (code !== undefined) return exit(code);
     code = signal === 'SIGINT' ? 130 : 143;
-    if (note !== undefined) terminal.notes(`${clearLine(terminal)}${paint('yellow', note, terminal.notesHaveColor)}\n`);
+    if (note !== undefined) terminal.notes(styled`${clearLine}${paint('yellow', note)}\n`);
     controller.abort();
   });
   return { signal: controller.signal, exitCode: () => code, release };

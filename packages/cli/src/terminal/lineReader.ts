@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { renderText, type Styled } from './paint.ts';
 
 /** Reads lines, from a screen with a prompt in front of each. */
 export interface LineReader {
@@ -13,16 +14,17 @@ export interface LineReader {
 /**
  * Reads lines of a stream. Those that come before they are asked for wait.
  *
- * @param screen - where a prompt and what is typed are shown; absent where nobody types
+ * @param screen - shows a prompt and what is typed; absent where nobody types. Its output is standard error unless given
  */
 export function lineReader(
   input: Readable,
-  screen?: { readonly output: Writable; readonly prompt: string },
+  screen?: { readonly prompt: Styled; readonly hasColor: boolean; readonly output?: Writable },
 ): LineReader {
+  const output = screen?.output ?? process.stderr;
   const lines = createInterface({
     input,
     terminal: screen !== undefined,
-    ...(screen && { output: screen.output, prompt: screen.prompt }),
+    ...(screen && { output, prompt: renderText(screen.prompt, { hasColor: screen.hasColor, isInteractive: true }) }),
   });
   const waiting: string[] = [];
   const listeners = new Set<() => void>();
@@ -41,7 +43,7 @@ export function lineReader(
     if (isAsking) {
       // As in a shell: what was typed is gone, and the prompt comes anew.
       lines.write(null, { ctrl: true, name: 'u' });
-      screen?.output.write('\n');
+      if (screen !== undefined) output.write('\n');
     }
     for (const listener of listeners) listener();
     if (isAsking && !isOver) lines.prompt();

@@ -1,3 +1,5 @@
+import { escapeControls, escapeLine } from '@dropbp/basics';
+
 const codes = {
   bold: [1, 22],
   dim: [2, 22],
@@ -10,10 +12,71 @@ const codes = {
 /** A look that text can have on a terminal. */
 export type Look = keyof typeof codes;
 
-/** Gives text a look, or returns it as it is where there are no colours. */
-export function paint(look: Look, text: string, hasColor: boolean): string {
-  const [on, off] = codes[look];
-  return hasColor ? `\u001B[${on}m${text}\u001B[${off}m` : text;
+/**
+ * Text for a terminal. Its strings are escaped when they are written, so they may come from any file; looks and the order to
+ * clear a line are added after that.
+ */
+export type Styled = string | Painted | ClearLine | readonly Styled[];
+
+/** Text with a look. */
+export interface Painted {
+  readonly look: Look;
+  readonly content: Styled;
+}
+
+/** Takes away the line that a screen is at; nothing elsewhere. */
+export interface ClearLine {
+  readonly clearsLine: true;
+}
+
+/** The only {@link ClearLine}. */
+export const clearLine: ClearLine = { clearsLine: true };
+
+/** Gives text a look, where there are colours. A string stands within a line: line breaks and tabs in it are escaped. */
+export function paint(look: Look, content: Styled): Painted {
+  return { look, content: withinLine(content) };
+}
+
+/**
+ * A template for a terminal: ``styled`${paint('dim', name)}  ${path}\n` ``. Line breaks of the template are layout; those in a
+ * string that is put into it are escaped.
+ */
+export function styled(strings: TemplateStringsArray, ...values: readonly (Styled | number)[]): Styled {
+  return strings.flatMap((text, i) => {
+    const value = values[i];
+    return value === undefined ? [text] : [text, withinLine(typeof value === 'number' ? String(value) : value)];
+  });
+}
+
+/** A string as a value within a line. Other text stays as it is. */
+export function withinLine(text: Styled): Styled {
+  return typeof text === 'string' ? escapeLine(text) : text;
+}
+
+/** Where text is written. */
+export interface Medium {
+  readonly hasColor: boolean;
+  /** Whether a line can be taken away. */
+  readonly isInteractive: boolean;
+}
+
+const plainMedium: Medium = { hasColor: false, isInteractive: false };
+
+/** The characters to write: strings escaped, looks as escape sequences where there are colours. */
+export function renderText(text: Styled, medium: Medium = plainMedium): string {
+  if (typeof text === 'string') return escapeControls(text);
+  if ('look' in text) {
+    const content = renderText(text.content, medium);
+    return medium.hasColor ? colored(text.look, content) : content;
+  }
+  if ('clearsLine' in text) return medium.isInteractive ? '\r\u001B[2K' : '';
+  return text.map(part => renderText(part, medium)).join('');
+}
+
+/** Characters between the escape sequences of a look. They are not escaped here. */
+export function colored(look: Look, characters: string): string {
+  const [start, end] = codes[look];
+  return `\u001B[${start}m${characters}\u001B[${end}m`;
 }
 
 const segmenter = new Intl.Segmenter();
@@ -22,17 +85,18 @@ const segmenter = new Intl.Segmenter();
 const wide =
   /^(?![\uFF61-\uFFDC])[\p{sc=Han}\p{sc=Hangul}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Bopomofo}\p{sc=Yi}\u3000-\u303E\u30A0-\u30FF\uFF01-\uFF60\uFFE0-\uFFE6\p{Emoji_Presentation}]|\uFE0F/u;
 
-/** Columns that a text takes on a terminal, colour codes not counted. */
-export function displayWidth(text: string): number {
-  const plain = text.replaceAll(/\u001B\[\d+m/g, '');
-  return [...segmenter.segment(plain)].reduce((sum, { segment }) => sum + widthOf(segment), 0);
+/** Columns that a text takes on a terminal, as it is written: looks not counted, control characters as their escapes. */
+export function displayWidth(text: Styled): number {
+  const written = renderText(text);
+  if (/^[ -~]*$/.test(written)) return written.length;
+  return [...segmenter.segment(written)].reduce((sum, { segment }) => sum + widthOf(segment), 0);
 }
 
-/** As much of the beginning of a text without colours as fits into so many columns. */
+/** As much of the beginning of a text, as it is written, as fits into so many columns. */
 export function cutToWidth(text: string, columns: number): string {
   let left = columns;
   let fitting = '';
-  for (const { segment } of segmenter.segment(text)) {
+  for (const { segment } of segmenter.segment(escapeLine(text))) {
     left -= widthOf(segment);
     if (left < 0) break;
     fitting += segment;

@@ -71,7 +71,7 @@ describe('progressBar', () => {
         const { step, terminal } = start(fakeTerminal({ isInteractive: true, columns, notesHaveColor }));
         step(7, 0.25);
         const line = terminal.written.notes.split(clear).at(-1)!;
-        expect(displayWidth(line)).toBeLessThan(columns);
+        expect(displayWidth(line.replaceAll(/\u001B\[\d+m/g, ''))).toBeLessThan(columns);
         expect(line).toContain('7/20');
       }),
     );

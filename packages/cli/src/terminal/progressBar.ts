@@ -1,5 +1,5 @@
 import { formatBytes, formatCount, formatDuration, formatShare } from './formatNumber.ts';
-import { displayWidth, paint } from './paint.ts';
+import { clearLine, cutToWidth, displayWidth, paint, styled, withinLine, type Styled } from './paint.ts';
 import { smoothed } from './smoothed.ts';
 import { speedMeter } from './speedMeter.ts';
 import type { Terminal } from './terminal.ts';
@@ -48,7 +48,6 @@ const redrawMs = 100;
 const plainLineMs = 30_000;
 /** Characters of a bar that says something. */
 const leastBar = 6;
-const clearLine = '\r\u001B[2K';
 
 /**
  * Shows steps done, loss (smoothed over about ten steps), tokens per second, time left, memory, learning rate and dropped
@@ -83,8 +82,7 @@ export function progressBar(options: ProgressBarOptions): ProgressBar {
   };
   const draw = (): void => {
     writtenMs = now();
-    const line = barLine(label, last!.step / total, parts(), terminal.columns, terminal.notesHaveColor);
-    terminal.notes(clearLine + line);
+    terminal.notes([clearLine, barLine(label, last!.step / total, parts(), terminal.columns)]);
   };
   const isTenth = (step: number, before: number): boolean =>
     step >= total || Math.floor((10 * step) / total) > Math.floor((10 * before) / total);
@@ -101,7 +99,7 @@ export function progressBar(options: ProgressBarOptions): ProgressBar {
         if (now() - writtenMs >= redrawMs || progress.step >= total) draw();
       } else if (isFirst || isTenth(progress.step, before) || now() - writtenMs >= plainLineMs) {
         writtenMs = now();
-        terminal.notes(`${label} ${parts().join('  ')}\n`);
+        terminal.notes(styled`${label} ${parts().join('  ')}\n`);
       }
     },
     stop() {
@@ -115,17 +113,18 @@ export function progressBar(options: ProgressBarOptions): ProgressBar {
 }
 
 /** The bar takes what the text leaves; on a narrow screen the label goes first, then the last parts, then the bar. */
-function barLine(label: string, share: number, parts: readonly string[], columns: number, hasColor: boolean): string {
+function barLine(label: string, share: number, parts: readonly string[], columns: number): Styled {
   // The last column stays free: some terminals wrap as soon as it is written.
   const room = Math.max(10, columns - 1);
   const shown = [...parts];
-  const widthBeside = (head: string): number => room - displayWidth(head) - 2 - displayWidth(shown.join('  '));
-  const head = widthBeside(`${label} `) < leastBar ? '' : `${label} `;
+  const widthBeside = (head: Styled): number => room - displayWidth(head) - 2 - displayWidth(shown.join('  '));
+  const title = withinLine(`${label} `);
+  const head = widthBeside(title) < leastBar ? '' : title;
   while (shown.length > 1 && widthBeside(head) < leastBar) shown.pop();
   const text = shown.join('  ');
   const width = Math.min(40, widthBeside(head));
-  if (width < leastBar) return text.slice(0, room);
+  if (width < leastBar) return cutToWidth(text, room);
   const done = Math.round(width * Math.min(1, Math.max(0, share)));
-  const bar = paint('cyan', '━'.repeat(done), hasColor) + paint('dim', '─'.repeat(width - done), hasColor);
-  return `${head}${bar}  ${text}`;
+  const bar = [paint('cyan', '━'.repeat(done)), paint('dim', '─'.repeat(width - done))];
+  return styled`${head}${bar}  ${text}`;
 }

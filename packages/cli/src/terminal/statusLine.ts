@@ -1,4 +1,4 @@
-import { cutToWidth, paint } from './paint.ts';
+import { clearLine, cutToWidth, paint, styled } from './paint.ts';
 import type { Terminal } from './terminal.ts';
 
 /** A line about what goes on: drawn again and again on a terminal, written once elsewhere. */
@@ -20,16 +20,16 @@ export function statusLine(terminal: Terminal, now: () => number = () => perform
       const isNew = text !== current;
       current = text;
       if (!terminal.isInteractive) {
-        if (isNew) terminal.notes(`${text} …\n`);
+        if (isNew) terminal.notes(styled`${text} …\n`);
         return;
       }
       if (!isNew && now() - drawnMs < redrawMs) return;
       drawnMs = now();
       const line = cutToWidth(`${text} ${progress ?? '…'}`, terminal.columns - 1);
-      terminal.notes(`\r\u001B[2K${paint('dim', line, terminal.notesHaveColor)}`);
+      terminal.notes([clearLine, paint('dim', line)]);
     },
     clear() {
-      if (terminal.isInteractive && current !== undefined) terminal.notes('\r\u001B[2K');
+      if (terminal.isInteractive && current !== undefined) terminal.notes(clearLine);
       current = undefined;
     },
   };

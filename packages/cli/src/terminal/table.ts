@@ -1,4 +1,4 @@
-import { displayWidth, paint } from './paint.ts';
+import { displayWidth, paint, renderText, withinLine, type Styled } from './paint.ts';
 
 /** What {@link table} takes. */
 export interface TableOptions {
@@ -12,20 +12,48 @@ export interface TableOptions {
   readonly hasColor?: boolean;
 }
 
-/** Rows of text as a table, a line each, every one with a line break at its end. */
+/** Rows of text as a table, a line each, every one with a line break at its end. Control characters in cells are escaped. */
 export function table(options: TableOptions): string {
-  const { header, rows, hasColor = false } = options;
+  return renderText(styledTable(options), { hasColor: options.hasColor ?? false, isInteractive: false });
+}
+
+/** The same for a terminal, which adds the colours. Cells may have looks. */
+export function styledTable(options: {
+  readonly header: readonly string[];
+  readonly rows: readonly (readonly Styled[])[];
+  readonly rightAligned?: readonly number[];
+}): Styled {
+  const { header, rows } = options;
   const rightAligned = options.rightAligned ?? header.map((_, i) => i).slice(1);
-  const widths = header.map((title, i) => Math.max(...[title, ...rows.map(row => row[i] ?? '')].map(displayWidth)));
-  const cell = (text: string, i: number): string => {
-    const padding = ' '.repeat(widths[i]! - displayWidth(text));
-    return rightAligned.includes(i) ? padding + text : text + padding;
+  const cells = [header, ...rows].map(row => header.map((_, i) => sized(row[i] ?? '')));
+  const widths = header.map((_, i) => cells.reduce((widest, row) => Math.max(widest, row[i]!.width), 0));
+  const line = (row: readonly Sized[]): Styled => {
+    const parts: Styled[] = [];
+    let space = ''; // written with the next cell, so that no line ends in it
+    row.forEach(({ text, width }, i) => {
+      const padding = ' '.repeat(widths[i]! - width);
+      const isRight = rightAligned.includes(i);
+      if (width > 0) {
+        parts.push(isRight ? space + padding : space, text);
+        space = '';
+      }
+      space += width > 0 && isRight ? gap : padding + gap;
+    });
+    return parts;
   };
-  const line = (cells: readonly string[]): string =>
-    header
-      .map((_, i) => cell(cells[i] ?? '', i))
-      .join('   ')
-      .trimEnd();
-  const rule = widths.map(width => '─'.repeat(width)).join('───');
-  return [paint('bold', line(header), hasColor), paint('dim', rule, hasColor), ...rows.map(line), ''].join('\n');
+  const rule = widths.map(width => '─'.repeat(width)).join('─'.repeat(gap.length));
+  const [head, ...body] = cells.map(line);
+  return [paint('bold', head!), '\n', paint('dim', rule), '\n', ...body.flatMap(row => [row, '\n'])];
+}
+
+const gap = '   ';
+
+interface Sized {
+  readonly text: Styled;
+  readonly width: number;
+}
+
+function sized(cell: Styled): Sized {
+  const text = withinLine(cell);
+  return { text, width: displayWidth(text) };
 }

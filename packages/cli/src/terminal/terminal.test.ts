@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { formatBytes, formatCount, formatDuration, formatLarge, formatSeconds, formatShare } from './formatNumber.ts';
-import { cutToWidth, displayWidth, paint } from './paint.ts';
+import { cutToWidth, displayWidth, paint, renderText } from './paint.ts';
 import { table } from './table.ts';
 import { terminal } from './terminal.ts';
+
+const colorful = { hasColor: true, isInteractive: true };
 
 describe('terminal', () => {
   const screen = { write: () => true, isTTY: true, columns: 120 };
@@ -26,9 +28,9 @@ describe('terminal', () => {
     expect(terminal(screen, screen, { TERM: 'dumb' }).isInteractive).toBe(false);
   });
   it('does not count colour codes as width', () => {
-    expect(paint('red', 'né', true)).toBe('\u001B[31mné\u001B[39m');
-    expect(displayWidth(paint('red', 'né', true))).toBe(2);
-    expect(paint('red', 'né', false)).toBe('né');
+    expect(renderText(paint('red', 'né'), colorful)).toBe('\u001B[31mné\u001B[39m');
+    expect(displayWidth(paint('red', 'né'))).toBe(2);
+    expect(renderText(paint('red', 'né'))).toBe('né');
   });
   it.each([['日本語', 6], ['한국', 4], ['Ａ１', 4], ['ｱｲ', 2], ['「、。ー', 8], ['a·b…─', 5], ['🙂', 2], ['❤️☺', 3], ['👩‍👩‍👧', 2], ['🇩🇪', 2]])(
     'counts the columns of %s: %d',

@@ -1,13 +1,23 @@
 import type { Readable } from 'node:stream';
+import { escapeControls } from '@dropbp/basics';
+import { colored, renderText, type Look, type Styled } from './paint.ts';
 
-/** Where a command writes. Results go to `out`, everything about their making to `notes`. */
+/**
+ * Where a command writes: the only way to a screen. Results go to `out`, everything about their making to `notes`. Control
+ * characters in strings are escaped, whatever file they come from; looks are added after that.
+ */
 export interface Terminal {
-  /** Standard output. */
-  readonly out: (text: string) => void;
+  /** Writes to standard output. */
+  readonly out: (text: Styled) => void;
+  /**
+   * Writes a piece of a model's text to standard output: escaped on a screen, unchanged into a file or a pipe. A character may
+   * begin in one piece and end in the next.
+   */
+  readonly outText: (piece: string, look?: Look) => void;
   /** Standard input. @defaultValue the process's */
   readonly input?: Readable;
-  /** Standard error. */
-  readonly notes: (text: string) => void;
+  /** Writes to standard error. */
+  readonly notes: (text: Styled) => void;
   /** Whether `notes` reaches a screen on which a line can be drawn again. */
   readonly isInteractive: boolean;
   /** Width of the screen, in characters. */
@@ -22,11 +32,6 @@ export interface Terminal {
 
 /** A signal that asks a program to end. */
 export type Interrupt = 'SIGINT' | 'SIGTERM';
-
-/** What takes away the line that a screen is at; nothing elsewhere. */
-export function clearLine({ isInteractive }: Pick<Terminal, 'isInteractive'>): string {
-  return isInteractive ? '\r\u001B[2K' : '';
-}
 
 /** The parts of a stream of Node's that a terminal is made from. */
 export interface TerminalStream {
@@ -54,15 +59,39 @@ export function terminal(
     if (isSet('FORCE_COLOR')) return env.FORCE_COLOR !== '0';
     return stream.isTTY === true && !isDumb;
   };
+  const isInteractive = notes.isTTY === true && !isDumb;
+  const [outHasColor, notesHaveColor] = [hasColor(out), hasColor(notes)];
+  const outMedium = { hasColor: outHasColor, isInteractive: false };
+  let held = ''; // the end of a model's text that the next piece may change
+  const writeText = (text: string, look?: Look): void => {
+    if (text === '') return;
+    const shown = out.isTTY === true ? escapeControls(text.replaceAll('\r\n', '\n')) : text;
+    out.write(look === undefined || !outHasColor ? shown : colored(look, shown));
+  };
+  const endText = (): void => {
+    writeText(held);
+    held = '';
+  };
   return {
-    out: text => void out.write(text),
-    notes: text => void notes.write(text),
-    isInteractive: notes.isTTY === true && !isDumb,
+    out(text) {
+      endText();
+      out.write(renderText(text, outMedium));
+    },
+    outText(piece, look) {
+      const text = held + piece;
+      held = /[\r\uD800-\uDBFF]$/.exec(text)?.[0] ?? '';
+      writeText(text.slice(0, text.length - held.length), look);
+    },
+    notes(text) {
+      endText();
+      notes.write(renderText(text, { hasColor: notesHaveColor, isInteractive }));
+    },
+    isInteractive,
     get columns() {
       return notes.columns ?? 80;
     },
-    outHasColor: hasColor(out),
-    notesHaveColor: hasColor(notes),
+    outHasColor,
+    notesHaveColor,
     onInterrupt(listener) {
       const signals: readonly Interrupt[] = ['SIGINT', 'SIGTERM'];
       for (const signal of signals) process.on(signal, listener);
