@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -13,6 +13,7 @@ import { writeTinyModel } from './tinyModelFolder.ts';
 let folder: string;
 let model: string;
 let data: string;
+let made = 0;
 const at = (name: string): string => join(folder, name);
 
 async function dropbp(...args: string[]): Promise<{ code: number; notes: string; ms: number }> {
@@ -65,5 +66,55 @@ describe('a pipe or a device in place of a file', () => {
     expect(notes).toMatch(message);
     expect(code).toBe(2);
     expect(ms).toBeLessThan(2000);
+  });
+});
+
+describe('a config.json that asks for more than its checkpoint holds', () => {
+  const sizes = JSON.stringify;
+  it.each([
+    [
+      { num_hidden_layers: 3e6 },
+      /num_hidden_layers is not usable; got 3000000; expected at most 20 layers: the checkpoint/,
+    ],
+    [{ num_hidden_layers: 4e9 }, /num_hidden_layers is not usable/],
+    [{ num_hidden_layers: 19 }, /does not fit its config\.json/],
+    [{ head_dim: 2e9 }, /a head is too large .*got 2000000000; expected at most 257/],
+    [{ hidden_size: 2 ** 40, head_dim: null }, /a head is too large/],
+    [{ num_attention_heads: 2 ** 40 }, /head_dim is not usable/],
+    [{ vocab_size: 1e15 }, /does not fit its config\.json/],
+    [{ intermediate_size: 1e300 }, /does not fit its config\.json/],
+    [{ max_position_embeddings: 1e15, vocab_size: 256 }, /does not fit its config\.json/],
+    [{ model_type: 'smollm3', num_hidden_layers: 1e9 }, /num_hidden_layers is not usable/],
+    [{ model_type: 'gpt2', n_layer: 1e9, n_embd: 32, n_head: 2 }, /n_layer is not usable/],
+    [
+      { model_type: 'gpt_neox', num_hidden_layers: 2, num_attention_heads: 1, hidden_size: 2 ** 32 },
+      /a head is too large/,
+    ],
+  ])('is refused with %j', async (asked, message) => {
+    const config = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8')) as object;
+    const folder = changed(`sizes-${String(++made)}`, { 'config.json': sizes({ ...config, ...asked }) });
+    for (const args of [['generate', '--prompt', 'a'], ['plan'], ['train', '--data', data, '--out', at('out')]]) {
+      const { code, notes, ms } = await dropbp(...args, '--model', folder);
+      expect(notes).toMatch(message);
+      expect(code).toBe(2);
+      expect(ms).toBeLessThan(2000);
+    }
+    await dropbp('inspect', folder);
+  });
+  it('is refused where it nests deeper than any', async () => {
+    for (const nested of ['['.repeat(200_000), `{"a":${'['.repeat(1e5)}${']'.repeat(1e5)}}`]) {
+      for (const file of ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'generation_config.json']) {
+        const { code, ms } = await dropbp(
+          'generate',
+          '--prompt',
+          'a',
+          '--model',
+          changed(`deep-${String(++made)}`, { [file]: nested }),
+        );
+        expect(ms).toBeLessThan(2000);
+        // A key that nobody reads may hold anything.
+        expect(code).toBe(file !== 'config.json' && file !== 'tokenizer.json' && nested.startsWith('{') ? 0 : 2);
+      }
+    }
   });
 });

@@ -1,5 +1,6 @@
 import type { Model } from '@dropbp/core';
 import type { RawConfig } from './configReader.ts';
+import type { ModelLimits } from './modelLimits.ts';
 
 /**
  * What an architecture's file says of one configuration: the model without its weights.
@@ -35,6 +36,6 @@ export interface Definition extends Pick<
 export interface Architecture {
   /** Values of `model_type` that it handles. */
   readonly modelTypes: readonly string[];
-  /** @throws Problem for a configuration that asks for something else than what the code does */
-  define(config: RawConfig): Definition;
+  /** @throws Problem for a configuration that asks for something else than what the code does, or for more than the limits */
+  define(config: RawConfig, limits: ModelLimits): Definition;
 }

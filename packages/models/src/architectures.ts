@@ -4,6 +4,7 @@ import type { RawConfig } from './configReader.ts';
 import { gpt2 } from './gpt2.ts';
 import { gptNeox } from './gptNeox.ts';
 import { llama } from './llama.ts';
+import { plainLimits, type ModelLimits } from './modelLimits.ts';
 
 /** Every architecture. A new one is a file and a line here. */
 const architectures: readonly Architecture[] = [llama, gpt2, gptNeox];
@@ -14,12 +15,13 @@ export const supportedModelTypes: readonly string[] = architectures.flatMap(({ m
 /**
  * Defines the model of a configuration.
  *
+ * @param limits - what the checkpoint can hold. @defaultValue what any model has at most
  * @throws Problem for an architecture or a configuration value that is not supported, by name
  */
-export function defineModel(config: RawConfig): Definition {
+export function defineModel(config: RawConfig, limits: ModelLimits = plainLimits): Definition {
   const type = config.model_type;
   const architecture = architectures.find(({ modelTypes }) => modelTypes.includes(type as string));
-  if (architecture !== undefined) return architecture.define(config);
+  if (architecture !== undefined) return architecture.define(config, limits);
   const near = typeof type === 'string' ? nearNames(type, supportedModelTypes, 1) : [];
   throw problem('models', {
     what: 'this architecture (model_type in config.json) is not supported',

@@ -1,5 +1,6 @@
 import { nearNames, problem } from '@dropbp/basics';
 import { inertKeys } from './inertKeys.ts';
+import { plainLimits, type ModelLimits } from './modelLimits.ts';
 
 /** The keys of a `config.json`. */
 export type RawConfig = Readonly<Record<string, unknown>>;
@@ -10,8 +11,11 @@ export type RawConfig = Readonly<Record<string, unknown>>;
  */
 export interface ConfigReader {
   readonly config: RawConfig;
+  readonly limits: ModelLimits;
   /** A whole number ≥ 1. Without a fallback the key must be there; null in the file counts as absent. */
   integer(key: string, fallback?: number): number;
+  /** The number of layers. @throws Problem for more than the limits allow */
+  layers(key: string): number;
   /** A whole number ≥ 1, undefined where the file says null, the fallback where it says nothing. */
   optionalInteger(key: string, fallback?: number): number | undefined;
   /** A finite number. */
@@ -39,8 +43,11 @@ export interface ConfigPlace {
   readonly architecture: string;
 }
 
-/** @param place - where the keys stand @defaultValue `config.json` */
-export function configReader(config: RawConfig, place?: ConfigPlace): ConfigReader {
+/**
+ * @param limits - what may be asked for at most. @defaultValue what any model has at most
+ * @param place - where the keys stand. @defaultValue `config.json`
+ */
+export function configReader(config: RawConfig, limits: ModelLimits = plainLimits, place?: ConfigPlace): ConfigReader {
   const { file, prefix, architecture } = place ?? {
     file: 'config.json',
     prefix: '',
@@ -60,7 +67,13 @@ export function configReader(config: RawConfig, place?: ConfigPlace): ConfigRead
 
   return {
     config,
+    limits,
     integer: (key, fallback) => integer(key, get(key) ?? fallback),
+    layers(key) {
+      const count = integer(key, get(key));
+      if (count <= limits.layers) return count;
+      throw wrong(key, `at most ${limits.layers} layers: ${limits.reason}`);
+    },
     optionalInteger(key, fallback) {
       const value = get(key);
       if (value === null) return undefined;

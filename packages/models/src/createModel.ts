@@ -5,6 +5,7 @@ import { defineModel } from './architectures.ts';
 import type { RawConfig } from './configReader.ts';
 import { makeModel } from './makeModel.ts';
 import { checkWeightForms, makeWeight, type WeightForms } from './makeWeight.ts';
+import { checkFits } from './modelLimits.ts';
 import { parameterShapes } from './parameterShapes.ts';
 
 /** Options of {@link createModel}. */
@@ -19,7 +20,7 @@ export interface CreateModelOptions extends WeightForms {
  * √(2 · layers)), norms start at one and biases at zero. The caller owns the model.
  *
  * @param config - the keys of a `config.json`; `model_type` and the sizes must be there
- * @throws Problem for a configuration that is not supported
+ * @throws Problem for a configuration that is not supported, or whose weights do not fit into the memory
  *
  * @example
  * ```ts
@@ -42,8 +43,10 @@ export function createModel(config: RawConfig, options: CreateModelOptions): Mod
   checkWeightForms('createModel()', options);
   checkNumber('models', 'createModel(): seed', seed, ranges.integer);
   const definition = defineModel(config);
+  const shapes = parameterShapes(definition);
+  checkFits(shapes);
   const parameters = new Map<string, tf.Tensor>();
-  for (const [name, shape] of parameterShapes(definition)) {
+  for (const [name, shape] of shapes) {
     const module = name.slice(0, name.lastIndexOf('.'));
     const values = new Float32Array(tf.util.sizeFromShape([...shape]));
     if (definition.modules.get(module)!.kind === 'norm') values.fill(name.endsWith('.bias') ? 0 : 1);

@@ -20,6 +20,7 @@ import { configReader, type RawConfig } from './configReader.ts';
 import { keyBiases } from './keyBiases.ts';
 import { embeddingLayer } from './embeddingLayer.ts';
 import { linearLayer } from './linearLayer.ts';
+import type { ModelLimits } from './modelLimits.ts';
 import { moduleInfo } from './moduleInfo.ts';
 import { normLayer } from './normLayer.ts';
 import { embedTokens, outerParts } from './outerParts.ts';
@@ -59,8 +60,8 @@ const inert: readonly string[] = [
   ...['summary_first_dropout', 'summary_proj_to_labels', 'summary_type', 'summary_use_proj'],
 ];
 
-function gpt2Config(config: RawConfig): Gpt2Config {
-  const reader = configReader(config);
+function gpt2Config(config: RawConfig, limits: ModelLimits): Gpt2Config {
+  const reader = configReader(config, limits);
   const hiddenSize = reader.integer('n_embd');
   const heads = reader.integer('n_head');
   if (hiddenSize % heads !== 0) {
@@ -76,7 +77,7 @@ function gpt2Config(config: RawConfig): Gpt2Config {
     vocabSize: reader.integer('vocab_size'),
     hiddenSize,
     innerSize: reader.integer('n_inner', 4 * hiddenSize),
-    layers: reader.integer('n_layer'),
+    layers: reader.layers('n_layer'),
     heads,
     maxPositions: reader.integer('n_positions', 1024),
     activation: reader.choice('activation_function', activations, 'gelu_new'),
@@ -89,8 +90,8 @@ function gpt2Config(config: RawConfig): Gpt2Config {
   return result;
 }
 
-function defineGpt2(raw: RawConfig): Definition {
-  const c = gpt2Config(raw);
+function defineGpt2(raw: RawConfig, limits: ModelLimits): Definition {
+  const c = gpt2Config(raw, limits);
   return {
     architecture: 'gpt2',
     hiddenSize: c.hiddenSize,

@@ -18,6 +18,7 @@ import { attentionFlops, linearFlops } from './branchFlops.ts';
 import { configReader, type RawConfig } from './configReader.ts';
 import { keyBiases } from './keyBiases.ts';
 import { linearLayer } from './linearLayer.ts';
+import type { ModelLimits } from './modelLimits.ts';
 import { moduleInfo } from './moduleInfo.ts';
 import { normLayer } from './normLayer.ts';
 import { outerParts } from './outerParts.ts';
@@ -56,8 +57,8 @@ interface GptNeoxConfig {
 /** Dropout is not applied. */
 const inert: readonly string[] = ['attention_dropout', 'hidden_dropout'];
 
-function gptNeoxConfig(config: RawConfig): GptNeoxConfig {
-  const reader = configReader(config);
+function gptNeoxConfig(config: RawConfig, limits: ModelLimits): GptNeoxConfig {
+  const reader = configReader(config, limits);
   const hiddenSize = reader.integer('hidden_size');
   const heads = reader.integer('num_attention_heads');
   if (hiddenSize % heads !== 0) {
@@ -72,7 +73,7 @@ function gptNeoxConfig(config: RawConfig): GptNeoxConfig {
     vocabSize: reader.integer('vocab_size'),
     hiddenSize,
     innerSize: reader.integer('intermediate_size'),
-    layers: reader.integer('num_hidden_layers'),
+    layers: reader.layers('num_hidden_layers'),
     heads,
     maxPositions,
     activation: reader.choice('hidden_act', activations, 'gelu'),
@@ -92,8 +93,8 @@ function gptNeoxConfig(config: RawConfig): GptNeoxConfig {
   return result;
 }
 
-function defineGptNeox(raw: RawConfig): Definition {
-  const c = gptNeoxConfig(raw);
+function defineGptNeox(raw: RawConfig, limits: ModelLimits): Definition {
+  const c = gptNeoxConfig(raw, limits);
   return {
     architecture: 'gpt_neox',
     hiddenSize: c.hiddenSize,

@@ -7,6 +7,7 @@ import type { RawConfig } from './configReader.ts';
 import { keyBiases } from './keyBiases.ts';
 import { linearLayer } from './linearLayer.ts';
 import { families, llamaConfig, type LlamaConfig, type LlamaLayer } from './llamaConfig.ts';
+import type { ModelLimits } from './modelLimits.ts';
 import { moduleInfo } from './moduleInfo.ts';
 import { outerParts } from './outerParts.ts';
 import { rotaryTables } from './rotaryTables.ts';
@@ -26,8 +27,8 @@ const TOKENS = 'model.embed_tokens';
 const NORM = 'model.norm';
 const HEAD = 'lm_head';
 
-function defineLlama(raw: RawConfig): Definition {
-  const c = llamaConfig(raw);
+function defineLlama(raw: RawConfig, limits: ModelLimits): Definition {
+  const c = llamaConfig(raw, limits);
   const window = c.layers.find(layer => layer.window !== undefined)?.window;
   return {
     architecture: c.architecture,

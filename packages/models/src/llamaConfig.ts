@@ -2,6 +2,7 @@ import { problem } from '@dropbp/basics';
 import type { Activation, RopeFrequencies } from '@dropbp/core';
 import { activations } from './activations.ts';
 import { configReader, type ConfigReader, type RawConfig } from './configReader.ts';
+import type { ModelLimits } from './modelLimits.ts';
 import { ropeFrequencies } from './ropeFrequencies.ts';
 
 /** What sets one layer apart from another. */
@@ -110,8 +111,8 @@ const inert = ['attention_dropout', 'pretraining_tp', 'max_sequence_length'];
  *
  * @throws Problem for what is missing, unusable or not supported
  */
-export function llamaConfig(config: RawConfig): LlamaConfig {
-  const reader = configReader(config);
+export function llamaConfig(config: RawConfig, limits?: ModelLimits): LlamaConfig {
+  const reader = configReader(config, limits);
   const architecture = String(config.model_type);
   const family = families[architecture]!;
   const hiddenSize = reader.integer('hidden_size');
@@ -128,7 +129,7 @@ export function llamaConfig(config: RawConfig): LlamaConfig {
     vocabSize: reader.integer('vocab_size'),
     hiddenSize,
     intermediateSize: reader.integer('intermediate_size'),
-    layers: family.layers(reader, reader.integer('num_hidden_layers')),
+    layers: family.layers(reader, reader.layers('num_hidden_layers')),
     heads,
     kvHeads,
     headSize,

@@ -6,6 +6,7 @@ import { makeModel } from './makeModel.ts';
 import { checkWeightForms, type WeightForms } from './makeWeight.ts';
 import { readJsonObject } from './modelFiles.ts';
 import { openModelFiles, type ModelSource } from './openModelFiles.ts';
+import { limitsOf } from './modelLimits.ts';
 import { readWeights } from './readWeights.ts';
 
 /** Options of {@link loadModel}. */
@@ -41,9 +42,9 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
   const { hub, signal } = options;
   const files = await openModelFiles(source, { ...hub, ...(signal && { signal }) });
   const config = await readJsonObject(files, 'config.json');
-  const definition = defineModel(config);
   const checkpoint = await files.openCheckpoint();
   try {
+    const definition = defineModel(config, limitsOf(checkpoint));
     const { parameters, dtypes } = await readWeights(checkpoint, definition, options);
     return makeModel(config, definition, parameters, {
       source: typeof source === 'string' ? source : '',

@@ -78,7 +78,7 @@ function matchNames(
       what: `${file} does not fit its config.json`,
       got: [
         ...listed('missing', missing),
-        ...listed('not known', unknown.map(name => name + suggestion(name, missing))), // prettier-ignore
+        ...listed('not known', unknown.map((name, i) => (i < SHOWN ? name + suggestion(name, missing) : name))), // prettier-ignore
         ...listed('misshapen', misshapen),
       ].join('; '),
       expected: `the ${shapes.size} weights of a '${definition.architecture}' model`,
@@ -111,10 +111,13 @@ async function checkTiedCopy(
   });
 }
 
+/** Names that an error lists of each kind. */
+const SHOWN = 5;
+
 function listed(label: string, names: readonly string[]): string[] {
   if (names.length === 0) return [];
-  const more = names.length > 5 ? ` and ${names.length - 5} more` : '';
-  return [`${label}: ${names.slice(0, 5).join(', ')}${more}`];
+  const more = names.length > SHOWN ? ` and ${names.length - SHOWN} more` : '';
+  return [`${label}: ${names.slice(0, SHOWN).join(', ')}${more}`];
 }
 
 function suggestion(name: string, missing: readonly string[]): string {

@@ -43,6 +43,13 @@ const scalings: Readonly<Record<string, Scaling>> = {
  */
 export function ropeFrequencies(reader: ConfigReader, shape: RopeShape): RopeFrequencies {
   const { headSize, defaultTheta, maxPositions, defaultShare = 1 } = shape;
+  if (headSize > reader.limits.headSize) {
+    throw problem('models', {
+      what: 'config.json: a head is too large (head_dim, or the hidden size over the number of heads)',
+      got: headSize,
+      expected: `at most ${reader.limits.headSize}: ${reader.limits.reason}`,
+    });
+  }
   const topTheta = reader.number('rope_theta', defaultTheta);
   const topPartial = reader.number('partial_rotary_factor', defaultShare);
   const scaling = asParameters(reader.raw('rope_scaling'), 'rope_scaling');

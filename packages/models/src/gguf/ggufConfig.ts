@@ -32,7 +32,7 @@ export function ggufConfig(header: GgufHeader): RawConfig {
   const prefix = `${id}.`;
   const own = [...header.metadata].filter(([key]) => key.startsWith(prefix));
   const entries = own.map(([key, value]) => [key.slice(prefix.length), shortFloat(value)] as const);
-  const reader = configReader(Object.fromEntries(entries), { file: header.name, prefix, architecture: id });
+  const reader = configReader(Object.fromEntries(entries), undefined, { file: header.name, prefix, architecture: id });
   const config = architecture.config(reader, header);
   reader.finish(inert);
   // null where there is none: transformers has numbers of its own for keys that are missing.
