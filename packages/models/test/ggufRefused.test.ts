@@ -57,7 +57,12 @@ describe('refuses a file', () => {
     ['with a list of lists', file({ metadata: [['a', { raw: [9, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0] }]] }), "x.gguf: 'a' holds a list of lists"],
     ['with a string that is no UTF-8', file({ metadata: [['a', { raw: [8, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0xc3, 0x28] }]] }), 'x.gguf: a string of the header is no UTF-8; got "byte 45"'],
     ['with a string that is longer than the file', file({ metadata: [['a', { raw: [8, 0, 0, 0, 2, 0, 0, 0, 0, 0, 4, 0] }]] }), 'x.gguf ends inside its header'],
-    ['with a list that is longer than the file', file({ metadata: [['a', { raw: [9, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 4, 0] }]] }), 'x.gguf ends inside its header'],
+    ['with a list that is longer than the file', file({ metadata: [['a', { raw: [9, 0, 0, 0, 0, 0, 0, 0, 200, 0, 0, 0, 0, 0, 0, 0] }]] }), 'x.gguf ends inside its header'],
+    ['with a list that is longer than any', file({ metadata: [['a', { raw: [9, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 4, 0] }]] }), 'x.gguf holds too many values in its metadata; got "1125899906842627"; expected at most 4194304'],
+    ['with an alignment of a half', file({ metadata: [['general.alignment', { f32: 0.5 }]] }), 'x.gguf: general.alignment is not usable; got 0.5; expected a power of two'],
+    ['with an alignment below zero', file({ metadata: [['general.alignment', { f32: -8 }]] }), 'x.gguf: general.alignment is not usable; got -8'],
+    ['with an endless alignment', file({ metadata: [['general.alignment', { u64: 2n ** 60n }]] }), 'x.gguf: general.alignment is not usable; got 1152921504606847000'],
+    ['with an alignment that is text', file({ metadata: [['general.alignment', '32']] }), 'x.gguf: general.alignment is not usable; got "32"'],
     ['with an alignment that is none', file({ metadata: [['general.alignment', { u32: 33 }]] }), 'x.gguf: general.alignment is not usable; got 33; expected a power of two'],
     ['with no alignment', file({ metadata: [['general.alignment', { u32: 0 }]] }), 'x.gguf: general.alignment is not usable; got 0'],
     ['with a tensor twice', file({ tensors: [{ name: 'a', shape: [1] }, { name: 'a', shape: [1], offset: 32 }], dataBytes: 64 }), "x.gguf: tensor 'a' is there twice"],
@@ -75,6 +80,13 @@ describe('refuses a file', () => {
   ]; // prettier-ignore
   it.each(cases)('%s', async (_, bytes, message) => {
     await expect(load(bytes)).rejects.toThrow(message);
+  });
+
+  it('with 60 MB of bytes as a list, in no time', async () => {
+    const start = file({ metadata: [['a', { raw: [9, 0, 0, 0, 0, 0, 0, 0, 0, 0x87, 0x93, 3, 0, 0, 0, 0] }]] });
+    const startedMs = performance.now();
+    await expect(readGguf(new Blob([start, new Uint8Array(60_000_000)]))).rejects.toThrow('too many values');
+    expect(performance.now() - startedMs).toBeLessThan(500);
   });
 
   it('that is not there', async () => {

@@ -61,6 +61,7 @@ export function placeTensors(
         fix: 'the file is cut short: fetch it again',
       });
     }
+    if (count >= 2n ** 31n) throw wrong('is too large for one tensor', shape, 'less than 2^31 values');
     const offsetBytes = dataStart + Number(entry.offset);
     tensors.set(entry.name, { type: type.name, shape, offsetBytes, sizeBytes: Number(sizeBytes) });
   }
@@ -69,7 +70,7 @@ export function placeTensors(
 }
 
 function isAlignment(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(Math.log2(value)) && value <= 2 ** 30;
+  return typeof value === 'number' && value >= 1 && value <= 2 ** 30 && Number.isInteger(Math.log2(value));
 }
 
 function checkTypes({ name }: ByteSource, entries: readonly TensorEntry[]): void {

@@ -15,7 +15,9 @@ const besides = [
   'added_tokens.json',
   'chat_template.jinja',
 ];
-const chatTemplate = /^additional_chat_templates\/[^/\\:]+\.jinja$/;
+const chatTemplate = /^additional_chat_templates\/[\w. -]{1,100}\.jinja$/;
+/** Of additional templates; models have one or two. */
+const MOST_TEMPLATES = 64;
 
 /** What of a repository is of use. */
 export interface ChosenFiles {
@@ -40,6 +42,13 @@ export function chooseFiles(available: ReadonlySet<string>, id: string): ChosenF
   const tokenizer = available.has('tokenizer.json') ? [] : ['vocab.json', 'merges.txt'];
   const files = [...besides, ...tokenizer].filter(file => available.has(file));
   const templates = [...available].filter(file => chatTemplate.test(file)).sort();
+  if (templates.length > MOST_TEMPLATES) {
+    throw problem('models', {
+      what: `the model '${id}' has too many chat templates`,
+      got: templates.length,
+      expected: `at most ${MOST_TEMPLATES}`,
+    });
+  }
   return {
     files: ['config.json', ...files, ...templates, isSingle ? singleFile : indexFile],
     index: isSingle ? undefined : indexFile,

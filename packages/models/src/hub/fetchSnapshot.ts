@@ -86,8 +86,18 @@ async function download(
   }
 }
 
+/** Of a file that holds no weights: as much as is read of one. */
+const MOST_SMALL_BYTES = 2 ** 28;
+
 /** Names and checksums become parts of paths. */
 function checkFile(file: HubFile, id: string): HubFile {
+  if (!file.path.endsWith('.safetensors') && file.sizeBytes > MOST_SMALL_BYTES) {
+    throw problem('models', {
+      what: `the hub lists ${file.path} of '${id}' with more bytes than such a file has`,
+      got: file.sizeBytes,
+      expected: `at most ${MOST_SMALL_BYTES}`,
+    });
+  }
   if (/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(file.etag) && Number.isSafeInteger(file.sizeBytes) && file.sizeBytes >= 0) {
     return file;
   }

@@ -6,15 +6,21 @@ import type { HubSettings } from './hubSettings.ts';
 export class HubTransient extends Error {
   /** No connection came about: no network, no such host, nobody listening. */
   readonly isUnreachable: boolean;
+  /** Bytes came, but so few that there is no end to be seen. */
+  readonly isSlow: boolean;
   /** What went wrong, in a few words. */
   readonly reason: string;
   /** The wait that the server asked for. */
   readonly retryAfterMs: number;
 
-  constructor(reason: string, details: { cause?: unknown; isUnreachable?: boolean; retryAfterMs?: number } = {}) {
+  constructor(
+    reason: string,
+    details: { cause?: unknown; isUnreachable?: boolean; isSlow?: boolean; retryAfterMs?: number } = {},
+  ) {
     super(reason, { cause: details.cause });
     this.reason = reason;
     this.isUnreachable = details.isUnreachable ?? false;
+    this.isSlow = details.isSlow ?? false;
     this.retryAfterMs = details.retryAfterMs ?? 0;
   }
 }

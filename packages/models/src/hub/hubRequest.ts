@@ -40,21 +40,33 @@ export async function hubRequest<Result>(
     const init = { ...request.init, headers: withToken(request, settings), signal };
     const response = await listen(settings.fetch(request.url, init));
     checkStatus(response, request.subject, settings);
-    return await use(response, chunksOf(response, listen));
+    return await use(response, chunksOf(response, listen, silenceMs));
   } finally {
     watchdog.abort(); // frees the connection of a body that was not read to its end
   }
 }
 
+/** What has to come in the time of a silence, or the connection counts as broken. */
+const LEAST_BYTES = 1024;
+
 async function* chunksOf(
   response: Response,
   listen: <T>(answer: Promise<T>) => Promise<T>,
+  silenceMs: number,
 ): AsyncGenerator<Uint8Array, void> {
   const reader = response.body?.getReader();
   if (reader === undefined) return;
+  let [sinceMs, bytes] = [performance.now(), 0];
   for (;;) {
     const { done, value } = await listen(reader.read());
     if (done) return;
+    bytes += value.length;
+    const ms = performance.now() - sinceMs;
+    if (ms > silenceMs) {
+      // One byte now and then is silence too.
+      if (bytes < LEAST_BYTES) throw new HubTransient(`${bytes} bytes in ${Math.round(ms / 1000)} s`, { isSlow: true });
+      [sinceMs, bytes] = [performance.now(), 0];
+    }
     yield value;
   }
 }

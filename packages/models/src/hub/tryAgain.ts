@@ -24,7 +24,7 @@ export async function tryAgain<Result>(
       return await attempt();
     } catch (error) {
       if (!(error instanceof HubTransient)) throw error;
-      failures = position() > furthest ? 1 : failures + 1;
+      failures = position() > furthest && !error.isSlow ? 1 : failures + 1;
       furthest = Math.max(furthest, position());
       if (failures >= settings.retry.attempts || !mayRetry(error)) throw error;
       const delayMs = Math.min(settings.retry.firstDelayMs * 2 ** (failures - 1), longestDelayMs);
