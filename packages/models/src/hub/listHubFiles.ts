@@ -77,10 +77,10 @@ function wholeAnswers(settings: HubSettings, budget: Budget): typeof fetch {
 }
 
 /** A repository of a model has some dozen files. */
-const MOST_FILES = 100_000;
-const MOST_PAGES = 1000;
-/** Of all answers together: 64 MiB. */
-const MOST_BYTES = 2 ** 26;
+const MOST_FILES = 20_000;
+const MOST_PAGES = 100;
+/** Of all answers together: 32 MiB. */
+const MOST_BYTES = 2 ** 25;
 /** How long all answers together may take, in silences that break a connection. */
 const MOST_SILENCES = 10;
 
