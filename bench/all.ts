@@ -6,7 +6,7 @@
  *
  * Nothing else may run. What fails is named at the end, after all others. `--only` and `--from` name commands by how they begin, as
  * `--list` shows them. Needs the models and the Python environment of test/parity (`bash test/parity/make.sh`); browser.bench.ts the
- * built packages (`npx pnpm run build`) and Debian's chromium, ranks.bench.ts Open MPI, tfjsNode.bench.ts `node test/tfjs-node/build.mjs`.
+ * built packages (`node scripts/build.mjs`) and Debian's chromium, ranks.bench.ts Open MPI, tfjsNode.bench.ts `node test/tfjs-node/build.mjs`.
  *
  * All times and all memory are measured anew, in some three hours on two cores, half of which go into the longest sequences
  * (growth.bench.ts, which `--only` can leave out). Losses do not depend on a machine's speed, and some

@@ -1,7 +1,7 @@
 /**
  * How long is a training step in a browser, on each backend that examples/browser can use?
  *
- *     npx pnpm run build
+ *     node scripts/build.mjs
  *     npx tsx bench/browser.bench.ts [--backends ort-wasm,tfjs-wasm] [--threads 2]
  *
  * The example's page, built, in Chromium: LoRA of rank 16 on all linear layers of the small base, 4 × 128 tokens, without drops and with

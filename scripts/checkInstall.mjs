@@ -10,6 +10,7 @@ import { installedMB } from './installedSize.mjs';
 import { localRegistry } from './localRegistry.mjs';
 import { emptyFolder, pack, publicPackages, root } from './packPackages.mjs';
 import { printTable } from './printTable.mjs';
+import { pnpmCommand } from './setUp.mjs';
 
 const nodeVersions = [20, 24, 26];
 /** Most megabytes of node_modules with everything of ours in it. TensorFlow.js alone has 270. */
@@ -50,7 +51,7 @@ async function check(manager) {
   const install =
     manager === 'npm'
       ? ['npm', 'install', '--no-audit', '--no-fund', '--loglevel=error', `--cache=${cache}`]
-      : ['npx', 'pnpm', 'add', '--reporter=append-only', `--store-dir=${cache}`, `--config.cache-dir=${cache}`];
+      : [...pnpmCommand(), 'add', '--reporter=append-only', `--store-dir=${cache}`, `--config.cache-dir=${cache}`];
   await runWaiting(install[0], [...install.slice(1), ...names, ...others], project);
   const sizeMB = Math.round(Number(run('du', ['-sk', 'node_modules'], project).split('\t')[0]) / 1024);
   console.log(`${manager}: installed in ${Math.round((Date.now() - started) / 1000)} s, ${sizeMB} MB`);

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { pnpmCommand } from './setUp.mjs';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -24,7 +25,8 @@ export function publicPackages(parents = ['packages']) {
 export function pack(packages, destination) {
   const filters = packages.map(({ name }) => `--filter=${name}`);
   const options = ['--json', '--pack-destination', destination];
-  const output = execFileSync('npx', ['pnpm', '--recursive', ...filters, 'pack', ...options], {
+  const [npx, ...pnpm] = pnpmCommand();
+  const output = execFileSync(npx, [...pnpm, '--recursive', ...filters, 'pack', ...options], {
     cwd: root,
     encoding: 'utf8',
     stdio: 'pipe',

@@ -1,6 +1,9 @@
 /** Something that the user can mend: printed without a stack. */
 export class SetUpError extends Error {}
 
+/** The words that run pnpm of the version that package.json names, the version included. */
+export function pnpmCommand(root?: string): string[];
+
 /** Installs and builds, each only when something has changed since the last time. */
 export function setUp(options: {
   build: boolean;

@@ -30,7 +30,7 @@ export async function setUp({
     const started = Date.now();
     const install = ['install', '--frozen-lockfile', '--config.confirmModulesPurge=false', '--reporter=append-only'];
     const { code, output } = await run(install, root);
-    if (code !== 0) throw new SetUpError(whyInstallFailed(output));
+    if (code !== 0) throw new SetUpError(whyInstallFailed(output, root));
     writeStamp(root, 'install', wanted);
     say(`Installed after ${seconds(started)}.`);
   }
@@ -93,11 +93,16 @@ function checkNode(version, range) {
   throw new SetUpError(`Node ${range} is needed; this is Node ${version}. Newer ones are at https://nodejs.org.`);
 }
 
-/** pnpm of the version that package.json names, through npm's npx; its output is shown, or only if it fails. */
+/** The words that run pnpm of the version that package.json names, through npm's npx: any other may write another lockfile. */
+export function pnpmCommand(root = projectRoot) {
+  return ['npx', '--yes', JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).packageManager];
+}
+
+/** Its output is shown, or only if it fails. */
 function runPnpm(args, root, isQuiet = false) {
-  const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const [npx, ...pnpm] = pnpmCommand(root);
   return new Promise(resolve => {
-    const child = spawn('npx', ['--yes', packageManager, ...args], {
+    const child = spawn(npx, [...pnpm, ...args], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       // npx is a script on Windows.
@@ -118,14 +123,14 @@ function runPnpm(args, root, isQuiet = false) {
   });
 }
 
-function whyInstallFailed(output) {
+function whyInstallFailed(output, root) {
   if (/ENOENT.*npx|npx.*ENOENT/.test(output)) return 'npx was not found: it comes with npm, which comes with Node.';
   if (/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT/.test(output)) {
     return 'The npm registry cannot be reached: check the network, and `npm config get registry` and `proxy`.';
   }
   if (/ENOSPC/.test(output)) return 'The disk is full: the packages need about 1.5 GB.';
   if (/ERR_PNPM_OUTDATED_LOCKFILE/.test(output)) {
-    return 'pnpm-lock.yaml does not fit the package.json files: run `npx pnpm install` and commit the lockfile.';
+    return `pnpm-lock.yaml does not fit the package.json files: run \`${pnpmCommand(root).join(' ')} install\` and commit the lockfile.`;
   }
   return 'The packages could not be installed; the messages are above.';
 }
