@@ -3,6 +3,7 @@ export type { DataPosition } from './batches/dataPosition.ts';
 export type { DataReport } from './batches/dataReport.ts';
 export { exampleText, type ExamplePart } from './batches/exampleText.ts';
 export type { Sequence } from './batches/sequence.ts';
+export { encodePrompt } from './batches/surroundingTokens.ts';
 export {
   tokenizeRows,
   type TokenizedRow,

@@ -1,15 +1,19 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
+  encodePrompt,
   exampleText,
   loadChatTemplate,
+  loadTokenizer,
   openDataset,
   tokenizeRows,
+  type ChatMessage,
   type ChatTemplate,
   type Dataset,
   type Tokenizer,
   type TokenizedRow,
   type TokenizeRowsOptions,
 } from '../src/index.ts';
+import { readFixture } from './readFixture.ts';
 import { tinyTokenizer } from './tinyTokenizer.ts';
 
 const TURNS = `{% for message in messages %}{{ '<s>' + message.role + '\n' + message.content + '<|end|>\n' }}{% endfor %}
@@ -51,11 +55,84 @@ describe('tokenizeRows', () => {
     expect(await shown({ text: 'Once upon' }, { tokenizer: llama })).toBe('<s>[Once upon<|end|>]');
     expect(await shown({ prompt: 'a', completion: ' b' }, { tokenizer: llama })).toBe('<s>a[ b<|end|>]');
   });
-  it('counts a token that holds the end of the prompt and the start of the completion', async () => {
-    const { sequences } = await tokenized({ prompt: 'This is the', completion: 're' });
-    const whole = tokenizer.encode('This is there');
-    expect([...sequences[0]!.ids].slice(0, -1)).toEqual(whole);
-    expect(sequences[0]!.labels[whole.length - 1]).toBe(whole.at(-1));
+  it.each(['gpt2', 'gpt2-prefix-space', 'smollm', 'llama3', 'qwen2', 'llama2', 'llama2-metaspace'])(
+    'encodes a prompt and its completion apart, word for word: %s',
+    async family => {
+      const tokenizer = await tinyTokenizer(family);
+      const prompts = ['This is the', 'Title: vintage', 'a  ', 'x\n', '\n\n', 'é', '<|end|>'];
+      const completions = ['re', 'sport', ' sport', '  two', '\n', '\n\nfoo', 'é ☕', '.', "'s", '12'];
+      for (const prompt of prompts) {
+        const given = encodePrompt(tokenizer, prompt);
+        expect(given).toEqual(tokenizer.encode(prompt));
+        for (const completion of completions) {
+          const [sequence] = (await tokenized({ prompt, completion }, { tokenizer })).sequences;
+          const ids = [...sequence!.ids];
+          expect(ids.slice(0, given.length)).toEqual(given);
+          expect([...sequence!.labels]).toEqual([...given.map(() => -100), ...ids.slice(given.length)]);
+          expect(tokenizer.decode(ids)).toBe(`${tokenizer.decode(given)}${completion}<|end|>`);
+          const [all] = (await tokenized({ prompt, completion }, { tokenizer, loss: 'all' })).sequences;
+          expect([...all!.ids]).toEqual(ids);
+        }
+      }
+    },
+  );
+  it('learns a completion without a prompt as a text', async () => {
+    const tokenizer = await tinyTokenizer('llama2');
+    const bare = await tokenized({ prompt: '', completion: 'sport' }, { tokenizer });
+    expect(bare).toEqual(await tokenized({ text: 'sport' }, { tokenizer }));
+    expect(encodePrompt(tokenizer, '')).toEqual([tokenizer.idOf('<s>')]);
+  });
+  it('gives no token that stands behind a text to a prompt', async () => {
+    const { tokenizer: json } = readFixture().llama2!;
+    const END = (await tinyTokenizer('llama2')).idOf('<|end|>')!;
+    const closing = { SpecialToken: { id: '<|end|>', type_id: 0 } };
+    const { post_processor } = json as { post_processor: { single: object[]; special_tokens: object } };
+    const ends = await loadTokenizer({
+      tokenizer: { ...json, post_processor: { ...post_processor, single: [...post_processor.single, closing],
+        special_tokens: { ...post_processor.special_tokens, '<|end|>': { id: '<|end|>', ids: [END], tokens: ['<|end|>'] } } } },
+      config: { eos_token: '<|end|>' },
+    }); // prettier-ignore
+    const given = encodePrompt(ends, 'a');
+    expect([...given, END]).toEqual(ends.encode('a'));
+    const [sequence] = (await tokenized({ prompt: 'a', completion: ' b' }, { tokenizer: ends })).sequences;
+    expect([...sequence!.ids.slice(0, given.length)]).toEqual(given);
+    expect([...sequence!.ids].filter(id => id === END)).toHaveLength(1);
+  });
+  it.each(['gpt2-prefix-space', 'smollm', 'qwen2', 'llama2', 'llama2-metaspace'])(
+    'encodes an answer apart where a token would reach over its start: %s',
+    async family => {
+      const tokenizer = await tinyTokenizer(family);
+      const template = (await loadChatTemplate({
+        template: `{% for m in messages %}{{ m.role + ':\n' + m.content + '\n' }}{% endfor %}
+        {%- if add_generation_prompt %}{{ 'assistant:\n' }}{% endif %}`,
+      }))!;
+      for (const answer of ['\n\nfoo', '  foo', 'foo', '\n', 'é', '.']) {
+        const messages = [turn('user', 'the'), turn('assistant', answer)] as ChatMessage[];
+        const [sequence] = (await tokenized({ messages }, { tokenizer, chatTemplate: template })).sequences;
+        const text = template.render(messages.slice(0, 1), { addGenerationPrompt: true });
+        const given = tokenizer.encode(text, { addSpecialTokens: false });
+        expect([...sequence!.ids.slice(0, given.length)]).toEqual(given);
+        expect([...sequence!.labels].findIndex(label => label !== -100)).toBe(given.length);
+        expect(tokenizer.decode(sequence!.ids.slice(given.length)).trim()).toBe(`${answer}\n<|end|>`.trim());
+      }
+    },
+  );
+  it('ends the last answer where the template does not', async () => {
+    const chatTemplate = (await loadChatTemplate({
+      template: `{% for m in messages %}{{ m.role[0] + ': ' + m.content + '\n' }}{% endfor %}
+      {%- if add_generation_prompt %}{{ 'a:' }}{% endif %}`,
+    }))!;
+    const messages = [turn('user', 'a'), turn('assistant', 'b'), turn('user', 'c'), turn('assistant', 'd')];
+    expect(await shown({ messages }, { chatTemplate })).toBe('u: a\na:[ b\n]u: c\na:[ d\n<|end|>]');
+    expect(await shown({ messages }, { chatTemplate, loss: 'all' })).toBe('[u: a\na: b\nu: c\na: d\n<|end|>]');
+    const unlearned = [...messages.slice(0, 3), turn('assistant', 'd', { weight: 0 })];
+    expect(await shown({ messages: unlearned }, { chatTemplate })).toBe('u: a\na:[ b\n]u: c\na: d\n');
+    expect(await shown({ messages: messages.slice(0, 3) }, { chatTemplate })).toBe('u: a\na:[ b\n]u: c\n');
+    const marked = (await loadChatTemplate({
+      template: `{% for m in messages %}{{ m.role[0] + ':' }}{% generation %}{{ m.content if m.role == 'assistant' }}{% endgeneration %}
+      {{- m.content if m.role == 'user' }}{{ '<|end|>' }}{% endfor %}`,
+    }))!;
+    expect(await shown({ messages: messages.slice(0, 2) }, { chatTemplate: marked })).toBe('u:a<|end|>a:[b<|end|>]');
   });
   it('counts all answers of a conversation, the last one, or everything', async () => {
     const messages = [turn('user', 'a'), turn('assistant', 'b c'), turn('user', 'd'), turn('assistant', 'é')];

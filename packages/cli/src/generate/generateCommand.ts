@@ -1,6 +1,6 @@
 import { text as readAll } from 'node:stream/consumers';
 import { problem } from '@dropbp/basics';
-import type { ChatTemplate } from '@dropbp/data';
+import { encodePrompt, type ChatTemplate } from '@dropbp/data';
 import { asChat } from '../data/defaultPrompt.ts';
 import { command, type ExitCode } from '../flags/command.ts';
 import {
@@ -117,7 +117,7 @@ async function writeOnce(
   const before = system === undefined ? [] : [{ role: 'system', content: system }];
   const ids =
     template === undefined
-      ? tokenizer.encode(prompt)
+      ? encodePrompt(tokenizer, prompt)
       : tokenizer.encode(asChat([...before, { role: 'user', content: prompt }], template), { addSpecialTokens: false });
   const interruption = listenForInterruption(terminal, undefined);
   try {

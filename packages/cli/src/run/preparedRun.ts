@@ -1,6 +1,6 @@
 import { compose, type Tuned } from '@dropbp/compose';
 import { prepared } from '@dropbp/core';
-import type { ChatTemplate, Dataset, Tokenizer } from '@dropbp/data';
+import { encodePrompt, type ChatTemplate, type Dataset, type Tokenizer } from '@dropbp/data';
 import { asChat, defaultPrompt } from '../data/defaultPrompt.ts';
 import { openData } from '../data/openData.ts';
 import { prepareData, type PreparedData } from '../data/prepareData.ts';
@@ -58,7 +58,8 @@ export async function prepareRun(flags: TrainFlagValues, startedAt: string, stat
   checkBudget(tuned, batchTimes(data.counts.counted, flags), ownRows(flags));
   const settings = settleRun(flags, { time, batches: data.counts.batches });
   const prompt = await promptOf(flags.prompt, dataset, chatTemplate);
-  const roomToWrite = room - tokenizer.encode(prompt, { addSpecialTokens: !isChat }).length;
+  const roomToWrite =
+    room - (isChat ? tokenizer.encode(prompt, { addSpecialTokens: false }) : encodePrompt(tokenizer, prompt)).length;
   const sampleTokens = prompt === '' ? 0 : Math.max(0, Math.min(flags.sampleTokens, roomToWrite));
   status.clear();
   return { settings, tuned, tokenizer, dataset, data, prompt, sampleTokens };

@@ -20,3 +20,11 @@ export function labelCount({ labels }: Sequence): number {
 export function slicedSequence({ ids, labels }: Sequence, start: number, end: number): Sequence {
   return { ids: ids.slice(start, end), labels: labels.slice(start, end) };
 }
+
+/** Sequences one behind the other. */
+export function joinedSequence(parts: readonly Sequence[]): Sequence {
+  return {
+    ids: Int32Array.from(parts.flatMap(({ ids }) => [...ids])),
+    labels: Int32Array.from(parts.flatMap(({ labels }) => [...labels])),
+  };
+}

@@ -4,6 +4,8 @@ import { IGNORED, type Sequence } from './sequence.ts';
 
 /** The tokens around a text: those that the tokenizer adds, and the one that ends a text. */
 export interface SurroundingTokens {
+  /** What the tokenizer puts in front of a text. */
+  readonly before: readonly number[];
   /** @param edges - whether the text begins and ends with the sequence */
   surround(own: Sequence, edges: { readonly begins: boolean; readonly ends: boolean }): Sequence;
 }
@@ -24,6 +26,7 @@ export function surroundingTokens(tokenizer: Tokenizer): SurroundingTokens {
   const after = all.slice(first + bare.length);
   const end = tokenizer.eosToken?.id;
   return {
+    before,
     surround({ ids, labels }, { begins, ends }) {
       const front = begins ? before : [];
       const body = [...ids, ...(ends ? after : [])];
@@ -36,4 +39,19 @@ export function surroundingTokens(tokenizer: Tokenizer): SurroundingTokens {
       };
     },
   };
+}
+
+/**
+ * Token ids of a text that a model is to go on with: with the tokens that the tokenizer puts in front of a text, without those
+ * that it puts behind one. A row of this prompt and a completion begins with the same ids in training.
+ *
+ * @throws Problem where the tokenizer changes a text's own tokens when it adds special ones
+ *
+ * @example
+ * ```ts
+ * for await (const token of generate(model, encodePrompt(tokenizer, 'Title: Two lighthouses\nCategory:'))) console.log(token);
+ * ```
+ */
+export function encodePrompt(tokenizer: Tokenizer, prompt: string): number[] {
+  return [...surroundingTokens(tokenizer).before, ...tokenizer.encode(prompt, { addSpecialTokens: false })];
 }

@@ -9,7 +9,9 @@ import type { Sample } from '../rows/sample.ts';
 import { badRow } from '../sources/rowSource.ts';
 import { readSeqLen, seqLenNames, type SeqLenOption } from '../sizeOptions.ts';
 import type { Tokenizer } from '../tokenizer.ts';
-import { labelledTokens } from './labelledTokens.ts';
+import { continuationEncoder } from './continuation.ts';
+import { endedAnswers } from './endedAnswers.ts';
+import { labelledTokens, mergedStarts, type TextEncoding } from './labelledTokens.ts';
 import { labelCount, slicedSequence, type Sequence } from './sequence.ts';
 import { surroundingTokens, type SurroundingTokens } from './surroundingTokens.ts';
 
@@ -59,8 +61,11 @@ export interface TokenizedRow {
 }
 
 /**
- * Says how rows become tokens and labels. Texts and completions are followed by the token that ends a text; conversations
- * are as the chat template writes them, with no token added.
+ * Says how rows become tokens and labels. The token that ends a text follows texts and completions. A prompt and its
+ * completion are encoded apart, so a row begins with the tokens that {@link encodePrompt} gives for the prompt alone.
+ *
+ * The chat template writes conversations. Where it ends the last answer with no special token, the token that ends a text
+ * follows. An answer is encoded apart from what stands before it where a token would otherwise reach over its start.
  *
  * @throws Problem for options that are not usable, or conversations without a chat template
  *
@@ -82,6 +87,7 @@ export function tokenizeRows(dataset: Dataset, options: TokenizeRowsOptions): To
   if (tooLong !== undefined) checkChoice('tooLong', tooLong, ['truncate', 'split', 'leaveOut']);
   if (dataset.format.name === 'chat' && chatTemplate === undefined) throw noTemplate(dataset.name);
   const around = surroundingTokens(tokenizer);
+  const encoding = { tokenizer, encodeContinuation: continuationEncoder(tokenizer) };
   return {
     dataset,
     time,
@@ -89,7 +95,7 @@ export function tokenizeRows(dataset: Dataset, options: TokenizeRowsOptions): To
     badRows: dataset.badRows,
     tokenize({ place, sample }) {
       try {
-        const whole = wholeSequence(sample, around, { ...options, loss });
+        const whole = wholeSequence(sample, { around, encoding }, { ...options, loss });
         return fitted(whole, time, tooLong ?? (sample.kind === 'text' ? 'split' : 'truncate'));
       } catch (error) {
         if (!(error instanceof RowFault)) throw error;
@@ -110,26 +116,29 @@ function isTemplate(given: unknown): boolean {
 
 function wholeSequence(
   sample: Sample,
-  around: SurroundingTokens,
-  { tokenizer, chatTemplate, loss, templateVariables }: TokenizeRowsOptions & { readonly loss: CountedAnswers },
+  { around, encoding }: { readonly around: SurroundingTokens; readonly encoding: TextEncoding },
+  { chatTemplate, loss, templateVariables }: TokenizeRowsOptions & { readonly loss: CountedAnswers },
 ): Sequence {
   switch (sample.kind) {
     case 'text': {
       const { text, begins = true, ends = true } = sample;
-      const own = labelledTokens(tokenizer, text, [{ start: 0, end: text.length }]);
+      const own = labelledTokens(encoding, { text, spans: [{ start: 0, end: text.length }] });
       return around.surround(own, { begins, ends });
     }
     case 'completion': {
       const text = sample.prompt + sample.completion;
       const start = loss === 'all' ? 0 : sample.prompt.length;
-      const own = labelledTokens(tokenizer, text, [{ start, end: text.length }]);
+      const own = labelledTokens(encoding, { text, spans: [{ start, end: text.length }] }, [sample.prompt.length]);
       return around.surround(own, { begins: true, ends: true });
     }
     case 'chat': {
       if (chatTemplate === undefined)
         throw new RowFault({ what: 'this is a conversation', expected: 'a chatTemplate' });
-      const { text, spans } = answerSpans(chatTemplate, sample, loss, templateVariables);
-      return labelledTokens(tokenizer, text, spans);
+      const marked = answerSpans(chatTemplate, sample, loss, templateVariables);
+      // With loss: 'all', tokens are those of the whole text, as for any text.
+      const starts = loss === 'all' ? [] : marked.spans.map(({ start }) => start);
+      const own = labelledTokens(encoding, marked, mergedStarts(encoding, marked.text, starts));
+      return endedAnswers(encoding.tokenizer, own, sample);
     }
   }
 }
