@@ -60,13 +60,13 @@ describe('a dry run', () => {
     expect(plan.training.dropRate).toBeCloseTo(0.5, 1);
     expect(plan.data).toMatchObject({ trainRows: 9, heldOutRows: 1, skippedRows: 0, tooLongRows: 0, cutTokens: 0 });
     expect(plan.training.tokens).toBe(4 * plan.data.trainTokens);
-    expect(plan.data.trainTokens).toBe(9 * '<user>0?</user><assistant>0!</assistant>'.length);
+    expect(plan.data.trainTokens).toBe(9 * ('<user>0?</user><assistant>0!</assistant>'.length + 1));
     expect(plan.memoryBytes).toBeGreaterThan(1e6);
     expect(plan.seconds).toBeGreaterThan(12 * plan.secondsPerStep);
     expect(plan.examples).toHaveLength(3);
     expect(plan.examples[0]).toEqual([
       { text: '<user>0?</user><assistant>', counts: false },
-      { text: '0!</assistant>', counts: true },
+      { text: '0!</assistant><|end|>', counts: true },
     ]);
     const shown = await train(
       'chatty',
@@ -82,7 +82,7 @@ describe('a dry run', () => {
     expect(shown.out).toContain('rows    9 to learn from, 1 held out\n');
     expect(shown.out).toMatch(/steps +20 of 3 sequences/);
     expect(shown.out).toContain(
-      'Example 1, as the model sees it\n  learned  <user>0?</user><assistant>0!</assistant>\n',
+      'Example 1, as the model sees it\n  learned  <user>0?</user><assistant>0!</assistant><|end|>\n',
     );
     expect(existsSync(at('x'))).toBe(false);
   });
@@ -103,7 +103,7 @@ describe('a dry run', () => {
   it('says what is cut', async () => {
     const flags = ['--out', at('x'), '--dry-run', '--time', '30', '--steps', '3'];
     const cut = await train('chatty', ['chats.jsonl'], ...flags);
-    expect(cut.out).toContain('9 rows are longer than a sequence: 90 tokens are cut off\n');
+    expect(cut.out).toContain('9 rows are longer than a sequence: 99 tokens are cut off\n');
   });
 });
 
