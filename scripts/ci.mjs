@@ -64,7 +64,7 @@ const checks = {
     'npx tsx --tsconfig tsconfig.built.json test/reliability/ends.ts $(mountpoint -q out/small && echo --small out/small)',
     'npx tsx --tsconfig tsconfig.built.json test/reliability/soak.ts',
     'npx tsx --tsconfig tsconfig.built.json test/reliability/plannedMemory.ts',
-    'npx tsx test/fuzz/fuzz.ts --runs 1000',
+    'npx tsx test/fuzz/fuzz.ts --runs 10000 --seconds 150',
   ],
   parity: [
     'bash test/parity/make.sh',

@@ -1,16 +1,28 @@
-import { seededRandom } from '@dropbp/basics';
+import { drawFrom, type Draw } from './mutate/draw.ts';
 import type { FuzzTarget } from './target.ts';
 
-/** The damaged input of a run: the same for the same seed and number on every machine. */
-export function damagedInput({ inputs, pieces }: FuzzTarget, seed: number, run: number): Uint8Array {
-  const random = seededRandom(seed, run);
-  const below = (count: number): number => Math.floor(random() * count);
-  const pick = <T>(list: readonly T[]): T => list[below(list.length)]!;
-  let bytes = new Uint8Array(pick(inputs));
-  const times = 1 + below(random() < 0.7 ? 2 : 12);
+/**
+ * The damaged input of a run: the same for the same seed and number on every machine. Where a target knows the structure of its
+ * inputs, two of three are changed by it, and few of those damaged as well.
+ */
+export function damagedInput({ inputs, pieces, mutate }: FuzzTarget, seed: number, run: number): Uint8Array {
+  const draw = drawFrom(seed, run);
+  const good = new Uint8Array(draw.pick(inputs));
+  if (mutate === undefined || draw.chance(1 / 3)) return damageBytes(good, pieces, draw);
+  const changed = mutate(good, draw);
+  return draw.chance(0.03) ? damageBytes(new Uint8Array(changed), pieces, draw) : changed;
+}
+
+function damageBytes(
+  good: Uint8Array<ArrayBuffer>,
+  pieces: FuzzTarget['pieces'],
+  { below, pick, chance }: Draw,
+): Uint8Array<ArrayBuffer> {
+  let bytes = good;
+  const times = 1 + below(chance(0.7) ? 2 : 12);
   for (let i = 0; i < times; i++) {
     const at = below(bytes.length + 1);
-    const length = Math.min(bytes.length - at, below(random() < 0.8 ? 9 : 200));
+    const length = Math.min(bytes.length - at, below(chance(0.8) ? 9 : 200));
     const piece = pick(pieces);
     const inserted = typeof piece === 'string' ? new TextEncoder().encode(piece) : piece;
     const damages = [

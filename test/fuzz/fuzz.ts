@@ -1,114 +1,94 @@
-// Gives damaged files to everything that reads files of users: `npx tsx test/fuzz/fuzz.ts [target…] [--runs 20000]
-// [--seed 1]`. Fails where an input ends in anything but success or a message for people, takes longer than 20 s, or
-// memory grows beyond 2 GiB. A run can be had again by its number: `--run 4711`.
-import { fork } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+// Gives damaged and mutated files to everything that reads files of users:
+//
+//     npx tsx test/fuzz/fuzz.ts [target…] [--runs 20000] [--seconds 120] [--seed 1] [--run 4711] [--results <file>]
+//
+// `--runs` is how many inputs all targets get together, `--seconds` when it stops at the latest. An input is a finding where it
+// ends in anything but success or a message for people, or passes its budget of time or memory (target.ts). Findings are made
+// smaller and kept in test/fuzz/corpus. An input can be had again by the seed and its number: `--seed 1 --run 4711`.
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { machine } from '../../bench/machine.ts';
+import { corpusOf, keepInput } from './corpus.ts';
 import { damagedInput } from './damage.ts';
-import { outcomeOf, type FuzzTarget } from './target.ts';
+import { minimise } from './minimise.ts';
+import { signatureOf, type FuzzTarget } from './target.ts';
 import { fuzzTargets } from './targets.ts';
+import { watchWorker } from './watch.ts';
 
-const LONGEST_MS = 20_000;
-const MOST_BYTES = 2 * 2 ** 30;
-
-interface Job {
-  readonly target: string;
-  readonly seed: number;
-  readonly first: number;
-  readonly runs: number;
+const { values, positionals } = parseArgs({
+  options: Object.fromEntries(
+    ['runs', 'seed', 'run', 'seconds', 'results'].map(name => [name, { type: 'string' as const }]),
+  ),
+  allowPositionals: true,
+});
+const seed = Number(values.seed ?? Date.now() % 1_000_000);
+const all = await fuzzTargets();
+const unknown = positionals.filter(name => !all.some(target => target.name === name));
+if (unknown.length > 0) {
+  throw new Error(`no such target: ${unknown.join(', ')}; there are ${all.map(({ name }) => name).join(', ')}`);
 }
+const chosen = all.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+const shares = chosen.reduce((sum, { share = 1 }) => sum + share, 0);
+const secondsLeft = Number(values.seconds ?? Infinity);
+const worker = watchWorker();
+const rows: object[] = [];
+let isGood = true;
 
-interface Result {
-  readonly accepted: number;
-  readonly refused: number;
-  readonly failures: readonly { readonly run: number; readonly error: string }[];
-  readonly slowestMs: number;
-  readonly mostBytes: number;
+console.log(`seed ${seed}`);
+for (const target of chosen) {
+  const share = (target.share ?? 1) / shares;
+  const runs = Math.ceil(Number(values.runs ?? 20_000) * share);
+  const [first, count] = values.run === undefined ? [0, runs] : [Number(values.run), 1];
+  // One that takes less time for an input than others leaves them what is left of its own.
+  isGood = (await fuzz(target, first, count, (secondsLeft * 1000) / chosen.length)) && isGood;
 }
+worker.end();
+if (values.results !== undefined) {
+  const command = `npx tsx test/fuzz/fuzz.ts --runs ${values.runs ?? 20_000} --seed ${seed}`;
+  writeFileSync(values.results, `${JSON.stringify({ command, ...machine(), rows }, undefined, 2)}\n`);
+}
+process.exitCode = isGood ? 0 : 1;
 
-if (process.send === undefined) await main();
-else process.once('message', job => void work(job as Job).then(result => process.send!(result, () => process.exit())));
-
-async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    options: { runs: { type: 'string' }, seed: { type: 'string' }, run: { type: 'string' } },
-    allowPositionals: true,
-  });
-  const seed = Number(values.seed ?? 1);
-  const [first, runs] = values.run === undefined ? [0, Number(values.runs ?? 20_000)] : [Number(values.run), 1];
-  const all = (await fuzzTargets()).map(({ name }) => name);
-  const unknown = positionals.filter(name => !all.includes(name));
-  if (unknown.length > 0) throw new Error(`no such target: ${unknown.join(', ')}; there are ${all.join(', ')}`);
-  let isGood = true;
-  for (const target of positionals.length > 0 ? positionals : all) {
-    const startedMs = performance.now();
-    const result = await watched({ target, seed, first, runs });
-    const { accepted, refused, failures, slowestMs, mostBytes } = result;
-    const seconds = ((performance.now() - startedMs) / 1000).toFixed(0);
+/** @returns whether nothing was found */
+async function fuzz(target: FuzzTarget, first: number, count: number, mostMs: number): Promise<boolean> {
+  const { name } = target;
+  const startedMs = performance.now();
+  const counts = { accepted: 0, refused: 0, fault: 0 };
+  const found = new Map<string, { run: number; fault: string }>();
+  let [slowestMs, mostBytes] = [0, 0];
+  let run = first;
+  for (const input of [...corpusOf(name).values()]) {
+    const { fault } = await worker.ask({ target: name, input: Buffer.from(input).toString('base64') });
+    if (fault !== undefined) found.set(signatureOf(fault), { run: -1, fault });
+  }
+  for (; run < first + count && performance.now() - startedMs < mostMs; run++) {
+    const { outcome, fault, cpuMs, rssBytes } = await worker.ask({ target: name, seed, run });
+    counts[outcome]++;
+    slowestMs = Math.max(slowestMs, cpuMs);
+    mostBytes = Math.max(mostBytes, rssBytes);
+    if (fault !== undefined && !found.has(signatureOf(fault))) found.set(signatureOf(fault), { run, fault });
+  }
+  const seconds = (performance.now() - startedMs) / 1000;
+  console.log(
+    `${name}: ${run - first} inputs in ${seconds.toFixed(0)} s: ${counts.accepted} accepted, ${counts.refused} refused, ` +
+      `${counts.fault} findings of ${found.size} kinds; slowest ${slowestMs.toFixed(0)} ms, memory up to ${(mostBytes / 2 ** 20).toFixed(0)} MiB`,
+  );
+  rows.push({ target: name, inputs: run - first, ...counts, slowestMs: Math.round(slowestMs), memoryMiB: Math.round(mostBytes / 2 ** 20) }); // prettier-ignore
+  for (const [signature, { run: at, fault }] of found) {
     console.log(
-      `${target}: ${runs} inputs in ${seconds} s: ${accepted} accepted, ${refused} refused, ${failures.length} failures; ` +
-        `slowest ${slowestMs.toFixed(0)} ms, memory up to ${(mostBytes / 2 ** 20).toFixed(0)} MiB`,
+      `  ${at < 0 ? 'kept input' : `--seed ${seed} --run ${at}`}: ${fault.split('\n').slice(0, 8).join('\n  ')}`,
     );
-    for (const { run, error } of failures.slice(0, 10)) console.log(`  run ${run} (--seed ${seed}): ${error}`);
-    for (const { run } of failures) await keep(target, seed, run);
-    isGood &&= failures.length === 0 && mostBytes < MOST_BYTES;
+    if (at >= 0) console.log(`  kept as ${await keepSmaller(target, signature, at)}`);
   }
-  process.exitCode = isGood ? 0 : 1;
+  return found.size === 0;
 }
 
-/** Runs a job in a process of its own, which is ended where one run does not end. It sends the number of each run. */
-function watched(job: Job): Promise<Result> {
-  return new Promise(resolve => {
-    const child = fork(fileURLToPath(import.meta.url), { execArgv: ['--import', 'tsx'] });
-    let run = job.first;
-    const failed = (error: string): void => {
-      clearTimeout(watch);
-      child.kill('SIGKILL');
-      resolve({ accepted: 0, refused: 0, failures: [{ run, error }], slowestMs: LONGEST_MS, mostBytes: 0 });
-    };
-    const late = (): void => failed(`no end within ${LONGEST_MS / 1000} s`);
-    let watch = setTimeout(late, 10 * LONGEST_MS); // it has to start first
-    child.on('message', (message: number | Result) => {
-      clearTimeout(watch);
-      if (typeof message === 'number') {
-        run = message;
-        watch = setTimeout(late, LONGEST_MS);
-      } else resolve(message);
-    });
-    child.once('exit', code => {
-      if (code !== 0) failed(`the process ended with ${code ?? 'a signal'}`);
-    });
-    child.send(job);
-  });
-}
-
-async function work({ target: name, seed, first, runs }: Job): Promise<Result> {
-  const target = await targetNamed(name);
-  const counts = { accepted: 0, refused: 0 };
-  const failures: { run: number; error: string }[] = [];
-  let slowestMs = 0;
-  let mostBytes = 0;
-  for (let run = first; run < first + runs; run++) {
-    process.send!(run);
-    const startedMs = performance.now();
-    try {
-      counts[await outcomeOf(target, damagedInput(target, seed, run))]++;
-    } catch (error) {
-      failures.push({ run, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-    }
-    slowestMs = Math.max(slowestMs, performance.now() - startedMs);
-    if (run % 100 === 0) mostBytes = Math.max(mostBytes, process.memoryUsage.rss());
-  }
-  return { ...counts, failures, slowestMs, mostBytes };
-}
-
-async function targetNamed(name: string): Promise<FuzzTarget> {
-  return (await fuzzTargets()).find(target => target.name === name)!;
-}
-
-async function keep(target: string, seed: number, run: number): Promise<void> {
-  const folder = fileURLToPath(new URL('../.cache/fuzz/', import.meta.url));
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(`${folder}${target}-${seed}-${run}`, damagedInput(await targetNamed(target), seed, run));
+async function keepSmaller(target: FuzzTarget, signature: string, run: number): Promise<string> {
+  const isDear = /^(time|memory|the process ended)/.test(signature);
+  const isSame = async (input: Uint8Array): Promise<boolean> => {
+    const { fault } = await worker.ask({ target: target.name, input: Buffer.from(input).toString('base64') });
+    return fault !== undefined && signatureOf(fault) === signature;
+  };
+  const input = damagedInput(target, seed, run);
+  return keepInput(target.name, signature, await minimise(input, isSame, isDear ? 12 : 400));
 }

@@ -1,6 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { loadChatTemplate, loadTokenizer, openDataset, tokenizeRows, type Dataset, type FileType } from '@dropbp/data';
+import type { Mutate } from '../mutate/draw.ts';
+import { mutateCsv, mutateGzip, mutateText } from '../mutate/files.ts';
+import { jsonLinesMutator, jsonMutator } from '../mutate/json.ts';
+import { mutateParquet } from '../mutate/parquet.ts';
 import type { FuzzTarget } from '../target.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -34,10 +38,12 @@ export async function dataTargets(): Promise<FuzzTarget[]> {
   const target = (
     name: string,
     fileType: FileType,
+    mutate: Mutate,
     inputs: readonly Uint8Array[],
     pieces: FuzzTarget['pieces'],
   ): FuzzTarget => ({
     name,
+    mutate,
     inputs,
     pieces,
     async run(input) {
@@ -99,13 +105,18 @@ export async function dataTargets(): Promise<FuzzTarget[]> {
   const parquet = readdirSync(new URL('parquet/', fixtures)).map(name =>
     readFileSync(new URL(`parquet/${name}`, fixtures)),
   );
+  const dictionary = {
+    keys: ['messages', 'role', 'content', 'weight', 'tools', 'tool_calls', 'prompt', 'completion', 'text', 'conversations', 'from', 'value'],
+    values: ['"user"', '"assistant"', '"system"', '"tool"', '"human"', '[{"type":"text","text":"a"}]', '[{"function":{"name":"f","arguments":{}}}]'],
+  }; // prettier-ignore
+  const mutateLines = jsonLinesMutator(dictionary);
   return [
-    target('jsonl', 'jsonl', lines, jsonPieces),
-    target('jsonl.gz', 'jsonl', lines.map(line => gzipSync(line)), [...jsonPieces, Uint8Array.of(0x1f, 0x8b, 8)]), // prettier-ignore
-    target('json', 'json', all.map(rows => bytes(JSON.stringify(rows))), jsonPieces), // prettier-ignore
-    target('csv', 'csv', csv.map(bytes), ['"', '""', ',', ';', '\t', '\n', '\r\n', '\r', '\ufeff', '\0', 'a,b', Uint8Array.of(0xff)]), // prettier-ignore
-    target('text', 'text', [bytes('naïve ☕ text\n'.repeat(330)), bytes('😀'.repeat(1100)), bytes('a')], ['\n', '\ufeff', '\0', Uint8Array.of(0xf0, 0x9f), Uint8Array.of(0x80)]), // prettier-ignore
-    target('parquet', 'parquet', parquet, ['PAR1', Uint8Array.of(0x15, 0x80, 0x80, 0x80, 0x80, 0x10), Uint8Array.of(0x19, 0xfc, 0xff, 0xff, 0xff, 0x07), 'messages', 'list', 'content']), // prettier-ignore
+    target('jsonl', 'jsonl', mutateLines, lines, jsonPieces),
+    target('jsonl.gz', 'jsonl', mutateGzip(mutateLines), lines.map(line => gzipSync(line)), [...jsonPieces, Uint8Array.of(0x1f, 0x8b, 8)]), // prettier-ignore
+    target('json', 'json', jsonMutator(dictionary), all.map(rows => bytes(JSON.stringify(rows))), jsonPieces), // prettier-ignore
+    target('csv', 'csv', mutateCsv, csv.map(bytes), ['"', '""', ',', ';', '\t', '\n', '\r\n', '\r', '\ufeff', '\0', 'a,b', Uint8Array.of(0xff)]), // prettier-ignore
+    target('text', 'text', mutateText, [bytes('naïve ☕ text\n'.repeat(330)), bytes('😀'.repeat(1100)), bytes('a')], ['\n', '\ufeff', '\0', Uint8Array.of(0xf0, 0x9f), Uint8Array.of(0x80)]), // prettier-ignore
+    target('parquet', 'parquet', mutateParquet, parquet, ['PAR1', Uint8Array.of(0x15, 0x80, 0x80, 0x80, 0x80, 0x10), Uint8Array.of(0x19, 0xfc, 0xff, 0xff, 0xff, 0x07), 'messages', 'list', 'content']), // prettier-ignore
   ];
 }
 

@@ -4,6 +4,11 @@ import * as tf from '@tensorflow/tfjs';
 import { ggufTokenizer, loadModel, readGguf } from '@dropbp/models';
 import { decodeSafetensors, encodeSafetensors, openCheckpoint, openSafetensors } from '@dropbp/safetensors';
 import { loadChatTemplate, loadTokenizer } from '@dropbp/data';
+import { mutateSafetensors } from '../mutate/files.ts';
+import { mutateGguf } from '../mutate/gguf.ts';
+import { mutateTemplate } from '../mutate/jinja.ts';
+import { jsonMutator } from '../mutate/json.ts';
+import { mutateTokenizer } from '../mutate/tokenizer.ts';
 import type { FuzzTarget } from '../target.ts';
 import { bytesOf, jsonPieces, scratchFolder, withFile } from './scratch.ts';
 
@@ -28,6 +33,7 @@ function safetensors(): FuzzTarget {
   );
   return {
     name: 'safetensors',
+    mutate: mutateSafetensors,
     inputs: [small, fixture('llama/model.safetensors').slice()],
     pieces: [...jsonPieces, ...sizes, '"data_offsets":[0,1099511627776]', '"shape":[1099511627776]', '"dtype":"F64"'],
     async run(input) {
@@ -55,6 +61,7 @@ function index(): FuzzTarget {
   const weightMap = Object.fromEntries([...tensors.keys()].map(name => [name, 'a.safetensors']));
   return {
     name: 'model.safetensors.index.json',
+    mutate: jsonMutator({ values: ['"a.safetensors"', '"../a.safetensors"', '"/etc/passwd"', '""'] }),
     inputs: [bytesOf(JSON.stringify({ metadata: { total_size: 1 }, weight_map: weightMap }))],
     pieces: [...jsonPieces, '"weight_map":', 'a.safetensors', '../', '/etc/passwd', '..\\'],
     async run(input) {
@@ -77,10 +84,16 @@ async function used(files: readonly File[] | Blob): Promise<void> {
   }
 }
 
+const configWords = {
+  keys: ['model_type', 'architectures', 'vocab_size', 'hidden_size', 'num_hidden_layers', 'n_layer', 'num_attention_heads', 'num_key_value_heads', 'head_dim', 'rope_scaling', 'rope_parameters', 'rope_theta', 'hidden_act', 'sliding_window', 'layer_types', 'tie_word_embeddings', 'attention_bias', 'quantization_config', 'eos_token_id'],
+  values: ['"llama"', '"gpt2"', '"qwen2"', '"mistral"', '"gelu"', '"silu"', '{"type":"yarn","factor":4}', '{"rope_type":"llama3","factor":8}', '{"type":"dynamic","factor":2}', '["full_attention","sliding_attention"]', '3000000', '4000000000', '1e-5', '[1,2]'],
+}; // prettier-ignore
+
 function config(): FuzzTarget {
   const weightsOf = new Map(architectures.map(name => [name, fixture(`${name}/model.safetensors`)]));
   return {
     name: 'config.json',
+    mutate: jsonMutator(configWords),
     inputs: architectures.map(name => fixture(`${name}/config.json`)),
     pieces: [
       ...jsonPieces,
@@ -104,6 +117,7 @@ function weights(): FuzzTarget {
   const own = new File([fixture('llama/config.json')], 'config.json');
   return {
     name: 'model.safetensors',
+    mutate: mutateSafetensors,
     inputs: [fixture('llama/model.safetensors')],
     pieces: [...jsonPieces, ...sizes, 'model.layers.0.', 'BF16', 'F32', 'I32', '"shape":[', 'lm_head.weight'],
     run: input => used([own, new File([new Uint8Array(input)], 'model.safetensors')]),
@@ -115,6 +129,7 @@ function gguf(): FuzzTarget {
   const types = readdirSync(`${fixtures}gguf/types`).map(name => `types/${name}`);
   return {
     name: 'gguf',
+    mutate: mutateGguf,
     inputs: [...files, ...types.slice(0, 3)].map(name => fixture(`gguf/${name}`)),
     pieces: [...sizes, 'GGUF', 'general.architecture', 'llama.block_count', 'tokenizer.ggml.tokens', 'blk.0.', '\0'],
     async run(input) {
@@ -136,6 +151,7 @@ function tokenizer(): FuzzTarget {
   const { families } = JSON.parse(readFileSync(path, 'utf8')) as { families: Record<string, { tokenizer: object }> };
   return {
     name: 'tokenizer.json',
+    mutate: mutateTokenizer,
     inputs: Object.values(families).map(({ tokenizer }) => bytesOf(JSON.stringify(tokenizer))),
     pieces: [
       ...jsonPieces,
@@ -166,6 +182,7 @@ const template = `{%- for message in messages %}{% if message.role not in ['syst
 function chatTemplate(): FuzzTarget {
   return {
     name: 'chat_template.jinja',
+    mutate: mutateTemplate,
     inputs: [bytesOf(template)],
     pieces: [
       ...[

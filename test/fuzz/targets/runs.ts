@@ -17,6 +17,8 @@ import { readRunLog } from '../../../packages/cli/src/log/runLog.ts';
 import { readRun } from '../../../packages/cli/src/report/readRun.ts';
 import { renderReport } from '../../../packages/cli/src/report/renderReport.ts';
 import { trainFlags } from '../../../packages/cli/src/run/trainFlags.ts';
+import { mutateConfig, mutateSafetensors } from '../mutate/files.ts';
+import { jsonLinesMutator, jsonMutator } from '../mutate/json.ts';
 import type { FuzzTarget } from '../target.ts';
 import { bytesOf, jsonPieces, scratchFolder, withFile } from './scratch.ts';
 
@@ -31,6 +33,11 @@ export async function runTargets(): Promise<FuzzTarget[]> {
   return [...(await adapterTargets(model)), ...(await checkpointTargets(model)), ...commandTargets()];
 }
 
+const adapterWords = {
+  keys: ['peft_type', 'r', 'lora_alpha', 'target_modules', 'modules_to_save', 'rank_pattern', 'alpha_pattern', 'use_dora', 'use_rslora', 'bias', 'layers_to_transform', 'layers_pattern', 'fan_in_fan_out', 'num_virtual_tokens', 'feedforward_modules', 'exclude_modules', 'trainable_token_indices', 'step', 'state', 'random', 'position'],
+  values: ['"LORA"', '"IA3"', '"VERA"', '"PREFIX_TUNING"', '"all-linear"', '".*(a+)+$"', '"("', '["q_proj"]', '["lm_head"]', '["embed_tokens"]', '"all"', '"lora_only"', '{"q_proj":4}', '{"(a+)+$":1}', '[0]', '[5]', '"layers"', '"CAUSAL_LM"', '"SEQ_CLS"'],
+}; // prettier-ignore
+
 /** A file of each of some folders is damaged, the others are whole. */
 function fileOfFolders(
   name: string,
@@ -41,6 +48,7 @@ function fileOfFolders(
   const whole = folders.map(folder => new Uint8Array(readFileSync(join(folder, name))));
   return {
     name,
+    mutate: name.endsWith('.json') ? jsonMutator(adapterWords) : mutateSafetensors,
     inputs: whole,
     pieces,
     async run(input) {
@@ -128,6 +136,7 @@ function commandTargets(): FuzzTarget[] {
   return [
     {
       name: 'run.yaml',
+      mutate: mutateConfig,
       inputs: [bytesOf(yaml), bytesOf('{"model": "a", "steps": 5, "targets": ["q_proj"]}')],
       pieces: [
         ...jsonPieces,
@@ -149,6 +158,7 @@ function commandTargets(): FuzzTarget[] {
     },
     {
       name: 'run.json',
+      mutate: jsonMutator(),
       inputs: [bytesOf(JSON.stringify(fakeRun({ steps: fakeRun().steps.slice(0, 2) })))],
       pieces: [...jsonPieces, '"steps":[', '"branches":[', '"samples":', '"heldOut":[', '</script>', '"path":7'],
       async run(input) {
@@ -157,6 +167,7 @@ function commandTargets(): FuzzTarget[] {
     },
     {
       name: 'log.jsonl',
+      mutate: jsonLinesMutator({ keys: ['type', 'step', 'loss', 'text'], values: ['"step"', '"heldOut"', '"sample"'] }),
       inputs: [bytesOf(`${log.join('\n')}\n`)],
       pieces: [...jsonPieces, '"type":"step",', '"text":', '\n'],
       async run(input) {
