@@ -22,7 +22,7 @@ rmSync(values.out, { recursive: true, force: true });
 mkdirSync(values.out, { recursive: true });
 const { model, data } = await writeTinyRun(join(values.out, 'given'));
 const flags = [
-  ...['--model', model, '--data', data, '--steps', '40', '--save-every', '1', '--evaluations', '4'],
+  ...['--model', model, '--data', data, '--steps', '40', '--save-every', '1', '--evaluations', '4', '--rate', '0.5'],
   ...['--batch', '4', '--dropout', '0.1', '--sample-tokens', '4', '--schedule', 'constant'],
 ];
 const good = ['--learning-rate', '0.01'];

@@ -30,7 +30,20 @@ const { model, data } = await writeTinyRun(join(values.out, 'given'));
 const [whole, victim] = [join(values.out, 'whole'), join(values.out, 'victim')];
 // A checkpoint each step, so that many kills fall into the writing of one.
 const flags = [
-  ...['--model', model, '--data', data, '--steps', values.steps, '--save-every', '1', '--evaluations', '6'],
+  ...[
+    '--model',
+    model,
+    '--data',
+    data,
+    '--steps',
+    values.steps,
+    '--save-every',
+    '1',
+    '--evaluations',
+    '6',
+    '--rate',
+    '0.5',
+  ],
   ...['--batch', '4', '--dropout', '0.1', '--learning-rate', '0.01', '--sample-tokens', '4'],
 ];
 

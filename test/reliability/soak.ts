@@ -27,7 +27,18 @@ const { code, notes } = await ended(
   startTraining(
     [
       ...['--model', model, '--data', data, '--out', run, '--steps', values.steps, '--batch', '4', '--dropout', '0.1'],
-      ...['--evaluations', '20', '--save-every', '50', '--sample-tokens', '4', '--learning-rate', '0.001'],
+      ...[
+        '--evaluations',
+        '20',
+        '--save-every',
+        '50',
+        '--sample-tokens',
+        '4',
+        '--learning-rate',
+        '0.001',
+        '--rate',
+        '0.5',
+      ],
     ],
     nodeFlags,
   ),

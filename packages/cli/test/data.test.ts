@@ -57,7 +57,7 @@ describe('a dry run', () => {
     const plan = JSON.parse(out) as DryRun;
     // 9 rows four times are 12 batches of 3.
     expect(plan.training).toMatchObject({ steps: 12, batches: 12, batch: 3, epochs: 4 });
-    expect(plan.training.dropRate).toBeCloseTo(0.5, 1);
+    expect(plan.training.dropRate).toBe(0);
     expect(plan.data).toMatchObject({ trainRows: 9, heldOutRows: 1, skippedRows: 0, tooLongRows: 0, cutTokens: 0 });
     expect(plan.training.tokens).toBe(4 * plan.data.trainTokens);
     expect(plan.data.trainTokens).toBe(9 * ('<user>0?</user><assistant>0!</assistant>'.length + 1));

@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commands } from '../src/commands.ts';
 import { runCommandLine } from '../src/flags/runCommandLine.ts';
+import { flagName } from '../src/flags/flagName.ts';
 import { branchTable } from '../src/report/branchTable.ts';
 import { renderText } from '../src/terminal/paint.ts';
 import { chooseDropBP } from '../src/run/chooseDropBP.ts';
 import { dropFlags, type DropFlagValues } from '../src/run/dropFlags.ts';
 import type { DryRun } from '../src/run/dryRun.ts';
 import type { RunRecord } from '../src/run/runRecord.ts';
+import { settleRate } from '../src/run/settleRate.ts';
 import { fakeRun } from './fakeRun.ts';
 import { fakeTerminal } from './fakeTerminal.ts';
 import { writeTinyModel } from './tinyModelFolder.ts';
@@ -41,8 +43,30 @@ const recordOf = (out: string): RunRecord => JSON.parse(readFileSync(at(`${out}/
 describe('the flags of DropBP', () => {
   const defaults = Object.fromEntries(Object.entries(dropFlags).map(([key, { fallback }]) => [key, fallback]));
   const noModel = { branches: [], architecture: 'none', parameters: new Map() };
-  const optionsOf = async (flags: Partial<DropFlagValues>): Promise<unknown> =>
-    (await chooseDropBP({ ...(defaults as DropFlagValues), ...flags, seed: 3, adapter: 'lora' }, noModel))?.options;
+  const settled = (flags: Partial<DropFlagValues>, isMost = false) =>
+    settleRate({ ...(defaults as DropFlagValues), ...flags }, () => isMost);
+  const optionsOf = async (flags: Partial<DropFlagValues>): Promise<unknown> => {
+    const { rate } = settled(flags, true);
+    const given = { ...(defaults as DropFlagValues), ...flags, seed: 3, adapter: 'lora', rate };
+    return (await chooseDropBP(given, noModel))?.options;
+  };
+
+  it('drop half where most of the weights are trained or they ask for it, and nothing elsewhere', () => {
+    expect(settled({})).toEqual({ rate: 0, why: 'the default where few of the weights are trained' });
+    expect(settled({}, true)).toEqual({ rate: 0.5, why: 'the default where most of the weights are trained' });
+    expect(settled({ rate: 0.25 })).toEqual({ rate: 0.25, why: 'as --rate says' });
+    expect(settled({ rate: 0 }, true)).toEqual({ rate: 0, why: 'as --rate says' });
+    expect(settled({ timeSaved: 0.3, only: 'mlp' })).toEqual({ rate: undefined, why: 'as --time-saved says' });
+    expect(settled({ memory: '4GiB' }, true)).toEqual({ rate: undefined, why: 'as --memory says' });
+    const asking: Partial<DropFlagValues>[] = [
+      ...[{ minRate: 0.1 }, { maxRate: 0.9 }, { allocation: 'depth' as const }, { sampling: 'nested' as const }],
+      ...[{ only: 'mlp' as const }, { rescale: true }, { dropRamp: 0.1 }, { dropWarmup: 0.1 }, { noCalibration: true }],
+      ...[{ calibrateAt: 0 }, { calibrateEvery: 9 }, { calibrateOn: 2 }, { sensitivities: 'run' }],
+    ];
+    for (const flags of asking) {
+      expect(settled(flags)).toEqual({ rate: 0.5, why: `the default with ${flagName(Object.keys(flags)[0]!)}` });
+    }
+  });
 
   it.each<[Partial<DropFlagValues>, object]>([
     [{}, { rate: 0.5, calibration: false, sampling: 'nested', allocation: 'depth', seed: 3 }],
@@ -160,18 +184,47 @@ describe('a budget', () => {
 describe('what a run drops', () => {
   const few = ['--target-modules', 'down_proj', '--layers-to-transform', '1'];
   it('is said, and kept with it', { timeout: 30_000 }, async () => {
-    const byDepth = await train('deep');
-    expect(byDepth.notes).toContain('DropBP: by depth\n');
+    const byDepth = await train('deep', '--rate', '0.5');
+    expect(byDepth.notes).toContain('DropBP: 50 % of the backward pass is dropped, by depth, as --rate says\n');
+    expect(byDepth.out).toMatch(
+      /\nDrops save about 2\d % of a step's FLOPs, and a step learns less\. Fewer steps without drops \(--rate 0\) learned more in the same time\.\n/,
+    );
     expect(recordOf('deep').drops).toEqual({ allocation: 'depth', sampling: 'nested' });
+    expect(recordOf('deep').costs).toMatchObject({ dropped: 0.5, why: 'as --rate says', trainsMost: false });
     expect(readFileSync(at('deep/report.html'), 'utf8')).toContain('at the end of the run, by depth.');
     const even = await train('even', ...few, '--rate', '0.3');
-    expect(even.notes).toContain("DropBP: rates 'reference', draws 'pivotal'\n");
+    expect(even.notes).toContain(
+      "30 % of the backward pass is dropped, rates 'reference', draws 'pivotal', as --rate says\n",
+    );
     // The one branch is kept in some steps, and the others have no backward pass.
     const { branches, steps } = recordOf('even');
     expect(branches.map(({ leads }) => leads)).toEqual([false, false, false, undefined]);
     expect(steps.filter(({ gradientNorm }) => gradientNorm !== null).length).toBeGreaterThan(3);
     expect(even.out).toMatch(/\nmodel\.layers\.0 +– +– +– +–\n/);
-    expect((await train('x', '--dry-run')).out).toContain('50 % of the backward pass dropped, by depth');
+  });
+  it('is nothing by default with an adapter, and half with all weights', { timeout: 30_000 }, async () => {
+    const dry = async (...flags: string[]): Promise<string> =>
+      (await train('x', '--dry-run', ...flags)).out.replaceAll(/\s+/g, ' ');
+    expect(await dry()).toMatch(
+      /DropBP nothing is dropped, the default where few of the weights are trained\. --rate 0\.5 would save about \d+ % of a step's time\. A step would learn less\./,
+    );
+    expect(await dry('--adapter', 'full')).toMatch(
+      /DropBP 50 % of the backward pass is dropped, by depth, the default where most of the weights are trained\. Drops save about \d+ % of a step's time, and a step learns less\. In short runs, more steps in the time saved more than made up for it\./,
+    );
+    expect(await dry('--adapter', 'full', '--parts', 'norms')).toContain(
+      'DropBP nothing is dropped, the default where',
+    );
+    expect(await train('plain')).toMatchObject({
+      code: 0,
+      notes: expect.stringContaining('DropBP: nothing is dropped, the default where few of the weights') as string,
+      out: expect.stringMatching(/\n--rate 0\.5 would save about 2\d % of a step's FLOPs\. A step would learn less\.\n/) as string,
+    }); // prettier-ignore
+    const { costs, length, options, name } = recordOf('plain');
+    expect({ costs, length, name }).toMatchObject({
+      costs: { dropped: 0, saved: 0, why: 'the default where few of the weights are trained' },
+      ...{ length: { why: 'as --steps says' }, name: 'LoRA' },
+    });
+    expect(options).toMatchObject({ rate: 0 });
   });
   it('is said where it comes to nothing', { timeout: 30_000 }, async () => {
     const none = await train('none', ...few, '--allocation', 'reference', '--rate', '0.3');
@@ -180,9 +233,9 @@ describe('what a run drops', () => {
     expect(short.notes).toContain('A run of 10 batches is too short to measure sensitivities');
   });
   it('is held against the memory that was asked for', { timeout: 30_000 }, async () => {
-    const { notes } = await train('over', '--memory', '250MiB');
-    expect(recordOf('over').drops).toMatchObject({ memory: 250 * 2 ** 20 });
-    expect(notes).toMatch(/The process held up to \d+ MiB, more than --memory 250 MiB/);
+    const { notes } = await train('over', '--memory', '210MiB');
+    expect(recordOf('over').drops).toMatchObject({ memory: 210 * 2 ** 20 });
+    expect(notes).toMatch(/The process held up to \d+ MiB, more than --memory 210 MiB/);
   });
 });
 

@@ -42,7 +42,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('dropbp train, inspect, generate', () => {
   it('trains an adapter, shows it and writes with it', { timeout: 30_000 }, async () => {
-    const trained = await train('run', ...fast);
+    const trained = await train('run', ...fast, '--rate', '0.5');
     expect(trained).toMatchObject({ code: 0 });
     expect(trained.notes).toMatch(/backend: (ort|tensorflow)\n/);
     expect(trained.notes).toContain('LoRA + DropBP 0.5 12/12  loss ');

@@ -21,7 +21,7 @@ import { writeTinyModel } from './tinyModelFolder.ts';
 let folder: string;
 const at = (name: string): string => join(folder, name);
 const flags = ['--steps', '10', '--time', '16', '--batch', '2', '--sample-tokens', '4', '--evaluations', '5'];
-const fast = [...flags, '--learning-rate', '0.02', '--dropout', '0.1', '--save-every', '3'];
+const fast = [...flags, '--learning-rate', '0.02', '--dropout', '0.1', '--save-every', '3', '--rate', '0.5'];
 
 /** Runs the command; Ctrl-C comes when the notes hold a text, or for `''` as soon as it is heard. */
 async function dropbp(args: string[], interruptAt?: string) {

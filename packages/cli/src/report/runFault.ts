@@ -27,6 +27,8 @@ const run = fields({
   },
   heldOut: { listOf: fields(numbers('step', 'loss')) },
   branches: { listOf: fields({ path: 'text', kind: 'text', dropRate: 'number', sensitivity: { optional: 'number' } }) },
+  costs: { optional: fields({ why: 'text', ...numbers('dropped', 'saved', 'savedAtHalf') }) },
+  length: { optional: fields({ why: 'text', epochs: 'number' }) },
   drops: { optional: fields({ allocation: 'text', sampling: 'text', memory: { optional: 'number' } }) },
   samples: { orNull: fields({ prompt: 'text', texts: { listOf: fields({ step: 'number', text: 'text' }) } }) },
   ended: { orNull: fields({ why: 'text', keptStep: 'number' }) },

@@ -12,6 +12,7 @@ type OwnModel = Pick<Model, 'branches' | 'architecture' | 'parameters'>;
 /**
  * DropBP as the flags describe it; undefined where they drop nothing in any step.
  *
+ * @param flags - whose rate is settled: see settleRate.ts
  * @throws Problem for flags without effect, and for sensitivities of another model or adapter
  */
 export async function chooseDropBP(flags: Flags, model: OwnModel): Promise<DropBP | undefined> {
@@ -46,11 +47,10 @@ interface DropBudget {
   readonly memory?: string;
 }
 
-/** What the flags aim at. */
+/** What the flags of a run aim at, whose rate is settled. */
 export function budgetOf({ rate, timeSaved, memory }: DropFlagValues): DropBudget {
-  const isAimed = timeSaved !== undefined || memory !== undefined;
   return {
-    ...((rate !== undefined || !isAimed) && { rate: rate ?? 0.5 }),
+    ...(rate !== undefined && { rate }),
     ...(timeSaved !== undefined && { timeSaved }),
     ...(memory !== undefined && { memory }),
   };

@@ -16,7 +16,7 @@ import {
 export const dropFlags = {
   rate: {
     ...number(share, 'share of the backward pass that DropBP drops; 0 is without DropBP'),
-    defaultText: '0.5, unless --time-saved or --memory is given',
+    defaultText: '0; 0.5 where most of the weights are trained, or another flag of DropBP is given',
   },
   timeSaved: {
     ...number(shareAboveZero, "share of a step's FLOPs to save, in place of --rate"),

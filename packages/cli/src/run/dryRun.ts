@@ -2,7 +2,6 @@ import { plannedRate, planStep } from '@dropbp/compose';
 import { evaluateLoss } from '@dropbp/train';
 import type { ExamplePart } from '@dropbp/data';
 import { fieldLines } from '../inspect/fieldLines.ts';
-import { dropText } from '../report/dropText.ts';
 import { leastShare } from '../plan/leastShare.ts';
 import { probeSpeed } from '../plan/probeSpeed.ts';
 import { forecastStep } from '../plan/stepForecast.ts';
@@ -17,9 +16,10 @@ import {
 import { paint, styled, type Styled } from '../terminal/paint.ts';
 import { batchTimes, ownRows } from './checkBudget.ts';
 import { countParameters } from './countParameters.ts';
+import { costLine, dropLine, OTHER_RATE } from './dropCosts.ts';
 import { dropsOf } from './dropsOf.ts';
 import type { PreparedRun } from './preparedRun.ts';
-import type { DropsRecord } from './runRecord.ts';
+import type { DropCosts, DropsRecord } from './runRecord.ts';
 
 /** What a run would do: what `dropbp train --dry-run --json` prints. */
 export interface DryRun {
@@ -56,6 +56,8 @@ export interface DryRun {
     readonly dropRate: number;
     /** How it is met; null where nothing is dropped. */
     readonly drops: DropsRecord | null;
+    /** What that costs and saves, in time as probed. */
+    readonly costs: DropCosts;
   };
   /** Estimated, of one process at the longest batch. */
   readonly memoryBytes: number;
@@ -66,7 +68,7 @@ export interface DryRun {
 }
 
 /** Finds out what a run would cost and what the model would see, without a step. */
-export async function dryRun({ settings, tuned, dataset, data }: PreparedRun): Promise<DryRun> {
+export async function dryRun({ settings, tuned, costs, dataset, data }: PreparedRun): Promise<DryRun> {
   const { steps, batch, accumulation, evaluateEvery } = settings;
   const { counts } = data;
   const { counted } = counts;
@@ -78,7 +80,9 @@ export async function dryRun({ settings, tuned, dataset, data }: PreparedRun): P
   const dropRate = plannedRate(tuned, { batch: rows, time: meanTime });
   const { dropSchedule } = tuned;
   const least = leastShare(dropSchedule, dropRate, plan.branchBytes);
-  const forecast = forecastStep(plan, dropRate, least, await probeSpeed(tuned, shape));
+  const speed = await probeSpeed(tuned, shape);
+  const forecast = forecastStep(plan, dropRate, least, speed);
+  const inTime = { saved: forecast.saved, savedAtHalf: forecastStep(plan, OTHER_RATE, 0, speed).saved };
   const longestShape = { batch: rows, time: longestTime };
   const longest = planStep(tuned, longestShape);
   const leastOfLongest = leastShare(tuned.dropSchedule, plannedRate(tuned, longestShape), longest.branchBytes);
@@ -115,6 +119,7 @@ export async function dryRun({ settings, tuned, dataset, data }: PreparedRun): P
         longestTime,
         dropRate: dropSchedule?.options.rate ?? dropRate,
         drops: dropsOf(tuned) ?? null,
+        costs: { ...costs, ...inTime },
       },
     },
     memoryBytes: longest.memory(leastOfLongest),
@@ -162,12 +167,7 @@ export function showDryRun(plan: DryRun): Styled {
       'in all',
       `${formatLarge(training.tokens)} tokens, ${Number(training.epochs.toPrecision(2))} times through the data`,
     ],
-    [
-      'DropBP',
-      training.dropRate === 0
-        ? 'nothing is dropped'
-        : `${formatShare(training.dropRate)} of the backward pass dropped${training.drops ? `, ${dropText(training.drops)}` : ''}`,
-    ],
+    ['DropBP', `${dropLine(training.costs, training.drops)}. ${costLine(training.costs, 'time')}`],
     ['memory', `about ${formatBytes(plan.memoryBytes)}`],
     ['time', `about ${formatDuration(plan.seconds)}, ${formatSeconds(plan.secondsPerStep)} a step, as probed here`],
   ]);

@@ -1,13 +1,15 @@
-import { dropText } from '../report/dropText.ts';
 import { paint, styled } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { dropLine } from './dropCosts.ts';
+import { dropsOf } from './dropsOf.ts';
 import type { PreparedRun } from './preparedRun.ts';
 
-/** Says how a run drops, which follows from what is trained where the flags leave it open, and where it cannot do what was asked for. */
-export function noteDrops({ settings, tuned: { dropSchedule } }: PreparedRun, terminal: Terminal): void {
+/** Says how much a run drops, how and why, and where it cannot do what was asked for. */
+export function noteDrops({ settings, tuned, costs }: PreparedRun, terminal: Terminal): void {
+  terminal.notes(styled`${paint('dim', `DropBP: ${dropLine(costs, dropsOf(tuned))}`)}\n`);
+  const { dropSchedule } = tuned;
   if (dropSchedule === undefined) return;
-  const { options, calibrates } = dropSchedule;
-  terminal.notes(styled`${paint('dim', `DropBP: ${dropText(options)}`)}\n`);
+  const { calibrates } = dropSchedule;
   const draws = settings.steps * settings.accumulation;
   if (calibrates && dropSchedule.sensitivities === undefined && dropSchedule.calibrationStep(draws) === undefined) {
     const text = `A run of ${draws} batches is too short to measure sensitivities: every branch has the same rate`;

@@ -1,4 +1,4 @@
-import { compose, type Tuned } from '@dropbp/compose';
+import type { Tuned } from '@dropbp/compose';
 import { prepared } from '@dropbp/core';
 import { encodePrompt, type ChatTemplate, type Dataset, type Tokenizer } from '@dropbp/data';
 import { asChat, defaultPrompt } from '../data/defaultPrompt.ts';
@@ -10,17 +10,21 @@ import { templateFor } from '../data/templateFor.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
 import { batchTimes, checkBudget, ownRows } from './checkBudget.ts';
 import { checkBatchSize, checkMethodSize } from './checkSizes.ts';
-import { chooseDropBP } from './chooseDropBP.ts';
 import { checkMethodFlags, chooseAdapter } from './chooseMethod.ts';
+import { dropCosts } from './dropCosts.ts';
 import { openModel } from './openModel.ts';
 import { roomOf } from './openSubject.ts';
+import type { DropCosts } from './runRecord.ts';
 import { checkMeasuring, sequenceTime, settleRun, type RunSettings } from './runSettings.ts';
+import { composeRun } from './settleRate.ts';
 import type { TrainFlagValues } from './trainFlags.ts';
 
 /** All that a run needs, in memory. */
 export interface PreparedRun {
   readonly settings: RunSettings;
   readonly tuned: Tuned;
+  /** What its drops cost and save. */
+  readonly costs: DropCosts;
   readonly tokenizer: Tokenizer;
   readonly dataset: Dataset;
   readonly data: PreparedData;
@@ -45,8 +49,7 @@ export async function prepareRun(flags: TrainFlagValues, startedAt: string, stat
   const { model, tokenizer, chatTemplate: templateOf } = await openModel(flags.model, status, flags);
   checkMethodSize(flags, model);
   const adapter = await prepared(chooseAdapter(flags, { model, tokenizer }), model);
-  const { checkpointing } = flags;
-  const tuned = compose(model, adapter, await chooseDropBP(flags, model), { checkpointing });
+  const { tuned, choice } = await composeRun(flags, model, adapter);
   const room = roomOf(tuned);
   const time = sequenceTime(flags, room, dataset.format.name);
   checkBatchSize({ batch: flags.batch, time }, model);
@@ -55,14 +58,16 @@ export async function prepareRun(flags: TrainFlagValues, startedAt: string, stat
   const { batch, seed } = flags;
   status.show(`Counting the tokens of ${dataset.name}`);
   const data = await prepareData(dataset, { flags, tokenizer, chatTemplate, time, batch, seed, length: flags });
-  checkBudget(tuned, batchTimes(data.counts.counted, flags), ownRows(flags));
-  const settings = settleRun(flags, { time, batches: data.counts.batches });
+  const times = batchTimes(data.counts.counted, flags);
+  checkBudget(tuned, times, ownRows(flags));
+  const settings = settleRun({ ...flags, rate: choice.rate }, { time, batches: data.counts.batches });
+  const costs = dropCosts(tuned, choice, { batch: ownRows(flags), time: times.meanTime });
   const prompt = await promptOf(flags.prompt, dataset, chatTemplate);
   const roomToWrite =
     room - (isChat ? tokenizer.encode(prompt, { addSpecialTokens: false }) : encodePrompt(tokenizer, prompt)).length;
   const sampleTokens = prompt === '' ? 0 : Math.max(0, Math.min(flags.sampleTokens, roomToWrite));
   status.clear();
-  return { settings, tuned, tokenizer, dataset, data, prompt, sampleTokens };
+  return { settings, tuned, costs, tokenizer, dataset, data, prompt, sampleTokens };
 }
 
 function promptOf(

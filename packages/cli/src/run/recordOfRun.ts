@@ -9,7 +9,7 @@ import { versions } from './versions.ts';
 
 /** A run as its report shows it, at any moment. */
 export function recordOfRun(
-  { settings, tuned, dataset, data, prompt, sampleTokens }: PreparedRun,
+  { settings, tuned, costs, dataset, data, prompt, sampleTokens }: PreparedRun,
   events: readonly RunEvent[],
   rest: Pick<RunRecord, 'startedAt' | 'ended' | 'backend'>,
 ): RunRecord {
@@ -32,12 +32,15 @@ export function recordOfRun(
       explanation: dataset.explanation,
       format: dataset.format.name,
       rows: data.counts.trainRows ?? null,
+      heldOutRows: data.counts.heldOutRows ?? (data.heldOut ? null : 0),
       trainTokens: data.counts.trainTokens,
       heldOutTokens: data.counts.heldOutTokens,
     },
     steps,
     heldOut: recordsOf(events, 'heldOut'),
     ...(drops && { drops }),
+    costs,
+    length: { epochs: data.counts.epochs, why: data.counts.why },
     branches: branchRecords(tuned),
     trainSeconds: steps.reduce((sum, step) => sum + step.seconds, 0),
     // Node gives kibibytes on every system.

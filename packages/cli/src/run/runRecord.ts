@@ -61,6 +61,28 @@ export interface DropsRecord {
   readonly memory?: number;
 }
 
+/** How much a run drops and why, and what that costs and saves. */
+export interface DropCosts {
+  /** Share of the backward pass. */
+  readonly dropped: number;
+  /** Why so much: `'as --rate says'`. */
+  readonly why: string;
+  /** Share of a step's cost that it saves, as planned. */
+  readonly saved: number;
+  /** The same at a rate of 0.5. */
+  readonly savedAtHalf: number;
+  /** Whether most of the model's weights are trained. */
+  readonly trainsMost: boolean;
+}
+
+/** How long a run was to be, and why. */
+export interface LengthRecord {
+  /** How often it goes through the data. */
+  readonly epochs: number;
+  /** Why so often: `'3 epochs, the default for this much data'`. */
+  readonly why: string;
+}
+
 /** What `run.json` holds: everything that a report shows of a run. */
 export interface RunRecord {
   /** Version of the file's format. */
@@ -92,6 +114,8 @@ export interface RunRecord {
     readonly format?: RowFormatName;
     /** Rows to learn from; null for a stream. */
     readonly rows: number | null;
+    /** Rows to measure with; null for a stream, absent in runs of before it was kept. */
+    readonly heldOutRows?: number | null;
     /** Tokens to learn from. */
     readonly trainTokens: number;
     /** Tokens to measure with. */
@@ -103,6 +127,10 @@ export interface RunRecord {
   readonly heldOut: readonly HeldOutRecord[];
   /** Absent without DropBP, and in runs of before it was kept. */
   readonly drops?: DropsRecord;
+  /** Absent in runs of before it was kept. */
+  readonly costs?: DropCosts;
+  /** Absent in runs of before it was kept. */
+  readonly length?: LengthRecord;
   /** The model's branches, in the order in which they run. */
   readonly branches: readonly BranchRecord[];
   /** Wall time of the training steps, in seconds: neither loading nor evaluation. */

@@ -5,6 +5,7 @@ import { styledComparison } from '../report/comparisonTable.ts';
 import { formatBytes } from '../terminal/formatNumber.ts';
 import { paint, styled } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { costLine } from './dropCosts.ts';
 import type { RunRecord } from './runRecord.ts';
 import type { TrainFlagValues } from './trainFlags.ts';
 import { shellWord } from '../terminal/shellWord.ts';
@@ -43,6 +44,7 @@ export function showResult(record: RunRecord, flags: TrainFlagValues, terminal: 
   noteIdle(record, terminal);
   noteMemory(record, terminal);
   terminal.out(styledComparison([record]));
+  if (record.costs !== undefined) terminal.out(styled`\n${costLine(record.costs, 'FLOPs')}\n`);
   const rates = branchTable(record.branches);
   if (rates !== undefined) terminal.out(styled`\n${rates}\n`);
   for (const [what, path] of Object.entries(written)) {
