@@ -12,4 +12,5 @@ python=../../.venv/bin/python
 "$python" method_cases.py
 "$python" tokenizer_cases.py
 "$python" chat_cases.py
+"$python" jinja_cases.py
 "$python" evaluate_cases.py

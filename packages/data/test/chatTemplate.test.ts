@@ -57,7 +57,7 @@ describe('loadChatTemplate', () => {
     expect(await loadChatTemplate({ config: {} })).toBeUndefined();
     await expect(loadChatTemplate({ config: { chat_template: 5 } })).rejects.toThrow('is not usable; got 5');
     await expect(loadChatTemplate({ template: '{% if %}' })).rejects.toThrow(
-      'the chat template is none that can be read',
+      'the chat template cannot be read (line 1: an expression is expected',
     );
   });
 });

@@ -4,24 +4,8 @@ import type { MarkedText, TextSpan } from './chatTemplate.ts';
 const START = '\ufdd0';
 const END = '\ufdd1';
 
-const TAG = /\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}/g;
-
-/** Whether a template says which parts the assistant wrote. */
-export function hasGenerationTags(template: string): boolean {
-  return /\{%[-+]?\s*generation\s*[-+]?%\}/.test(template);
-}
-
-/**
- * A template whose `{% generation %}` blocks are calls that put marks around what they write. Like transformers, a call: the
- * block's variables stay its own, and white space is stripped as around any other block.
- */
-export function withMarks(template: string): string {
-  const calls = template.replace(TAG, (_, before: string, end: string | undefined, after: string) =>
-    end === undefined ? `{%${before} call mark_generation() ${after}%}` : `{%${before} endcall ${after}%}`,
-  );
-  // On a line of its own, whose end the block takes with it.
-  return `{% macro mark_generation() %}${START}{{ caller() }}${END}{% endmacro %}\n${calls}`;
-}
+/** What stands around each part that the assistant wrote while the parts are looked for. */
+export const generationMarks: readonly [start: string, end: string] = [START, END];
 
 /** Whether a text holds the marks themselves. */
 export function holdsMarks(text: string): boolean {

@@ -1,8 +1,8 @@
-import { Problem, problem } from '@dropbp/basics';
+import { problem } from '@dropbp/basics';
 import type { ChatMessage } from '../rows/sample.ts';
 import type { ChatTemplate, RenderOptions } from './chatTemplate.ts';
-import { hasGenerationTags, holdsMarks, takeMarks, withMarks } from './generationMarks.ts';
-import { jinjaTemplate, type JinjaTemplate } from './jinja.ts';
+import { generationMarks, holdsMarks, takeMarks } from './generationMarks.ts';
+import { JinjaError, jinjaTemplate, type JinjaTemplate } from './jinja/jinjaTemplate.ts';
 import { strftime } from './strftime.ts';
 
 /** What a template needs besides conversations. */
@@ -16,70 +16,75 @@ interface ChatTemplateParts {
 
 /** @throws Problem if a template is none */
 export function makeChatTemplate(source: string, { config, date, withTools }: ChatTemplateParts): ChatTemplate {
-  const globals = {
-    ...specialTokens(config),
+  const tokens = specialTokens(config);
+  const functions = {
     strftime_now: (format: string) => strftime(date, format),
-    raise_exception(message: string) {
+    raise_exception(message: string): never {
       throw new Refusal(message);
     },
   };
-  const read = (text: string): Readable => ({
-    plain: compiled(text, globals),
-    marked: hasGenerationTags(text) ? compiled(withMarks(text), globals) : undefined,
-  });
-  const usual = read(source);
-  const forTools = withTools === undefined ? usual : read(withTools);
-  const chosen = ({ tools = [] }: RenderOptions): Readable => (tools.length > 0 ? forTools : usual);
-  const render = (messages: readonly ChatMessage[], options: RenderOptions = {}): string =>
-    rendered(chosen(options).plain, messages, options);
+  const usual = compiled(source, functions);
+  const forTools = withTools === undefined ? usual : compiled(withTools, functions);
+  const write = (messages: readonly ChatMessage[], options: RenderOptions, marks?: typeof generationMarks): string => {
+    const template = (options.tools ?? []).length > 0 ? forTools : usual;
+    return rendered(template, tokens, messages, options, marks);
+  };
   return {
     source,
-    marksAnswers: usual.marked !== undefined && forTools.marked !== undefined,
-    render,
+    marksAnswers: usual.marksAnswers && forTools.marksAnswers,
+    render: (messages, options = {}) => write(messages, options),
     renderMarked(messages, options = {}) {
-      const { marked } = chosen(options);
-      if (marked === undefined) return { text: render(messages, options), spans: [] };
-      const plain = render(messages, options);
-      if (holdsMarks(plain))
+      const text = write(messages, options);
+      if (holdsMarks(text))
         throw problem('data', { what: 'the conversation holds U+FDD0 or U+FDD1', expected: 'characters' });
-      return takeMarks(rendered(marked, messages, options));
+      const marked = takeMarks(write(messages, options, generationMarks));
+      if (marked.text === text) return marked;
+      throw problem('data', {
+        what: 'the chat template changes or measures what stands between {% generation %} and {% endgeneration %}',
+        fix: 'put the tag around the text that is written at last',
+      });
     },
   };
-}
-
-interface Readable {
-  readonly plain: JinjaTemplate;
-  readonly marked: JinjaTemplate | undefined;
 }
 
 /** What a template says about a conversation that it does not write. */
 class Refusal extends Error {}
 
-function compiled(source: string, globals: Readonly<Record<string, unknown>>): JinjaTemplate {
+function compiled(source: string, functions: Readonly<Record<string, (text: string) => string>>): JinjaTemplate {
   try {
-    return jinjaTemplate(source, globals);
+    return jinjaTemplate(source, functions);
   } catch (cause) {
-    throw problem('data', { what: `the chat template is none that can be read (${(cause as Error).message})`, cause });
+    if (!(cause instanceof JinjaError)) throw cause;
+    throw problem('data', { what: `the chat template cannot be read (${cause.message})`, cause });
   }
 }
 
-function rendered(template: JinjaTemplate, messages: readonly ChatMessage[], options: RenderOptions): string {
+function rendered(
+  template: JinjaTemplate,
+  tokens: Readonly<Record<string, string>>,
+  messages: readonly ChatMessage[],
+  options: RenderOptions,
+  marks: typeof generationMarks | undefined,
+): string {
   const { tools = [], addGenerationPrompt = false, variables = {} } = options;
   try {
-    return template({
-      ...variables,
-      messages: messages.map(withoutWeight),
-      tools: tools.length > 0 ? tools : null,
-      documents: null,
-      add_generation_prompt: addGenerationPrompt,
-    });
+    return template.render(
+      {
+        ...tokens,
+        ...variables,
+        messages: messages.map(withoutWeight),
+        tools: tools.length > 0 ? tools : null,
+        documents: null,
+        add_generation_prompt: addGenerationPrompt,
+      },
+      marks,
+    );
   } catch (cause) {
-    if (cause instanceof Problem) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    if (!(cause instanceof JinjaError || cause instanceof Refusal)) throw cause;
     const what =
       cause instanceof Refusal
-        ? `the chat template refuses the conversation: ${reason}`
-        : `the chat template cannot write the conversation (${reason})`;
+        ? `the chat template refuses the conversation: ${cause.message}`
+        : `the chat template cannot write the conversation (${cause.message})`;
     throw problem('data', { what, got: messages, cause });
   }
 }

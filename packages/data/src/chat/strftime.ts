@@ -1,7 +1,9 @@
+import { JinjaError } from './jinja/jinjaTemplate.ts';
+
 const MONTHS = 'January February March April May June July August September October November December'.split(' ');
 const DAYS = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ');
 
-/** A date as Python writes it in the C locale. @throws Error for a directive that is not known */
+/** A date as Python writes it in the C locale. @throws JinjaError for a directive that is not known */
 export function strftime(date: Date, format: string): string {
   const two = (value: number): string => String(value).padStart(2, '0');
   const written: Readonly<Record<string, () => string>> = {
@@ -22,7 +24,7 @@ export function strftime(date: Date, format: string): string {
   };
   return format.replace(/%(.)/gs, (_, directive: string) => {
     const write = Object.hasOwn(written, directive) ? written[directive] : undefined;
-    if (write === undefined) throw new Error(`strftime_now: %${directive} is not known`);
+    if (write === undefined) throw new JinjaError(`strftime_now: %${directive} is not known`);
     return write();
   });
 }
