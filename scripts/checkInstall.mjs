@@ -77,6 +77,8 @@ async function check(manager) {
   for (const version of nodeVersions) console.log(`${manager}: ${run(nodeOf(version), ['train.mjs'], project).trim()}`);
   const command = run(join(project, 'node_modules/.bin/dropbp'), ['--version'], project).trim();
   console.log(`${manager}: dropbp --version says ${command}`);
+  const usage = /Usage +(.*) <command>/.exec(run('npx', ['dropbp', '--help'], project))?.[1];
+  if (usage !== 'npx dropbp') throw new Error(`the help says '${usage}', which a shell does not find here: npx dropbp`);
 
   if (manager !== 'npm') return;
   checkSizes(project, names);

@@ -1,3 +1,4 @@
+import { ownCommand } from '../terminal/ownCommand.ts';
 import { paint, styled, type Styled } from '../terminal/paint.ts';
 import type { Command } from './command.ts';
 import type { Flag } from './flag.ts';
@@ -7,7 +8,7 @@ import { flagName } from './flagName.ts';
 export function helpText(command: Command, screenColumns: number): Styled {
   const { positional, flags, sections = {}, examples } = command;
   const dots = positional?.isRepeatable === true ? '…' : '';
-  const usage = ['dropbp', command.name, ...(positional ? [positional.placeholder + dots] : []), '[flags]'].join(' ');
+  const usage = [ownCommand(command.name), ...(positional ? [positional.placeholder + dots] : []), '[flags]'].join(' ');
   const rows: (readonly [string, string] | string)[] = [];
   if (positional) rows.push([positional.placeholder, positional.help]);
   for (const [key, flag] of Object.entries(flags)) {
@@ -32,7 +33,7 @@ export function helpText(command: Command, screenColumns: number): Styled {
     ...lines,
     '',
     paint('bold', examples.length > 1 ? 'Examples' : 'Example'),
-    ...examples.map(example => `  ${example}`),
+    ...examples.map(example => `  ${ownCommand(example.replace(/^dropbp /, ''))}`),
   ];
   return page.flatMap(line => [line, '\n']);
 }

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { nearNames, problem } from '@dropbp/basics';
 import type { Flags, FlagValues } from './flag.ts';
 import { flagName } from './flagName.ts';
+import { ownCommand } from '../terminal/ownCommand.ts';
 
 /** What stands on a command's line, without the defaults. */
 export interface GivenFlags {
@@ -93,6 +94,9 @@ function unknown(command: string, name: string, known: readonly string[]): Error
   const near = nearNames(bare(name), [...known.map(bare), 'help']).map(word => `--${word}`);
   return problem('cli', {
     what: `there is no flag ${name}`,
-    fix: near.length > 0 ? `did you mean ${near.join(' or ')}?` : `see ${command} --help`,
+    fix:
+      near.length > 0
+        ? `did you mean ${near.join(' or ')}?`
+        : `see ${ownCommand(`${command.replace(/^dropbp /, '')} --help`)}`,
   });
 }

@@ -1,4 +1,5 @@
 import { nearNames, Problem, problem } from '@dropbp/basics';
+import { ownCommand } from '../terminal/ownCommand.ts';
 import { clearLine, paint, styled, type Styled } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { Command, ExitCode } from './command.ts';
@@ -67,7 +68,7 @@ function checkPositionals({ name, positional }: Command, given: readonly string[
   if (given.length > limit) {
     throw problem('cli', {
       what: `'${given[limit]!}' is one argument too many`,
-      fix: `see dropbp ${name} --help`,
+      fix: `see ${ownCommand(`${name} --help`)}`,
     });
   }
   if (positional !== undefined && given.length === 0) {
@@ -81,7 +82,7 @@ function unknownCommand(name: string, commands: readonly Command[]): Error {
   return problem('cli', {
     what: `there is no command '${name}'`,
     expected: names.join(', '),
-    fix: near.length > 0 ? `did you mean ${near.join(' or ')}?` : 'see dropbp --help',
+    fix: near.length > 0 ? `did you mean ${near.join(' or ')}?` : `see ${ownCommand('--help')}`,
   });
 }
 
@@ -91,14 +92,14 @@ function overview(commands: readonly Command[], columns: number): Styled {
   const lines: Styled[] = [
     'Fine-tunes language models with adapters and DropBP.',
     '',
-    styled`${paint('bold', 'Usage')}  dropbp <command> [flags]`,
+    styled`${paint('bold', 'Usage')}  ${ownCommand('<command> [flags]')}`,
     '',
     ...commands.map(({ name, summary }) => {
       const lines = wrap(summary, readableWidth(columns) - indent.length);
       return `  ${name.padEnd(width)}  ${lines.join(`\n${indent}`)}`;
     }),
     '',
-    "'dropbp <command> --help' explains the flags of a command, with an example.",
+    `'${ownCommand('<command> --help')}' explains the flags of a command, with an example.`,
   ];
   return lines.flatMap(line => [line, '\n']);
 }

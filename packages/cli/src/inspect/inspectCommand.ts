@@ -5,6 +5,7 @@ import { exists } from '../files/exists.ts';
 import { kindOfPath } from '../files/kindOfPath.ts';
 import { command } from '../flags/command.ts';
 import { toggle } from '../flags/flag.ts';
+import { ownCommand } from '../terminal/ownCommand.ts';
 import type { Styled } from '../terminal/paint.ts';
 import { shellWord } from '../terminal/shellWord.ts';
 import { fieldLines } from './fieldLines.ts';
@@ -50,7 +51,7 @@ async function inspect(path: string): Promise<Inspected> {
       for (const part of [join(path, 'adapter'), join(path, 'model')]) if (await exists(part)) return inspect(part);
       throw problem('cli', {
         what: `the run in ${path} has left no adapter or model yet`,
-        fix: `dropbp train --resume --out ${shellWord(path)} goes on with it`,
+        fix: `${ownCommand(`train --resume --out ${shellWord(path)}`)} goes on with it`,
       });
     }
     case 'safetensors':

@@ -4,6 +4,7 @@ import { problem } from '@dropbp/basics';
 import { readJsonIfThere } from '../files/readJsonFile.ts';
 import { runFault } from './runFault.ts';
 import type { RunRecord } from '../run/runRecord.ts';
+import { ownCommand } from '../terminal/ownCommand.ts';
 
 /**
  * Reads a run that `dropbp train` wrote.
@@ -19,7 +20,7 @@ export async function readRun(path: string): Promise<RunRecord> {
   if (record === undefined) {
     throw problem('cli', {
       what: `there is no file ${file}`,
-      fix: 'dropbp train writes it when a run is over: let it end, or go on with it by dropbp train --resume',
+      fix: `dropbp train writes it when a run is over: let it end, or go on with it by ${ownCommand('train --resume')}`,
     });
   }
   if (record.format !== 2) {

@@ -3,6 +3,7 @@ import { flagName } from '../flags/flagName.ts';
 import { branchTable } from '../report/branchTable.ts';
 import { styledComparison } from '../report/comparisonTable.ts';
 import { formatBytes } from '../terminal/formatNumber.ts';
+import { ownCommand } from '../terminal/ownCommand.ts';
 import { paint, styled } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { costLine } from './dropCosts.ts';
@@ -53,7 +54,7 @@ export function showResult(record: RunRecord, flags: TrainFlagValues, terminal: 
   const subject =
     part === 'adapter' ? `--adapter ${shellWord(written[part]!)}` : `--model ${shellWord(written[part]!)}`;
   const way = isChat ? '--chat' : `--prompt ${shellWord(record.samples?.prompt ?? 'Once upon a time')}`;
-  terminal.out(styled`${paint('dim', 'try it ')}  dropbp generate ${subject} ${way}\n`);
+  terminal.out(styled`${paint('dim', 'try it ')}  ${ownCommand(`generate ${subject} ${way}`)}\n`);
 }
 
 /** Share of steps without a gradient of which a run is told. */

@@ -4,6 +4,7 @@ import { noteData } from '../data/noteData.ts';
 import type { ExitCode } from '../flags/command.ts';
 import { writeFlag } from '../flags/flag.ts';
 import { listenForInterruption } from '../terminal/interruption.ts';
+import { ownCommand } from '../terminal/ownCommand.ts';
 import { styled } from '../terminal/paint.ts';
 import { shellWord } from '../terminal/shellWord.ts';
 import { statusLine } from '../terminal/statusLine.ts';
@@ -71,7 +72,7 @@ export async function trainOnRank(
         keptStep === 0
           ? 'Stopped before the first step: nothing was trained. To begin again:'
           : `Stopped after step ${keptStep}, with all that is needed to go on:`;
-      terminal.notes(styled`${what}\n  dropbp train --resume --out ${shellWord(flags.out)}\n`);
+      terminal.notes(styled`${what}\n  ${ownCommand(`train --resume --out ${shellWord(flags.out)}`)}\n`);
       return stopCode();
     }
     showResult(record, flags, terminal, run.dataset.format.name === 'chat');
