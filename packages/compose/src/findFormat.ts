@@ -1,4 +1,4 @@
-import { errorCode, nearNames, problem } from '@dropbp/basics';
+import { errorCode, problem } from '@dropbp/basics';
 import type { AdapterFormat } from '@dropbp/core';
 
 /** Where a method is to be found: its package, loaded when an adapter of the method is. */
@@ -29,6 +29,8 @@ const places: Readonly<Record<string, Place>> = {
   ADAPTION_PROMPT: prefix('llamaAdapterFormat'),
 };
 
+const letters = (name: string): string => name.toUpperCase().replaceAll(/[^A-Z\d]/g, '');
+
 /** The format of a method. @throws Problem if none is known, or its package is not installed */
 export async function findFormat(peftType: string, formats: readonly AdapterFormat[]): Promise<AdapterFormat> {
   const given = formats.find(format => format.peftType === peftType);
@@ -36,11 +38,15 @@ export async function findFormat(peftType: string, formats: readonly AdapterForm
   const place = Object.hasOwn(places, peftType) ? places[peftType] : undefined;
   if (place === undefined) {
     const known = [...new Set([...formats.map(format => format.peftType), ...Object.keys(places)])];
-    const near = nearNames(peftType, known);
+    // A name that only looks like another is another method: VERA and LORA.
+    const meant = known.find(name => letters(name) === letters(peftType));
     throw problem('compose', {
       what: `adapters of the method '${peftType}' are not supported`,
-      expected: known.join(', '),
-      ...(near.length > 0 && { fix: `did you mean ${near.join(' or ')}?` }),
+      expected: `one of the methods ${known.join(', ')}`,
+      fix:
+        meant === undefined
+          ? 'merge it into its base with PEFT, if the method allows that, and load the merged model'
+          : `did you mean ${meant}?`,
     });
   }
   try {

@@ -1,6 +1,12 @@
 export { compose, composeAsync } from './compose.ts';
 export type { ComposeOptions, Composition, LossFunction } from './composeOptions.ts';
-export { loadAdapter, readAdapter, type AdapterFiles, type LoadAdapterOptions } from './loadAdapter.ts';
+export {
+  checkAdapterConfig,
+  loadAdapter,
+  readAdapter,
+  type AdapterFiles,
+  type LoadAdapterOptions,
+} from './loadAdapter.ts';
 export { branchFlops } from './plan/branchFlops.ts';
 export { bytesPerNumber, planStep, type Planned, type StepPlan } from './plan/planStep.ts';
 export { plannedRate } from './plan/plannedRate.ts';

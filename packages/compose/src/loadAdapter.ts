@@ -34,7 +34,28 @@ export interface LoadAdapterOptions {
 export async function loadAdapter(source: string | AdapterFiles, options: LoadAdapterOptions = {}): Promise<Adapter> {
   checkOptions('compose', 'loadAdapter()', options, ['formats', 'subfolder']);
   const { config, weights } = await openAdapter(source, options.subfolder);
-  const peftType = config.peft_type;
+  const format = await formatOf(config, options.formats);
+  return format.fromPeft({ config, tensors: await readArrays(weights) });
+}
+
+/**
+ * Checks whether an adapter with this configuration can be loaded, by its method and options. Its tensors are not looked at.
+ *
+ * @param config - `adapter_config.json`, parsed
+ * @param formats - as in {@link LoadAdapterOptions}. @defaultValue none
+ * @throws Problem for a method that is not known, and for a value that {@link loadAdapter} would refuse
+ */
+export async function checkAdapterConfig(
+  config: AdapterFiles['config'],
+  formats: readonly AdapterFormat[] = [],
+): Promise<void> {
+  (await formatOf(config, formats)).checkConfig?.(config);
+}
+
+async function formatOf(
+  { peft_type: peftType }: AdapterFiles['config'],
+  formats: readonly AdapterFormat[] = [],
+): Promise<AdapterFormat> {
   if (typeof peftType !== 'string') {
     throw problem('compose', {
       what: 'the configuration of the adapter does not say which method it is',
@@ -42,8 +63,7 @@ export async function loadAdapter(source: string | AdapterFiles, options: LoadAd
       expected: "a peft_type such as 'LORA'",
     });
   }
-  const format = await findFormat(peftType, options.formats ?? []);
-  return format.fromPeft({ config, tensors: await readArrays(weights) });
+  return findFormat(peftType, formats);
 }
 
 /**

@@ -8,7 +8,7 @@ import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
 import { decodeSafetensors, encodeSafetensors, fromFloat32, toFloat32 } from '@dropbp/safetensors';
 import { toyModel } from '@dropbp/testing';
-import { compose, loadAdapter, unmerge, type Tuned } from '../src/index.ts';
+import { compose, checkAdapterConfig, loadAdapter, unmerge, type Tuned } from '../src/index.ts';
 
 const tokens = [[1, 2, 3, 4]];
 let model: Model;
@@ -263,9 +263,19 @@ describe('loadAdapter', () => {
     const weights = new Blob([encodeSafetensors({})]);
     expect((await loadAdapter({ config: { peft_type: 'MINE' }, weights }, { formats: [mine] })).name).toBe('lora');
     await expect(loadAdapter({ config: { peft_type: 'MINI' }, weights }, { formats: [mine] })).rejects.toThrow(
-      "[@dropbp/compose] adapters of the method 'MINI' are not supported; expected MINE, LORA, IA3, PREFIX_TUNING, PROMPT_TUNING, P_TUNING, ADAPTION_PROMPT; did you mean MINE?",
+      "[@dropbp/compose] adapters of the method 'MINI' are not supported; expected one of the methods MINE, LORA, IA3, PREFIX_TUNING, PROMPT_TUNING, P_TUNING, ADAPTION_PROMPT; merge it into its base with PEFT, if the method allows that, and load the merged model.",
     );
     await expect(loadAdapter('x', { format: [] } as object)).rejects.toThrow("does not know the option 'format'");
+  });
+
+  it('takes no method of PEFT for another, and knows other ways to write one', async () => {
+    const weights = new Blob([encodeSafetensors({})]);
+    for (const method of ['VERA', 'XLORA', 'ADALORA', 'VBLORA', 'LOHA', 'CPT', 'MULTITASK_PROMPT_TUNING', 'OFT']) {
+      const refusal = expect(loadAdapter({ config: { peft_type: method }, weights })).rejects;
+      await refusal.toThrow(`the method '${method}' are not supported; expected one of the methods LORA, IA3`);
+      await expect(checkAdapterConfig({ peft_type: method })).rejects.not.toThrow('did you mean');
+    }
+    await expect(loadAdapter({ config: { peft_type: 'prefix-tuning' }, weights })).rejects.toThrow('did you mean PREFIX_TUNING?'); // prettier-ignore
   });
 
   it('says what is wrong with a folder', async () => {
@@ -294,7 +304,7 @@ describe('loadAdapter', () => {
     await refused(await newFolder({ 'adapter_config.json': '{}', ...weights }), "expected a peft_type such as 'LORA'");
     await refused(
       await newFolder({ 'adapter_config.json': '{"peft_type": "VERA"}', ...weights }),
-      "adapters of the method 'VERA' are not supported; expected LORA, IA3, PREFIX_TUNING",
+      "adapters of the method 'VERA' are not supported; expected one of the methods LORA, IA3, PREFIX_TUNING, PROMPT_TUNING, P_TUNING, ADAPTION_PROMPT; merge it",
     );
     await refused(await newFolder({ 'adapter_config.json': config, ...weights }), 'the adapter file holds no tensors');
     await refused(

@@ -7,7 +7,11 @@ import { ia3Layers } from './ia3Layers.ts';
  * IA³ in PEFT's files. What it reads can be trained on. A value that would change what the adapter computes and is not
  * supported is refused by name, as are tensors that do not fit.
  */
-export const peftFormat: AdapterFormat = { peftType: 'IA3', fromPeft };
+export const peftFormat: AdapterFormat = {
+  peftType: 'IA3',
+  fromPeft,
+  checkConfig: config => void readIa3Config(config),
+};
 
 function fromPeft({ config, tensors }: PeftFiles): Adapter {
   const { settings, startsAtOne, provenance } = readIa3Config(config);

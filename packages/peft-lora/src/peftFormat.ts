@@ -21,7 +21,11 @@ import { isRepeatable, readConfig } from './readConfig.ts';
  * LoRA in PEFT's files. What it reads can be trained on. A value that would change what the adapter computes and is not
  * supported is refused by name, as are tensors that do not fit.
  */
-export const peftFormat: AdapterFormat = { peftType: 'LORA', fromPeft };
+export const peftFormat: AdapterFormat = {
+  peftType: 'LORA',
+  fromPeft,
+  checkConfig: config => void readConfig(config),
+};
 
 function fromPeft({ config, tensors }: PeftFiles): Adapter {
   const { settings, rules, initialization, provenance } = readConfig(config);

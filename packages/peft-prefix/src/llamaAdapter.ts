@@ -73,12 +73,9 @@ export function llamaAdapter(options: LlamaAdapterOptions): Adapter {
 /** LLaMA-Adapter in PEFT's files. What it reads can be trained on. */
 export const llamaAdapterFormat: AdapterFormat = {
   peftType: 'ADAPTION_PROMPT',
+  checkConfig: config => void readConfig(config),
   fromPeft({ config, tensors }) {
-    const reader = peftConfigReader(config, rules);
-    const adapterLen = reader.read('adapter_len', peftValues.count, 'an integer ≥ 1');
-    const adapterLayers = reader.read('adapter_layers', peftValues.count, 'an integer ≥ 1');
-    const target = reader.optional('target_modules', peftValues.text, "the attention module's name");
-    const { provenance } = reader;
+    const { adapterLen, adapterLayers, target, provenance } = readConfig(config);
     return {
       name: 'LLaMA-Adapter',
       attach(model) {
@@ -111,6 +108,16 @@ export const llamaAdapterFormat: AdapterFormat = {
     };
   },
 };
+
+function readConfig(config: PeftFiles['config']) {
+  const reader = peftConfigReader(config, rules);
+  return {
+    adapterLen: reader.read('adapter_len', peftValues.count, 'an integer ≥ 1'),
+    adapterLayers: reader.read('adapter_layers', peftValues.count, 'an integer ≥ 1'),
+    target: reader.optional('target_modules', peftValues.text, "the attention module's name"),
+    provenance: reader.provenance,
+  };
+}
 
 function upperAttentions(model: Model, count: number): readonly AttentionBranch[] {
   const attentions = attentionsOf(model);

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { checkNumber, checkOptions, checkValue, problem, ranges, seededRandom } from '@dropbp/basics';
 import { peftConfigReader, type Adapter, type AdapterFormat } from '@dropbp/core';
 import { attachPrompt } from './attachPrompt.ts';
-import { promptConfig, promptRules, promptSizes } from './promptConfig.ts';
+import { promptConfig, promptRules, promptSizes, readVirtualTokens } from './promptConfig.ts';
 import { promptEncoder } from './promptEncoder.ts';
 import { readTable } from './readTable.ts';
 
@@ -93,6 +93,7 @@ export function pTuning(options: PTuningOptions): Adapter {
 /** P-tuning in PEFT's files. What it reads can be trained on as prompt tuning: the network is not in the file. */
 export const pTuningFormat: AdapterFormat = {
   peftType: 'P_TUNING',
+  checkConfig: config => void readVirtualTokens(peftConfigReader(config, rules)),
   fromPeft(files) {
     const reader = peftConfigReader(files.config, rules);
     const own = Object.keys(rules.defaults).filter(key => key.startsWith('encoder_') && key in files.config);

@@ -15,6 +15,7 @@ import {
   type Adapter,
   type AdapterFormat,
   type Attachment,
+  type PeftFiles,
   type Scope,
 } from '@dropbp/core';
 import { attachPrefix, attachPrefixTable, prefixName } from './attachPrefix.ts';
@@ -122,14 +123,9 @@ export function prefixTuning(options: PrefixTuningOptions): Adapter {
 /** Prefix tuning in PEFT's files. What it reads can be trained on as it is: a network that made it is not in the file. */
 export const prefixTuningFormat: AdapterFormat = {
   peftType: 'PREFIX_TUNING',
+  checkConfig: config => void readConfig(config),
   fromPeft({ config, tensors }) {
-    const reader = peftConfigReader(config, rules);
-    const numVirtualTokens = readVirtualTokens(reader);
-    const own = {
-      encoder_hidden_size: config.encoder_hidden_size ?? null,
-      init_weights: config.init_weights ?? null,
-      prefix_projection: reader.read('prefix_projection', peftValues.flag, 'true or false'),
-    };
+    const { reader, numVirtualTokens, own } = readConfig(config);
     return {
       name: 'prefix tuning',
       attach(model) {
@@ -154,6 +150,17 @@ export const prefixTuningFormat: AdapterFormat = {
     };
   },
 };
+
+function readConfig(config: PeftFiles['config']) {
+  const reader = peftConfigReader(config, rules);
+  const numVirtualTokens = readVirtualTokens(reader);
+  const own = {
+    encoder_hidden_size: config.encoder_hidden_size ?? null,
+    init_weights: config.init_weights ?? null,
+    prefix_projection: reader.read('prefix_projection', peftValues.flag, 'true or false'),
+  };
+  return { reader, numVirtualTokens, own };
+}
 
 type Config = () => Readonly<Record<string, unknown>>;
 

@@ -1,8 +1,15 @@
 import * as tf from '@tensorflow/tfjs';
 import { checkNumber, checkOptions, checkValue, problem, ranges, seededRandom } from '@dropbp/basics';
-import { peftConfigReader, peftValues, type Adapter, type AdapterFormat, type Model } from '@dropbp/core';
+import {
+  peftConfigReader,
+  peftValues,
+  type Adapter,
+  type AdapterFormat,
+  type Model,
+  type PeftFiles,
+} from '@dropbp/core';
 import { attachTable } from './attachPrompt.ts';
-import { promptConfig, promptRules, promptSizes } from './promptConfig.ts';
+import { promptConfig, promptRules, promptSizes, readVirtualTokens } from './promptConfig.ts';
 import { readTable } from './readTable.ts';
 import { normalValues, variable } from './variable.ts';
 
@@ -85,17 +92,23 @@ export function promptTuning(options: PromptTuningOptions): Adapter {
 /** Prompt tuning in PEFT's files. What it reads can be trained on. */
 export const promptTuningFormat: AdapterFormat = {
   peftType: 'PROMPT_TUNING',
+  checkConfig: config => void readVirtualTokens(readConfig(config).reader),
   fromPeft(files) {
-    const reader = peftConfigReader(files.config, rules);
-    const own = {
-      prompt_tuning_init: reader.read('prompt_tuning_init', peftValues.text, "'RANDOM', 'TEXT' or 'SAMPLE_VOCAB'"),
-      prompt_tuning_init_text: files.config.prompt_tuning_init_text ?? null,
-      tokenizer_kwargs: files.config.tokenizer_kwargs ?? null,
-      tokenizer_name_or_path: files.config.tokenizer_name_or_path ?? null,
-    };
+    const { reader, own } = readConfig(files.config);
     return readTable('prompt tuning', files, reader, rules, own);
   },
 };
+
+function readConfig(config: PeftFiles['config']) {
+  const reader = peftConfigReader(config, rules);
+  const own = {
+    prompt_tuning_init: reader.read('prompt_tuning_init', peftValues.text, "'RANDOM', 'TEXT' or 'SAMPLE_VOCAB'"),
+    prompt_tuning_init_text: config.prompt_tuning_init_text ?? null,
+    tokenizer_kwargs: config.tokenizer_kwargs ?? null,
+    tokenizer_name_or_path: config.tokenizer_name_or_path ?? null,
+  };
+  return { reader, own };
+}
 
 type Initialization = NonNullable<PromptTuningOptions['initialization']>;
 

@@ -102,7 +102,7 @@ export function describeMethod(config: Config): MethodDescription {
   if (method === undefined) {
     const set = Object.entries(config).filter(([key, value]) => !about.includes(key) && isSet(value));
     return {
-      title: `${type} (dropbp cannot load it)`,
+      title: type,
       settings: set.map(([key, value]) => [key, text(value)] as const),
     };
   }

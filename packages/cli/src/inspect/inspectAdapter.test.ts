@@ -111,8 +111,41 @@ it('says of a method that is not known what is set', async () => {
   await writeFile(file, JSON.stringify({ ...config, peft_type: 'VERA', r: 256, nothing: null, empty: [] }));
   const lines = await linesOf('factors');
   expect(lines).toContain('method: VERA (dropbp cannot load it)');
+  expect(lines.join('\n')).toMatch(
+    /not supported: adapters of the method 'VERA' are not supported; expected one of the methods LORA, IA3, PREFIX_TUNING, PROMPT_TUNING, P_TUNING, ADAPTION_PROMPT; merge it/,
+  );
+  expect(lines.join('\n')).not.toContain('did you mean');
   expect(lines).toContain('r: 256');
   expect(lines.join('\n')).not.toMatch(/nothing|empty/);
+});
+
+it('shows what loading would refuse, one line with all of it', async () => {
+  const file = join(folder, 'adapter_config.json');
+  const config = JSON.parse(await readFile(file, 'utf8')) as object;
+  const options: Readonly<Record<string, unknown>> = {
+    use_qalora: true,
+    use_bdlora: { nblocks: 2 },
+    alora_invocation_tokens: [1],
+    arrow_config: { top_k: 1 },
+    kasa_config: {},
+    layer_replication: [[0, 2]],
+    megatron_config: { a: 1 },
+    monteclora_config: { a: 1 },
+    target_parameters: ['experts'],
+    velora_config: { a: 1 },
+    init_lora_weights: 'corda',
+    an_option_of_tomorrow: true,
+  };
+  for (const [key, value] of Object.entries(options)) {
+    await writeFile(file, JSON.stringify({ ...config, [key]: value }));
+    const lines = await linesOf('default');
+    const isSet = key !== 'kasa_config'; // an empty object is as good as none
+    expect(lines.some(line => line.startsWith('not supported: ') && line.includes(key))).toBe(isSet);
+    expect(lines[0]).toBe(`method: LoRA: low-rank changes of layers${isSet ? ' (dropbp cannot load it)' : ''}`);
+  }
+  await writeFile(file, JSON.stringify({ ...config, use_qalora: true, arrow_config: { top_k: 1 } }));
+  expect(await linesOf('default')).toContain('not supported: arrow_config is not supported: several adapters are mixed by token; use_qalora is not supported: inputs are pooled for a quantized base; got {"arrow_config":{"top_k":1},"use_qalora":true}.'); // prettier-ignore
+  await writeFile(file, JSON.stringify(config));
 });
 
 describe('totalLine', () => {

@@ -1,6 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Problem } from '@dropbp/basics';
+import { checkAdapterConfig } from '@dropbp/compose';
 import { openSafetensors } from '@dropbp/safetensors';
+import { plainMessage } from '../flags/plainMessage.ts';
 import { readJsonFile } from '../files/readJsonFile.ts';
 import { formatCount } from '../terminal/formatNumber.ts';
 import type { Styled } from '../terminal/paint.ts';
@@ -23,6 +26,8 @@ export interface AdapterSummary {
   readonly targets: readonly string[] | string | null;
   /** What the method does, and what was chosen, in words. */
   readonly description: MethodDescription;
+  /** Why dropbp cannot load it; null where its method and options are supported. */
+  readonly unsupported: string | null;
   /** Adapters in folders below this one, by name, as PEFT saves several. */
   readonly others: readonly { readonly name: string; readonly method: string }[];
   readonly parameters: number;
@@ -53,6 +58,7 @@ export async function inspectAdapter(folder: string): Promise<AdapterSummary> {
     usesRslora: config.use_rslora === true,
     targets: Array.isArray(targets) ? targets.map(String).sort() : typeof targets === 'string' ? targets : null,
     description: describeMethod(config),
+    unsupported: await whyUnsupported(config),
     others: await othersBelow(folder),
     parameters: tensors.reduce((sum, tensor) => sum + countElements(tensor.shape), 0),
     madeBy: string('peft_version'),
@@ -62,9 +68,10 @@ export async function inspectAdapter(folder: string): Promise<AdapterSummary> {
 
 /** The summary as text. */
 export function showAdapter(summary: AdapterSummary): Styled {
-  const { base, description, others, parameters, madeBy, tensors } = summary;
+  const { base, description, unsupported, others, parameters, madeBy, tensors } = summary;
   const fields = fieldLines([
-    ['method', description.title],
+    ['method', unsupported === null ? description.title : `${description.title} (dropbp cannot load it)`],
+    ['not supported', unsupported ?? undefined],
     ['base model', base ?? 'not named'],
     ...description.settings,
     ['parameters', formatCount(parameters)],
@@ -76,6 +83,16 @@ export function showAdapter(summary: AdapterSummary): Styled {
     ],
   ]);
   return [fields, '\n', groupTable(tensors)];
+}
+
+async function whyUnsupported(config: Readonly<Record<string, unknown>>): Promise<string | null> {
+  try {
+    await checkAdapterConfig(config);
+    return null;
+  } catch (error) {
+    if (error instanceof Problem) return plainMessage(error);
+    throw error;
+  }
 }
 
 async function othersBelow(folder: string): Promise<AdapterSummary['others']> {

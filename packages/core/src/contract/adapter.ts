@@ -131,4 +131,10 @@ export interface AdapterFormat {
    * @throws Problem for an option that is not known and could change the maths, or tensors that do not fit the config
    */
   fromPeft(files: PeftFiles): Adapter;
+  /**
+   * Checks a configuration alone, without tensors or a model.
+   *
+   * @throws Problem for what `fromPeft` would refuse in it
+   */
+  checkConfig?(config: PeftFiles['config']): void;
 }

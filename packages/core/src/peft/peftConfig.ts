@@ -67,7 +67,7 @@ export function peftConfigReader(config: Config, rules: PeftConfigRules): PeftCo
     throw problem(room, { what: 'this is an adapter of another method', got: config.peft_type, expected: peftType });
   }
   const given: Config = { ...commonDefaults, ...defaults, ...config };
-  for (const [key, value] of Object.entries(given)) checkKey(key, value, given, rules);
+  checkKeys(given, rules);
   const { auto_mapping, base_model_name_or_path, revision, task_type } = given;
   const read: PeftConfigReader['read'] = (key, accepts, expected) => {
     const value = given[key];
@@ -81,15 +81,23 @@ export function peftConfigReader(config: Config, rules: PeftConfigRules): PeftCo
   };
 }
 
-function checkKey(key: string, value: unknown, config: Config, rules: PeftConfigRules): void {
-  const { room, known, unsupported } = rules;
-  if (harmless.includes(key) || known.includes(key) || isUnset(value)) return;
-  if (Object.hasOwn(unsupported, key)) {
-    throw problem(room, { what: `${key} is not supported: ${unsupported[key]!}`, got: value });
+/** @throws Problem naming every key that is set and not supported, or else the first that is not known */
+function checkKeys(config: Config, { room, known, unsupported }: PeftConfigRules): void {
+  const set = Object.keys(config).filter(key => {
+    return !harmless.includes(key) && !known.includes(key) && !isUnset(config[key]);
+  });
+  const refused = set.filter(key => Object.hasOwn(unsupported, key));
+  if (refused.length > 0) {
+    throw problem(room, {
+      what: refused.map(key => `${key} is not supported: ${unsupported[key]!}`).join('; '),
+      got: refused.length === 1 ? config[refused[0]!] : Object.fromEntries(refused.map(key => [key, config[key]])),
+    });
   }
+  const [key] = set;
+  if (key === undefined) return;
   throw problem(room, {
     what: `the configuration has a key that is not known, '${key}'`,
-    got: { [key]: value, peft_version: config.peft_version },
+    got: { [key]: config[key], peft_version: config.peft_version },
     expected: `the keys of PEFT ${PEFT_VERSION}, or a value that is null, false or empty`,
     fix: `if it does not change what the adapter computes, take '${key}' out of adapter_config.json`,
   });
