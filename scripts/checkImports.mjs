@@ -16,6 +16,7 @@ const table = {
   compose: ['basics', 'core', 'dropbp', 'safetensors', ...adapters.map(name => `lazy:${name}`)],
   train: ['basics', 'core', 'compose', 'safetensors'],
   data: ['basics', 'types:core'],
+  setup: ['basics', 'core', 'models', 'data', 'lazy:tfjs-backend-ort'],
   mpi: ['basics', 'types:train'],
   'tfjs-backend-ort': ['basics'],
   cli: [
@@ -29,8 +30,9 @@ const table = {
     'train',
     'data',
     'lazy:mpi',
-    'tfjs-backend-ort',
+    'setup',
   ],
+  'front-door': [...['basics', 'core', 'models', ...adapters, 'dropbp', 'compose', 'train', 'data', 'setup']],
   testing: ['basics', 'core'],
 };
 
@@ -41,7 +43,8 @@ const withoutTensors = ['basics', 'safetensors', 'dropbp', 'mpi'];
 const nodeOnly = ['cli', 'mpi', 'testing'];
 
 /** Files of other packages that run in Node alone: a condition of the exports keeps them out of bundles for browsers. */
-const nodeOnlyFiles = /^packages\/tfjs-backend-ort\/src\/device\/(node|ort)\w+\.ts$/;
+const nodeOnlyFiles =
+  /^packages\/(tfjs-backend-ort\/src\/device\/(node|ort)\w+|setup\/src\/backend\/(nodeBackends|registerTfjsNode))\.ts$/;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const wrong = [];

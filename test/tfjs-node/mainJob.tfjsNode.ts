@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { chooseBackend, type RunRecord } from '@dropbp/cli';
+import type { RunRecord } from '@dropbp/cli';
+import { backendCandidates, chooseBackend } from '@dropbp/setup';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const prompt = 'And it came to pass';
@@ -19,8 +20,8 @@ async function dropbp(backend: string, ...args: string[]): Promise<{ stdout: str
 
 describe('the choice of a backend, with tfjs-node installed', () => {
   it('is ort unasked, and tensorflow where it is wanted', async () => {
-    expect(await chooseBackend()).toMatchObject({ name: 'ort' });
-    expect(await chooseBackend({ wanted: 'tensorflow' })).toMatchObject({
+    expect(await chooseBackend({ candidates: backendCandidates })).toMatchObject({ name: 'ort' });
+    expect(await chooseBackend({ wanted: 'tensorflow', candidates: backendCandidates })).toMatchObject({
       name: 'tensorflow',
       detail: expect.stringMatching(/^TensorFlow 2\.\d+\.\d+ on the CPU$/) as string,
     });

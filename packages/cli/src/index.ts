@@ -1,10 +1,3 @@
-export {
-  backendCandidates,
-  chooseBackend,
-  type BackendCandidate,
-  type ChooseBackendOptions,
-  type ChosenBackend,
-} from './backend/chooseBackend.ts';
 export { comparisonTable } from './report/comparisonTable.ts';
 export { readRun } from './report/readRun.ts';
 export { renderReport } from './report/renderReport.ts';

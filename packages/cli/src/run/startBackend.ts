@@ -1,4 +1,4 @@
-import { chooseBackend } from '../backend/chooseBackend.ts';
+import { backendCandidates, chooseBackend } from '@dropbp/setup';
 import { text, type Flag } from '../flags/flag.ts';
 import { paint, styled } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -10,7 +10,10 @@ import type { Terminal } from '../terminal/terminal.ts';
  */
 export async function startBackend(flag: string | undefined, terminal: Terminal): Promise<string> {
   const fromEnv = process.env.DROPBP_BACKEND;
-  const { name, detail, passedOver } = await chooseBackend({ wanted: flag ?? (fromEnv === '' ? undefined : fromEnv) });
+  const { name, detail, passedOver } = await chooseBackend({
+    wanted: flag ?? (fromEnv === '' ? undefined : fromEnv),
+    candidates: backendCandidates,
+  });
   // That an optional package is not there is no news; that one does not work is.
   const broken = passedOver.filter(({ reason }) => reason !== 'not installed');
   for (const { name: other, reason } of broken) {

@@ -1,6 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { backendCandidates, chooseBackend, type BackendCandidate } from './chooseBackend.ts';
+import { chooseBackend, type BackendCandidate } from './chooseBackend.ts';
+import { nodeBackends } from './nodeBackends.ts';
+import { useBackendFrom } from './useBackendFrom.ts';
 
 const cpu: BackendCandidate = { name: 'cpu', register: () => Promise.resolve() };
 const missing: BackendCandidate = {
@@ -26,19 +28,19 @@ describe('chooseBackend', () => {
   it('takes what is wanted or fails', async () => {
     expect(await chooseBackend({ wanted: 'cpu', candidates: [broken, cpu] })).toEqual({ name: 'cpu', passedOver: [] });
     await expect(chooseBackend({ wanted: 'ort', candidates: [broken, cpu] })).rejects.toThrow(
-      `the backend 'ort' does not work here; got "bad library"; leave out --backend to take one that works.`,
+      `the backend 'ort' does not work here; got "bad library"; name no backend to take one that works.`,
     );
-    await expect(chooseBackend({ wanted: 'tensorflow', candidates: [missing] })).rejects.toThrow(
-      'got "not installed"; install @tensorflow/tfjs-node-gpu or @tensorflow/tfjs-node beside dropbp.',
-    );
+    await expect(
+      chooseBackend({ wanted: 'tensorflow', candidates: [{ ...missing, fix: nodeBackends[0]!.fix! }] }),
+    ).rejects.toThrow('got "not installed"; install @tensorflow/tfjs-node-gpu or @tensorflow/tfjs-node.');
   });
   it('names the backends that there are', async () => {
-    await expect(chooseBackend({ wanted: 'wsam' })).rejects.toThrow(
+    await expect(chooseBackend({ wanted: 'wsam', candidates: nodeBackends })).rejects.toThrow(
       "there is no backend 'wsam'; expected tensorflow, ort, wasm, cpu; did you mean wasm",
     );
   });
   it('puts ort before tensorflow without a GPU', () => {
-    expect(backendCandidates.map(({ name }) => name)).toEqual(['tensorflow', 'ort', 'tensorflow', 'wasm', 'cpu']);
+    expect(nodeBackends.map(({ name }) => name)).toEqual(['tensorflow', 'ort', 'tensorflow', 'wasm', 'cpu']);
   });
   it('leaves one that works where something is against it, unless it is asked for', async () => {
     const slow: BackendCandidate = { ...cpu, objection: () => 'no GPU' };
@@ -72,7 +74,12 @@ describe('chooseBackend', () => {
     );
   });
   it.each(['ort', 'wasm'])('can use %s', async wanted => {
-    expect(await chooseBackend({ wanted })).toEqual({ name: wanted, passedOver: [] });
+    expect(await chooseBackend({ wanted, candidates: nodeBackends })).toEqual({ name: wanted, passedOver: [] });
     expect(tf.getBackend()).toBe(wanted);
+  });
+  it('gives the name of the backend, and nothing of how it was found', async () => {
+    expect(await useBackendFrom([missing, cpu])()).toBe('cpu');
+    expect(await useBackendFrom(nodeBackends)('ort')).toBe('ort');
+    await expect(useBackendFrom(nodeBackends)('gpu')).rejects.toThrow("there is no backend 'gpu'");
   });
 });

@@ -1,6 +1,6 @@
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs';
-import { errorCode } from '@dropbp/basics';
+import { isNotInstalled } from './isNotInstalled.ts';
 
 /** What brings the backend `tensorflow`: with CUDA, and for the CPU alone. One API. */
 export const tfjsNodePackages: readonly string[] = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'];
@@ -25,13 +25,6 @@ export async function registerTfjsNode(packages: readonly string[]): Promise<voi
     }
   }
   throw failure;
-}
-
-/** Whether a package could not be imported because it is not there. */
-export function isNotInstalled(failure: unknown): boolean {
-  if (errorCode(failure) === 'ERR_MODULE_NOT_FOUND') return true;
-  // Vite, and so Vitest, puts a module that throws this in the place of an optional peer that is not there.
-  return failure instanceof Error && /^Could not resolve "[^"]+" imported by /.test(failure.message);
 }
 
 /** tfjs-node 4.22, the newest, calls two functions that Node 23 took out: https://github.com/tensorflow/tfjs/issues/8609. */

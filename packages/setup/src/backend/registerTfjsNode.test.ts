@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { isNotInstalled, registerTfjsNode } from './registerTfjsNode.ts';
+import { isNotInstalled } from './isNotInstalled.ts';
+import { registerTfjsNode } from './registerTfjsNode.ts';
 
 const [works, other] = ['data:text/javascript,export default 1', 'data:text/javascript,export default 2'];
 const broken = 'data:text/javascript,throw new Error("no native addon")';

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { nearNames, problem } from '@dropbp/basics';
-import { isNotInstalled, registerTfjsNode, tensorFlow, tfjsNodePackages } from './registerTfjsNode.ts';
+import { isNotInstalled } from './isNotInstalled.ts';
 
 /** A backend that can be chosen. */
 export interface BackendCandidate {
@@ -12,14 +12,16 @@ export interface BackendCandidate {
   readonly objection?: () => string | undefined;
   /** What to say of it beside its name, once it is active. */
   readonly detail?: () => string;
+  /** What to do where someone asks for it and it does not work. @defaultValue to ask for none */
+  readonly fix?: string;
 }
 
 /** What {@link chooseBackend} takes. */
 export interface ChooseBackendOptions {
   /** Takes this one or fails. @defaultValue the first that works */
   readonly wanted?: string | undefined;
-  /** Best first; several may have one name. @defaultValue {@link backendCandidates} */
-  readonly candidates?: readonly BackendCandidate[];
+  /** Best first; several may have one name. */
+  readonly candidates: readonly BackendCandidate[];
 }
 
 /** The backend that is now active. */
@@ -32,34 +34,12 @@ export interface ChosenBackend {
   readonly passedOver: readonly { readonly name: string; readonly reason: string }[];
 }
 
-const tensorflow = {
-  name: 'tensorflow',
-  detail: () => `TensorFlow ${tensorFlow().version} on ${tensorFlow().isOnGpu ? 'a GPU' : 'the CPU'}`,
-};
-
-/**
- * The backends for Node, best first: `tensorflow` on a GPU, `ort`, `tensorflow` on the CPU, `wasm`, `cpu`. On a CPU `ort` comes
- * first since a training step takes half the time and memory there (docs/tfjs-node.md).
- */
-export const backendCandidates: readonly BackendCandidate[] = [
-  {
-    ...tensorflow,
-    register: () => registerTfjsNode(tfjsNodePackages.slice(0, 1)),
-    objection: () => (tensorFlow().isOnGpu ? undefined : `${tfjsNodePackages[0]} finds no GPU that it can use`),
-  },
-  { name: 'ort', register: () => import('@dropbp/tfjs-backend-ort') },
-  { ...tensorflow, register: () => registerTfjsNode(tfjsNodePackages) },
-  { name: 'wasm', register: () => import('@tensorflow/tfjs-backend-wasm') },
-  { name: 'cpu', register: () => Promise.resolve() },
-];
-
 /**
  * Activates a tfjs backend: the one that is wanted, or the first that is installed and works.
  *
  * @throws Problem if the wanted one is unknown or fails, or none works
  */
-export async function chooseBackend(options: ChooseBackendOptions = {}): Promise<ChosenBackend> {
-  const { wanted, candidates = backendCandidates } = options;
+export async function chooseBackend({ wanted, candidates }: ChooseBackendOptions): Promise<ChosenBackend> {
   // Production mode leaves out tfjs's advice on start-up; nothing else that we use depends on it.
   tf.enableProdMode();
   const eligible = candidates.filter(({ name }) => wanted === undefined || name === wanted);
@@ -76,17 +56,14 @@ export async function chooseBackend(options: ChooseBackendOptions = {}): Promise
     passedOver.push({ name, reason: against ?? reasonOf(failure) });
   }
   if (wanted !== undefined) {
-    throw problem('cli', {
+    throw problem('setup', {
       what: `the backend '${wanted}' does not work here`,
       got: reasonOf(failure),
-      fix:
-        wanted === 'tensorflow'
-          ? `install ${tfjsNodePackages.join(' or ')} beside dropbp`
-          : 'leave out --backend to take one that works',
+      fix: eligible.find(({ fix }) => fix !== undefined)?.fix ?? 'name no backend to take one that works',
       cause: failure,
     });
   }
-  throw problem('cli', {
+  throw problem('setup', {
     what: 'no backend works here',
     got: passedOver.map(({ name, reason }) => `${name}: ${reason}`).join('; '),
     isFailure: true,
@@ -126,7 +103,7 @@ function reasonOf(failure: unknown): string {
 function unknownBackend(wanted: string, candidates: readonly BackendCandidate[]): Error {
   const names = [...new Set(candidates.map(({ name }) => name))];
   const near = nearNames(wanted, names);
-  return problem('cli', {
+  return problem('setup', {
     what: `there is no backend '${wanted}'`,
     expected: names.join(', '),
     ...(near.length > 0 && { fix: `did you mean ${near.join(' or ')}?` }),
