@@ -10,8 +10,6 @@ export default {
   packagesRequiringDocumentation: packages.map(({ name }) => name),
   // Members of types that are written in one line: the sentence about the whole says what they are.
   intentionallyNotDocumented: [
-    'cli/src.ChosenBackend.passedOver.__type.name',
-    'cli/src.ChosenBackend.passedOver.__type.reason',
     'cli/src.RunRecord.samples.__type.prompt',
     'cli/src.RunRecord.samples.__type.texts',
     'cli/src.RunRecord.ended.__type.why',
@@ -29,6 +27,8 @@ export default {
     'core/src.patternValue.__type.value',
     'dropbp/src.CalibrationSettings.__type.at',
     'peft-prefix/src.PromptText.tokenizer.__type.encode',
+    'setup/src.ChosenBackend.passedOver.__type.name',
+    'setup/src.ChosenBackend.passedOver.__type.reason',
   ],
   tsconfig: 'tsconfig.json',
   readme: 'none',

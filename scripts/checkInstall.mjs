@@ -2,7 +2,7 @@
 // resolutions, a small training on Node 20, 24 and 26, the command, a page's bundle, and what was fetched.
 // `node scripts/checkInstall.mjs npm` does it with npm alone.
 import { execFile, execFileSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { bundlePage } from './bundlePage.mjs';
@@ -16,7 +16,7 @@ const nodeVersions = [20, 24, 26];
 /** Most megabytes of node_modules with everything of ours in it. TensorFlow.js alone has 270. */
 const mostMB = 450;
 /** Most megabytes of one package with what it depends on, peers aside. The command brings TensorFlow.js along. */
-const mostInstalledMB = { '@dropbp/cli': 360, '@dropbp/tfjs-backend-ort': 50 };
+const mostInstalledMB = { dropbp: 360, '@dropbp/cli': 360, '@dropbp/setup': 60, '@dropbp/tfjs-backend-ort': 50 };
 const mostInstalledMBOfOthers = 10;
 const mostPageKB = 1300;
 
@@ -46,13 +46,15 @@ async function check(manager) {
   registry.fetched.length = 0;
   const started = Date.now();
   const names = packages.map(({ name }) => name);
+  // The registry of a scope has no names without one.
+  const wanted = names.map(name => (name.startsWith('@') ? name : archives.get(name)));
   // A cache of its own: versions that are not published yet change under one number.
   const cache = emptyFolder(`install/${manager}-cache`);
   const install =
     manager === 'npm'
       ? ['npm', 'install', '--no-audit', '--no-fund', '--loglevel=error', `--cache=${cache}`]
       : [...pnpmCommand(), 'add', '--reporter=append-only', `--store-dir=${cache}`, `--config.cache-dir=${cache}`];
-  await runWaiting(install[0], [...install.slice(1), ...names, ...others], project);
+  await runWaiting(install[0], [...install.slice(1), ...wanted, ...others], project);
   const sizeMB = Math.round(Number(run('du', ['-sk', 'node_modules'], project).split('\t')[0]) / 1024);
   console.log(`${manager}: installed in ${Math.round((Date.now() - started) / 1000)} s, ${sizeMB} MB`);
   if (sizeMB > mostMB) throw new Error(`node_modules has ${sizeMB} MB; the limit is ${mostMB} MB`);
@@ -80,12 +82,38 @@ async function check(manager) {
   const usage = /Usage +(.*) <command>/.exec(run('npx', ['dropbp', '--help'], project))?.[1];
   if (usage !== 'npx dropbp') throw new Error(`the help says '${usage}', which a shell does not find here: npx dropbp`);
 
+  firstProgram(manager, project);
+
   if (manager !== 'npm') return;
   checkSizes(project, names);
   const kilobytes = await bundlePage(project, 'page.html');
   console.log(`page: ${kilobytes.plain} KB, ${kilobytes.gzip} KB compressed`);
   if (kilobytes.plain > mostPageKB)
     throw new Error(`the page has ${kilobytes.plain} KB; the limit is ${mostPageKB} KB`);
+}
+
+/** The README's first program: short, of one import, type-checked, and run on the packed packages. */
+function firstProgram(manager, project) {
+  const code = /```ts\n(.*?)```/s.exec(readFileSync(join(root, 'README.md'), 'utf8'))[1];
+  const lines = code.split('\n').filter(line => line.trim() !== '');
+  const imports = lines.filter(line => line.startsWith('import '));
+  if (lines.length > 10 || imports.length !== 1)
+    throw new Error(
+      `README.md: the first program has ${lines.length} lines and ${imports.length} imports, not 10 and 1`,
+    );
+  for (const folder of ['models', 'examples/data'])
+    cpSync(join(root, folder), join(project, folder), { recursive: true });
+  writeFileSync(join(project, 'first.ts'), code);
+  const compilerOptions = {
+    module: 'nodenext',
+    target: 'es2023',
+    lib: ['es2023', 'dom'],
+    types: ['node'],
+    strict: true,
+  };
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['first.ts'] }));
+  run('npx', ['tsc', '-p', '.'], project);
+  console.log(`${manager}: the README's first program: ${run('node', ['first.js'], project).trim()}`);
 }
 
 /** What each package brings along. */
