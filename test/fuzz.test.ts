@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { corpusOf } from './fuzz/corpus.ts';
 import { damagedInput } from './fuzz/damage.ts';
+import { compareAnswers, oursOf } from './fuzz/differential/compare.ts';
+import { keptComparisons } from './fuzz/differential/kept.ts';
+import { differentialSubjects } from './fuzz/differential/subjects.ts';
 import { outcomeOf } from './fuzz/target.ts';
 import { fuzzTargets } from './fuzz/targets.ts';
 
@@ -20,5 +23,16 @@ describe.each(targets)('damaged $name', target => {
   const kept = [...corpusOf(name)];
   it.runIf(kept.length > 0)('is so for every kept input', async () => {
     for (const [file, input] of kept) await expect(outcomeOf(target, input), file).resolves.toBeDefined();
+  });
+});
+
+// What Python's libraries made of them was kept beside them.
+describe.each(await differentialSubjects())('$name', subject => {
+  const kept = [...keptComparisons(subject.name)];
+  it.runIf(kept.length > 0)('takes kept inputs as Python does', async () => {
+    for (const [file, { input, python }] of kept) {
+      const ours = await oursOf(subject, new Uint8Array(Buffer.from(input, 'base64')));
+      expect(compareAnswers(subject, ours, python).text, file).toBeUndefined();
+    }
   });
 });

@@ -1,11 +1,14 @@
 import { drawFrom, type Draw } from './mutate/draw.ts';
 import type { FuzzTarget } from './target.ts';
 
+/** What inputs are made from. */
+export type Damageable = Pick<FuzzTarget, 'inputs' | 'pieces' | 'mutate'>;
+
 /**
  * The damaged input of a run: the same for the same seed and number on every machine. Where a target knows the structure of its
  * inputs, two of three are changed by it, and few of those damaged as well.
  */
-export function damagedInput({ inputs, pieces, mutate }: FuzzTarget, seed: number, run: number): Uint8Array {
+export function damagedInput({ inputs, pieces, mutate }: Damageable, seed: number, run: number): Uint8Array {
   const draw = drawFrom(seed, run);
   const good = new Uint8Array(draw.pick(inputs));
   if (mutate === undefined || draw.chance(1 / 3)) return damageBytes(good, pieces, draw);
@@ -15,7 +18,7 @@ export function damagedInput({ inputs, pieces, mutate }: FuzzTarget, seed: numbe
 
 function damageBytes(
   good: Uint8Array<ArrayBuffer>,
-  pieces: FuzzTarget['pieces'],
+  pieces: Damageable['pieces'],
   { below, pick, chance }: Draw,
 ): Uint8Array<ArrayBuffer> {
   let bytes = good;

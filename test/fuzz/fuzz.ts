@@ -1,10 +1,10 @@
 // Gives damaged and mutated files to everything that reads files of users:
 //
-//     npx tsx test/fuzz/fuzz.ts [target…] [--runs 20000] [--seconds 120] [--seed 1] [--run 4711] [--results <file>]
+//     npx tsx test/fuzz/fuzz.ts [target…] [--runs 20000] [--seconds 120] [--seed 1] [--run 4711] [--results <file>] [--keep]
 //
 // `--runs` is how many inputs all targets get together, `--seconds` when it stops at the latest. An input is a finding where it
 // ends in anything but success or a message for people, or passes its budget of time or memory (target.ts). Findings are made
-// smaller and kept in test/fuzz/corpus. An input can be had again by the seed and its number: `--seed 1 --run 4711`.
+// smaller and kept in test/.cache/fuzz, with --keep in test/fuzz/corpus, which every test run reads. An input can be had again by the seed and its number: `--seed 1 --run 4711`.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { machine } from '../../bench/machine.ts';
@@ -16,9 +16,10 @@ import { fuzzTargets } from './targets.ts';
 import { watchWorker } from './watch.ts';
 
 const { values, positionals } = parseArgs({
-  options: Object.fromEntries(
-    ['runs', 'seed', 'run', 'seconds', 'results'].map(name => [name, { type: 'string' as const }]),
-  ),
+  options: {
+    ...{ runs: { type: 'string' }, seed: { type: 'string' }, run: { type: 'string' }, seconds: { type: 'string' } },
+    ...{ results: { type: 'string' }, keep: { type: 'boolean' } },
+  },
   allowPositionals: true,
 });
 const seed = Number(values.seed ?? Date.now() % 1_000_000);
@@ -90,5 +91,5 @@ async function keepSmaller(target: FuzzTarget, signature: string, run: number): 
     return fault !== undefined && signatureOf(fault) === signature;
   };
   const input = damagedInput(target, seed, run);
-  return keepInput(target.name, signature, await minimise(input, isSame, isDear ? 12 : 400));
+  return keepInput(target.name, signature, await minimise(input, isSame, isDear ? 12 : 400), values.keep === true);
 }

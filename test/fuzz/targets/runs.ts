@@ -33,7 +33,8 @@ export async function runTargets(): Promise<FuzzTarget[]> {
   return [...(await adapterTargets(model)), ...(await checkpointTargets(model)), ...commandTargets()];
 }
 
-const adapterWords = {
+/** What means something in the configuration of an adapter, or the state of a checkpoint. */
+export const adapterWords = {
   keys: ['peft_type', 'r', 'lora_alpha', 'target_modules', 'modules_to_save', 'rank_pattern', 'alpha_pattern', 'use_dora', 'use_rslora', 'bias', 'layers_to_transform', 'layers_pattern', 'fan_in_fan_out', 'num_virtual_tokens', 'feedforward_modules', 'exclude_modules', 'trainable_token_indices', 'step', 'state', 'random', 'position'],
   values: ['"LORA"', '"IA3"', '"VERA"', '"PREFIX_TUNING"', '"all-linear"', '".*(a+)+$"', '"("', '["q_proj"]', '["lm_head"]', '["embed_tokens"]', '"all"', '"lora_only"', '{"q_proj":4}', '{"(a+)+$":1}', '[0]', '[5]', '"layers"', '"CAUSAL_LM"', '"SEQ_CLS"'],
 }; // prettier-ignore

@@ -1,0 +1,29 @@
+type List = Readonly<Record<string, readonly (readonly [message: RegExp, reason: string])[]>>;
+
+/** What we refuse and Python takes, by our message, with the reason. Whatever else it is that we refuse is a finding. */
+const stricter: List = {
+  tokenizer: [
+    [/has an? (pre_tokenizer|normalizer|decoder|post_processor|model).*that is not supported/, 'a part that no byte-pair encoding of a supported model has: WordPiece, Unigram, …'],
+  ],
+  safetensors: [
+    [/is not described by an object/, 'serde takes a list for an object, in the order of its fields'],
+    [/names .* twice/, 'of two tensors of one name one would vanish'],
+  ],
+  adapter: [
+    [/has a key that is not known/, 'a key that nobody knows may change what is computed'],
+    [/does not fit the model/, 'PEFT leaves tensors out that fit nowhere, and draws those that are missing'],
+    [/in adapter_config.json is not usable/, 'Python takes a value of another type where it only asks whether it is true'],
+  ],
+}; // prettier-ignore
+
+/** What we accept and Python refuses, by its message: only where nothing that we read is in question. */
+const laxer: List = {
+  parquet: [
+    [/Invalid base64 input|ARROW:schema/, "pyarrow's own note of its types, which no other reader looks at"],
+    [/not enough ColumnOrder values/, 'the order of statistics, which are not read'],
+  ],
+};
+
+export function isListed(kind: 'stricter' | 'laxer', subject: string, message: string): boolean {
+  return ({ stricter, laxer }[kind][subject] ?? []).some(([pattern]) => pattern.test(message));
+}
