@@ -1,12 +1,12 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Tokenizer } from '@dropbp/data';
 import { soloComm } from '@dropbp/train';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commands } from '../src/commands.ts';
 import { completeFlags } from '../src/flags/parseFlags.ts';
 import { runCommandLine } from '../src/flags/runCommandLine.ts';
+import { bestHeldOut, heldOutFault } from '../src/run/heldOutCourse.ts';
 import { prepareRun } from '../src/run/preparedRun.ts';
 import { openRunFolder } from '../src/run/runFolder.ts';
 import type { RunRecord } from '../src/run/runRecord.ts';
@@ -61,7 +61,7 @@ beforeAll(async () => {
   await writeTinyModel(at('model'));
   writeFileSync(at('text.txt'), 'The quick brown fox jumps over the lazy dog. '.repeat(60));
   expect(await train('whole', fast)).toMatchObject({ code: 0, notes: expect.stringContaining('10/10') as string });
-});
+}, 30_000);
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('a run that Ctrl-C stops', () => {
@@ -138,18 +138,21 @@ describe('a run that Ctrl-C stops', () => {
     const folder = await openRunFolder(at('sampling'), flags);
     await folder.begin({});
     const stopping = new AbortController();
-    let samples = 0;
-    const encode: Tokenizer['encode'] = (...text) => {
-      if (++samples === 2) stopping.abort();
-      return run.tokenizer.encode(...text);
+    const notes: typeof terminal.notes = text => {
+      if (renderText(text).startsWith('step 1: held-out loss')) stopping.abort();
     };
-    const { ended } = await trainRun(
-      { ...run, tokenizer: { ...run.tokenizer, encode } },
-      {
-        ...{ folder, comm: soloComm(), terminal, interruption: stopping, backend: '', startedAt: '' },
-        onUnderWay: () => Promise.resolve(),
+    const { ended } = await trainRun(run, {
+      ...{
+        folder,
+        lossBefore: undefined,
+        comm: soloComm(),
+        terminal: { ...terminal, notes },
+        interruption: stopping,
+        backend: '',
+        startedAt: '',
       },
-    );
+      onUnderWay: () => Promise.resolve(),
+    });
     expect(ended).toEqual({ why: 'stop', keptStep: 1 });
     expect(existsSync(at('sampling/adapter'))).toBe(false);
   });
@@ -228,20 +231,54 @@ describe('the flags of a run', () => {
 
 describe('which step is kept', () => {
   it('is that of the best held-out loss, unless the last is wanted', async () => {
-    // So little that the loss stays as it is, and the adapter does not.
-    const still = [...flags.slice(0, -1), '10', '--rate', '0', '--warmup', '0', '--learning-rate', '1e-30'];
-    const best = await train('best', [...still, '--patience', '2']);
-    expect(best.notes).toContain('Ended after step 3: the held-out loss has not fallen for 2 evaluations\n');
+    // So fast that the loss rises again after its fourth step.
+    const hasty = [...flags.slice(0, -1), '10', '--warmup', '0', '--learning-rate', '0.1', '--schedule', 'constant'];
+    const best = await train('best', [...hasty, '--patience', '2']);
+    expect(best.notes).toContain('Ended after step 6: the held-out loss has not fallen for 2 evaluations\n');
     expect(best.notes).toContain(
-      'The adapter is that of step 1, of the best held-out loss; --keep last takes the last\n',
+      'The adapter is that of step 4, of the best held-out loss; --keep last takes the last\n',
     );
-    expect(record('best').ended).toEqual({ why: 'patience', keptStep: 1 });
-    expect(await train('last', [...still, '--keep', 'last'])).toMatchObject({ code: 0 });
-    expect(record('last').ended).toEqual({ why: 'steps', keptStep: 10 });
+    expect(best.notes).toMatch(/\nbefore training: held-out loss (\d\.\d{3})\nbefore training: writes .*\n/);
+    expect(best.notes).toMatch(/\nstep 1: held-out loss \d\.\d{3}, \d\.\d{3} before training\nstep 1: writes .*\n/);
+    expect(record('best').ended).toEqual({ why: 'patience', keptStep: 4 });
+    const last = await train('last', [...hasty, '--patience', '2', '--keep', 'last']);
+    expect(last).toMatchObject({ code: 0 });
+    expect(record('last').ended).toEqual({ why: 'patience', keptStep: 6 });
     expect(weights('last').equals(weights('best'))).toBe(false);
-    expect(await train('first', ['--steps', '1', ...still.slice(2), '--schedule', 'constant'])).toMatchObject({
-      code: 0,
-    });
+    expect(await train('first', ['--steps', '4', ...hasty.slice(2)])).toMatchObject({ code: 0 });
     expect(weights('first').equals(weights('best'))).toBe(true);
+  });
+  it('is none for its held-out loss where that never fell, which is said, also by a run that goes on', async () => {
+    // So little that the loss stays as it is, and the adapter does not.
+    const still = [...flags.slice(0, -1), '10', '--warmup', '0', '--learning-rate', '1e-30', '--save-every', '1'];
+    await train('still', [...still, '--patience', '4'], ' 2/10 ');
+    const { code, notes } = await dropbp(['train', '--resume', '--out', at('still')]);
+    expect(code).toBe(0);
+    expect(notes).toContain('Ended after step 4: the held-out loss has not fallen for 4 evaluations\n');
+    expect(notes).toMatch(
+      /Training did not lower the held-out loss: (\d\.\d+) at best, \1 before training\. The adapter is that of the last step, and no better than the model without it\. Try a lower --learning-rate, fewer --epochs, or more data\.\n/,
+    );
+    expect(record('still').ended).toEqual({ why: 'patience', keptStep: 4 });
+    expect(readFileSync(at('still/report.html'), 'utf8')).toContain('training did not lower the held-out loss');
+  });
+});
+
+describe('heldOutFault', () => {
+  const faultOf = (...losses: number[]) => heldOutFault({ heldOut: losses.map((loss, i) => ({ step: i * 10, loss })) });
+  it.each([
+    [[2, 1.5, 1.2], undefined],
+    [[2, 1.5, 1.505], undefined],
+    [[2, 1.5, 1.6], { kind: 'overfit', best: { step: 10, loss: 1.5 }, last: { step: 20, loss: 1.6 } }],
+    [[2, 1.5, 3], { kind: 'overfit', best: { step: 10, loss: 1.5 }, last: { step: 20, loss: 3 } }],
+    [[2, 2.5, 2.3], { kind: 'worse', before: 2, lowest: 2.3 }],
+    [[2], undefined],
+    [[], undefined],
+  ])('%j', (losses, fault) => {
+    expect(faultOf(...losses)).toEqual(fault);
+  });
+  it('is of no kind where nothing was measured before training', () => {
+    expect(heldOutFault({ heldOut: [{ step: 10, loss: 3 }] })).toBeUndefined();
+    expect(bestHeldOut([{ step: 10, loss: 3 }])).toEqual({ step: 10, loss: 3 });
+    expect(bestHeldOut([{ step: 0, loss: 2 }, { step: 10, loss: 3 }])).toBeUndefined(); // prettier-ignore
   });
 });

@@ -89,7 +89,7 @@ async function* run(
       const done = await oneStep(tuned, feed, plan, course.step + 1);
       const { report } = done;
       isStopped = done.isStopped;
-      course = advance(course, report, source.position);
+      course = advance(course, report, source.position, plan.evaluate?.lossBefore);
       const ended = whyEnded(course, plan, stops());
       const isBest = course.best?.step === course.step;
       const given = { ...report, ...('heldOutLoss' in report && { isBest }), ...(ended && { ended }) };

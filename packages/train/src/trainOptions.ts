@@ -68,6 +68,11 @@ export interface EvaluateOptions {
   readonly every: number;
   /** Ends the run when so many evaluations in a row have not lowered the best loss. @defaultValue never */
   readonly patience?: number;
+  /**
+   * The loss before training, in nats per token: one that is not below it is never the best, and counts for `patience`. Give it
+   * again to a run that goes on. @defaultValue none: the first evaluation is the best so far
+   */
+  readonly lossBefore?: number;
 }
 
 type Optional = 'signal' | 'stop' | 'evaluate' | 'checkpoints' | 'onStep' | 'onCheckpoint';
@@ -159,9 +164,12 @@ export function settle(options: TrainOptions): TrainPlan {
 }
 
 function checkEvaluate(evaluate: EvaluateOptions): void {
-  checkOptions('train', 'evaluate', evaluate, ['batches', 'every', 'patience']);
+  checkOptions('train', 'evaluate', evaluate, ['batches', 'every', 'patience', 'lossBefore']);
   checkNumber('train', 'evaluate.every', evaluate.every, ranges.count);
   if (evaluate.patience !== undefined) checkNumber('train', 'evaluate.patience', evaluate.patience, ranges.count);
+  if (evaluate.lossBefore !== undefined) {
+    checkNumber('train', 'evaluate.lossBefore', evaluate.lossBefore, ranges.nonNegative);
+  }
   const expected = 'a function that makes the batches: () => textBatches(…)';
   checkValue<unknown>('train', 'evaluate.batches', evaluate.batches, isFunction, expected);
 }

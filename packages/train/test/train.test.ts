@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { compose, type Tuned } from '@dropbp/compose';
 import type { Batch, Model } from '@dropbp/core';
 import { dropBP, type DropBP } from '@dropbp/dropbp';
@@ -423,6 +423,23 @@ describe('evaluation', () => {
     expect(steps[4]!.heldOutLoss).toBeCloseTo(await evaluateLoss(tuned, evaluate.batches()), 6);
     tuned.dispose();
   });
+  it('calls no loss the best that is not below the one before training', async () => {
+    const course = async (lossBefore?: number): Promise<unknown[]> => {
+      const tuned = toyTuned(model);
+      const losses = [5, 4.5, 4, 4.25, 4];
+      vi.spyOn(tuned, 'loss').mockImplementation(() =>
+        Promise.resolve({ value: tf.scalar(losses.shift()!), tokens: 1 }),
+      );
+      const batches = () => [batchOf(rows[0]!)];
+      const evaluate = { batches, every: 1, patience: 3, ...(lossBefore !== undefined && { lossBefore }) };
+      const steps = await allSteps(tuned, oneRowBatches(), { steps: 5, learningRate, evaluate });
+      tuned.dispose();
+      return steps.map(({ isBest, ended }) => ended ?? isBest);
+    };
+    expect(await course()).toEqual([true, true, true, false, 'steps']);
+    expect(await course(4.25)).toEqual([false, false, true, false, 'steps']);
+    expect(await course(4)).toEqual([false, false, 'patience']);
+  });
   it('weighs by tokens, as one big batch would', async () => {
     const tuned = toyTuned(model);
     const before = tf.memory().numTensors;
@@ -451,6 +468,11 @@ describe('options that are not usable', () => {
     ['half a micro-batch', { ...good, accumulation: 0.5 }, 'accumulation is not usable; got 0.5'],
     ['no norm', { ...good, maxGradientNorm: 0 }, 'maxGradientNorm is not usable; got 0'],
     ['two warm-ups', { ...good, schedule: cosine(), warmupSteps: 3 }, 'warmupSteps has no effect beside a schedule'],
+    [
+      'a loss before that is none',
+      { ...good, evaluate: { batches: () => [], every: 1, lossBefore: NaN } },
+      'evaluate.lossBefore is not usable; got NaN',
+    ],
     ['an interval of 0', { ...good, evaluate: { batches: () => [], every: 0 } }, 'evaluate.every is not usable'],
     ['batches that are used up', { ...good, evaluate: { batches: [], every: 1 } }, 'a function that makes the batches'],
     ['a seed between numbers', { ...good, seed: 0.5 }, 'seed is not usable'],

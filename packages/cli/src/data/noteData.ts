@@ -1,4 +1,5 @@
 import type { Dataset } from '@dropbp/data';
+import { flagName } from '../flags/flagName.ts';
 import { plainMessage } from '../flags/plainMessage.ts';
 import { formatCount } from '../terminal/formatNumber.ts';
 import { paint, styled } from '../terminal/paint.ts';
@@ -9,6 +10,13 @@ import type { PreparedData } from './prepareData.ts';
 export function noteData(dataset: Dataset, { counts }: PreparedData, terminal: Terminal): void {
   const warn = (text: string): void => terminal.notes(styled`${paint('yellow', text)}\n`);
   terminal.notes(styled`${paint('dim', dataset.explanation)}\n`);
+  const { trainRows, heldOutRows } = counts;
+  if (trainRows !== undefined && heldOutRows !== undefined) {
+    const held = `${formatCount(heldOutRows)} of ${formatCount(trainRows + heldOutRows)} rows`;
+    terminal.notes(
+      styled`${paint('dim', `${held} ${heldOutRows === 1 ? 'is' : 'are'} held out to measure on, not to learn from: ${flagName('heldOut')} sets the share`)}\n`,
+    );
+  }
   const { count, first } = dataset.skipped;
   if (count > 0) {
     const rows = `${formatCount(count)} ${count === 1 ? 'row is' : 'rows are'}`;

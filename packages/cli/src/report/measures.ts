@@ -1,4 +1,5 @@
 import { formatBytes, formatCount, formatLarge, formatSeconds, formatShare } from '../terminal/formatNumber.ts';
+import { bestHeldOut } from '../run/heldOutCourse.ts';
 import type { RunRecord } from '../run/runRecord.ts';
 
 /** A figure of a run. */
@@ -16,7 +17,7 @@ export interface Measure {
 const measures: readonly Measure[] = [
   { title: 'Held-out loss before', value: run => run.heldOut[0]?.loss, show: showLoss, isMain: true },
   { title: 'Held-out loss after', value: heldOutAfter, show: showLoss, isCompared: true, isMain: true },
-  { title: 'Best held-out loss', value: bestHeldOut, show: showLoss, isMain: true },
+  { title: 'Best held-out loss', value: bestLoss, show: showLoss, isMain: true },
   { title: 'Training time', value: run => run.trainSeconds, show: formatSeconds, isCompared: true, isMain: true },
   { title: 'Peak memory', value: run => run.peakMemoryBytes, show: formatBytes, isCompared: true, isMain: true },
   { title: 'Tokens per second', value: tokensPerSecond, show: formatCount, isCompared: true, isMain: true },
@@ -46,9 +47,9 @@ function heldOutAfter(run: RunRecord): number | undefined {
   return run.heldOut.length > 1 ? run.heldOut.at(-1)!.loss : undefined;
 }
 
-/** The lowest of training; undefined where it was measured at the end alone. */
-function bestHeldOut({ heldOut }: RunRecord): number | undefined {
-  return heldOut.length > 2 ? Math.min(...heldOut.slice(1).map(point => point.loss)) : undefined;
+/** Undefined where it was measured at the end alone, or none lies below that before training. */
+function bestLoss({ heldOut }: RunRecord): number | undefined {
+  return heldOut.length > 2 ? bestHeldOut(heldOut)?.loss : undefined;
 }
 
 function tokensPerSecond(run: RunRecord): number | undefined {

@@ -1,4 +1,5 @@
 import { readReportAssets } from '../reportAssets.ts';
+import { heldOutFault } from '../run/heldOutCourse.ts';
 import type { RunRecord } from '../run/runRecord.ts';
 import { chartSpecs, type ChartSpec } from './chartSpecs.ts';
 import { markup, jsonScript, trusted, type Markup } from './markup.ts';
@@ -90,7 +91,17 @@ function aboutLine(run: RunRecord): string {
 }
 
 /** What has become of the run, where it did not take all its steps. */
-function stateOf({ ended, steps }: RunRecord): string[] {
+function stateOf(run: RunRecord): string[] {
+  const { ended, steps } = run;
+  const fault = ended === null ? undefined : heldOutFault(run);
+  if (fault?.kind === 'worse') return [...lifeOf(run), 'training did not lower the held-out loss'];
+  if (fault?.kind === 'overfit') {
+    return [...lifeOf(run), `overfit: the held-out loss was lowest after step ${fault.best.step}`];
+  }
+  return lifeOf({ ended, steps });
+}
+
+function lifeOf({ ended, steps }: Pick<RunRecord, 'ended' | 'steps'>): string[] {
   const step = steps.at(-1)?.step ?? 0;
   if (ended === null) return [`in training, after step ${step}`];
   if (ended.why === 'stop') return [`stopped after step ${step}`];

@@ -7,6 +7,7 @@ import { ownCommand } from '../terminal/ownCommand.ts';
 import { paint, styled } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { costLine } from './dropCosts.ts';
+import { heldOutFault } from './heldOutCourse.ts';
 import type { RunRecord } from './runRecord.ts';
 import type { TrainFlagValues } from './trainFlags.ts';
 import { shellWord } from '../terminal/shellWord.ts';
@@ -28,20 +29,12 @@ export function showResult(record: RunRecord, flags: TrainFlagValues, terminal: 
     terminal.out(`${JSON.stringify({ written, ...summaryOf(record) }, undefined, 2)}\n`);
     return;
   }
-  const { why, keptStep } = record.ended!;
+  const { why } = record.ended!;
   if (why === 'patience') {
     const { length } = record.steps;
     terminal.notes(`Ended after step ${length}: the held-out loss has not fallen for ${flags.patience!} evaluations\n`);
   }
-  if (keptStep !== record.steps.at(-1)?.step) {
-    const other = `${flagName('keep')} last takes the last`;
-    terminal.notes(`The ${part} is that of step ${keptStep}, of the best held-out loss; ${other}\n`);
-  }
-  if (isWorse(record)) {
-    terminal.notes(
-      `Training has not lowered the held-out loss: try a lower ${flagName('learningRate')}, or more data\n`,
-    );
-  }
+  for (const line of heldOutLines(record, part)) terminal.notes(styled`${paint('yellow', line)}\n`);
   noteIdle(record, terminal);
   noteMemory(record, terminal);
   terminal.out(styledComparison([record]));
@@ -78,9 +71,31 @@ function noteMemory({ drops, peakMemoryBytes }: RunRecord, terminal: Terminal): 
   terminal.notes(`The process held up to ${figures}: steps are planned by an estimate, beside the data and the rest\n`);
 }
 
-function isWorse({ heldOut }: RunRecord): boolean {
-  const [before, ...after] = heldOut.map(({ loss }) => loss);
-  return before !== undefined && after.length > 0 && Math.min(...after) > before;
+/** Which step was kept, and whether training made the model worse on what it did not see. */
+function heldOutLines(record: RunRecord, part: string): string[] {
+  const { keptStep } = record.ended!;
+  const fault = heldOutFault(record);
+  const isLast = keptStep === record.steps.at(-1)?.step;
+  const kept = `The ${part} is that of ${isLast ? 'the last step' : `step ${keptStep}`}`;
+  if (fault?.kind === 'worse') {
+    const losses = `${fault.lowest.toFixed(3)} at best, ${fault.before.toFixed(3)} before training`;
+    return [
+      `Training did not lower the held-out loss: ${losses}. ${kept}, and no better than the model without it. ` +
+        `Try a lower ${flagName('learningRate')}, fewer ${flagName('epochs')}, or more data.`,
+    ];
+  }
+  if (fault?.kind === 'overfit') {
+    const { best, last } = fault;
+    const losses = `from ${best.loss.toFixed(3)} after step ${best.step} to ${last.loss.toFixed(3)}`;
+    const other = isLast
+      ? `${flagName('keep')} best takes step ${best.step}`
+      : `${flagName('keep')} last takes the last`;
+    return [
+      `The held-out loss rose again, ${losses}: the model overfits. ${kept}; ${other}. ` +
+        `Fewer ${flagName('epochs')}, a lower ${flagName('learningRate')} or more data help.`,
+    ];
+  }
+  return isLast ? [] : [`${kept}, of the best held-out loss; ${flagName('keep')} last takes the last`];
 }
 
 /** All of a record but what is long. */

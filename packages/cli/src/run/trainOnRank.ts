@@ -1,6 +1,7 @@
 import { problem } from '@dropbp/basics';
 import { fromRoot, type Comm } from '@dropbp/train';
 import { noteData } from '../data/noteData.ts';
+import { readRunLog } from '../log/runLog.ts';
 import type { ExitCode } from '../flags/command.ts';
 import { writeFlag } from '../flags/flag.ts';
 import { listenForInterruption } from '../terminal/interruption.ts';
@@ -29,12 +30,15 @@ export async function trainOnRank(
   terminal: Terminal,
 ): Promise<ExitCode | undefined> {
   let folder: RunFolder | undefined;
-  const { flags, startedAt, stepsDone } = await fromRoot(comm, async () => {
+  const { flags, startedAt, stepsDone, lossBefore } = await fromRoot(comm, async () => {
     checkBatch(given, comm);
     folder = await openRunFolder(given.out, given);
     const stored = given.resume ? await readRunOptions(given.out) : undefined;
     const startedAt = typeof stored?.startedAt === 'string' ? stored.startedAt : new Date().toISOString();
-    return { flags: given, startedAt, stepsDone: folder.stepsDone };
+    const past = folder.stepsDone > 0 ? await readRunLog(folder.log) : [];
+    const before = past.find(event => event.type === 'heldOut' && event.step === 0);
+    const lossBefore = before?.type === 'heldOut' ? before.loss : undefined;
+    return { flags: given, startedAt, stepsDone: folder.stepsDone, ...(lossBefore !== undefined && { lossBefore }) };
   });
   const backend = await startBackend(flags.backend, terminal);
   const run = await prepareRun(flags, startedAt, statusLine(terminal));
@@ -56,6 +60,7 @@ export async function trainOnRank(
       const ended = await trainSteps(run, {
         ...silent,
         comm,
+        lossBefore,
         stop: interruption.signal,
         folder: { checkpoints: flags.out, stepsDone },
       });
@@ -63,7 +68,7 @@ export async function trainOnRank(
     }
     const own = folder;
     const record = await trainRun(run, {
-      ...{ folder: own, comm, terminal, interruption, backend, startedAt },
+      ...{ folder: own, lossBefore, comm, terminal, interruption, backend, startedAt },
       onUnderWay: () => (stepsDone > 0 ? own.goOn(options) : Promise.resolve()),
     });
     if (record.ended?.why === 'stop') {

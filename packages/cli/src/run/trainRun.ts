@@ -13,11 +13,15 @@ import type { PreparedRun } from './preparedRun.ts';
 import { recordOfRun } from './recordOfRun.ts';
 import type { RunFolder } from './runFolder.ts';
 import type { RunRecord } from './runRecord.ts';
+import { evaluationNotes } from './evaluationNotes.ts';
+import { bestHeldOut } from './heldOutCourse.ts';
 import { trainSteps } from './trainSteps.ts';
 
 /** What {@link trainRun} takes beside the run. */
 export interface TrainRunOptions {
   readonly folder: RunFolder;
+  /** The held-out loss before training, of a run that goes on. */
+  readonly lossBefore: number | undefined;
   /** This is rank 0 of its ranks. */
   readonly comm: Comm;
   readonly terminal: Terminal;
@@ -36,17 +40,19 @@ export interface TrainRunOptions {
  * @returns the record; `ended` says whether the run is over
  */
 export async function trainRun(run: PreparedRun, options: TrainRunOptions): Promise<RunRecord> {
-  const { folder, comm, terminal, interruption, backend, startedAt, onUnderWay } = options;
+  const { folder, lossBefore, comm, terminal, interruption, backend, startedAt, onUnderWay } = options;
   const { settings, tuned } = run;
   const { past, log } = await openRunLog(folder.log, folder.stepsDone);
   const board = tensorBoardWriter(folder.tensorBoard, folder.stepsDone + 1);
   const events: RunEvent[] = [...past];
   const bar = progressBar({ terminal, total: settings.steps, start: folder.stepsDone, label: nameOfRun(settings) });
+  const note = evaluationNotes(bar, terminal, past);
   const observer = {
     observe(event: RunEvent): void {
       events.push(event);
       log.observe(event);
       board.observe(event);
+      note(event);
       if (event.type === 'step')
         bar.update({ ...event, ...(tuned.dropSchedule === undefined && { dropped: undefined }) });
     },
@@ -62,7 +68,7 @@ export async function trainRun(run: PreparedRun, options: TrainRunOptions): Prom
   let ended;
   try {
     ended = await trainSteps(run, {
-      ...{ folder, comm, observer, onUnderWay, stop: interruption.signal },
+      ...{ folder, lossBefore, comm, observer, onUnderWay, stop: interruption.signal },
       onEvaluated: () => report(record(null)),
     });
   } finally {
@@ -87,20 +93,19 @@ export function partOf(adapter: PreparedRun['settings']['adapter']): 'adapter' |
   return adapter === 'full' ? 'model' : 'adapter';
 }
 
-/** Puts the parameters back to the step of the best held-out loss, if that is wanted. @returns the step that they are of */
+/**
+ * Puts the parameters back to the step of the best held-out loss, if that is wanted and one lies below the loss before training.
+ *
+ * @returns the step that they are of
+ */
 async function keepBest(
   { settings, tuned }: PreparedRun,
   folder: RunFolder,
   events: readonly RunEvent[],
 ): Promise<number> {
   const last = lastStep(events);
-  const measured = events.filter(event => event.type === 'heldOut' && event.step > 0) as {
-    step: number;
-    loss: number;
-  }[];
-  if (settings.keep === 'last' || measured.length === 0) return last;
-  const best = measured.reduce((best, next) => (next.loss < best.loss ? next : best));
-  if (best.step === last) return last;
+  const best = bestHeldOut(events.filter(event => event.type === 'heldOut'));
+  if (settings.keep === 'last' || best === undefined || best.step === last) return last;
   const checkpoint = (await listCheckpoints(folder.checkpoints)).find(({ step }) => step === best.step);
   if (checkpoint === undefined) {
     throw problem('cli', {

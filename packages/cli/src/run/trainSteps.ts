@@ -20,6 +20,8 @@ import type { RunSettings } from './runSettings.ts';
 /** What {@link trainSteps} takes. */
 export interface TrainStepsOptions {
   readonly folder: Pick<RunFolder, 'checkpoints' | 'stepsDone'>;
+  /** The held-out loss before training, of a run that goes on; the same on all ranks. */
+  readonly lossBefore: number | undefined;
   /** All ranks of the run call this; rank 0 alone writes. */
   readonly comm: Comm;
   readonly observer: RunObserver;
@@ -39,7 +41,7 @@ export interface TrainStepsOptions {
  */
 export async function trainSteps(
   { settings, tuned, data, dataset, tokenizer, prompt, sampleTokens }: PreparedRun,
-  { folder, comm, observer, stop, onUnderWay, onEvaluated }: TrainStepsOptions,
+  { folder, lossBefore: earlier, comm, observer, stop, onUnderWay, onEvaluated }: TrainStepsOptions,
 ): Promise<TrainStep['ended']> {
   const { steps, accumulation, maxGradientNorm, seed, patience } = settings;
   const { saveEvery, keepCheckpoints, evaluateEvery } = settings;
@@ -50,8 +52,12 @@ export async function trainSteps(
     const written = await sampleText(tuned, tokenizer, { prompt, isChat, maxNewTokens: sampleTokens, seed });
     observer.observe({ type: 'sample', step, text: written });
   };
+  let lossBefore = earlier;
   if (folder.stepsDone === 0) {
-    if (heldOut) observer.observe({ type: 'heldOut', step: 0, loss: await evaluateLoss(tuned, heldOut(), comm) });
+    if (heldOut) {
+      lossBefore = await evaluateLoss(tuned, heldOut(), comm);
+      observer.observe({ type: 'heldOut', step: 0, loss: lossBefore });
+    }
     if (!stop.aborted) await sample(0);
   }
 
@@ -60,6 +66,7 @@ export async function trainSteps(
     batches: heldOut,
     every: evaluateEvery,
     ...(patience !== undefined && { patience }),
+    ...(lossBefore !== undefined && { lossBefore }),
   };
   let ended: TrainStep['ended'];
   try {

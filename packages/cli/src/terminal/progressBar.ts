@@ -26,6 +26,8 @@ export interface Progress {
 export interface ProgressBar {
   /** Shows a step that is done. */
   update(progress: Progress): void;
+  /** Writes a line above the bar. It ends in a line break. */
+  note(line: Styled): void;
   /** Leaves the last state on the screen and goes to the next line. A second call does nothing. */
   stop(): void;
 }
@@ -101,6 +103,10 @@ export function progressBar(options: ProgressBarOptions): ProgressBar {
         writtenMs = now();
         terminal.notes(styled`${label} ${parts().join('  ')}\n`);
       }
+    },
+    note(line) {
+      terminal.notes([clearLine, line]);
+      if (terminal.isInteractive && last !== undefined && !isStopped) draw();
     },
     stop() {
       if (isStopped) return;

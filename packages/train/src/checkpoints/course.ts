@@ -15,11 +15,16 @@ export interface Course {
 /** Before the first step. */
 export const beginning: Course = { step: 0, position: null, best: null, evaluationsSinceBest: 0 };
 
-/** The course after a step. */
-export function advance(course: Course, { step, heldOutLoss }: TrainStep, position: unknown): Course {
+/** The course after a step. @param lossBefore - that the best held-out loss lies below */
+export function advance(
+  course: Course,
+  { step, heldOutLoss }: TrainStep,
+  position: unknown,
+  lossBefore = Infinity,
+): Course {
   const { best, evaluationsSinceBest } = course;
   if (heldOutLoss === undefined) return { step, position, best, evaluationsSinceBest };
-  const isBest = best === null || heldOutLoss < best.loss;
+  const isBest = heldOutLoss < (best?.loss ?? lossBefore);
   if (isBest) return { step, position, best: { step, loss: heldOutLoss }, evaluationsSinceBest: 0 };
   return { step, position, best, evaluationsSinceBest: evaluationsSinceBest + 1 };
 }
