@@ -1,4 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadChatTemplate, loadTokenizer } from '@dropbp/data';
 import { ggufTokenizer, readGguf, type GgufHeader, type GgufValue } from '@dropbp/models';
@@ -68,7 +71,38 @@ describe('the tokenizer of a GGUF file', () => {
     for (const { text, bareIds } of cases.filter(({ text }) => !text.includes('[mask]'))) {
       expect({ text, ids: tokenizer.encode(text) }).toEqual({ text, ids: [tokenizer.idOf('<s>'), ...bareIds] });
     }
-    const template = await loadChatTemplate({ config: files.config });
-    expect(template?.render([{ role: 'user', content: 'Hello' }])).toBe('Hello<|end|>');
+    for (const given of [files, { config: files.config }]) {
+      const template = await loadChatTemplate(given);
+      expect(template?.render([{ role: 'user', content: 'Hello' }])).toBe('Hello<|end|>');
+    }
+  });
+
+  describe.each([
+    ['loadTokenizer', loadTokenizer as (source: unknown) => Promise<unknown>],
+    ['loadChatTemplate', loadChatTemplate as (source: unknown) => Promise<unknown>],
+  ])('of a file that %s() cannot read', (name, load) => {
+    const path = new URL('../packages/models/test/fixtures/gguf/quantised.gguf', import.meta.url).pathname;
+    it('is named, with the functions to call', async () => {
+      await expect(load(path)).rejects.toThrow(
+        `${path} is a GGUF file; expected the folder of a model: for one on the hub, what findModelFolder() of @dropbp/models gives; ${name}(ggufTokenizer(await readGguf('${path}'))), with @dropbp/models.`,
+      );
+      await expect(load(await readGguf(path))).rejects.toThrow(
+        new RegExp(`was given the header of a GGUF file; .*; ${name}\\(ggufTokenizer\\(header\\)\\)`),
+      );
+      await expect(load(new Blob([await readFile(path)]))).rejects.toThrow(
+        `${name}(ggufTokenizer(await readGguf(blob)))`,
+      );
+    });
+    it('is known by its first bytes where its name does not tell, and by its name where it is not there', async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'gguf-'));
+      await copyFile(path, join(folder, 'weights.bin'));
+      await expect(load(join(folder, 'weights.bin'))).rejects.toThrow(/weights\.bin is a GGUF file; .*ggufTokenizer/);
+      await writeFile(join(folder, 'tokenizer.json'), '{}');
+      await expect(load(join(folder, 'tokenizer.json'))).rejects.toThrow(
+        /tokenizer\.json is a file; .*; give the folder that it lies in\.$/,
+      );
+      await expect(load(join(folder, 'none.gguf'))).rejects.toThrow(/there is no file .*none\.gguf\.$/);
+      await rm(folder, { recursive: true });
+    });
   });
 });

@@ -1,5 +1,6 @@
 import * as huggingFace from '@huggingface/tokenizers';
 import { checkOptions, checkValue, isObject, problem } from '@dropbp/basics';
+import { checkModelSource } from './checkModelSource.ts';
 import { decodeTokens } from './decodeTokens.ts';
 import { pythonSplits } from './pythonSplits.ts';
 import { readJsonObject, readTokenizerConfig } from './readTokenizerConfig.ts';
@@ -29,7 +30,7 @@ export interface TokenizerFiles {
  * to whoever makes batches.
  *
  * @param source - the model's folder (of a model on the hub, what `findModelFolder` of @dropbp/models gives), or the parsed files
- * where there is no file system
+ * where there is no file system, which `ggufTokenizer` of @dropbp/models makes of a GGUF file
  * @throws Problem if a file is missing or a part of the tokenizer is not supported
  *
  * @example
@@ -39,6 +40,7 @@ export interface TokenizerFiles {
  * ```
  */
 export async function loadTokenizer(source: string | TokenizerFiles): Promise<Tokenizer> {
+  await checkModelSource(source, 'loadTokenizer');
   if (typeof source === 'string') {
     return makeTokenizer(await readFolder(source), `${source}/tokenizer.json`);
   }

@@ -1,4 +1,5 @@
 import { checkOptions, errorCode, nodeModule, problem, readTextIfThere } from '@dropbp/basics';
+import { checkModelSource } from '../checkModelSource.ts';
 import { readProblem } from '../readProblem.ts';
 import { readTokenizerConfig } from '../readTokenizerConfig.ts';
 import type { ChatTemplate } from './chatTemplate.ts';
@@ -12,6 +13,8 @@ export interface ChatTemplateFiles {
   readonly template?: string;
   /** What the files in `additional_chat_templates` hold, by their names without `.jinja`. */
   readonly additional?: Readonly<Record<string, string>>;
+  /** Not read: it is here so that what `ggufTokenizer` of @dropbp/models gives can be passed as it is. */
+  readonly tokenizer?: object;
 }
 
 /** Options of {@link loadChatTemplate}. */
@@ -29,7 +32,8 @@ export interface LoadChatTemplateOptions {
  * Loads a model's chat template: `chat_template.jinja`, or `chat_template` in `tokenizer_config.json`, which may also be a
  * list of named ones.
  *
- * @param source - the model's folder, or what the files hold where there is no file system
+ * @param source - the model's folder, or what the files hold where there is no file system; of a GGUF file, what
+ * `ggufTokenizer` of @dropbp/models gives
  * @returns undefined where the model has none
  * @throws Problem if a file is damaged, or the template is none
  *
@@ -44,8 +48,9 @@ export async function loadChatTemplate(
   options: LoadChatTemplateOptions = {},
 ): Promise<ChatTemplate | undefined> {
   checkOptions('data', 'loadChatTemplate()', options, ['name', 'date']);
+  await checkModelSource(source, 'loadChatTemplate');
   const files = typeof source === 'string' ? await readFolder(source) : source;
-  checkOptions('data', 'loadChatTemplate()', files, ['config', 'template', 'additional']);
+  checkOptions('data', 'loadChatTemplate()', files, ['config', 'template', 'additional', 'tokenizer']);
   const { config = {} } = files;
   const templates = templatesOf(files);
   if (templates.size === 0) return undefined;
