@@ -29,7 +29,8 @@ export function withSkipHint(error: Problem): Problem {
 
 /** Counts rows that are left out. */
 export interface SkipCounter extends SkippedRows {
-  add(error: Problem): void;
+  /** @param error - makes the problem, where it is kept */
+  add(error: () => Problem): void;
 }
 
 const KEPT_PROBLEMS = 10;
@@ -44,7 +45,7 @@ export function skipCounter(): SkipCounter {
     },
     add(error) {
       count++;
-      if (first.length < KEPT_PROBLEMS) first.push(error);
+      if (first.length < KEPT_PROBLEMS) first.push(error());
     },
   };
 }

@@ -119,15 +119,23 @@ function explanationOf(
   row: RowValue,
   isAsked: boolean,
 ): string {
-  const read = Object.values(columns);
-  const unread = Object.keys(row).filter(column => !read.includes(column));
+  const read = new Set(Object.values(columns));
+  const unread = Object.keys(row).filter(column => !read.has(column));
   const there = required.map(name => `'${columns[name]!}'`);
   const why = isAsked
     ? 'as you say'
     : `because there ${there.length === 1 ? 'is a column' : 'are columns'} ${list(there)}`;
-  const rest = unread.length === 0 ? '' : `. Not read: ${list(unread.map(column => `'${column}'`))}`;
+  const rest = unread.length === 0 ? '' : `. Not read: ${list(shown(unread))}`;
   return `Each row is ${meaning} (${name}), ${why}${rest}.`;
 }
+
+/** Names for a sentence: a file may have any number of columns. */
+function shown(columns: readonly string[]): string[] {
+  const names = columns.slice(0, MOST_SHOWN).map(column => `'${column}'`);
+  return columns.length > MOST_SHOWN ? [...names, `${columns.length - MOST_SHOWN} more`] : names;
+}
+
+const MOST_SHOWN = 30;
 
 function list(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)!}`;

@@ -59,11 +59,11 @@ async function scanned(
     format ??= firstFormat(source, rows, recognizing);
     for (const row of rows) {
       // Without a format, no row of the group could be read.
-      const result = 'error' in row ? row.error : readRow(format!, row, 0);
-      const isBad = result instanceof Problem;
-      if (isBad && badRows === 'throw') throw withSkipHint(result);
-      if (isBad) skipped.add(result);
-      good.push(!isBad);
+      const result = 'error' in row ? row : readRow(format!, row, 0);
+      const fault = 'error' in result ? () => result.error : result instanceof Problem ? () => result : undefined;
+      if (fault !== undefined && badRows === 'throw') throw withSkipHint(fault());
+      if (fault !== undefined) skipped.add(fault);
+      good.push(fault === undefined);
     }
   }
   return { format, good };

@@ -27,7 +27,7 @@ export async function streamDataset(stream: RowStream, { badRows, recognizing }:
       seen = Math.max(seen, index + 1);
       if (!(result instanceof Problem)) yield result;
       else if (badRows === 'throw') throw withSkipHint(result);
-      else if (isNew) skipped.add(result);
+      else if (isNew) skipped.add(() => result);
     }
   }
   return {

@@ -44,8 +44,8 @@ function text(content: Uint8Array): string {
 
 function headerOf(name: string, { fields, fault }: CsvFields): string[] {
   const columns = fields.map(field => field.trim());
-  const twice = columns.find((column, i) => columns.indexOf(column) !== i);
-  if (fault === undefined && twice === undefined && columns.every(column => column !== '')) return columns;
+  const areDistinct = new Set(columns).size === columns.length;
+  if (fault === undefined && areDistinct && columns.every(column => column !== '')) return columns;
   throw problem('data', {
     what: `${name}: the first line does not name the columns${fault === undefined ? '' : ` (${fault.what})`}`,
     got: columns,

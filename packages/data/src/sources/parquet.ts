@@ -9,9 +9,10 @@ import {
 } from 'hyparquet';
 import { problem, Problem } from '@dropbp/basics';
 import { withReader, type ByteReader, type ByteSource } from './byteSource.ts';
-import { PARQUET_LIMITS } from './parquetLimits.ts';
+import { PARQUET_LIMITS, type TakeBytes } from './parquetLimits.ts';
 import { checkParquetPages } from './parquetPages.ts';
 import type { RowSource, RowValue, SourceRow } from './rowSource.ts';
+import { unpackedLimit } from './unpackedLimit.ts';
 import { utf8Text } from './utf8.ts';
 
 /** How many row groups are kept decoded: rows are asked for in the order of their groups. */
@@ -29,11 +30,13 @@ export async function parquetSource(source: ByteSource, kind: string): Promise<R
     },
   );
   const groups = groupsOf(source, metadata);
+  const budget = unpackingBudget(source.size);
   const columns = columnNames(metadata);
   let wanted = columns;
   const decoded = new Map<number, Promise<readonly RowValue[]>>();
   const rowsOf = (group: number): Promise<readonly RowValue[]> => {
-    const rows = decoded.get(group) ?? readGroup(source, metadata, groups[group]!, wanted);
+    const rows =
+      decoded.get(group) ?? readGroup(source, metadata, groups[group]!, { columns: wanted, take: budget.of(group) });
     decoded.delete(group);
     decoded.set(group, rows);
     for (const oldest of [...decoded.keys()].slice(0, -KEPT_GROUPS)) decoded.delete(oldest);
@@ -49,6 +52,7 @@ export async function parquetSource(source: ByteSource, kind: string): Promise<R
     select(names) {
       wanted = columns.filter(name => names.includes(name));
       decoded.clear();
+      budget.clear();
     },
     async *scan() {
       for (const [i, { start }] of groups.entries()) {
@@ -58,11 +62,38 @@ export async function parquetSource(source: ByteSource, kind: string): Promise<R
     async read(rows) {
       const result: SourceRow[] = [];
       for (const row of rows) {
-        const group = groups.findLastIndex(({ start }) => start <= row);
+        const group = groupAt(groups, row);
         const values = await rowsOf(group);
         result.push(placed(values[row - groups[group]!.start]!, row));
       }
       return result;
+    },
+  };
+}
+
+/** Adds up what the groups of a file unpack to: each may be within its limits, and all of them together far above. */
+function unpackingBudget(fileBytes: number): { of(group: number): TakeBytes; clear(): void } {
+  const most = unpackedLimit(fileBytes);
+  const taken = new Map<number, number>();
+  let total = 0;
+  return {
+    of(group) {
+      // What is decoded again counts once.
+      total -= taken.get(group) ?? 0;
+      taken.set(group, 0);
+      return bytes => {
+        total += bytes;
+        const ofGroup = taken.get(group)! + bytes;
+        taken.set(group, ofGroup);
+        if (total > most) throw new Error(`its rows unpack to more than ${most} bytes, for ${fileBytes} in the file`);
+        if (ofGroup > PARQUET_LIMITS.groupBytes) {
+          throw new Error(`a row group unpacks to more than ${PARQUET_LIMITS.groupBytes} bytes`);
+        }
+      };
+    },
+    clear() {
+      taken.clear();
+      total = 0;
     },
   };
 }
@@ -97,6 +128,17 @@ function groupsOf({ name, size }: ByteSource, { row_groups }: FileMetaData): Gro
   return groups.filter(({ rows }) => rows > 0);
 }
 
+/** The group that holds a row: the last one that starts at it or before. */
+function groupAt(groups: readonly Group[], row: number): number {
+  let [low, high] = [0, groups.length - 1];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (groups[middle]!.start <= row) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
 /** Where a column of a row group lies: a dictionary comes first, where there is one. */
 function rangeOf(column: ColumnMetaData): { start: number; end: number } {
   const { dictionary_page_offset: dictionary, data_page_offset: data, total_compressed_size: bytes } = column;
@@ -119,7 +161,7 @@ async function readGroup(
   source: ByteSource,
   metadata: FileMetaData,
   { number, start, rows }: Group,
-  columns: readonly string[],
+  { columns, take }: { readonly columns: readonly string[]; readonly take: TakeBytes },
 ): Promise<readonly RowValue[]> {
   const chunks = metadata.row_groups[number]!.columns.map(({ meta_data }) => meta_data!).filter(
     ({ path_in_schema: [name] }) => columns.includes(name!),
@@ -129,14 +171,15 @@ async function readGroup(
     return await withReader(source, async reader => {
       for (const column of chunks) {
         const { start, end } = rangeOf(column);
-        checkParquetPages(await reader.read(start, end), column, { metadata, rows, compressors });
+        checkParquetPages(await reader.read(start, end), column, { metadata, rows, compressors, take });
       }
       const values = await parquetReadObjects({
         file: bufferOf(source, reader),
-        metadata,
+        // Of one group alone: the reader goes through all that it is given.
+        metadata: { ...metadata, row_groups: [metadata.row_groups[number]!], num_rows: BigInt(rows) },
         columns: [...columns],
-        rowStart: start,
-        rowEnd: start + rows,
+        rowStart: 0,
+        rowEnd: rows,
         parsers,
         ...(compressors !== undefined && { compressors }),
       });

@@ -3,8 +3,16 @@ import { parquetSchema, type ColumnMetaData, type Compressors, type FileMetaData
 import { parquetHeader } from 'hyparquet/src/column.js';
 import { decompressPage } from 'hyparquet/src/datapage.js';
 import { getMaxDefinitionLevel, getMaxRepetitionLevel, getTreePath, isFlatColumn } from 'hyparquet/src/schema.js';
-import { PARQUET_LIMITS } from './parquetLimits.ts';
-import { checkDeltaBytes, checkDeltas, checkRuns } from './parquetRuns.ts';
+import { PARQUET_LIMITS, VALUE_BYTES, type TakeBytes } from './parquetLimits.ts';
+import { checkDeltaBytes, checkDeltas, checkRuns, sharedBytes } from './parquetRuns.ts';
+
+/** What the pages of a column are checked with. */
+interface ColumnContext {
+  readonly metadata: FileMetaData;
+  readonly rows: number;
+  readonly compressors: Compressors | undefined;
+  readonly take: TakeBytes;
+}
 
 /**
  * Goes through the pages of a column, and refuses what the reader would take on trust: sizes and counts that the bytes do
@@ -16,12 +24,13 @@ import { checkDeltaBytes, checkDeltas, checkRuns } from './parquetRuns.ts';
 export function checkParquetPages(
   chunk: Uint8Array,
   column: ColumnMetaData,
-  { metadata, rows, compressors }: { metadata: FileMetaData; rows: number; compressors: Compressors | undefined },
+  { metadata, rows, compressors, take }: ColumnContext,
 ): void {
   const path = getTreePath(parquetSchema(metadata), column.path_in_schema);
   const levels = { repetition: getMaxRepetitionLevel(path), definition: getMaxDefinitionLevel(path) };
   const reader = { view: new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength), offset: 0 };
   let values = 0;
+  let entries: Uint32Array | undefined;
   while (reader.offset < chunk.length - 1) {
     const header = parquetHeader(reader);
     const { compressed_page_size: size, uncompressed_page_size: unpackedSize } = header;
@@ -35,10 +44,31 @@ export function checkParquetPages(
     if (count < 0 || count > PARQUET_LIMITS.values || values > Number(column.num_values)) {
       throw new Error('a page of more values than the column has');
     }
-    checkPage(bytes, header, { levels, column, compressors });
+    // Before it is unpacked.
+    take(unpackedSize + VALUE_BYTES * count);
+    if (header.type === 'DICTIONARY_PAGE') {
+      const page = decompressPage(bytes, unpackedSize, column.codec, compressors);
+      if (column.type === 'BYTE_ARRAY') entries = entryBytes(page, count);
+    } else checkPage(bytes, header, { levels, column, compressors, entries, take });
   }
   if (values !== Number(column.num_values)) throw new Error('a column of fewer values than it claims');
   if (isFlatColumn(path) && values !== rows) throw new Error('a column of another length than the others');
+}
+
+/** Values that share an entry of a dictionary take time, but no memory of their own. */
+const SHARED = 16;
+
+/** The lengths of a dictionary's byte arrays. */
+function entryBytes(page: Uint8Array, count: number): Uint32Array {
+  const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
+  const lengths = new Uint32Array(count);
+  for (let i = 0, at = 0; i < count; i++) {
+    const length = view.getUint32(at, true);
+    at += 4 + length;
+    if (at > page.length) throw new Error('a dictionary of no such size');
+    lengths[i] = length;
+  }
+  return lengths;
 }
 
 function countOf({
@@ -55,9 +85,13 @@ interface PageContext {
   readonly levels: { readonly repetition: number; readonly definition: number };
   readonly column: ColumnMetaData;
   readonly compressors: Compressors | undefined;
+  /** The lengths of the entries of the dictionary, where they are byte arrays. */
+  readonly entries: Uint32Array | undefined;
+  readonly take: TakeBytes;
 }
 
-function checkPage(bytes: Uint8Array, header: PageHeader, { levels, column, compressors }: PageContext): void {
+function checkPage(bytes: Uint8Array, header: PageHeader, context: PageContext): void {
+  const { levels, column, compressors } = context;
   const { codec } = column;
   const v1 = header.data_page_header;
   if (header.type === 'DATA_PAGE' && v1 !== undefined) {
@@ -66,7 +100,7 @@ function checkPage(bytes: Uint8Array, header: PageHeader, { levels, column, comp
     for (const level of [levels.repetition, levels.definition]) {
       if (level > 0) at = checkSizedRuns(page, at, bitWidth(level), v1.num_values);
     }
-    checkValues(page.subarray(at), v1.encoding, column, v1.num_values);
+    checkValues(page.subarray(at), v1.encoding, context, v1.num_values);
   }
   const v2 = header.data_page_header_v2;
   if (header.type === 'DATA_PAGE_V2' && v2 !== undefined) {
@@ -85,22 +119,26 @@ function checkPage(bytes: Uint8Array, header: PageHeader, { levels, column, comp
     checkValues(
       isPacked ? decompressPage(packed, size, codec, compressors) : packed,
       v2.encoding,
-      column,
+      context,
       v2.num_values,
     );
   }
 }
 
 /** @param most - how many values there are at most; fewer where some are null */
-function checkValues(values: Uint8Array, encoding: string, { type }: ColumnMetaData, most: number): void {
+function checkValues(values: Uint8Array, encoding: string, { column, entries, take }: PageContext, most: number): void {
+  const { type } = column;
   if (encoding === 'PLAIN_DICTIONARY' || encoding === 'RLE_DICTIONARY') {
     const width = values[0] ?? 0;
     if (width > 32) throw new Error('indices of more than 32 bits');
-    if (values.length > 1) checkRuns(values.subarray(1), width, most, 'fewer allowed');
+    if (values.length > 1) {
+      checkRuns(values.subarray(1), width, most, 'fewer allowed');
+      if (entries !== undefined) take(sharedBytes(values.subarray(1), width, most, entries) / SHARED);
+    }
   } else if (encoding === 'RLE') {
     if (type !== 'BOOLEAN') throw new Error(`encoding RLE for ${type}`);
     checkSizedRuns(values, 0, 1, most, 'fewer allowed');
-  } else if (encoding === 'DELTA_BYTE_ARRAY') checkDeltaBytes(values, most);
+  } else if (encoding === 'DELTA_BYTE_ARRAY') take(checkDeltaBytes(values, most));
   else if (encoding.startsWith('DELTA_')) checkDeltas(values, most);
 }
 

@@ -28,13 +28,61 @@ export function checkRuns(bytes: Uint8Array, width: number, count: number, fewer
   }
 }
 
+/**
+ * Adds up what the entries of a dictionary are long that a page names, of runs that {@link checkRuns} has checked.
+ *
+ * @param lengths - of the entries
+ * @throws Error for an entry that the dictionary has not
+ */
+export function sharedBytes(bytes: Uint8Array, width: number, count: number, lengths: Uint32Array): number {
+  const reader = readerOf(bytes);
+  let total = 0;
+  const add = (entry: number, times: number): void => {
+    const length = lengths[entry];
+    if (length === undefined) throw new Error('an entry that the dictionary has not');
+    total += length * times;
+  };
+  for (let seen = 0; seen < count && reader.offset < bytes.length;) {
+    const header = readVarInt(reader) >>> 0;
+    if ((header & 1) === 0) {
+      let entry = 0;
+      for (let i = 0; i < Math.ceil(width / 8); i++) entry += (bytes[reader.offset++] ?? 0) * 2 ** (8 * i);
+      const times = Math.min(header >>> 1, count - seen);
+      add(entry, times);
+      seen += times;
+      continue;
+    }
+    const packed = Math.min((header >>> 1) * 8, count - seen);
+    const start = reader.offset;
+    for (let i = 0; i < packed; i++) {
+      const bit = i * width;
+      let entry = 0;
+      for (let read = 0; read < width;) {
+        const [byte, within] = [(bit + read) >>> 3, (bit + read) & 7];
+        if (start + byte >= bytes.length) return total; // the last run may be cut, and fewer values are asked for
+        const some = Math.min(8 - within, width - read);
+        entry += ((bytes[start + byte]! >> within) & ((1 << some) - 1)) * 2 ** read;
+        read += some;
+      }
+      add(entry, 1);
+    }
+    reader.offset = start + (header >>> 1) * width;
+    seen += packed;
+  }
+  return total;
+}
+
 /** Checks the head of delta-encoded integers, on which the reader's loops depend. */
 export function checkDeltas(bytes: Uint8Array, most: number): void {
   deltaHead(readerOf(bytes), most);
 }
 
-/** Checks byte arrays that begin as the one before them does: together they may be larger than they are here. */
-export function checkDeltaBytes(bytes: Uint8Array, most: number): void {
+/**
+ * Checks byte arrays that begin as the one before them does: together they may be larger than they are here.
+ *
+ * @returns how many bytes they are together
+ */
+export function checkDeltaBytes(bytes: Uint8Array, most: number): number {
   const reader = readerOf(bytes);
   const lengths = ['prefix', 'suffix'].map(() => {
     const count = deltaHead({ ...reader }, most);
@@ -52,6 +100,7 @@ export function checkDeltaBytes(bytes: Uint8Array, most: number): void {
     total += before;
     if (total > PARQUET_LIMITS.pageBytes) throw new Error('byte arrays that are larger than a page may be');
   }
+  return total;
 }
 
 interface Reader {

@@ -40,7 +40,13 @@ export interface RowSource {
   select?(columns: readonly string[]): void;
 }
 
-/** A row that cannot be used: the problem, with its place in front. */
+/** A row that cannot be used: the problem, with its place in front. It is made when it is asked for: there may be millions. */
 export function badRow(place: string, details: ProblemDetails): BadRow {
-  return { place, error: problem('data', { ...details, what: `${place}: ${details.what}` }) };
+  let error: Problem | undefined;
+  return {
+    place,
+    get error() {
+      return (error ??= problem('data', { ...details, what: `${place}: ${details.what}` }));
+    },
+  };
 }

@@ -22,7 +22,7 @@ export const endOfLine: FindEnd = (bytes, start) => bytes.indexOf(LINE_FEED, sta
 
 const LINE_FEED = 0x0a;
 const RETURN = 0x0d;
-const CHUNK_BYTES = 2 ** 20;
+const CHUNK_BYTES = 2 ** 18;
 /** A record that is longer is a file of another kind, or damaged; it would have to fit in memory. */
 const MAX_RECORD_BYTES = 2 ** 26;
 
@@ -38,7 +38,8 @@ export async function* scanRecords(source: ByteSource, findEnd: FindEnd): AsyncG
     let pendingStart = 0; // in the file
     let line = 1;
     for (let at = 0; at < source.size;) {
-      const end = Math.min(at + CHUNK_BYTES, source.size);
+      // As much again as an unfinished record has, so that a long one is looked through a few times only.
+      const end = Math.min(at + Math.max(CHUNK_BYTES, pending.length), source.size);
       const chunk = await reader.read(at, end);
       const skipped = at === 0 ? byteOrderMark(chunk, source.name) : 0;
       const bytes = joined(pending, chunk.subarray(skipped));

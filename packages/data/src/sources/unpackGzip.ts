@@ -1,4 +1,5 @@
 import { errorCode, nodeModule, problem } from '@dropbp/basics';
+import { unpackedLimit } from './unpackedLimit.ts';
 
 /** A compressed file is held in memory, so it may not unpack to more than this: 1 GiB. */
 const MAX_BYTES = 2 ** 30;
@@ -12,20 +13,21 @@ export function isGzip(bytes: Uint8Array): boolean {
  * Unpacks a gzip file into memory.
  *
  * @param name - the file's, for messages
- * @throws Problem if it is damaged, or unpacks to more than `maxBytes`
+ * @throws Problem if it is damaged, or unpacks to more than `maxBytes`, or to very many times its size
  */
 export async function unpackGzip(packed: Uint8Array, name: string, maxBytes: number = MAX_BYTES): Promise<Uint8Array> {
+  const most = Math.min(maxBytes, unpackedLimit(packed.length));
   let bytes: Uint8Array | undefined;
   try {
-    bytes = await (hasNode() ? unpackInNode(packed, maxBytes) : unpackInBrowser(packed, maxBytes));
+    bytes = await (hasNode() ? unpackInNode(packed, most) : unpackInBrowser(packed, most));
   } catch (cause) {
     throw problem('data', { what: `${name} is a damaged gzip file`, cause });
   }
   if (bytes !== undefined) return bytes;
   throw problem('data', {
     what: `${name} is too large to be unpacked into memory`,
-    expected: `at most ${maxBytes} bytes`,
-    fix: 'unpack the file first',
+    expected: `at most ${most} bytes`,
+    fix: most < maxBytes ? 'look whether the file is what it says; unpack it first if so' : 'unpack the file first',
   });
 }
 
