@@ -1,5 +1,5 @@
 import { nearNames, nodeModule, Problem, problem } from '@dropbp/basics';
-import type { HubOptions } from './hub/hubOptions.ts';
+import type { HubOptions } from '@dropbp/hub';
 
 /**
  * The folder with a model's files (Node): `source` itself, or for a hub id the folder into which it is fetched.
@@ -20,7 +20,7 @@ export async function findModelFolder(source: string, options: HubOptions = {}):
     });
   }
   // Loaded when needed: browsers and those who load from disk do without it.
-  const { resolveHubSnapshot } = await import('./hub/resolveHubSnapshot.ts');
+  const { resolveHubSnapshot } = await import('@dropbp/hub');
   try {
     return await resolveHubSnapshot(source, options);
   } catch (error) {

@@ -10,7 +10,7 @@ export { ggufTokenizer, type GgufTokenizer } from './gguf/ggufTokenizer.ts';
 export type { GgufTensor } from './gguf/placeTensors.ts';
 export type { GgufValue } from './gguf/parseHeader.ts';
 export { readGguf, type GgufHeader } from './gguf/readGguf.ts';
-export type { HubOptions, HubProgress, HubRetry } from './hub/hubOptions.ts';
+export type { HubOptions, HubProgress, HubRetry } from '@dropbp/hub';
 export { loadModel, type LoadModelOptions } from './loadModel.ts';
 export type { BlobSource } from './modelFiles.ts';
 export type { ModelSource } from './openModelFiles.ts';

@@ -1,7 +1,7 @@
 import { checkOptions } from '@dropbp/basics';
 import type { Model } from '@dropbp/core';
 import { defineModel } from './architectures.ts';
-import type { HubOptions } from './hub/hubOptions.ts';
+import type { HubOptions } from '@dropbp/hub';
 import { makeModel } from './makeModel.ts';
 import { checkWeightForms, type WeightForms } from './makeWeight.ts';
 import { readJsonObject } from './modelFiles.ts';

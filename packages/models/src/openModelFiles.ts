@@ -1,7 +1,7 @@
 import { checkValue, nodeModule } from '@dropbp/basics';
 import { findModelFolder } from './findModelFolder.ts';
 import { ggufFiles } from './gguf/ggufFiles.ts';
-import type { HubOptions } from './hub/hubOptions.ts';
+import type { HubOptions } from '@dropbp/hub';
 import { blobFiles, blobsByName, folderFiles, type BlobSource, type ModelFiles } from './modelFiles.ts';
 
 /** What a model is loaded from: a path or hub id (Node), its files, or one GGUF file. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startHubServer } from '../../models/test/hubServer.ts';
+import { startHubServer } from '../../hub/test/hubServer.ts';
 import { loadPretrained } from '../src/index.ts';
 
 const austen = fileURLToPath(new URL('../../../models/austen-base', import.meta.url));

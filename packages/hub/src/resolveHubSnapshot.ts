@@ -1,11 +1,11 @@
-import { cachedSnapshot } from './cachedSnapshot.ts';
-import { fetchSnapshot } from './fetchSnapshot.ts';
-import { hubCache } from './hubCache.ts';
-import { hostModules } from './hostModules.ts';
+import { cachedSnapshot } from './cache/cachedSnapshot.ts';
+import { fetchSnapshot } from './fetch/fetchSnapshot.ts';
+import { hubCache } from './cache/hubCache.ts';
+import { hostModules } from './cache/hostModules.ts';
 import type { HubOptions } from './hubOptions.ts';
-import { HubTransient, offlineProblem, unreachableProblem } from './hubProblem.ts';
+import { HubTransient, offlineProblem, unreachableProblem } from './fetch/hubProblem.ts';
 import { hubSettings } from './hubSettings.ts';
-import { listHubFiles, type HubListing } from './listHubFiles.ts';
+import { listHubFiles, type HubListing } from './list/listHubFiles.ts';
 
 /**
  * The folder on disk with a model of the Hugging Face hub: `config.json`, `generation_config.json`, the tokenizer's

@@ -1,8 +1,8 @@
 import { makeFolder, temporaryPath } from '@dropbp/basics';
-import { diskProblem, errorCode } from './hubProblem.ts';
-import { hubLibrary } from './hubLibrary.ts';
+import { diskProblem, errorCode } from '../fetch/hubProblem.ts';
+import { hubLibrary } from '../fetch/hubLibrary.ts';
 import { hostModules } from './hostModules.ts';
-import { isCommit } from './checkHubId.ts';
+import { isCommit } from '../list/checkHubId.ts';
 
 /**
  * The part of the cache that belongs to one repository, laid out as Python's `huggingface_hub` does:
@@ -44,9 +44,9 @@ export async function hubCache(cacheDirectory: string, id: string): Promise<HubC
     async writeRef(revision, commit) {
       if (revision === commit || (await readRef(revision)) === commit) return;
       const target = ref(revision);
-      const temporary = temporaryPath('models', target);
+      const temporary = temporaryPath('hub', target);
       try {
-        await makeFolder('models', path.dirname(target));
+        await makeFolder('hub', path.dirname(target));
         await fs.writeFile(temporary, commit);
         await fs.rename(temporary, target);
       } catch (error) {
@@ -78,7 +78,7 @@ export async function fileExists(file: string): Promise<boolean> {
 export async function placeBlob(blob: string, pointer: string, isNew: boolean): Promise<void> {
   const { fs, path } = hostModules();
   try {
-    await makeFolder('models', path.dirname(pointer));
+    await makeFolder('hub', path.dirname(pointer));
     await fs.rm(pointer, { force: true }); // a link to a blob that somebody has removed
     const isLinked = await fs.symlink(path.relative(path.dirname(pointer), blob), pointer).then(
       () => true,

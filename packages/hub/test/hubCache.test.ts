@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { sha256 } from './hubServer.ts';
 import { commit, older, text, usable, useWorkbench, warningsOf, weights } from './hubSetup.ts';
-import type { HubProgress } from '../src/hub/hubOptions.ts';
-import { withLock } from '../src/hub/withLock.ts';
+import type { HubProgress } from '../src/hubOptions.ts';
+import { withLock } from '../src/cache/withLock.ts';
 
 const bench = useWorkbench();
 const root = (): string => join(bench.cacheDirectory, 'models--org--tiny-model');
@@ -61,7 +61,7 @@ describe('offline', () => {
 
   it('says what the cache lacks, where it looked, and what else works', async () => {
     expect(await bench.failure({ offline: true })).toBe(
-      `[@dropbp/models] the hub may not be asked (offline, or HF_HUB_OFFLINE), and the cache ${bench.cacheDirectory} does not hold 'org/tiny-model' at revision 'main'; go online once to fetch it, or pass the path of a local folder with the model's files.`,
+      `[@dropbp/hub] the hub may not be asked (offline, or HF_HUB_OFFLINE), and the cache ${bench.cacheDirectory} does not hold 'org/tiny-model' at revision 'main'; go online once to fetch it, or pass the path of a local folder with the model's files.`,
     );
     const folder = await pythonCache({ 'config.json': text('{}') });
     expect(await bench.failure({ offline: true })).toContain(

@@ -16,7 +16,7 @@ export function checkHubId(id: string): void {
     !id.endsWith('.git') &&
     parts.every(part => name.test(part) && !part.includes('--') && !part.includes('..'));
   if (isName) return;
-  throw problem('models', {
+  throw problem('hub', {
     what: 'this is no hub id',
     got: id,
     expected: "'organisation/name' or 'name', of letters, digits and single - _ .",
@@ -33,7 +33,7 @@ export function checkRevision(revision: string): void {
   const parts = revision.split('/');
   const isRevision = parts.every(part => /^[\w.+@=#,-]+$/.test(part) && !/^\.+$/.test(part) && !part.includes('..'));
   if (isRevision) return;
-  throw problem('models', { what: 'this is no revision', got: revision, expected: 'a branch, a tag or a commit' });
+  throw problem('hub', { what: 'this is no revision', got: revision, expected: 'a branch, a tag or a commit' });
 }
 
 /** Whether a revision is a whole commit hash, which never moves. */

@@ -1,5 +1,5 @@
 import { HubTransient } from './hubProblem.ts';
-import type { HubSettings } from './hubSettings.ts';
+import type { HubSettings } from '../hubSettings.ts';
 
 const longestDelayMs = 8000;
 

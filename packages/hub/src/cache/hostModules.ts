@@ -12,10 +12,10 @@ export interface HostModules {
 /** @throws Problem where there is no Node */
 export function hostModules(): HostModules {
   return {
-    fs: nodeModule('models', 'node:fs/promises'),
-    path: nodeModule('models', 'node:path'),
-    os: nodeModule('models', 'node:os'),
-    crypto: nodeModule('models', 'node:crypto'),
-    process: nodeModule('models', 'node:process'),
+    fs: nodeModule('hub', 'node:fs/promises'),
+    path: nodeModule('hub', 'node:path'),
+    os: nodeModule('hub', 'node:os'),
+    crypto: nodeModule('hub', 'node:crypto'),
+    process: nodeModule('hub', 'node:process'),
   };
 }

@@ -1,5 +1,5 @@
 import { errorCode, HubTransient, statusProblem } from './hubProblem.ts';
-import type { HubSettings } from './hubSettings.ts';
+import type { HubSettings } from '../hubSettings.ts';
 
 /** A request to the hub. */
 export interface HubRequest {

@@ -1,7 +1,7 @@
 import { makeFolder } from '@dropbp/basics';
-import { diskProblem, errorCode } from './hubProblem.ts';
+import { diskProblem, errorCode } from '../fetch/hubProblem.ts';
 import { hostModules } from './hostModules.ts';
-import { sleep } from './tryAgain.ts';
+import { sleep } from '../fetch/tryAgain.ts';
 
 const beatMs = 5000;
 /** A lock that was not touched for so long has no owner any more. */
@@ -23,7 +23,7 @@ export async function withLock<Result>(
 ): Promise<Result> {
   const { fs, path, os, process } = hostModules();
   const owner = JSON.stringify({ pid: process.pid, host: os.hostname(), key: crypto.randomUUID() });
-  await makeFolder('models', path.dirname(file)).catch(failed(file));
+  await makeFolder('hub', path.dirname(file)).catch(failed(file));
   while (!(await take(file, owner))) {
     if (await clearStale(file)) continue;
     await options.whileWaiting?.();

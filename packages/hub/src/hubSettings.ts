@@ -1,7 +1,7 @@
 import { checkOptions, problem } from '@dropbp/basics';
-import { checkHubId, checkRevision } from './checkHubId.ts';
-import { hubLibrary } from './hubLibrary.ts';
-import { hostModules } from './hostModules.ts';
+import { checkHubId, checkRevision } from './list/checkHubId.ts';
+import { hubLibrary } from './fetch/hubLibrary.ts';
+import { hostModules } from './cache/hostModules.ts';
 import type { HubOptions, HubProgress, HubRetry } from './hubOptions.ts';
 
 /** An access token, and where it was found, for messages. */
@@ -31,7 +31,7 @@ export interface HubSettings {
  * @throws Problem
  */
 export async function hubSettings(id: string, options: HubOptions): Promise<HubSettings> {
-  checkOptions('models', 'resolveHubSnapshot()', options, [
+  checkOptions('hub', 'resolveHubSnapshot()', options, [
     'revision',
     'token',
     'cacheDirectory',
@@ -43,7 +43,7 @@ export async function hubSettings(id: string, options: HubOptions): Promise<HubS
     'retry',
   ]);
   const { revision = 'main', retry = {}, signal, onProgress } = options;
-  checkOptions('models', 'retry', retry, ['attempts', 'firstDelayMs', 'silenceMs']);
+  checkOptions('hub', 'retry', retry, ['attempts', 'firstDelayMs', 'silenceMs']);
   checkHubId(id);
   checkRevision(revision);
   const { env } = hostModules().process;
@@ -65,7 +65,7 @@ export async function hubSettings(id: string, options: HubOptions): Promise<HubS
 function checkRetry(retry: Required<HubRetry>): Required<HubRetry> {
   const { attempts, firstDelayMs, silenceMs } = retry;
   if (Number.isInteger(attempts) && attempts >= 1 && firstDelayMs >= 0 && silenceMs > 0) return retry;
-  throw problem('models', {
+  throw problem('hub', {
     what: 'retry is not usable',
     got: retry,
     expected: 'attempts an integer ≥ 1, firstDelayMs ≥ 0 and silenceMs > 0',
@@ -74,7 +74,7 @@ function checkRetry(retry: Required<HubRetry>): Required<HubRetry> {
 
 function checkEndpoint(endpoint: string): string {
   if (/^https?:\/\/./.test(endpoint) && URL.canParse(endpoint)) return endpoint.replace(/\/+$/, '');
-  throw problem('models', {
+  throw problem('hub', {
     what: 'this is no address of a hub',
     got: endpoint,
     expected: 'an address such as https://huggingface.co',
@@ -109,7 +109,7 @@ function clean(text: string, origin: string): HubToken | undefined {
   const value = text.replace(/[\r\n]/g, '').trim();
   if (value === '') return undefined;
   if (/^[!-~]+$/.test(value)) return { value, origin };
-  throw problem('models', {
+  throw problem('hub', {
     what: `the token (from ${origin}) is unusable`,
     expected: 'letters, digits and signs without spaces',
   });

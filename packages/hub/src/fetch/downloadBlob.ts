@@ -1,10 +1,10 @@
 import { makeFolder, problem } from '@dropbp/basics';
 import type { FileHandle } from 'node:fs/promises';
 import { diskProblem, errorCode, HubTransient } from './hubProblem.ts';
-import { hostModules } from './hostModules.ts';
+import { hostModules } from '../cache/hostModules.ts';
 import { hubRequest } from './hubRequest.ts';
-import type { HubSettings } from './hubSettings.ts';
-import type { HubFile } from './listHubFiles.ts';
+import type { HubSettings } from '../hubSettings.ts';
+import type { HubFile } from '../list/listHubFiles.ts';
 import { tryAgain } from './tryAgain.ts';
 
 /** Where the first part of a blob waits for the rest. Not Python's `<etag>.incomplete`: it may be writing to that one. */
@@ -29,7 +29,7 @@ export async function downloadBlob(
 ): Promise<void> {
   const { fs, path } = hostModules();
   const partial = partialFile(blob);
-  await onDisk(partial, () => makeFolder('models', path.dirname(blob)));
+  await onDisk(partial, () => makeFolder('hub', path.dirname(blob)));
   for (;;) {
     const { earlier, isRight } = await fillPartial(file, url, partial, settings, onBytes);
     if (isRight) break;
@@ -151,7 +151,7 @@ function newHash({ etag, sizeBytes }: HubFile): import('node:crypto').Hash {
 }
 
 function wrongContent(file: HubFile, settings: HubSettings): Error {
-  return problem('models', {
+  return problem('hub', {
     what: `${file.path} of '${settings.id}' arrived damaged: its size or checksum is not the one that the hub lists, and what arrived was deleted`,
     expected: `${file.sizeBytes} bytes, checksum ${file.etag}`,
     fix: 'try again; if it stays so, something between here and the hub changes the data, a proxy for example',

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { etagOf } from './hubServer.ts';
 import { commit, id, noise, older, repository, text, usable, useWorkbench } from './hubSetup.ts';
-import type { HubProgress } from '../src/hub/hubOptions.ts';
+import type { HubProgress } from '../src/hubOptions.ts';
 
 const bench = useWorkbench();
 const filesIn = async (folder: string): Promise<string[]> =>
@@ -124,7 +124,7 @@ describe('a download', () => {
 
 describe('what the environment says', () => {
   it('is obeyed: endpoint, cache, offline', async () => {
-    const { resolveHubSnapshot } = await import('../src/hub/resolveHubSnapshot.ts');
+    const { resolveHubSnapshot } = await import('../src/resolveHubSnapshot.ts');
     vi.stubEnv('HF_ENDPOINT', `${bench.server.url}/`);
     const folders: [string, string, string][] = [
       ['HF_HUB_CACHE', '~/a', 'a'],
@@ -230,7 +230,7 @@ describe('what is refused', () => {
 describe('who may read', () => {
   it('does not find a model that is not there, with and without a token', async () => {
     expect(await bench.failure({}, 'org/none')).toBe(
-      `[@dropbp/models] there is no model 'org/none' at ${bench.server.url}, or it is private; got "401 Repository not found"; check the name; if it is private, give a token: HF_TOKEN, the option token, or 'hf auth login'.`,
+      `[@dropbp/hub] there is no model 'org/none' at ${bench.server.url}, or it is private; got "401 Repository not found"; check the name; if it is private, give a token: HF_TOKEN, the option token, or 'hf auth login'.`,
     );
     expect(await bench.failure({ token: 'hf_reader' }, 'org/none')).toContain(
       'got "404 Repository not found"; check the name, and that the token (from the option token) may read it',

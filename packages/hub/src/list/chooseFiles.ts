@@ -37,13 +37,13 @@ export function chooseFiles(available: ReadonlySet<string>, id: string): ChosenF
   const isSingle = available.has(singleFile);
   if (!isSingle && !available.has(indexFile)) throw noSafetensors(available, id);
   if (!available.has('config.json')) {
-    throw problem('models', { what: `the model '${id}' has no config.json`, got: names(available) });
+    throw problem('hub', { what: `the model '${id}' has no config.json`, got: names(available) });
   }
   const tokenizer = available.has('tokenizer.json') ? [] : ['vocab.json', 'merges.txt'];
   const files = [...besides, ...tokenizer].filter(file => available.has(file));
   const templates = [...available].filter(file => chatTemplate.test(file)).sort();
   if (templates.length > MOST_TEMPLATES) {
-    throw problem('models', {
+    throw problem('hub', {
       what: `the model '${id}' has too many chat templates`,
       got: templates.length,
       expected: `at most ${MOST_TEMPLATES}`,
@@ -66,12 +66,12 @@ export function readShards(text: string, id: string): string[] {
   try {
     map = (JSON.parse(text) as { weight_map?: unknown } | null)?.weight_map;
   } catch (cause) {
-    throw problem('models', { what: `the model '${id}': ${indexFile} is not JSON`, cause });
+    throw problem('hub', { what: `the model '${id}': ${indexFile} is not JSON`, cause });
   }
   const shards = new Set(Object.values(map ?? {}) as unknown[]);
   const arePlain = [...shards].every(shard => typeof shard === 'string' && /^[\w.-]+\.safetensors$/.test(shard));
   if (shards.size > 0 && arePlain) return ([...shards] as string[]).sort();
-  throw problem('models', {
+  throw problem('hub', {
     what: `the model '${id}': ${indexFile} is not usable`,
     got: map,
     expected: 'a weight_map of tensors and plain names of .safetensors files',
@@ -82,7 +82,7 @@ function noSafetensors(available: ReadonlySet<string>, id: string): Error {
   const isAdapter = available.has('adapter_config.json');
   const other = [...available].some(file => /\.(bin|onnx|h5|msgpack|pth?)$/.test(file));
   const isGguf = [...available].some(file => file.endsWith('.gguf'));
-  return problem('models', {
+  return problem('hub', {
     what: `the model '${id}' has no weights as safetensors`,
     got: names(available),
     expected: `${singleFile}, or ${indexFile} and its shards`,

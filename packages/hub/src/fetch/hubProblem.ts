@@ -1,6 +1,6 @@
 import { problem, type Problem } from '@dropbp/basics';
-import { hostModules } from './hostModules.ts';
-import type { HubSettings } from './hubSettings.ts';
+import { hostModules } from '../cache/hostModules.ts';
+import type { HubSettings } from '../hubSettings.ts';
 
 /** A request that broke, or was turned away for now. It may work when tried again; `problem` is thrown if it does not. */
 export class HubTransient extends Error {
@@ -38,35 +38,35 @@ export function statusProblem(response: Response, subject: string, settings: Hub
     const fix = token
       ? `accept it at ${page} with the account of the token (from ${token.origin})`
       : `accept it at ${page}, then give a token of that account: ${giveToken}`;
-    return problem('models', { what: `the model '${id}' is gated: it asks to accept its licence first`, got, fix });
+    return problem('hub', { what: `the model '${id}' is gated: it asks to accept its licence first`, got, fix });
   }
   if (code === 'RevisionNotFound') {
     const fix = `see the branches and tags at ${page}/tree/main`;
-    return problem('models', { what: `the model '${id}' has no revision '${revision}'`, got, fix });
+    return problem('hub', { what: `the model '${id}' has no revision '${revision}'`, got, fix });
   }
   if (code === 'EntryNotFound') {
-    return problem('models', { what: `the model '${id}' has no file ${subject}`, got, fix: `see ${page}/tree/main` });
+    return problem('hub', { what: `the model '${id}' has no file ${subject}`, got, fix: `see ${page}/tree/main` });
   }
   if (response.status === 401 && token && /invalid credentials/i.test(message)) {
     const fix = `make a new one at ${endpoint}/settings/tokens`;
-    return problem('models', { what: `the hub refuses the token (from ${token.origin})`, got, fix });
+    return problem('hub', { what: `the hub refuses the token (from ${token.origin})`, got, fix });
   }
   if (response.status === 401 || response.status === 404) {
     const fix = token
       ? `check the name, and that the token (from ${token.origin}) may read it`
       : `check the name; if it is private, give a token: ${giveToken}`;
-    return problem('models', { what: `there is no model '${id}' at ${endpoint}, or it is private`, got, fix });
+    return problem('hub', { what: `there is no model '${id}' at ${endpoint}, or it is private`, got, fix });
   }
   if (response.status === 403) {
     const fix = token ? `give the token (from ${token.origin}) the right to read it` : `give a token: ${giveToken}`;
-    return problem('models', { what: `the hub does not let '${id}' be read`, got, fix });
+    return problem('hub', { what: `the hub does not let '${id}' be read`, got, fix });
   }
-  return problem('models', { what: `the hub refused ${subject} of '${id}'`, got, fix: `look at ${page}` });
+  return problem('hub', { what: `the hub refused ${subject} of '${id}'`, got, fix: `look at ${page}` });
 }
 
 /** The hub did not answer, and the cache does not hold what was asked for. */
 export function unreachableProblem(error: HubTransient, cached: string, settings: HubSettings): Problem {
-  return problem('models', {
+  return problem('hub', {
     what: error.isUnreachable
       ? `no connection to the hub at ${settings.endpoint} (${error.reason}), and ${cached}`
       : `the hub at ${settings.endpoint} does not answer as it should (${error.reason}), and ${cached}`,
@@ -78,7 +78,7 @@ export function unreachableProblem(error: HubTransient, cached: string, settings
 
 /** Only the cache may be used, and it does not hold what was asked for. */
 export function offlineProblem(cached: string): Problem {
-  return problem('models', {
+  return problem('hub', {
     what: `the hub may not be asked (offline, or HF_HUB_OFFLINE), and ${cached}`,
     fix: "go online once to fetch it, or pass the path of a local folder with the model's files",
   });
@@ -88,14 +88,14 @@ export function offlineProblem(cached: string): Problem {
 export function diskProblem(cause: unknown, path: string): Problem {
   const code = errorCode(cause);
   if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return problem('models', {
+    return problem('hub', {
       what: `the disk is full: ${path} cannot grow`,
       fix: 'free room, or move the cache with HF_HUB_CACHE; what has arrived is kept and the next call goes on from there',
       cause,
       isFailure: true,
     });
   }
-  return problem('models', {
+  return problem('hub', {
     what: `the cache cannot be written: ${path}`,
     got: code ?? String(cause),
     fix: 'give write access, or another folder with HF_HUB_CACHE',

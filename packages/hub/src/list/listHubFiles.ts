@@ -1,10 +1,10 @@
 import { Problem, problem } from '@dropbp/basics';
 import { isCommit } from './checkHubId.ts';
-import { hubLibrary } from './hubLibrary.ts';
-import { HubTransient } from './hubProblem.ts';
-import { hubRequest } from './hubRequest.ts';
-import type { HubSettings } from './hubSettings.ts';
-import { tryAgain } from './tryAgain.ts';
+import { hubLibrary } from '../fetch/hubLibrary.ts';
+import { HubTransient } from '../fetch/hubProblem.ts';
+import { hubRequest } from '../fetch/hubRequest.ts';
+import type { HubSettings } from '../hubSettings.ts';
+import { tryAgain } from '../fetch/tryAgain.ts';
 
 /** A file of a repository. */
 export interface HubFile {
@@ -112,7 +112,7 @@ function startBudget(settings: HubSettings): Budget {
 }
 
 function tooMuch(reason: string, { endpoint, id }: HubSettings): Error {
-  return problem('models', {
+  return problem('hub', {
     what: `the list of files of '${id}' at ${endpoint} has no end: ${reason}`,
     fix: 'look at HF_ENDPOINT and at the option endpoint, or pass the path of a local folder',
     isFailure: true,
@@ -129,7 +129,7 @@ function isJson(text: string): boolean {
 }
 
 function noHub(expected: string, got: unknown, { endpoint }: HubSettings): Error {
-  return problem('models', {
+  return problem('hub', {
     what: `${endpoint} does not answer as the hub does`,
     got,
     expected,

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, vi } from 'vitest';
 import { startHubServer, type HubServer, type TestRepository } from './hubServer.ts';
-import { resolveHubSnapshot } from '../src/hub/resolveHubSnapshot.ts';
-import type { HubOptions } from '../src/hub/hubOptions.ts';
+import { resolveHubSnapshot } from '../src/resolveHubSnapshot.ts';
+import type { HubOptions } from '../src/hubOptions.ts';
 
 export const text = (content: string): Uint8Array => new TextEncoder().encode(content);
 

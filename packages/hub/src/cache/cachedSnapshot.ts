@@ -1,9 +1,9 @@
 import { readTextIfThere } from '@dropbp/basics';
-import { isCommit } from './checkHubId.ts';
-import { chooseFiles, indexFile, MOST_INDEX_BYTES, readShards } from './chooseFiles.ts';
+import { isCommit } from '../list/checkHubId.ts';
+import { chooseFiles, indexFile, MOST_INDEX_BYTES, readShards } from '../list/chooseFiles.ts';
 import type { HubCache } from './hubCache.ts';
 import { hostModules } from './hostModules.ts';
-import type { HubSettings } from './hubSettings.ts';
+import type { HubSettings } from '../hubSettings.ts';
 
 /** What the cache holds of a revision: a folder that can be used, or why there is none, as a clause for a message. */
 export type CachedSnapshot = { readonly folder: string } | { readonly lacking: string };
@@ -32,10 +32,7 @@ export async function cachedSnapshot(cache: HubCache, settings: HubSettings): Pr
   if (!present.has('config.json')) return lacks('config.json');
   if (!present.has('model.safetensors') && !present.has(indexFile)) return lacks('model.safetensors');
   if (chooseFiles(present, id).index === undefined) return { folder };
-  const shards = readShards(
-    (await readTextIfThere('models', path.join(folder, indexFile), MOST_INDEX_BYTES)) ?? '',
-    id,
-  );
+  const shards = readShards((await readTextIfThere('hub', path.join(folder, indexFile), MOST_INDEX_BYTES)) ?? '', id);
   const missing = shards.find(shard => !present.has(shard));
   return missing === undefined ? { folder } : lacks(missing);
 }

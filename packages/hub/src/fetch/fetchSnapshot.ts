@@ -1,13 +1,13 @@
 import { makeFolder, problem, readTextIfThere } from '@dropbp/basics';
-import { chooseFiles, MOST_INDEX_BYTES, readShards } from './chooseFiles.ts';
+import { chooseFiles, MOST_INDEX_BYTES, readShards } from '../list/chooseFiles.ts';
 import { downloadBlob, partialFile } from './downloadBlob.ts';
-import { fileExists, placeBlob, type HubCache } from './hubCache.ts';
-import { hostModules } from './hostModules.ts';
-import type { HubProgress } from './hubOptions.ts';
+import { fileExists, placeBlob, type HubCache } from '../cache/hubCache.ts';
+import { hostModules } from '../cache/hostModules.ts';
+import type { HubProgress } from '../hubOptions.ts';
 import { HubTransient } from './hubProblem.ts';
-import type { HubSettings } from './hubSettings.ts';
-import type { HubFile, HubListing } from './listHubFiles.ts';
-import { withLock } from './withLock.ts';
+import type { HubSettings } from '../hubSettings.ts';
+import type { HubFile, HubListing } from '../list/listHubFiles.ts';
+import { withLock } from '../cache/withLock.ts';
 
 /**
  * Brings the files of a commit that we can use into the cache, one after another, but for those that are there.
@@ -20,14 +20,14 @@ export async function fetchSnapshot(listing: HubListing, cache: HubCache, settin
   const find = (path: string): HubFile => {
     const file = listing.files.get(path);
     if (file !== undefined) return checkFile(file, id);
-    throw problem('models', { what: `the model '${id}' has no file ${path}, which its index names` });
+    throw problem('hub', { what: `the model '${id}' has no file ${path}, which its index names` });
   };
   const files = chosen.files.map(find);
   if (chosen.index !== undefined) {
     // Which shards there are, and so how many bytes, stands in the index.
     const index = find(chosen.index);
     await fetchFile(index, listing.commit, cache, settings, () => undefined);
-    const text = (await readTextIfThere('models', cache.pointer(listing.commit, index.path), MOST_INDEX_BYTES)) ?? '';
+    const text = (await readTextIfThere('hub', cache.pointer(listing.commit, index.path), MOST_INDEX_BYTES)) ?? '';
     files.push(...readShards(text, id).map(find));
   }
   const progress = startProgress(files, settings.onProgress);
@@ -77,7 +77,7 @@ async function download(
     await downloadBlob(file, url, blob, settings, received => onBytes((there = received)));
   } catch (error) {
     if (!(error instanceof HubTransient)) throw error;
-    throw problem('models', {
+    throw problem('hub', {
       what: `${file.path} of '${id}' did not arrive: the connection broke ${retry.attempts} times in a row (${error.reason})`,
       got: `${there} of ${file.sizeBytes} bytes`,
       fix: 'call again: what has arrived is kept, and the download goes on from there',
@@ -92,7 +92,7 @@ const MOST_SMALL_BYTES = 2 ** 28;
 /** Names and checksums become parts of paths. */
 function checkFile(file: HubFile, id: string): HubFile {
   if (!file.path.endsWith('.safetensors') && file.sizeBytes > MOST_SMALL_BYTES) {
-    throw problem('models', {
+    throw problem('hub', {
       what: `the hub lists ${file.path} of '${id}' with more bytes than such a file has`,
       got: file.sizeBytes,
       expected: `at most ${MOST_SMALL_BYTES}`,
@@ -101,7 +101,7 @@ function checkFile(file: HubFile, id: string): HubFile {
   if (/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(file.etag) && Number.isSafeInteger(file.sizeBytes) && file.sizeBytes >= 0) {
     return file;
   }
-  throw problem('models', { what: `the hub lists ${file.path} of '${id}' without a size or a checksum`, got: file });
+  throw problem('hub', { what: `the hub lists ${file.path} of '${id}' without a size or a checksum`, got: file });
 }
 
 /** Refuses a download that the disk has no room for before it begins. */
@@ -115,10 +115,10 @@ async function checkRoom(files: readonly HubFile[], commit: string, cache: HubCa
   }
   if (needed === 0) return;
   const folder = path.dirname(cache.folder);
-  await makeFolder('models', folder).catch(() => undefined); // what writes to it says why it cannot
+  await makeFolder('hub', folder).catch(() => undefined); // what writes to it says why it cannot
   const disk = await fs.statfs(folder).catch(() => undefined);
   if (disk === undefined || disk.blocks === 0 || disk.bavail * disk.bsize >= needed) return;
-  throw problem('models', {
+  throw problem('hub', {
     what: `the disk has no room for the model: ${folder}`,
     got: `${disk.bavail * disk.bsize} bytes free`,
     expected: `${needed} bytes`,
