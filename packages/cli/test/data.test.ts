@@ -79,7 +79,7 @@ describe('a dry run', () => {
       '--loss',
       'all',
     );
-    expect(shown.out).toContain('rows    9 to learn from, 1 held out\n');
+    expect(shown.out).toContain('rows    9 to learn from, 1 held out to measure on (--held-out)\n');
     expect(shown.out).toMatch(/steps +20 of 3 sequences/);
     expect(shown.out).toContain(
       'Example 1, as the model sees it\n  learned  <user>0?</user><assistant>0!</assistant><|end|>\n',

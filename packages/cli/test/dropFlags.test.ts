@@ -111,7 +111,7 @@ describe('the flags of DropBP', () => {
 
 describe('sensitivities', () => {
   it('are kept with a run, for a later one to use from its first step', { timeout: 30_000 }, async () => {
-    const first = await train('first', '--allocation', 'reference');
+    const first = await train('first', '--allocation', 'reference', '--verbose');
     expect(first).toMatchObject({ code: 0 });
     expect(first.out).toMatch(
       /\ndrop rate +attention +sensitivity +mlp +sensitivity\n─+\nmodel\.layers\.0 +0\.\d\d +\d\.\de[+-]\d/,
@@ -189,10 +189,13 @@ describe('what a run drops', () => {
     expect(byDepth.out).toMatch(
       /\nDrops save about 2\d % of a step's FLOPs, and a step learns less\. Fewer steps without drops \(--rate 0\) learned more in the same time\.\n/,
     );
+    expect(byDepth.out).toMatch(
+      /\nDrop rates of 4 branches: 0\.\d\d to \d\.\d\d\. --verbose lists them, and the report draws them\.\n/,
+    );
     expect(recordOf('deep').drops).toEqual({ allocation: 'depth', sampling: 'nested' });
     expect(recordOf('deep').costs).toMatchObject({ dropped: 0.5, why: 'as --rate says', trainsMost: false });
     expect(readFileSync(at('deep/report.html'), 'utf8')).toContain('at the end of the run, by depth.');
-    const even = await train('even', ...few, '--rate', '0.3');
+    const even = await train('even', ...few, '--rate', '0.3', '--verbose');
     expect(even.notes).toContain(
       "30 % of the backward pass is dropped, rates 'reference', draws 'pivotal', as --rate says\n",
     );

@@ -4,10 +4,17 @@ import { plainMessage } from '../flags/plainMessage.ts';
 import { formatCount } from '../terminal/formatNumber.ts';
 import { paint, styled } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import type { RunSettings } from '../run/runSettings.ts';
+import { paddingHint, paddingShare } from './paddingHint.ts';
 import type { PreparedData } from './prepareData.ts';
 
-/** Says what was found, what is left out and what is cut. */
-export function noteData(dataset: Dataset, { counts }: PreparedData, terminal: Terminal): void {
+/** Says what was found, what is held out, left out and cut, how long the run is, and what to do about much padding. */
+export function noteData(
+  dataset: Dataset,
+  { counts }: PreparedData,
+  { steps, arrangement }: Pick<RunSettings, 'steps' | 'arrangement'>,
+  terminal: Terminal,
+): void {
   const warn = (text: string): void => terminal.notes(styled`${paint('yellow', text)}\n`);
   terminal.notes(styled`${paint('dim', dataset.explanation)}\n`);
   const { trainRows, heldOutRows } = counts;
@@ -27,4 +34,8 @@ export function noteData(dataset: Dataset, { counts }: PreparedData, terminal: T
     const rows = `${formatCount(tooLongRows)} ${tooLongRows === 1 ? 'row is' : 'rows are'} longer than a sequence`;
     warn(`${rows}: ${formatCount(cutTokens)} tokens are cut off; --time makes sequences longer`);
   }
+  const hint = paddingHint(paddingShare(counts.counted), { arrangement });
+  if (hint !== undefined) warn(hint);
+  const length = `${formatCount(steps)} ${steps === 1 ? 'step' : 'steps'}: ${counts.why}`;
+  terminal.notes(styled`${paint('dim', length)}\n`);
 }

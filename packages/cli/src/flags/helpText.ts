@@ -1,3 +1,4 @@
+import wrapAnsi from 'wrap-ansi';
 import { ownCommand } from '../terminal/ownCommand.ts';
 import { paint, styled, type Styled } from '../terminal/paint.ts';
 import type { Command } from './command.ts';
@@ -19,8 +20,10 @@ export function helpText(command: Command, screenColumns: number): Styled {
       describe(flag),
     ]);
   }
-  const left = Math.min(34, Math.max(...rows.map(row => (typeof row === 'string' ? 0 : row[0].length))));
   const columns = readableWidth(screenColumns);
+  const longest = Math.max(...rows.map(row => (typeof row === 'string' ? 0 : row[0].length)));
+  // On a narrow screen what a flag does stands below it.
+  const left = columns < NARROW ? 4 : Math.min(34, longest);
   const width = columns - left - 4;
   const lines = rows.flatMap((row): Styled[] =>
     typeof row === 'string' ? ['', paint('bold', row)] : entry(row[0], wrap(row[1], width), left),
@@ -38,9 +41,12 @@ export function helpText(command: Command, screenColumns: number): Styled {
   return page.flatMap(line => [line, '\n']);
 }
 
+/** Columns below which two columns of text do not fit beside each other. */
+const NARROW = 60;
+
 /** Lines that are too long are as hard to read as those that are too short. */
 export function readableWidth(columns: number): number {
-  return Math.min(100, Math.max(60, columns));
+  return Math.min(100, Math.max(30, columns));
 }
 
 function describe(flag: Flag<unknown>): string {
@@ -58,13 +64,7 @@ function entry(name: string, text: readonly string[], left: number): string[] {
   return [first, ...text.slice(fits ? 1 : 0).map(line => ' '.repeat(left + 4) + line)];
 }
 
-/** A text in lines of at most so many characters. */
+/** A text in lines of at most so many columns. */
 export function wrap(text: string, width: number): string[] {
-  const lines = [''];
-  for (const word of text.split(' ')) {
-    const line = lines[lines.length - 1]!;
-    if (line !== '' && line.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
-  }
-  return lines;
+  return wrapAnsi(text, width).split('\n');
 }

@@ -1,4 +1,4 @@
-import { displayWidth, paint, styled, withinLine, type Styled } from '../terminal/paint.ts';
+import { displayWidth, paint, styled, withinLine, wrapped, type Styled } from '../terminal/paint.ts';
 
 /** Names and values below each other; those without a value are left out. */
 export function fieldLines(fields: readonly (readonly [name: string, value: Styled | undefined])[]): Styled {
@@ -8,6 +8,7 @@ export function fieldLines(fields: readonly (readonly [name: string, value: Styl
   });
   const widest = shown.reduce((most, { width }) => Math.max(most, width), 0);
   return shown.map(
-    ({ title, value, width }) => styled`${paint('dim', [title, ' '.repeat(widest - width)])}  ${value}\n`,
+    ({ title, value, width }) =>
+      styled`${paint('dim', [title, ' '.repeat(widest - width)])}  ${wrapped(value, widest + 2)}\n`,
   );
 }

@@ -1,4 +1,5 @@
-import type { Styled } from '../terminal/paint.ts';
+import { flagName } from '../flags/flagName.ts';
+import { wrapped, type Styled } from '../terminal/paint.ts';
 import { styledTable } from '../terminal/table.ts';
 import type { BranchRecord } from '../run/runRecord.ts';
 
@@ -26,4 +27,18 @@ export function branchTable(branches: readonly BranchRecord[]): Styled | undefin
   ]);
   const header = ['drop rate', ...kinds.flatMap(kind => [kind, ...(isMeasured ? ['sensitivity'] : [])])];
   return styledTable({ header, rows });
+}
+
+/** The drop rates of all branches in one sentence; undefined where nothing is dropped. */
+export function rateLine(branches: readonly BranchRecord[]): Styled | undefined {
+  if (branches.every(({ dropRate }) => dropRate === 0)) return undefined;
+  const rates = branches.filter(({ leads }) => leads !== false).map(({ dropRate }) => dropRate);
+  const [least, most] = rates.reduce(([low, high], rate) => [Math.min(low, rate), Math.max(high, rate)], [1, 0]);
+  const range = least === most ? most.toFixed(2) : `${least.toFixed(2)} to ${most.toFixed(2)}`;
+  return [
+    wrapped(
+      `Drop rates of ${rates.length} branches: ${range}. ${flagName('verbose')} lists them, and the report draws them.`,
+    ),
+    '\n',
+  ];
 }

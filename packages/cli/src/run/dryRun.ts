@@ -1,6 +1,7 @@
 import { plannedRate, planStep } from '@dropbp/compose';
 import { evaluateLoss } from '@dropbp/train';
 import type { ExamplePart } from '@dropbp/data';
+import { flagName } from '../flags/flagName.ts';
 import { fieldLines } from '../inspect/fieldLines.ts';
 import { leastShare } from '../plan/leastShare.ts';
 import { probeSpeed } from '../plan/probeSpeed.ts';
@@ -17,6 +18,7 @@ import { paint, styled, type Styled } from '../terminal/paint.ts';
 import { batchTimes, ownRows } from './checkBudget.ts';
 import { countParameters } from './countParameters.ts';
 import { costLine, dropLine, OTHER_RATE } from './dropCosts.ts';
+import { paddingHint, paddingShare } from '../data/paddingHint.ts';
 import { dropsOf } from './dropsOf.ts';
 import type { PreparedRun } from './preparedRun.ts';
 import type { DropCosts, DropsRecord } from './runRecord.ts';
@@ -37,6 +39,8 @@ export interface DryRun {
     /** Shares of the batches. */
     readonly learnedShare: number;
     readonly paddingShare: number;
+    /** What to do about much padding; null where there is little. */
+    readonly paddingHint: string | null;
   };
   readonly training: {
     readonly steps: number;
@@ -72,7 +76,6 @@ export async function dryRun({ settings, tuned, costs, dataset, data }: Prepared
   const { steps, batch, accumulation, evaluateEvery } = settings;
   const { counts } = data;
   const { counted } = counts;
-  const filled = counted.tokens + counted.padding;
   const { meanTime, longestTime } = batchTimes(counted, settings);
   const shape = { batch, time: meanTime };
   const plan = planStep(tuned, shape);
@@ -105,7 +108,8 @@ export async function dryRun({ settings, tuned, costs, dataset, data }: Prepared
       cutTokens: counted.cutTokens,
       trainTokens: counts.trainTokens,
       learnedShare: counted.labels / counted.tokens,
-      paddingShare: counted.padding / filled,
+      paddingShare: paddingShare(counted),
+      paddingHint: paddingHint(paddingShare(counted), settings) ?? null,
     },
     training: {
       steps,
@@ -141,7 +145,10 @@ async function timeOf(work: () => Promise<unknown>): Promise<number> {
 export function showDryRun(plan: DryRun): Styled {
   const { model, data, training } = plan;
   const rows = data.trainRows === null ? 'a stream' : `${formatCount(data.trainRows)} to learn from`;
-  const heldOut = data.heldOutRows === null ? '' : `, ${formatCount(data.heldOutRows)} held out`;
+  const heldOut =
+    data.heldOutRows === null
+      ? ''
+      : `, ${formatCount(data.heldOutRows)} held out to measure on (${flagName('heldOut')})`;
   const skipped = data.skippedRows === 0 ? '' : `, ${formatCount(data.skippedRows)} left out`;
   const cut =
     data.tooLongRows === 0
@@ -156,7 +163,7 @@ export function showDryRun(plan: DryRun): Styled {
     ['rows', `${rows}${heldOut}${skipped}`],
     [
       'tokens',
-      `${formatLarge(data.trainTokens)}, ${formatShare(data.learnedShare)} of them learned; ${formatShare(data.paddingShare)} of the batches is padding`,
+      `${formatLarge(data.trainTokens)}, ${formatShare(data.learnedShare)} of them learned; ${data.paddingHint ?? `${formatShare(data.paddingShare)} of the batches is padding`}`,
     ],
     ['cut', cut],
     [

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { flagName } from '../flags/flagName.ts';
-import { branchTable } from '../report/branchTable.ts';
+import { branchTable, rateLine } from '../report/branchTable.ts';
 import { styledComparison } from '../report/comparisonTable.ts';
 import { formatBytes } from '../terminal/formatNumber.ts';
 import { ownCommand } from '../terminal/ownCommand.ts';
-import { paint, styled } from '../terminal/paint.ts';
+import { paint, styled, wrapped } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { costLine } from './dropCosts.ts';
 import { heldOutFault } from './heldOutCourse.ts';
@@ -38,9 +38,9 @@ export function showResult(record: RunRecord, flags: TrainFlagValues, terminal: 
   noteIdle(record, terminal);
   noteMemory(record, terminal);
   terminal.out(styledComparison([record]));
-  if (record.costs !== undefined) terminal.out(styled`\n${costLine(record.costs, 'FLOPs')}\n`);
-  const rates = branchTable(record.branches);
-  if (rates !== undefined) terminal.out(styled`\n${rates}\n`);
+  if (record.costs !== undefined) terminal.out(styled`\n${wrapped(costLine(record.costs, 'FLOPs'))}\n`);
+  const rates = flags.verbose ? branchTable(record.branches) : rateLine(record.branches);
+  terminal.out(rates === undefined ? '\n' : styled`\n${rates}\n`);
   for (const [what, path] of Object.entries(written)) {
     terminal.out(styled`${paint('dim', what.padEnd(7))}  ${path}\n`);
   }

@@ -75,6 +75,7 @@ export const trainFlags = {
     ...number(positiveInteger, 'processes on this machine that train together, by mpirun and @dropbp/mpi'),
     defaultText: '1, or those of the MPI launcher that starts this',
   },
+  verbose: toggle('print more: the drop rate of each branch'),
   json: toggle('print the result as one JSON object'),
 };
 
@@ -90,7 +91,16 @@ export const trainSections = {
 };
 
 /** Flags that say how a command is run, and are not kept with the run. */
-export const notOfTheRun: readonly string[] = ['out', 'dryRun', 'config', 'resume', 'overwrite', 'workers', 'json'];
+export const notOfTheRun: readonly string[] = [
+  'out',
+  'dryRun',
+  'config',
+  'resume',
+  'overwrite',
+  'workers',
+  'verbose',
+  'json',
+];
 
 /** The values of {@link trainFlags}. */
 export type TrainFlagValues = FlagValues<typeof trainFlags>;

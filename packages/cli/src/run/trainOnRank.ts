@@ -47,7 +47,7 @@ export async function trainOnRank(
     if (plan) terminal.out(flags.json ? `${JSON.stringify(plan, undefined, 2)}\n` : showDryRun(plan));
     return undefined;
   }
-  noteData(run.dataset, run.data, terminal);
+  noteData(run.dataset, run.data, run.settings, terminal);
   noteDrops(run, terminal);
   const options = { startedAt, flags: flagsOfRun(flags) };
   await fromRoot(comm, () => folder!.begin(options));

@@ -1,4 +1,5 @@
 import { escapeControls, escapeLine } from '@dropbp/basics';
+import { wrapWords } from './wrapWords.ts';
 
 const codes = {
   bold: [1, 22],
@@ -16,12 +17,19 @@ export type Look = keyof typeof codes;
  * Text for a terminal. Its strings are escaped when they are written, so they may come from any file; looks and the order to
  * clear a line are added after that.
  */
-export type Styled = string | Painted | ClearLine | readonly Styled[];
+export type Styled = string | Painted | Wrapped | ClearLine | readonly Styled[];
 
 /** Text with a look. */
 export interface Painted {
   readonly look: Look;
   readonly content: Styled;
+}
+
+/** Text that breaks between words where the screen is too narrow for it. */
+export interface Wrapped {
+  readonly wraps: Styled;
+  /** Columns in front of it, which every further line begins with. */
+  readonly indent: number;
 }
 
 /** Takes away the line that a screen is at; nothing elsewhere. */
@@ -35,6 +43,11 @@ export const clearLine: ClearLine = { clearsLine: true };
 /** Gives text a look, where there are colours. A string stands within a line: line breaks and tabs in it are escaped. */
 export function paint(look: Look, content: Styled): Painted {
   return { look, content: withinLine(content) };
+}
+
+/** Prose, which breaks between words on a screen. A string stands within a line. @param indent - columns in front of it */
+export function wrapped(content: Styled, indent = 0): Wrapped {
+  return { wraps: withinLine(content), indent };
 }
 
 /**
@@ -58,6 +71,8 @@ export interface Medium {
   readonly hasColor: boolean;
   /** Whether a line can be taken away. */
   readonly isInteractive: boolean;
+  /** Width of the screen; undefined where there is none, and nothing wraps. */
+  readonly columns?: number | undefined;
 }
 
 const plainMedium: Medium = { hasColor: false, isInteractive: false };
@@ -68,6 +83,10 @@ export function renderText(text: Styled, medium: Medium = plainMedium): string {
   if ('look' in text) {
     const content = renderText(text.content, medium);
     return medium.hasColor ? colored(text.look, content) : content;
+  }
+  if ('wraps' in text) {
+    const content = renderText(text.wraps, medium);
+    return medium.columns === undefined ? content : wrapWords(content, medium.columns, text.indent);
   }
   if ('clearsLine' in text) return medium.isInteractive ? '\r\u001B[2K' : '';
   return text.map(part => renderText(part, medium)).join('');

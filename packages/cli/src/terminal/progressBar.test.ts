@@ -32,6 +32,15 @@ describe('progressBar', () => {
     const end = 'LoRA ━━━━━━━━━━━━  20/20  loss 3.000   2,048 tokens/s   0:10 done  dropped 50 %\n';
     expect(terminal.written.notes.split(clear).at(-1)).toBe(end);
   });
+  it('lets notes stand above it', () => {
+    const { bar, step, terminal } = start();
+    bar.note('before\n');
+    step(1);
+    bar.note('step 1: well\n');
+    const [, before, first, note, again] = terminal.written.notes.split(clear);
+    expect([before, note]).toEqual(['before\n', 'step 1: well\n']);
+    expect(again).toBe(first);
+  });
   it('does not draw faster than an eye sees', () => {
     const { bar, terminal } = start();
     for (let step = 1; step < 20; step++) bar.update({ step, loss: 3, tokens: 1, seconds: 0.001 });

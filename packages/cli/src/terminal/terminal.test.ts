@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { formatBytes, formatCount, formatDuration, formatLarge, formatSeconds, formatShare } from './formatNumber.ts';
-import { cutToWidth, displayWidth, paint, renderText } from './paint.ts';
+import { clearLine, cutToWidth, displayWidth, paint, renderText, styled, wrapped, type Styled } from './paint.ts';
 import { table } from './table.ts';
 import { terminal } from './terminal.ts';
 
@@ -27,6 +27,28 @@ describe('terminal', () => {
     expect(terminal(screen, pipe, {})).toMatchObject({ isInteractive: false, columns: 80 });
     expect(terminal(screen, screen, { TERM: 'dumb' }).isInteractive).toBe(false);
   });
+  it('breaks long lines of notes between words on a screen, and commands and pipes not at all', () => {
+    const write = (stream: object, method: 'out' | 'notes', text: Styled): string => {
+      let written = '';
+      const target = { ...stream, write: (more: string) => (written += more) };
+      terminal(target, target, { FORCE_COLOR: '1' })[method](text);
+      return written;
+    };
+    const narrow = { isTTY: true, columns: 24 };
+    const long = 'one two three four five six';
+    expect(write(narrow, 'notes', `${long}\n`)).toBe('one two three four five\nsix\n');
+    expect(write({}, 'notes', `${long}\n`)).toBe(`${long}\n`);
+    expect(write(narrow, 'notes', `  ${long}\n`)).toBe(`  ${long}\n`);
+    expect(write(narrow, 'notes', [clearLine, long])).toBe('\r\u001B[2Kone two three four five\nsix');
+    expect(write(narrow, 'notes', paint('dim', long))).toBe('\u001B[2mone two three four five\u001B[22m\n\u001B[2msix\u001B[22m');
+    expect(write(narrow, 'notes', '日本語 日本語 日本語 日本語\n')).toBe('日本語 日本語 日本語\n日本語\n');
+    expect(write(narrow, 'notes', `/a/${'b'.repeat(40)} c\n`)).toBe(`/a/${'b'.repeat(40)}\nc\n`);
+    expect(write(narrow, 'out', `${long}\n`)).toBe(`${long}\n`);
+    const field = styled`x:  ${wrapped(long, 4)}\n`;
+    expect(write({ isTTY: true, columns: 28 }, 'out', field)).toBe('x:  one two three four five\n    six\n');
+    expect(write({}, 'out', field)).toBe(`x:  ${long}\n`);
+    expect(write(narrow, 'out', wrapped(`a\nb ${long}`))).toBe('a\\u000ab one two three\nfour five six');
+  }); // prettier-ignore
   it('does not count colour codes as width', () => {
     expect(renderText(paint('red', 'né'), colorful)).toBe('\u001B[31mné\u001B[39m');
     expect(displayWidth(paint('red', 'né'))).toBe(2);

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { escapeControls } from '@dropbp/basics';
+import { wrapNotes } from './wrapWords.ts';
 import { colored, renderText, type Look, type Styled } from './paint.ts';
 
 /**
@@ -75,7 +76,7 @@ export function terminal(
   return {
     out(text) {
       endText();
-      out.write(renderText(text, outMedium));
+      out.write(renderText(text, { ...outMedium, columns: out.isTTY === true ? out.columns : undefined }));
     },
     outText(piece, look) {
       const text = held + piece;
@@ -84,7 +85,8 @@ export function terminal(
     },
     notes(text) {
       endText();
-      notes.write(renderText(text, { hasColor: notesHaveColor, isInteractive }));
+      const written = renderText(text, { hasColor: notesHaveColor, isInteractive });
+      notes.write(notes.isTTY === true ? wrapNotes(written, notes.columns ?? 80) : written);
     },
     isInteractive,
     get columns() {
