@@ -1,3 +1,4 @@
+import { costLine, dropLine } from '../run/dropCosts.ts';
 import { readReportAssets } from '../reportAssets.ts';
 import { heldOutFault } from '../run/heldOutCourse.ts';
 import type { RunRecord } from '../run/runRecord.ts';
@@ -44,6 +45,7 @@ export function renderReport(runs: readonly RunRecord[]): string {
           <section aria-labelledby="summary">
             <h2 id="summary">Result</h2>
             ${summaryTable(runs)}
+            ${runs.flatMap(whyLines)}
           </section>
           <section aria-labelledby="charts">
             <h2 id="charts">Course of training</h2>
@@ -88,6 +90,17 @@ function aboutLine(run: RunRecord): string {
   const date = run.startedAt.slice(0, 16).replace('T', ' ');
   const versions = Object.entries(run.versions).map(([name, version]) => `${name} ${version}`);
   return [`${date} UTC`, ...stateOf(run), `backend ${run.backend}`, ...versions].join(' · ');
+}
+
+/** How long a run was, what it dropped and what it was measured on, and why; nothing of runs of before that was kept. */
+function whyLines({ name, steps, options, length, costs, drops, data }: RunRecord): Markup[] {
+  const planned = typeof options.steps === 'number' ? options.steps : steps.length;
+  const lines = [
+    ...(length ? [`${planned} steps: ${length.why}.`] : []),
+    ...(costs ? [`DropBP: ${dropLine(costs, drops)}. ${costLine(costs, 'FLOPs')}`] : []),
+    ...(typeof data.heldOutRows === 'number' && data.heldOutRows > 0 ? [`Held-out rows: ${data.heldOutRows}.`] : []),
+  ];
+  return lines.length === 0 ? [] : [markup`<p class="about">${name}: ${lines.join(' ')}</p>`];
 }
 
 /** What has become of the run, where it did not take all its steps. */

@@ -67,6 +67,20 @@ describe('renderReport', () => {
     expect(rows).toContainEqual(['Peak memory', '477 MiB', '381 MiB −20 %']);
     expect(rows).toContainEqual(['Backward pass dropped', '50 %', '50 %']);
   });
+  it('says how long a run was, what it dropped and what it was measured on, and why', () => {
+    const costs = { dropped: 0.5, why: 'as --rate says', saved: 0.24, savedAtHalf: 0.24, trainsMost: false };
+    const length = { epochs: 3, why: '3 epochs, the default for this much data' };
+    const drops = { allocation: 'depth', sampling: 'nested' };
+    const run = fakeRun({ costs, length, drops, data: { ...fakeRun().data, heldOutRows: 6 } });
+    expect(runFault(run)).toBeUndefined();
+    expect(renderReport([run])).toContain(
+      'LoRA + DropBP 0.5: 20 steps: 3 epochs, the default for this much data. DropBP: 50 % of the backward pass is dropped, by depth, as --rate says. Drops save about 24 % of a step&#39;s FLOPs, and a step learns less. Fewer steps without drops (--rate 0) learned more in the same time. Held-out rows: 6.</p>',
+    );
+    expect(runFault({ ...run, costs: { ...costs, saved: 'much' } })).toBe('costs.saved');
+    expect(renderReport([fakeRun({ heldOut: [{ step: 0, loss: 2 }, { step: 20, loss: 3 }] })])).toContain(
+      'training did not lower the held-out loss',
+    ); // prettier-ignore
+  });
   it('shows the samples, equal beginnings once', () => {
     const samples = elementsOf(page)
       .filter(element => element.tagName === 'blockquote')

@@ -17,7 +17,12 @@ const run = fields({
   ...{ name: 'text', startedAt: 'text', backend: 'text', options: 'map', versions: 'map' },
   ...numbers('trainSeconds', 'peakMemoryBytes'),
   model: fields({ source: 'text', ...numbers('parameters', 'trainable') }),
-  data: fields({ source: 'text', format: { optional: 'text' }, ...numbers('trainTokens', 'heldOutTokens') }),
+  data: fields({
+    source: 'text',
+    format: { optional: 'text' },
+    heldOutRows: { optional: { orNull: 'number' } },
+    ...numbers('trainTokens', 'heldOutTokens'),
+  }),
   steps: {
     listOf: fields({
       ...numbers('step', 'loss', 'learningRate', 'dropped', 'tokens', 'seconds', 'memoryBytes'),
