@@ -16,7 +16,7 @@ import type { Batch } from '@dropbp/core';
 import { loadModel } from '@dropbp/models';
 import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
-import { readyBatch } from '../packages/compose/src/readyBatch.ts';
+import { readyBatch } from '../packages/compose/src/pass/readyBatch.ts';
 import { oracleSensitivities } from '../packages/compose/test/oracleSensitivities.ts';
 import { machine } from './machine.ts';
 import { round } from './median.ts';

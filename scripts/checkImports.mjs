@@ -45,7 +45,7 @@ const nodeOnly = ['cli', 'mpi', 'testing'];
 
 /** Files of other packages that run in Node alone: a condition of the exports keeps them out of bundles for browsers. */
 const nodeOnlyFiles =
-  /^packages\/(tfjs-backend-ort\/src\/device\/(node|ort)\w+|setup\/src\/backend\/(nodeBackends|registerTfjsNode))\.ts$/;
+  /^packages\/(tfjs-backend-ort\/src\/device\/node\/\w+|setup\/src\/backend\/(nodeBackends|registerTfjsNode))\.ts$/;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const wrong = [];

@@ -1,4 +1,4 @@
-import { checkValue } from './checkValue.ts';
+import { checkValue } from './checks/checkValue.ts';
 
 /** A random generator with a state that can be stored and put back. */
 export interface SeededRandom {

@@ -14,14 +14,14 @@ import {
 import type { DropBP, DropSchedule } from '@dropbp/dropbp';
 import { checkParts } from './checkParts.ts';
 import { startDropping, type Drops } from './dropping.ts';
-import { gradientPass, lossPass } from './gradientPass.ts';
+import { gradientPass, lossPass } from './pass/gradientPass.ts';
 import { manyAdapters } from './many/manyAdapters.ts';
-import { mergeInto, mergeSafely } from './mergeInto.ts';
-import { readyBatch } from './readyBatch.ts';
-import { encodeTuned, saveTuned } from './saveTuned.ts';
+import { mergeInto, mergeSafely } from './files/mergeInto.ts';
+import { readyBatch } from './pass/readyBatch.ts';
+import { encodeTuned, saveTuned } from './files/saveTuned.ts';
 import { measureSensitivities } from './sensitivity/measureSensitivities.ts';
 import { meanOverSamples } from './sensitivity/meanOverSamples.ts';
-import { serialized } from './serialized.ts';
+import { serialized } from './pass/serialized.ts';
 import { checkpointedBranches, optionNames, type ComposeOptions, type Composition } from './composeOptions.ts';
 import type { BatchShare, StepOptions, Tuned, TunedAdapter, ValueAndGradients } from './tuned.ts';
 

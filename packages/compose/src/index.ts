@@ -6,11 +6,11 @@ export {
   readAdapter,
   type AdapterFiles,
   type LoadAdapterOptions,
-} from './loadAdapter.ts';
+} from './files/loadAdapter.ts';
 export { branchFlops } from './plan/branchFlops.ts';
 export { bytesPerNumber, planStep, type Planned, type StepPlan } from './plan/planStep.ts';
 export { plannedRate } from './plan/plannedRate.ts';
-export { unmerge } from './unmerge.ts';
+export { unmerge } from './files/unmerge.ts';
 export type {
   BatchShare,
   CalibrateOptions,

@@ -7,7 +7,7 @@ import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
 import { countKernels, savedBytes, toyModel } from '@dropbp/testing';
 import { compose, plannedRate, planStep, type BatchShare, type Tuned } from '../src/index.ts';
-import { readyBatch } from '../src/readyBatch.ts';
+import { readyBatch } from '../src/pass/readyBatch.ts';
 
 let model: Model;
 

@@ -7,7 +7,7 @@ import { lora } from '@dropbp/peft-lora';
 import { goldenName, goldenValues, toyBatch, toyModel, type GoldenPattern } from '@dropbp/testing';
 import { compose, type Tuned } from '../src/index.ts';
 import { measureSensitivities } from '../src/sensitivity/measureSensitivities.ts';
-import { readyBatch } from '../src/readyBatch.ts';
+import { readyBatch } from '../src/pass/readyBatch.ts';
 
 // The fixture is float64. Ours is float32 on the cpu backend: errors are relative to the largest entry of a tensor.
 const TOLERANCE = 1e-5;

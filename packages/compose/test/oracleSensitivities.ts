@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { leadsToTrainable, type Runnable } from '@dropbp/core';
 import { sensitivityFromNorms } from '@dropbp/dropbp';
-import { gradientPass, type ReadyBatch } from '../src/gradientPass.ts';
+import { gradientPass, type ReadyBatch } from '../src/pass/gradientPass.ts';
 
 /**
  * How much the norms of all gradients change when exactly one branch is dropped, as the authors measure it: one pass with all

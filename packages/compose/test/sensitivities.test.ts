@@ -8,7 +8,7 @@ import { lora, type LoraOptions } from '@dropbp/peft-lora';
 import { promptTuning } from '@dropbp/peft-prefix';
 import { countKernels, toyModel } from '@dropbp/testing';
 import { compose, type ComposeOptions, type LossFunction, type Tuned } from '../src/index.ts';
-import { readyBatch } from '../src/readyBatch.ts';
+import { readyBatch } from '../src/pass/readyBatch.ts';
 import { measureSensitivities } from '../src/sensitivity/measureSensitivities.ts';
 import { oracleSensitivities } from './oracleSensitivities.ts';
 import { parallelModel } from './parallelModel.ts';

@@ -55,13 +55,13 @@ export {
 export { peftValues } from './peft/peftValues.ts';
 export { savedWeights } from './peft/savedWeights.ts';
 export { attachedTensors } from './run/attachedTensors.ts';
-export { freeTape } from './run/ownTape.ts';
-export { tapePullback, type Pullback, type TapePullback } from './run/tapePullback.ts';
-export { branchPullback, type BranchPullback, type PulledBack } from './run/branchPullback.ts';
-export { causalLoss, labelledRows, type LabelledRows } from './run/causalLoss.ts';
+export { freeTape } from './run/pass/ownTape.ts';
+export { tapePullback, type Pullback, type TapePullback } from './run/pass/tapePullback.ts';
+export { branchPullback, type BranchPullback, type PulledBack } from './run/pass/branchPullback.ts';
+export { causalLoss, labelledRows, type LabelledRows } from './run/head/causalLoss.ts';
 export { asIfEncoded, encoded, encodedOnce, settled, type EncodedOnce } from './run/encoded.ts';
-export { forwardLogits } from './run/forwardLogits.ts';
-export { headLogits } from './run/headLogits.ts';
+export { forwardLogits } from './run/head/forwardLogits.ts';
+export { headLogits } from './run/head/headLogits.ts';
 export {
   hiddenStates,
   leadsToTrainable,
@@ -69,8 +69,8 @@ export {
   trainedBranches,
   trainsEmbedding,
   type HiddenStatesOptions,
-} from './run/hiddenStates.ts';
-export { runBranch, type BranchRun, type GradientNeeds, type GradientPath } from './run/runBranch.ts';
+} from './run/pass/hiddenStates.ts';
+export { runBranch, type BranchRun, type GradientNeeds, type GradientPath } from './run/pass/runBranch.ts';
 export { prepared } from './run/prepared.ts';
 export {
   attachedRunnable,
@@ -80,8 +80,8 @@ export {
   type RowGroups,
   type Runnable,
 } from './run/runnable.ts';
-export { runWhole } from './run/runWhole.ts';
-export { toInt32Rows, type TokenRows } from './run/toInt32Rows.ts';
+export { runWhole } from './run/pass/runWhole.ts';
+export { toInt32Rows, type TokenRows } from './run/head/toInt32Rows.ts';
 export { matchesTarget, type TargetRules } from './targets/matchesTarget.ts';
 export { patternValue, type Pattern } from './targets/patternValue.ts';
 export { isAllLinear, selectModules, type SelectOptions } from './targets/selectModules.ts';

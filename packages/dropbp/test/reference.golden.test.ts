@@ -1,7 +1,7 @@
 // What this package computes is what the authors' code computed: see fixtures/README.md.
 import { describe, expect, it } from 'vitest';
 import { allocateRates, drawDropped, sensitivityFromNorms } from '../src/index.ts';
-import { referenceRates } from '../src/referenceRates.ts';
+import { referenceRates } from '../src/rates/referenceRates.ts';
 import { readFixture, type AllocationCase } from './readFixture.ts';
 
 const toOptions = ({ sensitivities, flops, p, minRate }: AllocationCase) => ({

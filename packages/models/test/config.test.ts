@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { defineModel } from '../src/architectures.ts';
+import { defineModel } from '../src/architectures/architectures.ts';
 import { supportedModelTypes } from '../src/index.ts';
 import { readConfig } from './fixture.ts';
 

@@ -7,7 +7,7 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Model } from '@dropbp/core';
 import { decodeSafetensors, openSafetensors, toFloat32, type TensorData } from '@dropbp/safetensors';
-import { ggmlTypes } from '../src/gguf/ggmlTypes.ts';
+import { ggmlTypes } from '../src/gguf/tensors/ggmlTypes.ts';
 import { ggufConfig, loadModel, readGguf } from '../src/index.ts';
 import { fixtureBlobs, fixtureFolder } from './fixture.ts';
 import { ggufBytes } from './ggufBytes.ts';

@@ -1,7 +1,7 @@
-export type { CombinationType } from './combineLayer.ts';
-export { combineLora, type CombineLoraOptions } from './combineLora.ts';
+export type { CombinationType } from './combine/combineLayer.ts';
+export { combineLora, type CombineLoraOptions } from './combine/combineLora.ts';
 export { lora } from './lora.ts';
-export type { LoraOptions } from './loraOptions.ts';
+export type { LoraOptions } from './plan/loraOptions.ts';
 export { loraPlus, type LoraPlusOptions, type LoraPlusRates } from './loraPlus.ts';
-export { peftFormat } from './peftFormat.ts';
-export type { Initialization, TokenIndices, TrainedBiases } from './settings.ts';
+export { peftFormat } from './files/peftFormat.ts';
+export type { Initialization, TokenIndices, TrainedBiases } from './plan/settings.ts';

@@ -1,12 +1,12 @@
 import { problem, seededRandom } from '@dropbp/basics';
 import type { Adapter, Model } from '@dropbp/core';
-import { attachLora } from './attachLora.ts';
-import { initialBias, initialValues, type LoraValues } from './initialValues.ts';
-import { loraConfig } from './loraConfig.ts';
-import { settle, type LoraOptions, type SettledOptions } from './loraOptions.ts';
-import { loraPlan, matrixNames, type LoraPlan } from './loraPlan.ts';
-import { LORA_BIAS } from './names.ts';
-import { isPrincipal, principalValues } from './principalValues.ts';
+import { attachLora } from './layer/attachLora.ts';
+import { initialBias, initialValues, type LoraValues } from './init/initialValues.ts';
+import { loraConfig } from './files/loraConfig.ts';
+import { settle, type LoraOptions, type SettledOptions } from './plan/loraOptions.ts';
+import { loraPlan, matrixNames, type LoraPlan } from './plan/loraPlan.ts';
+import { LORA_BIAS } from './plan/names.ts';
+import { isPrincipal, principalValues } from './init/principalValues.ts';
 
 /**
  * LoRA: trains a low-rank change `ΔW = scaling · B · A` of linear layers and embeddings and keeps the layers themselves.

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { toyModel } from '@dropbp/testing';
 import { lora } from '../src/index.ts';
-import { configRules } from '../src/loraConfig.ts';
+import { configRules } from '../src/files/loraConfig.ts';
 
 beforeAll(async () => {
   await tf.setBackend('cpu');

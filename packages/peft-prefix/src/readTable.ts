@@ -6,8 +6,8 @@ import {
   type PeftConfigRules,
   type PeftFiles,
 } from '@dropbp/core';
-import { attachTable } from './attachPrompt.ts';
-import { checkSizes, PROMPT_KEY, promptConfig, promptSizes, readVirtualTokens } from './promptConfig.ts';
+import { attachTable } from './prompt/attachPrompt.ts';
+import { checkSizes, PROMPT_KEY, promptConfig, promptSizes, readVirtualTokens } from './prompt/promptConfig.ts';
 import { variable } from './variable.ts';
 
 /**

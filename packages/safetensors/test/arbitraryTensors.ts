@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { dtypes, type TensorData } from '../src/index.ts';
-import { tensorSize } from '../src/tensorSize.ts';
+import { tensorSize } from '../src/header/tensorSize.ts';
 
 /** Text that UTF-8 can hold, odd characters and names of object members among it. */
 export const text: fc.Arbitrary<string> = fc.oneof(

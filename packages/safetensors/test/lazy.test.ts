@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodeSafetensors, openSafetensors } from '../src/index.ts';
-import { bytesSource, type ByteSource } from '../src/byteSource.ts';
-import { encodeHeader } from '../src/encodeHeader.ts';
-import { fileSource } from '../src/fileSource.ts';
-import { openSource } from '../src/openSafetensors.ts';
+import { bytesSource, type ByteSource } from '../src/read/byteSource.ts';
+import { encodeHeader } from '../src/header/encodeHeader.ts';
+import { fileSource } from '../src/read/fileSource.ts';
+import { openSource } from '../src/read/openSafetensors.ts';
 import { fixturePath } from './fixture.ts';
 
 let directory: string;

@@ -15,7 +15,7 @@ import {
   type Dtype,
   type TensorData,
 } from '../src/index.ts';
-import { tensorSize } from '../src/tensorSize.ts';
+import { tensorSize } from '../src/header/tensorSize.ts';
 import { metadata, tensors } from './arbitraryTensors.ts';
 
 const [directory] = process.argv.slice(2);

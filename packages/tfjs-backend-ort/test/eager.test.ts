@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ortBackend } from '../src/index.ts';
 import { OrtBackend } from '../src/backend/ortBackend.ts';
-import { nodeCpu } from '../src/device/nodeCpu.ts';
+import { nodeCpu } from '../src/device/node/nodeCpu.ts';
 
 await tf.ready();
 const chosen = tf.getBackend();

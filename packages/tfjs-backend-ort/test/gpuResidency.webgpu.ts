@@ -3,8 +3,8 @@ import { causalLoss, hiddenStates, labelledRows, makeRunnable } from '@dropbp/co
 import { kernelCases, toyModel } from '@dropbp/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { OrtBackend } from '../src/backend/ortBackend.ts';
-import { nodeWebgpu } from '../src/device/nodeWebgpu.ts';
-import { type OrtBinding, ortBinding } from '../src/device/ortBinding.ts';
+import { nodeWebgpu } from '../src/device/node/nodeWebgpu.ts';
+import { type OrtBinding, ortBinding } from '../src/device/node/ortBinding.ts';
 import '../src/index.ts';
 
 /** Models of which a node runs on the CPU. */

@@ -1,8 +1,8 @@
 import { problem } from '@dropbp/basics';
 import { forwardLogits, plainRunnable, type Model } from '@dropbp/core';
 import type { ComposeOptions } from '../composeOptions.ts';
-import { lossPass } from '../gradientPass.ts';
-import { readyBatch } from '../readyBatch.ts';
+import { lossPass } from '../pass/gradientPass.ts';
+import { readyBatch } from '../pass/readyBatch.ts';
 import type { TunedAdapter } from '../tuned.ts';
 
 /** The plain model in the place of one with an adapter: what needs none works, and the rest says that there is none. */

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { hiddenStates, trainsEmbedding, type BranchRun, type Runnable, type Scope } from '@dropbp/core';
-import type { ReadyBatch } from '../gradientPass.ts';
+import type { ReadyBatch } from '../pass/gradientPass.ts';
 
 /** Branches of one input: one, or those of a parallel block. */
 export interface Stage {

@@ -8,8 +8,8 @@ import {
   type BranchPullback,
   type Runnable,
 } from '@dropbp/core';
-import type { ReadyBatch } from '../gradientPass.ts';
-import { recordedGradients } from '../recordedGradients.ts';
+import type { ReadyBatch } from '../pass/gradientPass.ts';
+import { recordedGradients } from '../pass/recordedGradients.ts';
 import { gradientChanges, WHOLE, type GradientChanges } from './gradientChanges.ts';
 import { keptForward, type KeptForward, type Stage, type StageBranch } from './keptForward.ts';
 import { ownParameters } from './ownParameters.ts';

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { isTrainable, tapePullback, type EncodedOnce } from '@dropbp/core';
-import type { ReadyBatch } from '../gradientPass.ts';
+import type { ReadyBatch } from '../pass/gradientPass.ts';
 import { WHOLE, type GradientChanges, type NamedGradients } from './gradientChanges.ts';
 import { tensorSums, type TensorSums } from './tensorSums.ts';
 

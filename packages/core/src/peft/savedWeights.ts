@@ -1,6 +1,6 @@
 import { nearNames, problem } from '@dropbp/basics';
 import type { Model } from '../contract/model.ts';
-import { ownHeadWeight } from '../run/headLogits.ts';
+import { ownHeadWeight } from '../run/head/headLogits.ts';
 
 /**
  * The weights of the modules that PEFT's `modules_to_save` names, in the model's order: an entry names every module whose path

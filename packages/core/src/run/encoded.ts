@@ -3,8 +3,8 @@ import type { Encoder } from '../contract/adapter.ts';
 import type { Scope } from '../contract/branch.ts';
 import { activeEngine, type Engine } from '../engine.ts';
 import { isTrainable, markTrainable } from '../trainable.ts';
-import { compileOnce } from './compileOnce.ts';
-import { packScope, unpackScope, type CompiledInputs } from './compiledInputs.ts';
+import { compileOnce } from './pass/compileOnce.ts';
+import { packScope, unpackScope, type CompiledInputs } from './pass/compiledInputs.ts';
 import { withTensors, type Runnable } from './runnable.ts';
 
 /** The same with the encoder's results in the scopes and without an encoder, for one pass. Called within a tidy. */

@@ -1,12 +1,12 @@
 import { problem } from '@dropbp/basics';
 import type { ByteSource, Checkpoint, CheckpointTensor } from '@dropbp/safetensors';
-import type { RawConfig } from '../configReader.ts';
-import type { StoredDtype } from '../saveModel.ts';
-import { architectureOf, type Layout } from './ggufArchitecture.ts';
-import { ggmlType } from './ggmlTypes.ts';
-import type { GgufTensor } from './placeTensors.ts';
+import type { RawConfig } from '../architectures/configReader.ts';
+import type { StoredDtype } from '../weights/saveModel.ts';
+import { architectureOf, type Layout } from './config/ggufArchitecture.ts';
+import { ggmlType } from './tensors/ggmlTypes.ts';
+import type { GgufTensor } from './tensors/placeTensors.ts';
 import { openBytes, ropeFactorsTensor, type GgufHeader } from './readGguf.ts';
-import { transpose, unpairRows } from './tensorLayout.ts';
+import { transpose, unpairRows } from './tensors/tensorLayout.ts';
 
 /** A tensor under its name in transformers, and where it comes from. */
 export interface NamedTensor {

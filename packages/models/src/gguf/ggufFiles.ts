@@ -1,10 +1,10 @@
 import { Problem } from '@dropbp/basics';
-import type { ModelFiles } from '../modelFiles.ts';
+import type { ModelFiles } from '../weights/modelFiles.ts';
 import { nameTensors, openGgufCheckpoint } from './ggufCheckpoint.ts';
-import { ggufConfig } from './ggufConfig.ts';
-import { ggufTokenizer } from './ggufTokenizer.ts';
+import { ggufConfig } from './config/ggufConfig.ts';
+import { ggufTokenizer } from './tokenizer/ggufTokenizer.ts';
 import { readGguf, type GgufHeader } from './readGguf.ts';
-import { tokenizerParts } from './tokenizerParts.ts';
+import { tokenizerParts } from './tokenizer/tokenizerParts.ts';
 
 /**
  * The folder of a model in transformers that a GGUF file stands for: its configuration, its weights and, where it can be

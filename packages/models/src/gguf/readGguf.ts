@@ -2,7 +2,7 @@ import { problem } from '@dropbp/basics';
 import { blobSource, fileSource, toFloat32, type ByteSource } from '@dropbp/safetensors';
 import { checkStart, endsInHeader } from './checkStart.ts';
 import { parseHeader, type GgufValue, type ParsedHeader } from './parseHeader.ts';
-import { placeTensors, type GgufTensor } from './placeTensors.ts';
+import { placeTensors, type GgufTensor } from './tensors/placeTensors.ts';
 
 /** What the header of a GGUF file says. */
 export interface GgufHeader {

@@ -1,4 +1,4 @@
-import { browserDevice } from '../device/browserDevice.ts';
+import { browserDevice } from '../device/web/browserDevice.ts';
 import { registerBackend } from './register.ts';
 
 registerBackend(browserDevice);

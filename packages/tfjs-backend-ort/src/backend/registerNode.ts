@@ -1,4 +1,4 @@
-import { chosenNodeDevice } from '../device/nodeDevice.ts';
+import { chosenNodeDevice } from '../device/node/nodeDevice.ts';
 import { registerBackend } from './register.ts';
 
 registerBackend(chosenNodeDevice);

@@ -3,7 +3,7 @@ import { Graph } from '../graph/graph.ts';
 import { sessionModel } from '../graph/sessionModel.ts';
 import type { OnnxModel } from '../onnx/onnxModel.ts';
 import { exactInt8, int8Models } from './exactInt8.ts';
-import { ortBinding } from './ortBinding.ts';
+import { ortBinding } from './node/ortBinding.ts';
 
 const [rows, inner, columns] = [3, 64, 32];
 const a = Uint8Array.from({ length: rows * inner }, (_, i) => (i < inner ? 255 : (i * 89) % 256));

@@ -2,7 +2,7 @@ import { Graph } from '../graph/graph.ts';
 import { sessionModel } from '../graph/sessionModel.ts';
 import { onnxTypeCode } from '../onnx/elementType.ts';
 import type { OnnxConstant, OnnxModel, OnnxNode } from '../onnx/onnxModel.ts';
-import type { OrtBinding } from './ortBinding.ts';
+import type { OrtBinding } from './node/ortBinding.ts';
 
 /*
  * On x86 without VNNI (AMD before Zen 4, Intel before Cascade Lake) ONNX Runtime multiplies uint8 with int8 by an instruction that adds two

@@ -4,7 +4,7 @@ import { sizeOf } from '../graph/shape.ts';
 import type { ElementType } from '../onnx/elementType.ts';
 import { cast } from './convert.ts';
 import { kernel, type Kernels } from './kernel.ts';
-import { packedRows } from './packedRows.ts';
+import { packedRows } from './packed/packedRows.ts';
 import { reshape } from './shaping.ts';
 
 /** Kernels that read or write at positions given by a tensor. */

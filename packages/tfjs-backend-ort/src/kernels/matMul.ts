@@ -1,9 +1,9 @@
 import type { Graph, Value } from '../graph/graph.ts';
 import { broadcastShapes } from '../graph/shape.ts';
 import { add, prelu } from './binary.ts';
-import { blockMatMul } from './blockMatMul.ts';
+import { blockMatMul } from './packed/blockMatMul.ts';
 import { type AB, type InputInfo, type Kernel, kernel, type Kernels, type X } from './kernel.ts';
-import { packedMatMul } from './packedMatMul.ts';
+import { packedMatMul } from './packed/packedMatMul.ts';
 import { unary } from './unary.ts';
 
 interface MatMulAttrs {

@@ -1,0 +1,75 @@
+import { errorCode } from '../checks/errorCode.ts';
+import { nodeModule } from './nodeModule.ts';
+import { problem } from '../checks/problem.ts';
+import { syncDirectory } from './syncDirectory.ts';
+import { temporaryPath } from './temporaryPath.ts';
+import { writeProblem } from './writeProblem.ts';
+
+/**
+ * Writes a folder so that whoever looks sees all of it or none, also after a crash: into a hidden temporary sibling
+ * first, then renamed. A folder that is there is replaced: it is renamed too, to a hidden sibling, and removed when the
+ * new one has its name. Only between the two renames a crash can leave none.
+ *
+ * @param room - the package that speaks, without its scope
+ * @param path - its parent exists
+ * @param fill - writes into the folder that it is given, each file flushed, as `writeAtomically` does
+ * @throws what `fill` throws, or Problem if the folder cannot be written; the path is then as it was
+ */
+export async function writeFolderAtomically(
+  room: string,
+  path: string,
+  fill: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const fs = nodeModule(room, 'node:fs/promises');
+  const paths = nodeModule(room, 'node:path');
+  const failed = (cause: unknown): never => {
+    throw writeProblem(room, path, cause);
+  };
+  const target = paths.resolve(path);
+  const temporary = temporaryPath(room, target);
+  await fs.mkdir(temporary).catch(failed);
+  let old: string | undefined;
+  try {
+    await fill(temporary);
+    old = await moveAside(room, target).catch(failed);
+    await fs.rename(temporary, target).catch(failed);
+  } catch (error) {
+    if (old !== undefined) await fs.rename(old, target).catch(failed);
+    await fs.rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+  await syncDirectory(room, paths.dirname(target)).catch(failed);
+  if (old !== undefined) await fs.rm(old, { recursive: true, force: true });
+}
+
+/**
+ * Removes a folder so that nobody sees a part of it: it is renamed to a hidden sibling first. None need be there.
+ *
+ * @param room - the package that speaks, without its scope
+ * @throws Problem if it cannot be removed
+ */
+export async function removeFolder(room: string, path: string): Promise<void> {
+  try {
+    const trash = await moveAside(room, nodeModule(room, 'node:path').resolve(path));
+    if (trash !== undefined) await nodeModule(room, 'node:fs/promises').rm(trash, { recursive: true, force: true });
+  } catch (cause) {
+    throw problem(room, {
+      what: `${path} cannot be removed`,
+      got: errorCode(cause) ?? 'an error',
+      cause,
+      isFailure: true,
+    });
+  }
+}
+
+/** @returns the hidden sibling that a folder now is; undefined if there was none */
+async function moveAside(room: string, path: string): Promise<string | undefined> {
+  const aside = temporaryPath(room, path);
+  try {
+    await nodeModule(room, 'node:fs/promises').rename(path, aside);
+    return aside;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,52 @@
+import type * as tf from '@tensorflow/tfjs';
+import type { Scope } from '../../contract/branch.ts';
+import type { Hooks } from '../../contract/hooks.ts';
+import type { Head } from '../../contract/model.ts';
+import { activeEngine, type TracedFunction } from '../../engine.ts';
+import { compileOnce } from '../pass/compileOnce.ts';
+import { packScope, unpackScope, type CompiledInputs } from '../pass/compiledInputs.ts';
+import type { Runnable } from '../runnable.ts';
+
+/**
+ * The residual stream after the last branch to logits: final norm and projection, in one piece where an engine is active.
+ * The caller owns the result.
+ *
+ * @param x - `[…, hiddenSize]`
+ * @returns `[…, vocabSize]`
+ */
+export function headLogits(runnable: Runnable, x: tf.Tensor): tf.Tensor {
+  const {
+    model: { head },
+    hooks,
+  } = runnable;
+  const scope = headScope(runnable);
+  const engine = activeEngine();
+  if (engine === undefined) return logits(head, hooks, x, scope);
+  const inputs: CompiledInputs = { differentiable: { x }, frozen: {} };
+  packScope(inputs, scope);
+  const make = (): TracedFunction => inputs => logits(head, hooks, inputs.x!, unpackScope(inputs));
+  return compileOnce(engine, [logits, head, hooks], make, { name: 'logits' })(inputs.differentiable, inputs.frozen);
+}
+
+function logits(head: Head, hooks: Hooks, x: tf.Tensor, p: Scope): tf.Tensor {
+  return head.project(head.normalize(x, p), p, hooks);
+}
+
+/** The parameters that the head reads, by full name. */
+export function headScope({ model, outerScope }: Runnable): Scope {
+  const own = ownHeadWeight(model.head);
+  // An adapter may give a tied head a weight of its own, which stands for the embedding's then.
+  const replaced = own !== model.head.weight && own in outerScope ? model.head.weight : undefined;
+  const isRead = (name: string): boolean => model.isHeadParameter(name) && name !== replaced;
+  return Object.fromEntries(Object.entries(outerScope).filter(([name]) => isRead(name)));
+}
+
+/** The name of the projection's bias, for heads that have one. */
+export function ownHeadBias({ path }: Pick<Head, 'path'>): string {
+  return `${path}.bias`;
+}
+
+/** The name of the projection's weight where it is not another module's. */
+export function ownHeadWeight({ path }: Pick<Head, 'path'>): string {
+  return `${path}.weight`;
+}

@@ -1,0 +1,81 @@
+import * as tf from '@tensorflow/tfjs';
+import { activeEngine } from '../../engine.ts';
+import { isTrainable } from '../../trainable.ts';
+import { compiledBranch, compiledInputs, runBranch, type BranchRun, type GradientNeeds } from './runBranch.ts';
+import { tapePullback, type Pullback } from './tapePullback.ts';
+
+/** What flows back through a branch. The caller owns the tensors. */
+export interface PulledBack {
+  /**
+   * The gradient of the branch's input, the shortcut's part included; without that part where the branch has another
+   * `stream`. Undefined where it was not asked for.
+   */
+  readonly input: tf.Tensor | undefined;
+  /** Those of the trainable tensors in the branch's scope, by their names there. */
+  readonly parameters: ReadonlyMap<string, tf.Tensor>;
+}
+
+/** The backward pass of one run of a branch, to be run as often as one likes. */
+export interface BranchPullback {
+  /**
+   * Runs it once.
+   *
+   * @param adjoint - the gradient that arrives behind the branch, `[batch, time, hiddenSize]`
+   * @returns tensors that the caller owns
+   */
+  pull(adjoint: tf.Tensor): PulledBack;
+  /** Frees what the backward pass needs. */
+  dispose(): void;
+}
+
+/**
+ * Runs `stream + branch(x)` for its backward pass alone. With an engine, the sessions are those of a training step. `x` and
+ * the tensors of the run must stay until `dispose()`.
+ *
+ * @param needsInput - whether the gradient of `x` is wanted
+ */
+export function branchPullback(x: tf.Tensor, of: BranchRun, needsInput: boolean): BranchPullback {
+  const trained = Object.entries(of.scope).filter(([, tensor]) => isTrainable(tensor));
+  const inputs = [...(needsInput ? [x] : []), ...trained.map(([, tensor]) => tensor)];
+  const needs: GradientNeeds = { input: needsInput, stream: needsInput };
+  const pullback =
+    compiledPullback(x, of, needs, inputs) ?? tapePullback(() => runBranch(x, of, 'record', needs), inputs);
+  return {
+    pull(adjoint) {
+      const gradients = pullback.pull(adjoint);
+      const ofTrained = gradients.slice(inputs.length - trained.length);
+      const parameters = trained.flatMap(([name], i): [string, tf.Tensor][] => {
+        const gradient = ofTrained[i];
+        return gradient === undefined ? [] : [[name, gradient]];
+      });
+      return { input: needsInput ? gradients[0] : undefined, parameters: new Map(parameters) };
+    },
+    dispose: () => pullback.dispose(),
+  };
+}
+
+/** The engine's, in the order of `inputs`; undefined without an engine that offers one. */
+function compiledPullback(
+  x: tf.Tensor,
+  of: BranchRun,
+  needs: GradientNeeds,
+  inputs: readonly tf.Tensor[],
+): Pullback | undefined {
+  const engine = activeEngine();
+  if (engine === undefined) return undefined;
+  const { differentiable, frozen } = compiledInputs(x, of, needs);
+  const pullback = compiledBranch(engine, of).pullback?.(differentiable, frozen);
+  if (pullback === undefined) return undefined;
+  const order = Object.values(differentiable);
+  return {
+    pull(adjoint) {
+      const gradients = pullback.pull(adjoint);
+      // A training step's sessions have a gradient of the stream too: of no use here, it is the adjoint itself.
+      order.forEach((tensor, i) => {
+        if (!inputs.includes(tensor)) gradients[i]!.dispose();
+      });
+      return inputs.map(input => gradients[order.indexOf(input)]);
+    },
+    dispose: () => pullback.dispose(),
+  };
+}

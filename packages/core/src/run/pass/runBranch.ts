@@ -1,0 +1,180 @@
+import * as tf from '@tensorflow/tfjs';
+import type { Branch, BranchContext, KeyValue, Scope } from '../../contract/branch.ts';
+import type { CacheSlot } from '../../contract/cacheSlot.ts';
+import type { Hooks } from '../../contract/hooks.ts';
+import { activeEngine, type CompiledFunction, type Engine, type TracedFunction } from '../../engine.ts';
+import { markGradientFree } from '../../ops/gradientFree.ts';
+import { add, scaleGradient } from '../../ops/shapes.ts';
+import { forwardOnly, withGradient } from '../../ops/withGradient.ts';
+import { checkpointed } from './checkpointed.ts';
+import { compileOnce } from './compileOnce.ts';
+import { packScope, unpackScope, type CompiledInputs } from './compiledInputs.ts';
+
+/**
+ * How the gradient passes a branch.
+ * - `'record'`: through the branch and past it
+ * - `'shortcut'`: past it alone. The branch runs forward and nothing of it is kept: this is a dropped branch
+ * - `'none'`: nothing before this branch or in it takes a gradient
+ */
+export type GradientPath = 'record' | 'shortcut' | 'none';
+
+/** What a branch runs with. */
+export interface BranchRun {
+  /** The branch to run. */
+  readonly branch: Branch;
+  /** The branch's parameters. */
+  readonly scope: Scope;
+  /** What the adapter changes in it. */
+  readonly hooks: Hooks;
+  /** Tensors that every branch of the pass reads. */
+  readonly shared: Scope;
+  /** What the branch's result is added to. @defaultValue its input; another tensor within a parallel block */
+  readonly stream?: tf.Tensor | undefined;
+  /** Whether the sequence begins here. @defaultValue true */
+  readonly isStart?: boolean | undefined;
+  /** A scalar that gradients through the branch, not past it, are multiplied with. @defaultValue they stay as they are */
+  readonly gradientScale?: tf.Tensor | undefined;
+  /** Whether the backward pass runs the branch once more instead of keeping anything of it. @defaultValue false */
+  readonly isCheckpointed?: boolean | undefined;
+  /** Generation with a cache: where its keys and values are kept. */
+  readonly slot?: CacheSlot | undefined;
+}
+
+/** Whether something before a branch takes a gradient. */
+export interface GradientNeeds {
+  /** That the branch's input leads to. */
+  readonly input: boolean;
+  /** That the stream leads to: within a parallel block, the branches before this one of the same block too. */
+  readonly stream: boolean;
+}
+
+/** `stream + branch(x)`: mostly `x + branch(x)`. The caller owns the result. */
+export function runBranch(x: tf.Tensor, of: BranchRun, path: GradientPath, needs: GradientNeeds): tf.Tensor {
+  const engine = activeEngine();
+  const { stream = x } = of;
+  const run = (): tf.Tensor =>
+    tf.tidy(() => {
+      const [sum, keys, values] = engine === undefined ? runEager(x, of, needs) : runCompiled(engine, x, of, needs);
+      if (keys !== undefined && values !== undefined) of.slot!.store({ keys, values });
+      return sum;
+    });
+  if (path === 'none') return forwardOnly(run);
+  if (path === 'shortcut') return withGradient([stream], run, passOn);
+  if (!needs.input) markGradientFree(x);
+  if (!needs.stream) markGradientFree(stream);
+  return run();
+}
+
+/** The gradient that arrives, handed on: tfjs would hold it until the whole backward pass is over. */
+function passOn(dy: tf.Tensor): tf.Tensor[] {
+  const passed = dy.clone();
+  dy.dispose();
+  return [passed];
+}
+
+/** The sum, and the keys and values to store where there is a slot and the branch has some. */
+type Applied = [sum: tf.Tensor, keys?: tf.Tensor, values?: tf.Tensor];
+
+interface Application extends Omit<BranchRun, 'branch' | 'slot'> {
+  readonly branch: Pick<Branch, 'apply'>;
+  readonly slot?: Pick<CacheSlot, 'extend' | 'reads'> | undefined;
+}
+
+/** The branch as a plain function of tensors: what runs operation by operation, and what an engine compiles. */
+function applied(x: tf.Tensor, run: Application): Applied {
+  const { branch, scope, hooks, shared, stream = x, isStart = true, gradientScale, slot } = run;
+  const sum = (context: BranchContext): tf.Tensor => {
+    const result = branch.apply(x, scope, hooks, context);
+    return add(stream, gradientScale === undefined ? result : scaleGradient(result, gradientScale));
+  };
+  if (slot === undefined) return [sum({ shared, isStart })];
+  let stored: KeyValue | undefined;
+  const extendCache = (keys: tf.Tensor, values: tf.Tensor): KeyValue => {
+    const extended = slot.extend({ keys, values }, slot.reads);
+    stored = extended.stored;
+    return extended.seen;
+  };
+  const result = sum({ shared, isStart, extendCache });
+  return stored === undefined ? [result] : [result, stored.keys, stored.values];
+}
+
+const INPUT = 'x';
+const STREAM = 'stream';
+const SCALE = 'gradientScale';
+const SHARED = 'shared:';
+const CACHE = 'cache:';
+/** Stands for `extend` where there is no cache. */
+const noCache = {};
+/** Stand for {@link BranchRun.isStart}. */
+const [starts, goesOn] = [{}, {}];
+/** Stand for {@link BranchRun.isCheckpointed}. */
+const [recomputed, saved] = [{}, {}];
+
+function runEager(x: tf.Tensor, of: BranchRun, needs: GradientNeeds): Applied {
+  const { scope, shared, stream = x, isCheckpointed = false } = of;
+  if (!isCheckpointed) return applied(x, of);
+  return [checkpointed(on => applied(on.x, { ...of, ...on })[0], { x, stream, shared, scope }, needs)];
+}
+
+function runCompiled(engine: Engine, x: tf.Tensor, of: BranchRun, needs: GradientNeeds): Applied {
+  // Where nothing is recorded, branches behind the first trainable one share sessions with those before it.
+  const isTapeOn = tf.engine().isTapeOn();
+  const inputs = compiledInputs(x, of, { input: needs.input && isTapeOn, stream: needs.stream && isTapeOn });
+  return compiledBranch(engine, of)(inputs.differentiable, inputs.frozen) as Applied;
+}
+
+/** The branch as a function that all branches share which do the same. */
+export function compiledBranch(engine: Engine, of: BranchRun): CompiledFunction<tf.Tensor[]> {
+  const { branch, hooks, isStart = true, isCheckpointed = false, slot } = of;
+  const keys = [
+    slot?.extend ?? noCache,
+    isStart ? starts : goesOn,
+    isCheckpointed ? recomputed : saved,
+    branch.apply,
+    hooks,
+  ];
+  return compileOnce(engine, keys, () => traced(branch, hooks, isStart, slot), {
+    name: branch.kind,
+    ownsGradient: true,
+    ...(isCheckpointed && { recompute: 'full' }),
+  });
+}
+
+/** What {@link compiledBranch} takes. The gradient of its input is called `'x'`. */
+export function compiledInputs(x: tf.Tensor, of: BranchRun, needs: GradientNeeds): CompiledInputs {
+  const { scope, shared, stream = x, gradientScale, slot } = of;
+  const inputs: CompiledInputs = { differentiable: {}, frozen: {} };
+  (needs.input ? inputs.differentiable : inputs.frozen)[INPUT] = x;
+  if (stream !== x) (needs.stream ? inputs.differentiable : inputs.frozen)[STREAM] = stream;
+  if (gradientScale !== undefined) inputs.frozen[SCALE] = gradientScale;
+  for (const [name, tensor] of Object.entries(shared)) inputs.frozen[SHARED + name] = tensor;
+  for (const [name, tensor] of Object.entries(slot?.reads ?? {})) inputs.frozen[CACHE + name] = tensor;
+  packScope(inputs, scope);
+  return inputs;
+}
+
+function traced(
+  { apply }: Branch,
+  hooks: Hooks,
+  isStart: boolean,
+  slot: CacheSlot | undefined,
+): TracedFunction<tf.Tensor[]> {
+  const extend = slot?.extend;
+  return inputs =>
+    applied(inputs[INPUT]!, {
+      branch: { apply },
+      scope: unpackScope(inputs),
+      hooks,
+      shared: named(SHARED, inputs),
+      stream: inputs[STREAM],
+      isStart,
+      gradientScale: inputs[SCALE],
+      slot: extend && { extend, reads: named(CACHE, inputs) },
+    }) as tf.Tensor[];
+}
+
+/** The tensors whose names begin so, without that beginning. */
+function named(prefix: string, inputs: Scope): Scope {
+  const entries = Object.entries(inputs).filter(([name]) => name.startsWith(prefix));
+  return Object.fromEntries(entries.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+}

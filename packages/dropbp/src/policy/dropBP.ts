@@ -1,0 +1,145 @@
+import { checkValue } from '@dropbp/basics';
+import type { AllocationMethod } from '../rates/allocateRates.ts';
+import { branchRates } from './branchRates.ts';
+import type { Budget } from './budget.ts';
+import type { Calibration, CalibrationSettings } from './calibration.ts';
+import type { SamplingMethod } from '../draws/drawDropped.ts';
+import { startSchedule, type DropBranch, type DropSchedule } from './dropSchedule.ts';
+import { highestRate, type RateSchedule } from './rateSchedule.ts';
+import type { Rescale } from './rescale.ts';
+import { settle } from './settle.ts';
+
+/** What `dropBP` takes: a budget, in one of three terms, and how to meet it. */
+export interface DropBPOptions {
+  /**
+   * Share of the branches' backward pass to drop, in [0, 1): 0 drops nothing. This, `timeSaved` or `memory` must be given: there
+   * is no default, as it trades accuracy for time.
+   */
+  readonly rate?: number;
+  /**
+   * Share of a whole step's FLOPs to save, in (0, 1), embedding, head and loss included. `compose` solves it to a rate for the
+   * model, the adapter and the shape of each batch.
+   */
+  readonly timeSaved?: number;
+  /**
+   * What a step may use at most: `'4GiB'`, or a count of bytes. `compose` solves it to a rate for the model, the adapter and the
+   * shape of each batch, and every step's draw stays within it.
+   */
+  readonly memory?: string | number;
+  /**
+   * No branch is dropped less often than this, in [0, 0.9] and at most `rate`; nor more often than a step's rate, where that moves or is solved
+   * and comes below. @defaultValue 0
+   */
+  readonly minRate?: number;
+  /** No branch is dropped more often than this, in [minRate, 1]. Not with `allocation: 'reference'`. @defaultValue 0.9 */
+  readonly maxRate?: number;
+  /** How the rate moves while the run goes on. Only with `rate`. @defaultValue it is constant */
+  readonly schedule?: RateSchedule;
+  /** Branches of this kind alone are dropped; the budget still counts all. @defaultValue both kinds */
+  readonly only?: 'attention' | 'mlp';
+  /** When sensitivities are measured; `false` = never. @defaultValue `{ at: 0.1 }`; `false` where `sensitivities` are given, and with `allocation: 'depth'`, which needs none */
+  readonly calibration?: Calibration | false;
+  /** Those of an earlier run, one for each branch: rates are allocated from the first step on. @defaultValue none: every branch has the same rate until calibration */
+  readonly sensitivities?: readonly number[];
+  /**
+   * How a step's branches are drawn. @defaultValue what goes with the allocation: 'nested' with 'depth', 'reference' with 'reference', 'pivotal' with the exact ones,
+   * with `memory`, which knows no other, and where the branches decide against 'depth'
+   */
+  readonly sampling?: SamplingMethod;
+  /**
+   * `'depth'`: rates fall from the first branch to the last, and a step drops the lowest branches up to a cut. All others follow
+   * from sensitivities, `'reference'` as the authors have it. @defaultValue 'depth'; 'reference' with `memory`,
+   * `minRate`, `maxRate`, `calibration`, `sensitivities` or another `sampling` than 'nested', for which 'depth' has no use, with
+   * `only`, as the gradients of the other kind would then pass what was dropped in every step, where all that is trained lies in front of the branches, as in prompt tuning, and where the branches in front of the last one that is
+   * trained do not come to the rate; in the last two cases with `sampling: 'pivotal'`
+   */
+  readonly allocation?: AllocationMethod | 'depth';
+  /**
+   * Multiplies the backward pass of a kept branch by 1/(1 − its rate), which makes the gradient unbiased where branches are
+   * dropped independently ('bernoulli'), and comes nearer to it with 'pivotal' and 'reference'. By depth the gradients of its parameters alone, which
+   * makes those of all branches that are ever kept unbiased. Up to `max`, in either case. @defaultValue false, as the authors
+   */
+  readonly rescale?: boolean | Rescale;
+  /** Seed of the draws, a 32-bit unsigned integer. @defaultValue 526, the authors' */
+  readonly seed?: number;
+}
+
+/** The options with their defaults filled in: JSON-safe. What has no effect is left out. */
+export interface DropBPSettings extends Budget {
+  /** See {@link DropBPOptions.minRate}. */
+  readonly minRate: number;
+  /** See {@link DropBPOptions.maxRate}. */
+  readonly maxRate?: number;
+  /** See {@link DropBPOptions.schedule}. */
+  readonly schedule?: Required<RateSchedule>;
+  /** See {@link DropBPOptions.only}. */
+  readonly only?: 'attention' | 'mlp';
+  /** See {@link DropBPOptions.calibration}. */
+  readonly calibration: CalibrationSettings | false;
+  /** See {@link DropBPOptions.sensitivities}. */
+  readonly sensitivities?: readonly number[];
+  /** See {@link DropBPOptions.sampling}. */
+  readonly sampling: SamplingMethod;
+  /** See {@link DropBPOptions.allocation}. */
+  readonly allocation: AllocationMethod | 'depth';
+  /** See {@link DropBPOptions.rescale}. */
+  readonly rescale?: Required<Rescale>;
+  /** See {@link DropBPOptions.seed}. */
+  readonly seed: number;
+}
+
+/** A policy: how much to drop and how to choose. It knows no model yet and holds no state, so runs can share it. */
+export interface DropBP {
+  /** The options, defaults filled in. The branches may decide for another default allocation: see `DropSchedule.options`. */
+  readonly options: DropBPSettings;
+  /**
+   * Begins a run on the branches of a model, in branch order.
+   *
+   * @param rate - the highest that a budget of time comes to on these branches, where it is known beforehand: it decides, as `rate` does, whether
+   * 'depth' comes to it
+   * @throws Problem when there is no branch, or no rates of these branches reach the budget
+   */
+  start(branches: readonly DropBranch[], rate?: number): DropSchedule;
+}
+
+/**
+ * Drop backward propagation: which branches of the model skip their backward pass, step by step.
+ *
+ * @throws Problem on options that are unknown, out of range, or without effect
+ *
+ * Source: DropBP, Woo et al., NeurIPS 2024, arXiv 2402.17812.
+ *
+ * @example
+ * ```ts
+ * const schedule = dropBP({ rate: 0.5 }).start([{ flops: 140e6 }, { flops: 270e6 }]);
+ * schedule.draw(0); // [true, false], say: the first branch runs forward only in step 0
+ * ```
+ */
+export function dropBP(options: DropBPOptions): DropBP {
+  const settings = settle(options);
+  return {
+    options: settings,
+    start(branches, rate) {
+      checkValue<unknown>('dropbp', 'start(): branches', branches, Array.isArray, 'a list of { flops, … }');
+      const isOfChoice = options.allocation !== undefined || options.sampling !== undefined;
+      const isFit = isOfChoice || (!liesInFront(branches) && !isOutOfReach(settings, branches, rate));
+      // The even draw: the authors' is filled up by the number of branches, of which few may be left.
+      const started = isFit ? settings : settle({ ...options, allocation: 'reference', sampling: 'pivotal' });
+      return startSchedule(started, branches);
+    },
+  };
+}
+
+/** Whether all that is trained lies in front of the branches, as prompts do: a step that drops from below would not reach it. */
+function liesInFront(branches: readonly DropBranch[]): boolean {
+  return branches.length > 0 && branches.every(({ trains = true }) => !trains);
+}
+
+/** Whether dropping from below does not come to the rate: few layers, or what is trained lies low. */
+function isOutOfReach(settings: DropBPSettings, branches: readonly DropBranch[], solved: number | undefined): boolean {
+  const { rate, allocation, schedule } = settings;
+  const highest = rate === undefined ? solved : highestRate(rate, schedule);
+  if (allocation !== 'depth' || highest === undefined) return false;
+  const reach = branchRates(settings, branches);
+  return highest > reach.largestRate(reach.hardestFlops, false);
+}

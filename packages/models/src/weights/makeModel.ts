@@ -1,0 +1,88 @@
+import * as tf from '@tensorflow/tfjs';
+import { nearNames, problem } from '@dropbp/basics';
+import { disposeOnce, forwardLogits, plainRunnable, type Model, type Runnable } from '@dropbp/core';
+import type { Definition } from '../architectures/architecture.ts';
+import { defineModel } from '../architectures/architectures.ts';
+import type { RawConfig } from '../architectures/configReader.ts';
+import type { ModelFiles } from './modelFiles.ts';
+import { parameterShapes } from './parameterShapes.ts';
+import { saveModel, type StoredDtype } from './saveModel.ts';
+
+/** Where a model's weights came from. */
+export interface Origin {
+  /** The folder or hub id; `''` for a model that was made from random numbers. */
+  readonly source: string;
+  /** The files of the checkpoint, whose tokenizer is saved with the model. */
+  readonly files?: ModelFiles | undefined;
+  /** The type that each weight was stored as, by name. */
+  readonly dtypes: ReadonlyMap<string, StoredDtype>;
+}
+
+/**
+ * A definition with its weights.
+ *
+ * @param parameters - every weight, with the shapes of {@link parameterShapes}; the model owns them
+ */
+export function makeModel(
+  config: RawConfig,
+  definition: Definition,
+  parameters: ReadonlyMap<string, tf.Tensor>,
+  origin: Origin,
+): Model {
+  let runnable: Runnable | undefined;
+  const model: Model = {
+    ...definition,
+    config,
+    source: origin.source,
+    parameters,
+    forward(tokens, options) {
+      runnable ??= plainRunnable(model);
+      return forwardLogits(runnable, tokens, options);
+    },
+    withParameters(replaced) {
+      const [nextConfig, nextDefinition] = untiedWhereAsked(config, definition, replaced);
+      const shapes = parameterShapes(nextDefinition);
+      checkReplaced(replaced, shapes);
+      // A clone shares the memory, so that each model frees its own and neither the other's.
+      const next = new Map(
+        [...shapes.keys()].map(name => [name, replaced.get(name) ?? tf.keep(parameters.get(name)!.clone())]),
+      );
+      return makeModel(nextConfig, nextDefinition, next, origin);
+    },
+    save: (directory, options) => saveModel(config, parameters, origin, directory, options),
+    dispose: () => disposeOnce(parameters.values()),
+  };
+  return model;
+}
+
+/** A tied head that is given a weight of its own is tied no longer. */
+function untiedWhereAsked(
+  config: RawConfig,
+  definition: Definition,
+  replaced: ReadonlyMap<string, tf.Tensor>,
+): [RawConfig, Definition] {
+  const own = `${definition.head.path}.weight`;
+  if (definition.head.weight === own || !replaced.has(own)) return [config, definition];
+  const untied = { ...config, tie_word_embeddings: false };
+  return [untied, defineModel(untied)];
+}
+
+function checkReplaced(replaced: ReadonlyMap<string, tf.Tensor>, shapes: ReadonlyMap<string, readonly number[]>): void {
+  for (const [name, tensor] of replaced) {
+    const shape = shapes.get(name);
+    if (shape === undefined) {
+      const near = nearNames(name, shapes.keys());
+      throw problem('models', {
+        what: `the model has no weight '${name}'`,
+        ...(near.length > 0 && { fix: `the nearest are ${near.join(', ')}` }),
+      });
+    }
+    if (String(tensor.shape) !== String(shape) || tensor.dtype !== 'float32') {
+      throw problem('models', {
+        what: `this tensor cannot replace '${name}'`,
+        got: `${tensor.dtype} [${String(tensor.shape)}]`,
+        expected: `float32 [${String(shape)}]`,
+      });
+    }
+  }
+}

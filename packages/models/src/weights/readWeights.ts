@@ -1,0 +1,126 @@
+import * as tf from '@tensorflow/tfjs';
+import { nearNames, problem } from '@dropbp/basics';
+import { toFloat32, type Checkpoint } from '@dropbp/safetensors';
+import type { Definition } from '../architectures/architecture.ts';
+import { makeWeight, type WeightForms } from './makeWeight.ts';
+import { parameterShapes } from './parameterShapes.ts';
+import { storedDtype, type StoredDtype } from './saveModel.ts';
+
+/** The weights of a checkpoint. */
+export interface Weights {
+  /** Every weight by name, widened to float32 exactly, and then in the wanted form. The caller owns them. */
+  readonly parameters: ReadonlyMap<string, tf.Tensor>;
+  /** The type that each was stored as. */
+  readonly dtypes: ReadonlyMap<string, StoredDtype>;
+}
+
+/** Options of {@link readWeights}. */
+interface ReadWeightsOptions extends WeightForms {
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each tensor with the number that are there. */
+  readonly onTensor?: ((done: number, total: number) => void) | undefined;
+}
+
+/**
+ * Reads the weights of a model, one tensor at a time.
+ *
+ * @throws Problem that lists the tensors that are missing, unknown or misshapen
+ */
+export async function readWeights(
+  checkpoint: Checkpoint,
+  definition: Definition,
+  options: ReadWeightsOptions = {},
+): Promise<Weights> {
+  const shapes = parameterShapes(definition);
+  const stored = matchNames(checkpoint, definition, shapes);
+  const parameters = new Map<string, tf.Tensor>();
+  const dtypes = new Map<string, StoredDtype>();
+  try {
+    for (const [name, shape] of shapes) {
+      options.signal?.throwIfAborted();
+      const storedName = stored.get(name)!;
+      const { dtype } = checkpoint.tensors.get(storedName)!;
+      const values = toFloat32(dtype, await checkpoint.read(storedName));
+      parameters.set(name, makeWeight(definition, name, values, shape, options));
+      dtypes.set(name, storedDtype(dtype));
+      options.onTensor?.(parameters.size, shapes.size);
+    }
+    await checkTiedCopy(checkpoint, definition, stored);
+  } catch (error) {
+    tf.dispose([...parameters.values()]);
+    throw error;
+  }
+  return { parameters, dtypes };
+}
+
+/** Which tensor of the checkpoint is which weight. Checkpoints of the bare model leave out the prefix. */
+function matchNames(
+  { name: file, tensors }: Checkpoint,
+  definition: Definition,
+  shapes: ReadonlyMap<string, readonly number[]>,
+): ReadonlyMap<string, string> {
+  const stored = new Map<string, string>();
+  const unknown: string[] = [];
+  const misshapen: string[] = [];
+  for (const [storedName, { shape }] of tensors) {
+    const name = fullName(storedName, definition, shapes);
+    const expected = shapes.get(name);
+    if (expected === undefined) {
+      if (!definition.isBuffer(storedName) && !isTiedHead(name, definition)) unknown.push(storedName);
+    } else if (String(expected) !== String(shape)) {
+      misshapen.push(`${storedName} [${String(shape)}] in place of [${String(expected)}]`);
+    }
+    stored.set(name, storedName);
+  }
+  const missing = [...shapes.keys()].filter(name => !stored.has(name));
+  if (missing.length + unknown.length + misshapen.length > 0) {
+    throw problem('models', {
+      what: `${file} does not fit its config.json`,
+      got: [
+        ...listed('missing', missing),
+        ...listed('not known', unknown.map((name, i) => (i < SHOWN ? name + suggestion(name, missing) : name))), // prettier-ignore
+        ...listed('misshapen', misshapen),
+      ].join('; '),
+      expected: `the ${shapes.size} weights of a '${definition.architecture}' model`,
+    });
+  }
+  return stored;
+}
+
+function fullName(storedName: string, { prefix }: Definition, shapes: ReadonlyMap<string, unknown>): string {
+  return shapes.has(prefix + storedName) ? prefix + storedName : storedName;
+}
+
+function isTiedHead(name: string, { head }: Definition): boolean {
+  return name === `${head.path}.weight` && head.weight !== name;
+}
+
+/** A copy of the embedding that a checkpoint stores as its tied head adds nothing, if it is one. */
+async function checkTiedCopy(
+  checkpoint: Checkpoint,
+  { head }: Definition,
+  stored: ReadonlyMap<string, string>,
+): Promise<void> {
+  const name = `${head.path}.weight`;
+  if (head.weight === name || !stored.has(name)) return;
+  const [copy, original] = [await checkpoint.read(name), await checkpoint.read(stored.get(head.weight)!)];
+  if (copy.length === original.length && copy.every((byte, i) => byte === original[i])) return;
+  throw problem('models', {
+    what: `${checkpoint.name}: ${name} differs from ${head.weight}, to which config.json ties it`,
+    fix: 'set "tie_word_embeddings": false in config.json to use it, or remove it from the checkpoint',
+  });
+}
+
+/** Names that an error lists of each kind. */
+const SHOWN = 5;
+
+function listed(label: string, names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  const more = names.length > SHOWN ? ` and ${names.length - SHOWN} more` : '';
+  return [`${label}: ${names.slice(0, SHOWN).join(', ')}${more}`];
+}
+
+function suggestion(name: string, missing: readonly string[]): string {
+  const near = nearNames(name, missing, 1)[0];
+  return near === undefined ? '' : ` (for ${near}?)`;
+}

@@ -1,0 +1,83 @@
+import type * as tf from '@tensorflow/tfjs';
+import { checkOptions, nodeModule, problem } from '@dropbp/basics';
+import { weightForm, type SaveOptions } from '@dropbp/core';
+import { fromFloat32, saveCheckpoint, type Dtype, type TensorToWrite } from '@dropbp/safetensors';
+import type { RawConfig } from '../architectures/configReader.ts';
+import type { Origin } from './makeModel.ts';
+import { publishFolder } from './publishFolder.ts';
+
+/** A type that weights are written as. */
+export type StoredDtype = NonNullable<SaveOptions['dtype']>;
+
+/** The names that transformers has for them, in a `config.json`. */
+const torchNames: Readonly<Record<StoredDtype, string>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
+
+/** What a weight read as `dtype` is written as: the same type where it is one of ours, else one that loses nothing. */
+export function storedDtype(dtype: Dtype): StoredDtype {
+  return Object.hasOwn(torchNames, dtype) ? (dtype as StoredDtype) : 'F32';
+}
+
+/** Files of a model besides its configuration and weights: what its tokenizer and its generation need. */
+const companions: readonly string[] = [
+  ...['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json', 'tokenizer.model'],
+  ...['vocab.json', 'merges.txt', 'vocab.txt', 'spiece.model', 'chat_template.jinja', 'chat_template.json'],
+  'generation_config.json',
+];
+
+/**
+ * Writes a folder that transformers loads: `config.json`, `model.safetensors` (in shards above 5 GB) and, where the
+ * model came with them, the files of its tokenizer. A new folder appears whole or not at all; in a folder that exists,
+ * each file is replaced whole.
+ *
+ * @throws Problem if the folder cannot be written
+ */
+export async function saveModel(
+  config: RawConfig,
+  parameters: ReadonlyMap<string, tf.Tensor>,
+  { files, dtypes }: Origin,
+  directory: string,
+  options: SaveOptions = {},
+): Promise<void> {
+  checkOptions('models', 'save()', options, ['dtype']);
+  if (options.dtype !== undefined && !Object.hasOwn(torchNames, options.dtype)) {
+    throw problem('models', { what: 'save(): dtype is not usable', got: options.dtype, expected: 'F32, F16 or BF16' });
+  }
+  const packed = [...parameters].find(([, tensor]) => weightForm(tensor) !== 'f32');
+  if (packed) {
+    throw problem('models', {
+      what: `save(): '${packed[0]}' is kept as ${weightForm(packed[1])}: a checkpoint would hold what is left of it`,
+      fix: "load the model with weights: 'f32' to save it",
+    });
+  }
+  const dtypeOf = (name: string): StoredDtype => options.dtype ?? dtypes.get(name) ?? 'F32';
+  const fs = nodeModule('models', 'node:fs/promises');
+  const path = nodeModule('models', 'node:path');
+  const tensors = new Map<string, TensorToWrite>();
+  for (const [name, tensor] of parameters) {
+    const dtype = dtypeOf(name);
+    const data = async (): Promise<Uint8Array> => fromFloat32(dtype, (await tensor.data()) as Float32Array);
+    tensors.set(name, { dtype, shape: tensor.shape, data });
+  }
+  await publishFolder(directory, async folder => {
+    await saveCheckpoint(folder, tensors);
+    for (const name of (await files?.list()) ?? []) {
+      if (companions.includes(name)) await fs.writeFile(path.join(folder, name), await files!.read(name));
+    }
+    const written = configOf(config, mostUsed(parameters, dtypeOf));
+    await fs.writeFile(path.join(folder, 'config.json'), `${JSON.stringify(written, null, 2)}\n`);
+  });
+}
+
+/** The configuration with the type of the written weights, under the key that it had, or that every version reads. */
+function configOf(config: RawConfig, dtype: StoredDtype): RawConfig {
+  const keys = ['dtype', 'torch_dtype'].filter(key => key in config);
+  const names = (keys.length > 0 ? keys : ['torch_dtype']).map(key => [key, torchNames[dtype]]);
+  return { ...config, ...(Object.fromEntries(names) as RawConfig) };
+}
+
+/** The type that most numbers are written as: a configuration names one. */
+function mostUsed(parameters: ReadonlyMap<string, tf.Tensor>, dtypeOf: (name: string) => StoredDtype): StoredDtype {
+  const sizes = new Map<StoredDtype, number>();
+  for (const [name, { size }] of parameters) sizes.set(dtypeOf(name), (sizes.get(dtypeOf(name)) ?? 0) + size);
+  return [...sizes].reduce((most, next) => (next[1] > most[1] ? next : most))[0];
+}

@@ -1,0 +1,70 @@
+import type * as tf from '@tensorflow/tfjs';
+import { matchesTarget, PEFT_PREFIX, toNamedArrays, type Model, type NamedArray, type PeftFiles } from '@dropbp/core';
+import type { LoraStart } from '../layer/attachLora.ts';
+import { convertLayer, convertSettings } from '../init/convert.ts';
+import { matrixNames, weightOf, type LoraPlan } from '../plan/loraPlan.ts';
+import type { LoraSettings } from '../plan/settings.ts';
+
+/** The configuration for settings: those of the adapter, or of what it is converted into. */
+export type ConfigOf = (settings: LoraSettings) => PeftFiles['config'];
+
+/** The adapter as PEFT's files. @throws Problem if a parameter holds NaN or infinity */
+export async function writePeft(
+  model: Model,
+  plan: LoraPlan,
+  parameters: ReadonlyMap<string, tf.Variable>,
+  { taken, baseWeights = [], config }: LoraStart,
+): Promise<PeftFiles> {
+  const { settings, layers } = plan;
+  const values = await toNamedArrays('peft-lora', parameters);
+  const isConverted = taken !== undefined && taken.size > 0;
+  if (isConverted) {
+    for (const layer of layers) {
+      const { a, b } = matrixNames(layer.kind);
+      const [nameOfA, nameOfB] = [`${layer.module}.${a}`, `${layer.module}.${b}`];
+      const doubled = convertLayer(
+        layer,
+        values.get(nameOfA)!.data,
+        values.get(nameOfB)!.data,
+        taken.get(layer.module),
+      );
+      values.set(nameOfA, doubled.a).set(nameOfB, doubled.b);
+    }
+  }
+  const tensors = new Map<string, NamedArray>();
+  for (const { key, array } of baseWeights) tensors.set(PEFT_PREFIX + key, array);
+  for (const module of storedEmbeddings(model, plan)) {
+    if (baseWeights.some(({ key }) => key.startsWith(`${module}.`))) continue;
+    const weight = weightOf(model, `${module}.weight`);
+    const data = (await weight.data()) as Float32Array;
+    tensors.set(`${PEFT_PREFIX}${module}.base_layer.weight`, { shape: weight.shape, data });
+  }
+  for (const { name, key, copy } of plan.parameters) {
+    const array = values.get(name)!;
+    tensors.set(PEFT_PREFIX + key, array);
+    if (copy !== undefined) tensors.set(PEFT_PREFIX + copy, { ...array, data: array.data.slice() });
+  }
+  return { config: config(isConverted ? convertSettings(settings) : settings), tensors };
+}
+
+/** PEFT's names of embeddings and output layers. Source: PEFT 0.21.2, `utils/constants.py`. */
+const embeddingNames: readonly string[] = ['embed_tokens', 'lm_head'];
+
+/**
+ * The adapted ones of embedding and output layer, if PEFT stores their own weights along: where targets name them as Llama does,
+ * and no rows are trained.
+ */
+function storedEmbeddings(model: Model, { settings, layers }: LoraPlan): string[] {
+  const { targetModules } = settings.rules;
+  const isNamed =
+    typeof targetModules === 'string'
+      ? [...model.modules.keys()].some(
+          module =>
+            embeddingNames.includes(module.slice(module.lastIndexOf('.') + 1)) &&
+            matchesTarget('peft-lora', module, { targetModules }),
+        )
+      : embeddingNames.some(name => targetModules.includes(name));
+  if (!isNamed || settings.trainableTokenIndices !== undefined) return [];
+  const adapted = new Set(layers.map(({ module }) => module));
+  return [model.embedding, model.head.path].filter(module => adapted.has(module));
+}
