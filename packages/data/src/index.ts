@@ -23,13 +23,17 @@ export type { ChatTemplate, MarkedText, RenderOptions, TextSpan } from './chat/c
 export { loadChatTemplate, type ChatTemplateFiles, type LoadChatTemplateOptions } from './chat/loadChatTemplate.ts';
 export { decodeStream, streamText, type DecodeStream } from './decodeStream.ts';
 export { loadTokenizer, type TokenizerFiles } from './loadTokenizer.ts';
+export { exactMatch, isJson, tokenF1, type Metric, type MetricRow } from './metrics.ts';
 export { paddedBatch, type PaddedBatchOptions } from './paddedBatch.ts';
 export { readText } from './readText.ts';
 export type { BadRows, Dataset, Row, SkippedRows } from './rows/dataset.ts';
 export { openDataset, type DatasetSource, type OpenDatasetOptions, type RowStream } from './rows/openDataset.ts';
+export { isGlued, type PromptTemplate } from './rows/promptTemplate.ts';
+export { readPrompts, type PromptRow, type ReadPromptsOptions } from './rows/readPrompts.ts';
 export { readRows, type RawRow, type ReadRowsOptions } from './rows/readRows.ts';
 export { recognizeFormat, type RecognizedFormat, type RecognizeFormatOptions } from './rows/recognizeFormat.ts';
 export type { RowFormatName } from './rows/rowFormat.ts';
+export type { ChatPrompt, RowPrompt, TextPrompt } from './rows/rowPrompt.ts';
 export type { ChatMessage, ChatSample, CompletionSample, Sample, TextSample } from './rows/sample.ts';
 export { splitDataset, type DatasetSplit, type SplitDatasetOptions } from './rows/splitDataset.ts';
 export type { FileType } from './sources/openSource.ts';

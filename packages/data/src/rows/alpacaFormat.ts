@@ -1,5 +1,7 @@
-import { columnText } from './columnText.ts';
+import type { RowValue } from '../sources/rowSource.ts';
+import { columnText, optionalText } from './columnText.ts';
 import type { RowFormat } from './rowFormat.ts';
+import { textPrompt } from './rowPrompt.ts';
 
 /** Rows of an instruction, an input that it may need, and the output; read with the prompt of Stanford's Alpaca. */
 export const alpacaFormat: RowFormat = {
@@ -8,15 +10,13 @@ export const alpacaFormat: RowFormat = {
   optional: ['input'],
   aliases: {},
   meaning: 'an instruction, perhaps an input, and the output',
-  toSample(row) {
-    const input = row.input === undefined || row.input === null ? '' : columnText(row, 'input', 'may be empty');
-    return {
-      kind: 'completion',
-      prompt: alpacaPrompt(columnText(row, 'instruction'), input),
-      completion: columnText(row, 'output'),
-    };
-  },
+  toSample: row => ({ kind: 'completion', prompt: promptOf(row), completion: columnText(row, 'output') }),
+  toPrompt: row => textPrompt(promptOf(row), optionalText(row, 'output')),
 };
+
+function promptOf(row: RowValue): string {
+  return alpacaPrompt(columnText(row, 'instruction'), optionalText(row, 'input') ?? '');
+}
 
 /** Alpaca's prompt. Source: the column `text` of the data set tatsu-lab/alpaca. */
 function alpacaPrompt(instruction: string, input: string): string {

@@ -1,5 +1,6 @@
 import { looksLikeList, messagesOf } from './messagesOf.ts';
 import type { RowFormat } from './rowFormat.ts';
+import { chatPrompt } from './rowPrompt.ts';
 
 /** Rows of a conversation: `messages` of role and content, or the older `conversations` of from and value (ShareGPT). */
 export const chatFormat: RowFormat = {
@@ -10,4 +11,5 @@ export const chatFormat: RowFormat = {
   meaning: 'a conversation: a list of messages with role and content',
   fits: row => looksLikeList(row.messages),
   toSample: row => messagesOf(row),
+  toPrompt: row => chatPrompt(messagesOf(row)),
 };

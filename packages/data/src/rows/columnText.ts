@@ -19,3 +19,8 @@ export function columnText(row: RowValue, column: string, empty: 'may be empty' 
   }
   return value;
 }
+
+/** The text in a column that may be missing or hold nothing. @throws RowFault for anything else */
+export function optionalText(row: RowValue, column: string): string | undefined {
+  return row[column] === undefined || row[column] === null ? undefined : columnText(row, column, 'may be empty');
+}

@@ -1,6 +1,7 @@
-import { columnText } from './columnText.ts';
+import { columnText, optionalText } from './columnText.ts';
 import { isMessageList, messagesOf } from './messagesOf.ts';
 import type { RowFormat } from './rowFormat.ts';
+import { chatPrompt, textPrompt } from './rowPrompt.ts';
 
 /**
  * Rows with a prompt and what follows it: two texts, or two lists of messages as TRL has them, of which the second alone is
@@ -24,5 +25,13 @@ export const completionFormat: RowFormat = {
     const asked = messagesOf(row, 'prompt');
     const given = messagesOf({ completion }, 'completion');
     return { ...asked, messages: [...asked.messages.map(message => ({ ...message, weight: 0 })), ...given.messages] };
+  },
+  toPrompt(row) {
+    const { prompt, completion } = row;
+    if (!isMessageList(prompt))
+      return textPrompt(columnText(row, 'prompt', 'may be empty'), optionalText(row, 'completion'));
+    const asked = messagesOf(row, 'prompt');
+    const given = completion === undefined || completion === null ? [] : messagesOf(row, 'completion').messages;
+    return chatPrompt({ ...asked, messages: [...asked.messages, ...given] });
   },
 };

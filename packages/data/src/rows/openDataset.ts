@@ -39,7 +39,7 @@ export type RowStream = AsyncIterable<unknown> | (() => AsyncIterable<unknown> |
  * ```
  */
 export async function openDataset(source: DatasetSource, options: OpenDatasetOptions = {}): Promise<Dataset> {
-  checkOptions('data', 'openDataset()', options, ['fileType', 'badRows', 'format', 'columns']);
+  checkOptions('data', 'openDataset()', options, ['fileType', 'badRows', 'format', 'columns', 'template']);
   const { fileType, badRows = 'throw', ...recognizing } = options;
   if (!['throw', 'skip'].includes(badRows)) {
     throw problem('data', { what: 'badRows is not usable', got: badRows, expected: "'throw' or 'skip'" });
@@ -84,6 +84,7 @@ async function opened(
   recognizing: RecognizeFormatOptions,
 ): Promise<RowSource> {
   const source = await openSource(file, fileType);
-  source.select?.(readableColumns(recognizing));
+  const columns = readableColumns(recognizing);
+  if (columns !== undefined) source.select?.(columns);
   return source;
 }

@@ -1,6 +1,16 @@
 import { checkOptions, problem } from '@dropbp/basics';
 import type { RowValue } from '../sources/rowSource.ts';
-import { rowFormats, type RowFormat, type RowFormatName } from './rowFormat.ts';
+import {
+  cellText,
+  checkTemplateColumns,
+  gapBetween,
+  isGlued,
+  readPromptTemplate,
+  type PromptTemplate,
+} from './promptTemplate.ts';
+import { RowFault } from './rowFault.ts';
+import type { RowPrompt } from './rowPrompt.ts';
+import { isAnswer, rowFormats, type RowFormat, type RowFormatName } from './rowFormat.ts';
 import type { Sample } from './sample.ts';
 
 /** Options of {@link recognizeFormat}. */
@@ -9,6 +19,12 @@ export interface RecognizeFormatOptions {
   readonly format?: RowFormatName;
   /** The columns that hold what a format reads, by its names: `{ prompt: 'question', completion: 'answer' }`. */
   readonly columns?: Readonly<Record<string, string>>;
+  /**
+   * Makes prompts from columns: `'Title: {title}\\nCategory:'`. Braces that are text are written twice. The completion is the
+   * column that `columns` gives, `completion`, or the only column that the template does not read. A space parts the two where
+   * neither has white space there.
+   */
+  readonly template?: string;
 }
 
 /** The format of a file's rows. */
@@ -19,6 +35,8 @@ export interface RecognizedFormat {
   readonly columns: Readonly<Record<string, string>>;
   /** What was recognised, and why: a sentence for people. */
   readonly explanation: string;
+  /** What makes prompts from columns, where that was asked for. */
+  readonly template?: PromptTemplate;
 }
 
 /**
@@ -33,14 +51,25 @@ export interface RecognizedFormat {
  * ```
  */
 export function recognizeFormat(row: RowValue, options: RecognizeFormatOptions = {}): RecognizedFormat {
-  checkOptions('data', 'recognizeFormat()', options, ['format', 'columns']);
+  return recognize(row, options, 'answers');
+}
+
+/** The same; of prompts alone the answers may be missing. */
+export function recognize(
+  row: RowValue,
+  options: RecognizeFormatOptions,
+  needed: 'answers' | 'prompts',
+): RecognizedFormat {
+  checkOptions('data', 'recognizeFormat()', options, ['format', 'columns', 'template']);
   const { format: asked, columns: renamed = {} } = options;
+  if (options.template !== undefined) return templateFormat(row, options, needed);
   checkRenamed(renamed, row);
   const candidates = asked === undefined ? rowFormats : [formatNamed(asked)];
   for (const format of candidates) {
     const columns = columnsFor(format, row, renamed);
     const isRead = Object.keys(renamed).every(name => name in columns);
-    const isThere = format.required.every(name => row[columns[name]!] !== undefined);
+    const required = needed === 'answers' ? format.required : format.required.filter(name => !isAnswer(name));
+    const isThere = required.every(name => row[columns[name]!] !== undefined);
     if (!isRead || !isThere || format.fits?.(viewOf(columns, row)) === false) continue;
     return { name: format.name, columns, explanation: explanationOf(format, columns, row, asked !== undefined) };
   }
@@ -56,18 +85,82 @@ export function recognizeFormat(row: RowValue, options: RecognizeFormatOptions =
 }
 
 /** What a row of a recognised format says. @throws RowFault where the row does not have it */
-export function sampleOf({ name, columns }: RecognizedFormat, row: RowValue): Sample {
-  return formatNamed(name).toSample(viewOf(columns, row));
+export function sampleOf({ name, columns, template }: RecognizedFormat, row: RowValue): Sample {
+  if (template === undefined) return formatNamed(name).toSample(viewOf(columns, row));
+  const prompt = template.fill(row);
+  const completion = cellText(row, columns.completion!);
+  if (completion === '') throw new RowFault({ what: `'${columns.completion!}' is empty`, expected: 'a text' });
+  return { kind: 'completion', prompt, completion: gapBetween(prompt, completion) + completion };
+}
+
+/** The prompt of a row of a recognised format, and the answer that it may have. @throws RowFault */
+export function promptOf({ name, columns, template }: RecognizedFormat, row: RowValue): RowPrompt {
+  if (template === undefined) return formatNamed(name).toPrompt(viewOf(columns, row));
+  const { completion } = columns;
+  const isThere = completion !== undefined && row[completion] !== undefined && row[completion] !== null;
+  const prompt = template.fill(row);
+  return {
+    kind: 'text',
+    prompt,
+    hasGap: isGlued(prompt, 'a'),
+    ...(isThere && { reference: cellText(row, completion) }),
+  };
 }
 
 /** The names of all columns that some format reads, under all names that it knows. */
-export function readableColumns({ columns = {} }: RecognizeFormatOptions): string[] {
+export function readableColumns({ columns = {}, template }: RecognizeFormatOptions): string[] | undefined {
+  // Which column is the completion may follow from the others.
+  if (template !== undefined) return undefined;
   const own = rowFormats.flatMap(({ required, optional, aliases }) => [
     ...required,
     ...optional,
     ...Object.values(aliases).flat(),
   ]);
   return [...own, ...Object.values(columns)];
+}
+
+function templateFormat(
+  row: RowValue,
+  { format, columns = {}, template: text }: RecognizeFormatOptions,
+  needed: 'answers' | 'prompts',
+): RecognizedFormat {
+  if (format !== undefined && format !== 'completion') {
+    throw problem('data', {
+      what: 'template makes prompts with a completion, which is not the format that is asked for',
+      got: format,
+      fix: "leave format out, or make it 'completion'",
+    });
+  }
+  checkOptions('data', 'columns', columns, ['completion']);
+  const template = readPromptTemplate(text);
+  checkTemplateColumns(template, row);
+  const there = Object.keys(row);
+  const unread = there.filter(column => !template.columns.includes(column));
+  const completion = columns.completion ?? unread.find(column => column === 'completion') ?? onlyOne(unread);
+  if (columns.completion !== undefined) checkRenamed({ completion: columns.completion }, row);
+  if (completion === undefined && needed === 'answers') {
+    throw problem('data', {
+      what: 'no column is known to hold what follows the template',
+      got: there,
+      fix: "say which one it is, such as columns: { completion: 'category' }",
+    });
+  }
+  const rest = unread.filter(column => column !== completion);
+  const end = completion === undefined ? '' : `, and '${completion}' follows it`;
+  return {
+    name: 'completion',
+    columns: { ...(completion !== undefined && { completion }) },
+    template,
+    explanation: `Each row is a prompt by the template ${JSON.stringify(template.text)}${end} (completion)${notRead(rest)}.`,
+  };
+}
+
+function onlyOne<T>(values: readonly T[]): T | undefined {
+  return values.length === 1 ? values[0] : undefined;
+}
+
+function notRead(columns: readonly string[]): string {
+  return columns.length === 0 ? '' : `. Not read: ${list(shown(columns))}`;
 }
 
 function formatNamed(name: RowFormatName): RowFormat {
@@ -125,8 +218,7 @@ function explanationOf(
   const why = isAsked
     ? 'as you say'
     : `because there ${there.length === 1 ? 'is a column' : 'are columns'} ${list(there)}`;
-  const rest = unread.length === 0 ? '' : `. Not read: ${list(shown(unread))}`;
-  return `Each row is ${meaning} (${name}), ${why}${rest}.`;
+  return `Each row is ${meaning} (${name}), ${why}${notRead(unread)}.`;
 }
 
 /** Names for a sentence: a file may have any number of columns. */

@@ -1,6 +1,7 @@
 import { alpacaFormat } from './alpacaFormat.ts';
 import { chatFormat } from './chatFormat.ts';
 import { completionFormat } from './completionFormat.ts';
+import type { RowPrompt } from './rowPrompt.ts';
 import type { Sample } from './sample.ts';
 import { textFormat } from './textFormat.ts';
 import type { RowValue } from '../sources/rowSource.ts';
@@ -22,6 +23,13 @@ export interface RowFormat {
   readonly fits?: (row: RowValue) => boolean;
   /** @throws RowFault */
   readonly toSample: (row: RowValue) => Sample;
+  /** The prompt alone, with the answer that the row may have. @throws RowFault */
+  readonly toPrompt: (row: RowValue) => RowPrompt;
+}
+
+/** Whether a format's column holds what a model is to learn to write. */
+export function isAnswer(name: string): boolean {
+  return name === 'completion' || name === 'output';
 }
 
 /** In the order in which they are looked for: of two that fit, the first says more of what the row means. */

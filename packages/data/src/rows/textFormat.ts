@@ -1,5 +1,6 @@
 import { columnText } from './columnText.ts';
 import type { RowFormat } from './rowFormat.ts';
+import { textPrompt } from './rowPrompt.ts';
 
 /** Rows that hold a text each. */
 export const textFormat: RowFormat = {
@@ -9,4 +10,5 @@ export const textFormat: RowFormat = {
   aliases: {},
   meaning: 'a text',
   toSample: row => ({ kind: 'text', text: columnText(row, 'text') }),
+  toPrompt: row => textPrompt(columnText(row, 'text'), undefined),
 };
