@@ -56,7 +56,7 @@ describe('dropbp generate', () => {
   });
   it('talks, line by line, and forgets when it is told to', async () => {
     const input = Readable.from(['Hi\n', '\nMore\n/reset\n', 'Hi\n/nothing\n/exit\nnot read\n']);
-    const { code, out, notes } = await generate({ input }, '--model', at('chat'), '--chat', '--json');
+    const { code, out, notes } = await generate({ input }, '--model', at('chat'), '--chat', '--conversation', '--json');
     expect(code, notes).toBe(0);
     const answers = linesOf(out);
     expect(answers.map(({ prompt }) => prompt)).toEqual(['Hi', 'More', 'Hi']);
@@ -66,9 +66,36 @@ describe('dropbp generate', () => {
     expect(linesOf(again.out)[0]!.text).toBe(answers[1]!.text);
     expect(notes).toContain('There is no /nothing: /reset forgets the conversation');
   });
+  it('takes lines of standard input as questions of their own', async () => {
+    const lines = ['Hi\n', 'More\n/reset\n', '/etc is what?\n\n', `${'long '.repeat(20)}\n`, 'Hi\n/exit\nnot read\n'];
+    const { code, out, notes } = await generate({ input: Readable.from(lines) }, '--model', at('chat'), '--chat', '--json'); // prettier-ignore
+    const answers = linesOf(out);
+    expect(answers.map(({ prompt }) => prompt)).toEqual([
+      'Hi',
+      'More',
+      '/etc is what?',
+      'long '.repeat(20).trim(),
+      'Hi',
+    ]);
+    for (const i of [0, 1, 2, 4]) {
+      const alone = await generate({}, '--model', at('chat'), '--chat', '--json', '--prompt', answers[i]!.prompt);
+      expect(answers[i]!.text).toBe(linesOf(alone.out)[0]!.text);
+    }
+    // A question that cannot be answered shows in its place, and in the end.
+    expect(answers[3]).toMatchObject({ error: expect.stringContaining('as many tokens as the model has positions for') as string }); // prettier-ignore
+    expect([code, notes]).toEqual([2, expect.stringContaining('as many tokens as the model has positions for')]);
+  });
+  it('keeps talking with whoever types', async () => {
+    const input = Object.assign(Readable.from(['Hi\n', 'More\n']), { isTTY: true });
+    const { out } = await generate({ input }, '--model', at('chat'), '--chat', '--json');
+    const [first, second] = linesOf(out);
+    const asked = `u:Hi\na:${first!.text}\nu:More\na:`;
+    const again = await generate({}, '--model', at('model'), '--prompt', asked, '--json');
+    expect(linesOf(again.out)[0]!.text).toBe(second!.text);
+  });
   it('leaves out the beginning of a conversation that has no room, and refuses a question that never has', async () => {
     const input = Readable.from(['One question\n', 'Another question\n', `${'long '.repeat(20)}\n`, 'Last\n']);
-    const { code, out, notes } = await generate({ input }, '--model', at('chat'), '--chat');
+    const { code, out, notes } = await generate({ input }, '--model', at('chat'), '--chat', '--conversation');
     expect(code).toBe(0);
     expect(notes).toContain('The beginning of the conversation has no room any more\n');
     expect(notes).toContain('the text has as many tokens as the model has positions for');
@@ -93,9 +120,15 @@ describe('dropbp generate', () => {
     expect(terminal.written.out).toMatch(/blk\.\*\.attn_q\.weight/);
   });
   it.each([
-    [['--model', 'x'], 'there is nothing to continue; give --prompt, or --chat to talk.'],
+    [['--model', 'x'], 'there is nothing to continue; give --prompt, --data, or --chat to talk.'],
     [['--prompt', 'a'], 'there is no model; give --model, or --adapter.'],
     [['--model', 'x', '--prompt', 'a', '--system', 'b'], '--system has no effect without --chat.'],
+    [['--model', 'x', '--prompt', 'a', '--data', 'b'], '--prompt and --data both say what to continue'],
+    [['--model', 'x', '--prompt', 'a', '--out', 'b', '--batch', '2'], '--out and --batch would have no effect without --data'],
+    [['--model', 'x', '--data', 'a', '--resume'], '--resume would have no effect without --out'],
+    [['--model', 'x', '--prompt', 'a', '--conversation'], '--conversation is for the lines of standard input, with --chat'],
+    [['--model', 'x', '--chat', '--template', '{a}'], '--template needs --data or a --prompt'],
+    [['--model', 'x', '--data', 'a', '--template', String.raw`\d{a}`], String.raw`--template is not usable; got "\\d"; expected \n, \t, \r, or \\ for a backslash`],
     [['--model', 'x', '--prompt', 'a', '--top-k', '3', '--temperature', '0'], '--top-k and --top-p have no effect with --temperature 0'],
     [['--model', './no.gguf', '--prompt', 'a'], 'there is no file ./no.gguf.'],
   ])('refuses %j', async (flags, message) => {

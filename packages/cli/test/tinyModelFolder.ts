@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs';
 import { createModel } from '@dropbp/models';
 
 /** Writes a Llama of random weights and a tokenizer whose tokens are bytes: a model that knows nothing but can learn. */
-export async function writeTinyModel(folder: string, { layers = 2, width = 64 } = {}): Promise<void> {
+export async function writeTinyModel(folder: string, { layers = 2, width = 64, spread = 0.1 } = {}): Promise<void> {
   // Without tfjs's advice to install another backend.
   tf.enableProdMode();
   await tf.setBackend('cpu');
@@ -23,7 +23,7 @@ export async function writeTinyModel(folder: string, { layers = 2, width = 64 } 
       rms_norm_eps: 1e-5,
       rope_theta: 10000,
       tie_word_embeddings: true,
-      initializer_range: 0.1,
+      initializer_range: spread,
       bos_token_id: 256,
       eos_token_id: 256,
       torch_dtype: 'float32',

@@ -28,7 +28,7 @@ export { paddedBatch, type PaddedBatchOptions } from './paddedBatch.ts';
 export { readText } from './readText.ts';
 export type { BadRows, Dataset, Row, SkippedRows } from './rows/dataset.ts';
 export { openDataset, type DatasetSource, type OpenDatasetOptions, type RowStream } from './rows/openDataset.ts';
-export { isGlued, type PromptTemplate } from './rows/promptTemplate.ts';
+export { isGlued, readPromptTemplate, type PromptTemplate } from './rows/promptTemplate.ts';
 export { readPrompts, type PromptRow, type ReadPromptsOptions } from './rows/readPrompts.ts';
 export { readRows, type RawRow, type ReadRowsOptions } from './rows/readRows.ts';
 export { recognizeFormat, type RecognizedFormat, type RecognizeFormatOptions } from './rows/recognizeFormat.ts';

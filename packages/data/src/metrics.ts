@@ -66,7 +66,7 @@ function wordsOf(text: string): string[] {
   return plain.split(/\s+/).filter(word => word !== '');
 }
 
-function referenceOf({ reference }: MetricRow, metric: string): string {
+function referenceOf({ reference }: { readonly reference?: unknown }, metric: string): string {
   if (typeof reference === 'string') return reference;
   throw problem('data', {
     what: `${metric}: the row holds no answer to compare with`,

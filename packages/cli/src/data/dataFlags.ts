@@ -1,4 +1,5 @@
 import { choice, columns, number, paths, share, toggle, type FlagValues } from '../flags/flag.ts';
+import { templateFlag } from './templateFlag.ts';
 
 /** Flags of what is learned from. */
 export const dataFlags = {
@@ -13,6 +14,7 @@ export const dataFlags = {
   ),
   format: choice(['auto', 'chat', 'completion', 'alpaca', 'text'], 'what a row is; auto: by its columns', 'auto'),
   columns: columns('columns that hold something else than their names say'),
+  template: templateFlag(),
   loss: choice(
     ['answers', 'lastAnswer', 'all'],
     'what of a row is learned: answers, the last one, or all; of a text, all is',

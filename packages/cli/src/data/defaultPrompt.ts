@@ -16,6 +16,10 @@ export async function defaultPrompt(dataset: Dataset, chatTemplate: ChatTemplate
 }
 
 /** What a model that was trained to chat reads before it answers. */
-export function asChat(messages: readonly ChatMessage[], chatTemplate: ChatTemplate): string {
-  return chatTemplate.render(messages, { addGenerationPrompt: true });
+export function asChat(
+  messages: readonly ChatMessage[],
+  chatTemplate: ChatTemplate,
+  tools: readonly unknown[] = [],
+): string {
+  return chatTemplate.render(messages, { addGenerationPrompt: true, tools });
 }

@@ -11,11 +11,12 @@ import type { PreparedData } from './prepareData.ts';
 /** Says what was found, what is held out, left out and cut, how long the run is, and what to do about much padding. */
 export function noteData(
   dataset: Dataset,
-  { counts }: PreparedData,
+  data: PreparedData,
   { steps, arrangement }: Pick<RunSettings, 'steps' | 'arrangement'>,
   terminal: Terminal,
 ): void {
   const warn = (text: string): void => terminal.notes(styled`${paint('yellow', text)}\n`);
+  const { counts } = data;
   terminal.notes(styled`${paint('dim', dataset.explanation)}\n`);
   const { trainRows, heldOutRows } = counts;
   if (trainRows !== undefined && heldOutRows !== undefined) {
@@ -38,4 +39,29 @@ export function noteData(
   if (hint !== undefined) warn(hint);
   const length = `${formatCount(steps)} ${steps === 1 ? 'step' : 'steps'}: ${counts.why}`;
   terminal.notes(styled`${paint('dim', length)}\n`);
+  warnOfAnswers(dataset, data, terminal);
+}
+
+/** Warns of what keeps a model from learning answers, or from writing them alone. */
+export function warnOfAnswers({ format }: Dataset, { counts, glued, isEnded }: PreparedData, terminal: Terminal): void {
+  const warn = (text: string): void => terminal.notes(styled`${paint('yellow', text)}\n`);
+  const { withoutLabels } = counts.counted;
+  if (format.name === 'text') return;
+  if (withoutLabels > 0) {
+    const parts = `${formatCount(withoutLabels)} ${withoutLabels === 1 ? 'sequence holds' : 'sequences hold'}`;
+    warn(
+      `${parts} no token of an answer, so nothing is learned there. Make sequences longer with --time, or prompts shorter.`,
+    );
+  }
+  if (glued !== undefined) {
+    const [before, after] = glued.example;
+    const rows = `${formatCount(glued.rows)} of ${formatCount(glued.among)} rows`;
+    warn(
+      `Warning: prompt and completion touch in ${rows}, as in ${JSON.stringify(before + after)}. ` +
+        `Put a space or a line break between them, or give --template ${String.raw`'Title: {title}\nCategory:'`}.`,
+    );
+  }
+  if (!isEnded) {
+    warn('The tokenizer names no token that ends a text, so the model does not learn where an answer ends.');
+  }
 }

@@ -7,12 +7,14 @@ export function openData({
   fileType,
   format,
   columns,
+  template,
   skipBadRows,
-}: Pick<DataFlagValues, 'data' | 'fileType' | 'format' | 'columns' | 'skipBadRows'>): Promise<Dataset> {
+}: Pick<DataFlagValues, 'data' | 'fileType' | 'format' | 'columns' | 'template' | 'skipBadRows'>): Promise<Dataset> {
   return openDataset(data, {
     badRows: skipBadRows ? 'skip' : 'throw',
     ...(fileType !== 'auto' && { fileType }),
     ...(format !== 'auto' && { format }),
     ...(columns && { columns }),
+    ...(template !== undefined && { template }),
   });
 }

@@ -14,6 +14,7 @@ import {
   type Tokenizer,
 } from '@dropbp/data';
 import type { DataFlagValues } from './dataFlags.ts';
+import { findGlued, type GluedRows } from './findGlued.ts';
 import { settleLength, type LengthFlags } from './runLength.ts';
 
 /** What {@link prepareData} takes beside the data. */
@@ -35,6 +36,10 @@ export interface PreparedData {
   /** Makes the batches to measure on, always the same; undefined where nothing is held out. */
   readonly heldOut: (() => AsyncIterable<Batch>) | undefined;
   readonly counts: DataCounts;
+  /** Rows whose prompt and completion touch; undefined where there are none. */
+  readonly glued: GluedRows | undefined;
+  /** Whether a token that ends a text follows what is learned. */
+  readonly isEnded: boolean;
   /** The first rows that are learned from, as the model sees them. */
   examples(count: number): Promise<ExamplePart[][]>;
 }
@@ -84,6 +89,8 @@ export async function prepareData(dataset: Dataset, options: PrepareDataOptions)
   return {
     train: trainingBatches(rows, batching),
     heldOut: heldOut?.batches,
+    glued: await findGlued(dataset),
+    isEnded: options.tokenizer.eosToken !== undefined,
     counts: {
       trainRows: split.train.length,
       heldOutRows: split.heldOut?.length,

@@ -19,7 +19,7 @@ import { measureTexts, type TextScores } from './measureTexts.ts';
 import { questionForms, readQuestion, type QuestionForm } from './questionForms.ts';
 import { showQuestions, showTexts } from './showScores.ts';
 
-const { data, fileType, format, columns, loss, skipBadRows } = dataFlags;
+const { data, fileType, format, columns, template, loss, skipBadRows } = dataFlags;
 
 const evaluateFlags = {
   ...subjectFlags,
@@ -30,7 +30,7 @@ const evaluateFlags = {
     'auto',
   ),
   limit: { ...number(positiveInteger, 'rows at most'), defaultText: 'all' },
-  ...{ fileType, format, columns, loss, skipBadRows },
+  ...{ fileType, format, columns, template, loss, skipBadRows },
   time: {
     ...number(positiveInteger, 'tokens in a sequence at most: longer texts begin anew'),
     defaultText: '512, or as many as the model can',
@@ -85,6 +85,7 @@ function refuseIdle(flags: EvaluateFlags, { name }: QuestionForm): void {
   const given = [
     ...(flags.time === undefined ? [] : ['time']),
     ...(flags.columns === undefined ? [] : ['columns']),
+    ...(flags.template === undefined ? [] : ['template']),
     ...(flags.skipBadRows ? ['skipBadRows'] : []),
   ];
   if (given.length === 0) return;

@@ -16,13 +16,20 @@ export interface ChatOptions {
   readonly system: string | undefined;
   /** Whether each answer is printed as a line of JSON. */
   readonly isJson: boolean;
+  /** Whether each question follows the ones before. Where nobody types, it follows none unless this is asked for. */
+  readonly isConversation: boolean;
   /** Of whom the answers are, for the first line. */
   readonly name: string;
 }
 
 const help = '/reset forgets the conversation, /exit or Ctrl-D ends it, Ctrl-C stops an answer';
 
-/** Talks with whoever types, or answers the lines of a file, until they end. */
+/**
+ * Talks with whoever types, or answers the lines of a file, until they end. Lines of a file are questions of their own, unless
+ * they are said to be a conversation.
+ *
+ * @returns 2 where a question of its own could not be answered
+ */
 export async function chat(terminal: Terminal, options: ChatOptions): Promise<ExitCode> {
   const { input = process.stdin } = terminal;
   const isScreen = terminal.isInteractive && (input as { isTTY?: boolean }).isTTY === true && !options.isJson;
@@ -33,6 +40,9 @@ export async function chat(terminal: Terminal, options: ChatOptions): Promise<Ex
   const interrupts = chatInterrupts(terminal, reader, () => note('Ctrl-C again ends, and so does /exit'));
   const first: ChatMessage[] = options.system === undefined ? [] : [{ role: 'system', content: options.system }];
   let messages = [...first];
+  let isMissing = false;
+  const isTyped = (input as { isTTY?: boolean }).isTTY === true;
+  const isConversation = isTyped || options.isConversation;
   try {
     for (;;) {
       interrupts.beforeQuestion();
@@ -42,19 +52,27 @@ export async function chat(terminal: Terminal, options: ChatOptions): Promise<Ex
       if (question === '/exit') break;
       if (question === '/reset') messages = [...first];
       else if (question === '/help') note(help);
-      else if (question.startsWith('/')) note(`There is no ${question.split(' ')[0]!}: ${help}`);
+      else if (isConversation && question.startsWith('/')) note(`There is no ${question.split(' ')[0]!}: ${help}`);
       else if (question !== '') {
-        messages = await answer([...messages, { role: 'user', content: question }], first.length, options, terminal, {
-          note,
-          signal: interrupts.beforeAnswer(),
-        });
+        const answered = await answer(
+          [...messages, { role: 'user', content: question }],
+          first.length,
+          options,
+          terminal,
+          {
+            note,
+            signal: interrupts.beforeAnswer(),
+          },
+        );
+        isMissing ||= answered.at(-1)?.role !== 'assistant';
+        messages = isConversation ? answered : [...first];
       }
     }
   } finally {
     interrupts.release();
     reader.close();
   }
-  return interrupts.exitCode();
+  return isMissing && !isConversation && interrupts.exitCode() === 0 ? 2 : interrupts.exitCode();
 }
 
 /** Answers the last message. @returns the conversation; without the question if it could not be answered */
@@ -88,6 +106,7 @@ async function answer(
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     terminal.notes(styled`${paint('red', plainMessage(error))}\n`);
+    if (isJson) terminal.out(`${JSON.stringify({ prompt: messages.at(-1)!.content, error: plainMessage(error) })}\n`);
     return messages.slice(0, -1);
   }
 }

@@ -1,6 +1,10 @@
 import { text as readAll } from 'node:stream/consumers';
 import { problem } from '@dropbp/basics';
 import { encodePrompt, type ChatTemplate } from '@dropbp/data';
+import { turnEnds } from '../answers/encodeAsk.ts';
+import { learnedFrom, type Learned } from '../answers/learnedFrom.ts';
+import { filledPrompt, templateAsFlag, withLearnedTemplate } from '../answers/promptSource.ts';
+import { dataFlags } from '../data/dataFlags.ts';
 import { asChat } from '../data/defaultPrompt.ts';
 import { command, type ExitCode } from '../flags/command.ts';
 import {
@@ -14,7 +18,7 @@ import {
   toggle,
   type FlagValues,
 } from '../flags/flag.ts';
-import { learnedFromChats } from '../run/learnedFromChats.ts';
+
 import { subjectFlags, type Subject } from '../run/openSubject.ts';
 import { backendFlag } from '../run/startBackend.ts';
 import { withSubject } from '../run/withSubject.ts';
@@ -22,14 +26,26 @@ import { formatCount, formatSeconds } from '../terminal/formatNumber.ts';
 import { listenForInterruption } from '../terminal/interruption.ts';
 import { paint, styled } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { flagName } from '../flags/flagName.ts';
 import { chat } from './chat.ts';
+import { generateRows } from './generateRows.ts';
 import { writer } from './writer.ts';
+
+const { fileType, format, columns, template } = dataFlags;
 
 const generateFlags = {
   ...subjectFlags,
   prompt: text('<text>', 'the text to continue; - reads it from standard input'),
-  chat: toggle('talk with the model, by its chat template: in the terminal, or once if there is a --prompt'),
+  data: texts('<file>', 'rows to answer: chats, or prompts; several files, one --data each'),
+  chat: toggle('ask by the chat template: in the terminal, a --prompt, or each line of standard input'),
+  conversation: toggle('with --chat: the lines of standard input are one conversation'),
   system: text('<text>', 'with --chat: what the conversation begins with'),
+  ...{ fileType, format, columns, template: { ...template, help: `${template.help}; with --data` } },
+  out: text('<file>', 'where the rows go with their answers, as JSON Lines; without it, to standard output'),
+  answerColumn: text('<name>', 'the column of the answers', 'answer'),
+  batch: number(positiveInteger, 'rows that are answered together', 8),
+  resume: toggle('go on with an --out that an earlier command left unfinished'),
+  overwrite: toggle('replace what is in --out'),
   maxNewTokens: { ...number(positiveInteger, 'tokens to write at most'), defaultText: '100; 512 with --chat' },
   temperature: number(notNegative, '0: always the most probable token; 1: as the model says', 0.8),
   topK: number(positiveInteger, 'draw among this many of the most probable tokens'),
@@ -47,48 +63,86 @@ export const generateCommand = command({
   name: 'generate',
   summary: 'Continues a text with a model, with or without an adapter, or talks with it.',
   flags: generateFlags,
-  sections: { maxNewTokens: 'How to write', backend: 'Other' },
+  sections: { fileType: 'Rows of files', maxNewTokens: 'How to write', backend: 'Other' },
   examples: [
     'dropbp generate --adapter out/psalms/adapter --prompt "And it came to pass"',
     'dropbp generate --model HuggingFaceTB/SmolLM2-135M-Instruct --chat',
+    'dropbp generate --adapter out/chats/adapter --data questions.jsonl --out answers.jsonl --temperature 0',
     'dropbp generate --model smollm2.gguf --weights int8 --prompt "The sea is" --temperature 0',
   ],
   async run(flags, _positionals, terminal) {
     checkFlags(flags);
-    return withSubject(flags, terminal, async subject => {
+    const folder = flags.adapter ?? flags.model;
+    const learned = folder === undefined ? undefined : await learnedFrom(folder);
+    return withSubject(flags, terminal, async (subject, surroundings) => {
+      if (flags.data.length > 0) {
+        const asked = await withLearnedTemplate(flags, learned, terminal);
+        return generateRows(subject, asked, surroundings, terminal);
+      }
       const template = flags.chat ? await templateOf(subject) : undefined;
-      if (template === undefined) await hintAtChat(flags.adapter ?? subject.model.source, terminal);
-      const prompt = flags.prompt === '-' ? await readAll(terminal.input ?? process.stdin) : flags.prompt;
-      if (prompt !== undefined) return writeOnce(prompt, subject, template, flags, terminal);
+      hint(flags, learned, terminal);
+      const given = flags.prompt === '-' ? await readAll(terminal.input ?? process.stdin) : flags.prompt;
+      const opened = { ...subject, endTokens: [...subject.endTokens, ...turnEnds(template, subject)] };
+      if (given !== undefined) {
+        const prompt = flags.template === undefined ? given : filledPrompt(flags.template, given);
+        return writeOnce(prompt, opened, template, flags, terminal);
+      }
       return chat(terminal, {
-        writer: writer(subject, writingFlags(flags)),
+        writer: writer(opened, writingFlags(flags)),
         tokenizer: subject.tokenizer,
         template: template!,
         system: flags.system,
         isJson: flags.json,
+        isConversation: flags.conversation,
         name: subject.model.source,
       });
     });
   },
 });
 
-async function hintAtChat(folder: string, terminal: Terminal): Promise<void> {
-  if (!(await learnedFromChats(folder))) return;
-  const hint = `${folder} learned from chats: --chat puts the text to it as a question, as it has learned them`;
-  terminal.notes(styled`${paint('yellow', hint)}\n`);
+/** Says how an adapter or a model has learned to be asked, where it is asked in another way. */
+function hint(
+  { adapter, model, chat, template }: GenerateFlags,
+  learned: Learned | undefined,
+  terminal: Terminal,
+): void {
+  const said = (text: string): void =>
+    terminal.notes(styled`${paint('yellow', `${adapter ?? model!} learned ${text}`)}\n`);
+  if (learned?.isFromChats === true && !chat) {
+    said('from chats: --chat puts the text to it as a question, as it has learned them');
+  } else if (learned?.template !== undefined && template === undefined) {
+    said(`from prompts of a template: ${templateAsFlag(learned.template)} fills a --prompt or rows of --data into it`);
+  }
 }
 
-function checkFlags({ prompt, chat, system, temperature, topK, topP }: GenerateFlags): void {
-  const wrong =
-    prompt === undefined && !chat
-      ? 'there is nothing to continue; give --prompt, or --chat to talk'
-      : system !== undefined && !chat
-        ? '--system has no effect without --chat'
-        : temperature === 0 && (topK !== undefined || topP !== undefined)
-          ? '--top-k and --top-p have no effect with --temperature 0, which takes the most probable token'
-          : undefined;
-  if (wrong !== undefined) throw problem('cli', { what: wrong });
+function checkFlags(flags: GenerateFlags): void {
+  const { prompt, chat, system, temperature, topK, topP, data, conversation, template } = flags;
+  const hasRows = data.length > 0;
+  const hasPrompt = prompt !== undefined;
+  const idle = hasRows ? [] : onlyWithData.filter(name => flags[name] !== generateFlags[name].fallback);
+  const ofFile = flags.out !== undefined ? [] : onlyWithOut.filter(name => flags[name]);
+  const hasDraws = topK !== undefined || topP !== undefined;
+  const faults: readonly (readonly [isWrong: boolean, what: string])[] = [
+    [!hasPrompt && !chat && !hasRows, 'there is nothing to continue; give --prompt, --data, or --chat to talk'],
+    [hasPrompt && hasRows, '--prompt and --data both say what to continue; give one of them'],
+    [idle.length > 0, `${idle.map(flagName).join(' and ')} would have no effect without --data`],
+    [hasRows && ofFile.length > 0, `${ofFile.map(flagName).join(' and ')} would have no effect without --out`],
+    [template !== undefined && !hasRows && !hasPrompt, '--template needs --data or a --prompt to make prompts of'],
+    [conversation && (!chat || hasPrompt || hasRows), '--conversation is for the lines of standard input, with --chat'],
+    [system !== undefined && !chat && !hasRows, '--system has no effect without --chat'],
+    [flags.resume && flags.overwrite, '--overwrite and --resume say different things; give one of them'],
+    [
+      temperature === 0 && hasDraws,
+      '--top-k and --top-p have no effect with --temperature 0, which takes the most probable token',
+    ],
+  ];
+  const [, what] = faults.find(([isWrong]) => isWrong) ?? [];
+  if (what !== undefined) throw problem('cli', { what });
 }
+
+const onlyWithData = ['fileType', 'format', 'columns', 'out', 'answerColumn', 'batch', 'resume', 'overwrite'] as const;
+
+const onlyWithOut = ['resume', 'overwrite', 'json'] as const;
 
 function writingFlags(flags: GenerateFlags): Parameters<typeof writer>[1] {
   return { ...flags, maxNewTokens: flags.maxNewTokens ?? (flags.chat ? 512 : 100) };

@@ -39,13 +39,10 @@ export interface Writer {
 }
 
 /** A writer with a model. */
-export function writer({ subject, tokenizer, endTokens, room }: Subject, flags: WritingFlags): Writer {
+export function writer(opened: Subject, flags: WritingFlags): Writer {
+  const { subject, tokenizer, room } = opened;
   const { temperature, topK, topP, seed, stop } = flags;
-  const stopTokens = new Set(endTokens);
-  for (const text of stop) {
-    const id = tokenizer.idOf(text);
-    if (id !== undefined) stopTokens.add(id);
-  }
+  const stopTokens = stopTokensOf(opened, stop);
   return {
     room,
     async write(ids, onPiece, signal) {
@@ -61,7 +58,7 @@ export function writer({ subject, tokenizer, endTokens, room }: Subject, flags: 
       const startedMs = performance.now();
       let count = 0;
       const tokens = generate(subject, ids, {
-        ...{ maxNewTokens, temperature, stopTokens: [...stopTokens] },
+        ...{ maxNewTokens, temperature, stopTokens },
         ...(topK !== undefined && { topK }),
         ...(topP !== undefined && { topP }),
         ...(seed !== undefined && { seed }),
@@ -76,6 +73,15 @@ export function writer({ subject, tokenizer, endTokens, room }: Subject, flags: 
       return { text, tokens: count, seconds: (performance.now() - startedMs) / 1000, ended };
     },
   };
+}
+
+/** Tokens that end a text: the model's own, and those that the texts name. */
+export function stopTokensOf(
+  { tokenizer, endTokens }: Pick<Subject, 'tokenizer' | 'endTokens'>,
+  stop: readonly string[],
+): number[] {
+  const named = stop.map(text => tokenizer.idOf(text)).filter(id => id !== undefined);
+  return [...new Set([...endTokens, ...named])];
 }
 
 async function* untilAborted(

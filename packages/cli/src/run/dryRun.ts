@@ -35,6 +35,8 @@ export interface DryRun {
     /** Of the rows that the run takes, or of one time through the data. */
     readonly tooLongRows: number;
     readonly cutTokens: number;
+    /** Of the first thousand rows, those whose prompt and completion meet without white space. */
+    readonly gluedRows: number;
     readonly trainTokens: number;
     /** Shares of the batches. */
     readonly learnedShare: number;
@@ -106,6 +108,7 @@ export async function dryRun({ settings, tuned, costs, dataset, data }: Prepared
       skippedRows: dataset.skipped.count,
       tooLongRows: counted.tooLongRows,
       cutTokens: counted.cutTokens,
+      gluedRows: data.glued?.rows ?? 0,
       trainTokens: counts.trainTokens,
       learnedShare: counted.labels / counted.tokens,
       paddingShare: paddingShare(counted),

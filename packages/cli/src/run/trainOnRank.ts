@@ -1,6 +1,6 @@
 import { problem } from '@dropbp/basics';
 import { fromRoot, type Comm } from '@dropbp/train';
-import { noteData } from '../data/noteData.ts';
+import { noteData, warnOfAnswers } from '../data/noteData.ts';
 import { readRunLog } from '../log/runLog.ts';
 import type { ExitCode } from '../flags/command.ts';
 import { writeFlag } from '../flags/flag.ts';
@@ -43,6 +43,7 @@ export async function trainOnRank(
   const backend = await startBackend(flags.backend, terminal);
   const run = await prepareRun(flags, startedAt, statusLine(terminal));
   if (flags.dryRun) {
+    warnOfAnswers(run.dataset, run.data, terminal);
     const plan = comm.rank === 0 ? await dryRun(run) : undefined;
     if (plan) terminal.out(flags.json ? `${JSON.stringify(plan, undefined, 2)}\n` : showDryRun(plan));
     return undefined;

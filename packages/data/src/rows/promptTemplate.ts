@@ -67,10 +67,15 @@ export function cellText(row: RowValue, column: string): string {
   if (value === undefined || value === null) {
     throw new RowFault({ what: `'${column}' is empty`, expected: 'a text or a number' });
   }
-  if (!['string', 'number', 'bigint', 'boolean'].includes(typeof value)) {
+  if (
+    typeof value !== 'string' &&
+    typeof value !== 'number' &&
+    typeof value !== 'bigint' &&
+    typeof value !== 'boolean'
+  ) {
     throw new RowFault({ what: `'${column}' is not a text`, got: value, expected: 'a text or a number' });
   }
-  const text = String(value as string | number | bigint | boolean);
+  const text = String(value);
   if (isWellFormed(text)) return text;
   throw new RowFault({ what: `'${column}' holds half a character`, got: value, expected: 'text that UTF-8 can hold' });
 }
