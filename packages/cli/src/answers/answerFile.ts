@@ -174,7 +174,7 @@ async function firstLine(path: string): Promise<string> {
 function parsed(text: string | undefined): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(text ?? '');
-    return isObject(value) ? (value) : undefined;
+    return isObject(value) ? value : undefined;
   } catch {
     return undefined;
   }

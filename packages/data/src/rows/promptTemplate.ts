@@ -56,7 +56,10 @@ export function checkTemplateColumns({ columns }: PromptTemplate, row: RowValue)
   const [near] = nearNames(missing, there);
   throw problem('data', {
     what: `template: there is no column '${missing}'`,
-    expected: `one of ${there.slice(0, MOST_SHOWN).map(column => `'${column}'`).join(', ')}`,
+    expected: `one of ${there
+      .slice(0, MOST_SHOWN)
+      .map(column => `'${column}'`)
+      .join(', ')}`,
     ...(near !== undefined && { fix: `did you mean '{${near}}'?` }),
   });
 }
