@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeSafetensors } from '@dropbp/safetensors';
 import { commands } from '../src/commands.ts';
 import { runCommandLine } from '../src/flags/runCommandLine.ts';
 import { fakeTerminal } from './fakeTerminal.ts';
@@ -115,6 +116,90 @@ describe('a config.json that asks for more than its checkpoint holds', () => {
         // A key that nobody reads may hold anything.
         expect(code).toBe(file !== 'config.json' && file !== 'tokenizer.json' && nested.startsWith('{') ? 0 : 2);
       }
+    }
+  });
+});
+
+describe('an adapter that claims more than its file holds', () => {
+  const prefix = 'base_model.model.model.layers.0.self_attn.q_proj.lora_';
+  const f32 = (...shape: number[]) => ({
+    dtype: 'F32' as const,
+    shape,
+    data: new Uint8Array(4 * shape.reduce((x, y) => x * y, 1)),
+  });
+  const lora = new Map([
+    [`${prefix}A.weight`, f32(2, 32)],
+    [`${prefix}B.weight`, f32(32, 2)],
+  ]);
+  const loraConfig = { peft_type: 'LORA', r: 2, lora_alpha: 2, target_modules: ['q_proj'], layers_to_transform: [0] };
+  const prompt = new Map([['prompt_embeddings', f32(2, 32)]]);
+  const adapter = (config: object, tensors: Map<string, ReturnType<typeof f32>>): string => {
+    const folder = at(`adapter-${String(++made)}`);
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify(config));
+    writeFileSync(join(folder, 'adapter_model.safetensors'), encodeSafetensors(tensors));
+    return folder;
+  };
+  it.each([
+    [{ ...loraConfig, r: 1e9 }, lora, /rank is 2, by r it should be 1000000000/],
+    [{ ...loraConfig, r: 1e9, init_lora_weights: 'pissa' }, lora, /rank is 2, by r it should be 1000000000/],
+    [{ ...loraConfig, rank_pattern: { q_proj: 1e9 } }, lora, /rank_pattern 'q_proj' it should be 1000000000/],
+    [{ ...loraConfig, use_dora: true, r: 1e15 }, lora, /1000000000000000/],
+    [{ ...loraConfig, layers_to_transform: Array.from({ length: 200_000 }, (_, i) => i + 1) }, lora, /does not fit/],
+    [
+      { ...loraConfig, target_modules: Array.from({ length: 50_000 }, (_, i) => `x${String(i)}`) },
+      lora,
+      /name none of the modules/,
+    ],
+    [{ ...loraConfig, trainable_token_indices: [1e9] }, lora, /has 257 entries/],
+    [
+      { peft_type: 'PROMPT_TUNING', num_virtual_tokens: 1e9 },
+      prompt,
+      /num_virtual_tokens in adapter_config.json is 1000000000/,
+    ],
+    [{ peft_type: 'PREFIX_TUNING', num_virtual_tokens: 1e9 }, prompt, /fit/],
+    [
+      { peft_type: 'P_TUNING', num_virtual_tokens: 1e9, encoder_hidden_size: 1e9 },
+      prompt,
+      /num_virtual_tokens .* is 1000000000/,
+    ],
+    [{ peft_type: 'ADAPTION_PROMPT', adapter_len: 1e9, adapter_layers: 1 }, prompt, /fit/],
+    [
+      { peft_type: 'ADAPTION_PROMPT', adapter_len: 1, adapter_layers: 1e9 },
+      prompt,
+      /adapterLayers is more than the model has/,
+    ],
+    [{ peft_type: 'IA3', target_modules: ['q_proj'], feedforward_modules: [] }, lora, /fit/],
+    [{ ...loraConfig, peft_type: 'x'.repeat(2e6) }, lora, /adapters of the method 'x{3000,}/],
+    [{ ...loraConfig, ['y'.repeat(2e6)]: 1 }, lora, /key that is not known/],
+  ])('is refused: %.80j', async (config, tensors, message) => {
+    const folder = adapter(config, tensors);
+    const { code, notes, ms } = await dropbp('generate', '--model', model, '--adapter', folder, '--prompt', 'a');
+    expect(notes).toMatch(message);
+    expect(code).toBe(2);
+    expect(notes.length).toBeLessThan(20_000);
+    expect(ms).toBeLessThan(3000);
+    expect((await dropbp('inspect', folder)).ms).toBeLessThan(3000);
+  });
+});
+
+describe('files of very many names', () => {
+  it('are refused with some of them', async () => {
+    const folder = changed(`many-${String(++made)}`, {});
+    const scalars = Array.from({ length: 20_000 }, (_, i) => {
+      const info = { dtype: 'F32' as const, shape: [16], data: new Uint8Array(64) };
+      return [`model.layers.${String(i)}.self_attn.query_projection.weight`, info] as const;
+    });
+    writeFileSync(join(folder, 'model.safetensors'), encodeSafetensors(new Map(scalars)));
+    const { code, notes, ms } = await dropbp('generate', '--model', folder, '--prompt', 'a');
+    expect(notes).toContain('does not fit its config.json');
+    expect([code, ms < 5000]).toEqual([2, true]);
+  });
+  it('are refused as options', async () => {
+    for (const content of ['['.repeat(100_000), `a: ${'{b: '.repeat(50_000)}`, 'x: 1\n'.repeat(300_000)]) {
+      writeFileSync(at('options.yaml'), content);
+      const { code, ms } = await dropbp('train', '--config', at('options.yaml'));
+      expect([code, ms < 5000]).toEqual([2, true]);
     }
   });
 });

@@ -54,7 +54,7 @@ function byteFallback(tokens: readonly string[]): readonly string[] {
   const pieces: string[] = [];
   const run: number[] = [];
   const endRun = (): void => {
-    if (run.length > 0) pieces.push(...textOfRun(run));
+    for (const piece of run.length > 0 ? textOfRun(run) : []) pieces.push(piece);
     run.length = 0;
   };
   for (const token of tokens) {

@@ -37,19 +37,21 @@ export async function measureTexts(
   const tokenized = tokenizeRows(dataset, { tooLong: 'split', ...options });
   let [rows, tokens, sum] = [0, 0, 0];
   let waiting: Sequence[] = [];
-  const score = async (count: number): Promise<void> => {
-    const next = waiting.slice(0, count);
-    waiting = waiting.slice(count);
+  const score = async (): Promise<void> => {
+    const next = waiting;
+    waiting = [];
     for (const value of await logLikelihoods(subject, next)) sum -= value;
     for (const { labels } of next) tokens += labels.filter((label, i) => i > 0 && label !== IGNORED_LABEL).length;
   };
   for await (const row of dataset.rows()) {
-    waiting.push(...tokenized.tokenize(row).sequences);
-    while (waiting.length >= batch) await score(batch);
+    for (const sequence of tokenized.tokenize(row).sequences) {
+      waiting.push(sequence);
+      if (waiting.length === batch) await score();
+    }
     const goesOn = await onRow(++rows);
     if (!goesOn || rows === limit) break;
   }
-  if (waiting.length > 0) await score(waiting.length);
+  if (waiting.length > 0) await score();
   if (tokens === 0) {
     throw problem('cli', { what: `no token of ${dataset.name} counts`, fix: 'give more rows, or --loss all' });
   }

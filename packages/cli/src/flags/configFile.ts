@@ -11,7 +11,7 @@ import type { Flags } from './flag.ts';
  */
 export async function readConfigFile(path: string, flags: Flags): Promise<ReadonlyMap<string, unknown>> {
   const lines = new LineCounter();
-  const document = parseDocument(await readText(path), { lineCounter: lines, logLevel: 'error' });
+  const document = documentOf(await readText(path), path, lines);
   const [error] = [...document.errors, ...document.warnings];
   if (error !== undefined) {
     const { line } = lines.linePos(error.pos[0]);
@@ -23,6 +23,25 @@ export async function readConfigFile(path: string, flags: Flags): Promise<Readon
     throw problem('cli', { what: `${path} is not usable`, got: value, expected: 'keys with values' });
   }
   return takeValues(value, flags, path);
+}
+
+/** A configuration has some dozen lines. */
+const MOST_CHARACTERS = 2 ** 20;
+
+function documentOf(text: string, path: string, lineCounter: LineCounter): Document {
+  if (text.length > MOST_CHARACTERS) {
+    throw problem('cli', {
+      what: `${path} is too long`,
+      got: text.length,
+      expected: `at most ${MOST_CHARACTERS} characters`,
+    });
+  }
+  try {
+    return parseDocument(text, { lineCounter, logLevel: 'error' });
+  } catch (cause) {
+    // The parser gives up where lists nest too deep.
+    throw problem('cli', { what: `${path} is no YAML that can be read`, got: String(cause), cause });
+  }
 }
 
 function valueOf(document: Document, path: string): unknown {

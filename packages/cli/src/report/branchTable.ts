@@ -15,7 +15,9 @@ export function branchTable(branches: readonly BranchRecord[]): Styled | undefin
   const blocks = new Map<string, BranchRecord[]>();
   for (const branch of branches) {
     const block = branch.path.slice(0, branch.path.lastIndexOf('.'));
-    blocks.set(block, [...(blocks.get(block) ?? []), branch]);
+    const known = blocks.get(block);
+    if (known === undefined) blocks.set(block, [branch]);
+    else known.push(branch);
   }
   const cells = (branch: BranchRecord | undefined): string[] => {
     const { dropRate, sensitivity } = branch?.leads === false || branch === undefined ? {} : branch;

@@ -90,10 +90,17 @@ function stepChart(runs: readonly RunRecord[], options: StepChartOptions): Chart
     const points = run.steps.map(step => ({ x: step.step, y: value(step) }));
     const known = points.filter((point): point is { x: number; y: number } => point.y !== null);
     const ys = known.map(point => point.y);
-    const shown = smooth === undefined ? ys : smoothCurve(ys, smooth);
+    const shown = smooth === undefined ? ys : smoothed(ys, smooth);
     return [{ label: run.name, run: index, style: 'line', x: known.map(point => point.x), y: shown }];
   });
   return fromCurves({ title, note, format, xLabel: 'step', fromZero: true }, curves);
+}
+
+/** Of longer curves each point that is shown is a mean already, of more values than a window has. */
+const MOST_SMOOTHED = 30 * maxPoints;
+
+function smoothed(values: readonly number[], span: number): readonly number[] {
+  return values.length > MOST_SMOOTHED ? values : smoothCurve(values, span);
 }
 
 function lossChart(runs: readonly RunRecord[]): ChartSpec {
@@ -103,7 +110,7 @@ function lossChart(runs: readonly RunRecord[]): ChartSpec {
     const span = Math.min(30, Math.max(1, run.steps.length / 15));
     return [
       { label: `${run.name}, each step`, run: index, style: 'faint', x, y: raw },
-      { label: run.name, run: index, style: 'line', x, y: smoothCurve(raw, span) },
+      { label: run.name, run: index, style: 'line', x, y: smoothed(raw, span) },
     ];
   });
   const note = 'Mean over the tokens of a step, in nats; the strong line is smoothed.';
@@ -115,7 +122,7 @@ function heldOutChart(runs: readonly RunRecord[]): ChartSpec {
     const [x, y] = [run.heldOut.map(point => point.step), run.heldOut.map(point => point.loss)];
     return x.length === 0 ? [] : [{ label: run.name, run: index, style: 'points', x, y }];
   });
-  const kept = runs.flatMap(({ heldOut, ended }) => heldOut.filter(({ step }) => step === ended?.keptStep));
+  const kept = runs.flatMap(({ heldOut, ended }) => heldOut.find(({ step }) => step === ended?.keptStep) ?? []);
   const keptNote = kept.map(({ step, loss }) => `step ${step} with ${loss.toFixed(3)}`).join(' and ');
   const note = `On text that training never saw, in nats per token.${keptNote === '' ? '' : ` Kept: ${keptNote}.`}`;
   return fromCurves({ title: 'Held-out loss', note, format: 'number', xLabel: 'step', fromZero: false }, curves);

@@ -60,7 +60,7 @@ function forMemory(memory: number, plan: StepPlan, schedule: DropSchedule): Solv
   const largest = schedule.largestRate(costs);
   const all = sum(costs);
   // What a draw keeps lies within one branch of the mean.
-  const margin = Math.max(...costs);
+  const margin = costs.reduce((most, cost) => Math.max(most, cost), -Infinity);
   const rate = Math.max(0, (plan.memory(0) + margin - memory) / all);
   if (plan.memory(0) <= memory) return { rate: 0, costs };
   if (rate < 1 && rate <= largest) return { rate, costs };

@@ -165,7 +165,7 @@ function checkComplete(room: string, names: readonly string[], rules: TargetRule
         expected:
           known.length === 0
             ? 'modules with a layer number in their names'
-            : `${Math.min(...known)} to ${Math.max(...known)}`,
+            : `${known.reduce((x, y) => Math.min(x, y))} to ${known.reduce((x, y) => Math.max(x, y))}`,
       });
     }
   }

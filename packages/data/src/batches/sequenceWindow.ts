@@ -41,7 +41,7 @@ export async function sequenceWindow(
     const group = await order.take(place.epoch, next, count);
     for (const row of group.rows) {
       const { found, counts } = sequencesOf(rows, row);
-      sequences.push(...found);
+      for (const sequence of found) sequences.push(sequence); // more than a call takes arguments, of a long text
       read = addedReports(read, counts);
     }
     ({ next, isLast } = group);

@@ -53,6 +53,8 @@ function fromPeft({ config, tensors }: PeftFiles): Adapter {
     async prepare(model) {
       const plan = planFor(model);
       checkRepeated(plan, initialization);
+      // Before a weight is decomposed at the ranks that the configuration claims.
+      matchTensors(model, plan, tensors, config.base_model_name_or_path);
       const taken = await principalValues(model, plan.layers, initialization, 0);
       return preparedFor(model, () => attach(model, plan, taken));
     },

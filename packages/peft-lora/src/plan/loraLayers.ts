@@ -35,8 +35,10 @@ export function loraLayers(model: Model, settings: LoraSettings, complete: boole
   const layers = modules.map((module): LoraLayer => {
     const ownRank = patternValue('peft-lora', 'rankPattern', rankPattern, module);
     const ownAlpha = patternValue('peft-lora', 'alphaPattern', alphaPattern, module);
-    markUsed(unused, 'rankPattern', rankPattern, module);
-    markUsed(unused, 'alphaPattern', alphaPattern, module);
+    if (complete) {
+      markUsed(unused, 'rankPattern', rankPattern, module);
+      markUsed(unused, 'alphaPattern', alphaPattern, module);
+    }
     const { kind, inFeatures, outFeatures, hasBias } = model.modules.get(module)!;
     const sizes = { inFeatures, outFeatures, hasBias };
     const layer = { rank: ownRank?.value ?? rank, rankKey: ownRank?.key, alpha: ownAlpha?.value ?? alpha };

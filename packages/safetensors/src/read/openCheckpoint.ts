@@ -37,13 +37,14 @@ export async function openCheckpoint(source: string | ReadonlyMap<string, Blob> 
     });
   }
   const folder = typeof source === 'string' ? await directoryFolder(source) : blobFolder(source);
-  if (folder.files.includes(singleFile)) return openFiles(folder, [singleFile]);
+  const present = new Set(folder.files);
+  if (present.has(singleFile)) return openFiles(folder, [singleFile]);
   if (!folder.files.includes(indexFile)) throw noCheckpoint(folder);
 
   const index = await folder.open(indexFile);
   const weightMap = await readCheckpointIndex(index).finally(() => index.close());
   for (const [tensor, file] of weightMap) {
-    if (folder.files.includes(file)) continue;
+    if (present.has(file)) continue;
     throw problem('safetensors', {
       what: `${folder.name} lacks ${file}, which holds tensor ${quote(tensor)}`,
       fix: 'fetch the missing file',
@@ -68,8 +69,9 @@ async function openFiles(
   try {
     for (const name of names) files.set(name, await openSource(await folder.open(name)));
     const tensors = joinTensors(files);
-    const notices = [...files.values()].flatMap(file => file.notices);
-    if (weightMap !== undefined) notices.push(...compareWithIndex(weightMap, tensors, folder.name));
+    const ofFiles = [...files.values()].flatMap(file => file.notices);
+    const ofIndex = weightMap === undefined ? [] : compareWithIndex(weightMap, tensors, folder.name);
+    const notices = [...ofFiles, ...ofIndex];
     return {
       name: folder.name,
       tensors,

@@ -109,7 +109,7 @@ export function causalLoss(runnable: Runnable, hidden: tf.Tensor, rows: Labelled
     packScope(chunk, scopeOfRows(scope, rows, own));
     chunks.push(chunk);
     sizes.push(size);
-    taken.push(...at);
+    for (const place of at) taken.push(place);
   }
   const { head } = runnable.model;
   const isProduct = !runnable.adaptedModules.has(head.path) && !(ownHeadBias(head) in scope);
