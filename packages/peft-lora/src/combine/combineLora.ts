@@ -63,7 +63,9 @@ function combineLoraFiles(adapters: readonly PeftFiles[], options: CombineLoraOp
   configs.forEach(checkCombinable);
   const { combinationType = 'svd', majoritySignMethod = 'total', density = 1, seed = 0 } = options;
   const type = adapters.length === 1 ? 'linear' : combinationType;
-  const ranks = configs.map(({ settings }) => Object.values(settings.rankPattern).reduce((most, rank) => Math.max(most, rank), settings.rank));
+  const ranks = configs.map(({ settings }) =>
+    Object.values(settings.rankPattern).reduce((most, rank) => Math.max(most, rank), settings.rank),
+  );
   const rank = resultRank(type, ranks, options.svdRank);
   const layers = new Map<string, LayerParts>();
   const others = new Map<string, NamedArray>();
