@@ -3,6 +3,7 @@
 import json
 import sys
 import warnings
+from pathlib import Path
 
 from paths import ROOT, is_current, mark_current, stamp, versions
 
@@ -16,7 +17,7 @@ from make_jinja import VALUES, cases  # noqa: E402
 
 
 def main() -> None:
-    wanted = stamp(FIXTURES / "make_jinja.py", __file__)
+    wanted = stamp(FIXTURES / "make_jinja.py", Path(__file__))
     if is_current(OUT, wanted):
         print("jinja cases: up to date")
         return

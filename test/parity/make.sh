@@ -13,4 +13,5 @@ python=../../.venv/bin/python
 "$python" tokenizer_cases.py
 "$python" chat_cases.py
 "$python" jinja_cases.py
+"$python" pattern_cases.py
 "$python" evaluate_cases.py

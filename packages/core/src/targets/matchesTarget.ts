@@ -1,4 +1,4 @@
-import { pythonRegExp } from './pythonRegExp.ts';
+import { pythonPattern } from './pythonPattern.ts';
 
 /** Which modules an adapter goes to, in PEFT's terms. */
 export interface TargetRules {
@@ -32,7 +32,7 @@ export function matchesTarget(room: string, name: string, rules: TargetRules): b
 /** Whether a list has the name or an end of it, or a string matches all of it. */
 export function matches(room: string, subject: string, name: string, rule: string | readonly string[]): boolean {
   return typeof rule === 'string'
-    ? pythonRegExp(room, subject, rule, source => `^(?:${source})$`).test(name)
+    ? pythonPattern(room, subject, rule).matchesWhole(name)
     : rule.some(entry => endsWithName(name, entry));
 }
 
@@ -42,7 +42,7 @@ export function endsWithName(name: string, end: string): boolean {
 }
 
 function savesModule(room: string, entry: string, name: string): boolean {
-  return pythonRegExp(room, 'modulesToSave', entry, source => `^(?:.*\\.)?(?:${source})(?:$|\\..*)`).test(name);
+  return pythonPattern(room, 'modulesToSave', entry, source => `(^|.*\\.)${source}($|\\..*)`).match(name) !== undefined;
 }
 
 function isInLayers(room: string, name: string, rules: TargetRules): boolean {
@@ -57,12 +57,16 @@ function isInLayers(room: string, name: string, rules: TargetRules): boolean {
 /** The number of the layer that a module is in; undefined where its name shows none. */
 export function layerIndex(room: string, name: string, pattern: TargetRules['layersPattern'] = []): number | undefined {
   const patterns = (typeof pattern === 'string' ? [pattern] : pattern).filter(p => p !== '');
-  const parents = patterns.length === 0 ? ['.*?\\.[^.]*'] : patterns.map(p => `(?:.*?\\.)?(?:${p})`);
-  for (const parent of parents) {
-    // The number is the last group, whatever groups a pattern brings.
-    const expression = pythonRegExp(room, 'layersPattern', parent, source => `^${source}\\.(\\d+)\\.`);
-    const found = expression.exec(name);
-    if (found !== null) return Number(found.at(-1));
+  const frames: readonly ((source: string) => string)[] =
+    patterns.length === 0
+      ? [() => String.raw`.*?\.[^.]*\.(\d+)\.`]
+      : patterns.map(() => (source: string) => String.raw`(?:^|.*?\.)${source}\.(\d+)\.`);
+  for (const [i, frame] of frames.entries()) {
+    const found = pythonPattern(room, 'layersPattern', patterns[i] ?? '', frame).match(name);
+    if (found === undefined) continue;
+    // The number is the last group, whatever groups a pattern brings; without it the pattern matched by another alternative.
+    const number = found.at(-1);
+    return number === undefined ? undefined : Number(number);
   }
   return undefined;
 }

@@ -1,5 +1,5 @@
 import { problem } from '@dropbp/basics';
-import { pythonRegExp } from './pythonRegExp.ts';
+import { pythonPattern } from './pythonPattern.ts';
 
 /** Values for modules whose names match: keys are regular expressions for the end of a name, at a dot. */
 export type Pattern = Readonly<Record<string, number>>;
@@ -18,9 +18,15 @@ export function patternValue(
   pattern: Pattern,
   module: string,
 ): { readonly key: string; readonly value: number } | undefined {
-  const found = Object.entries(pattern).filter(([key]) =>
-    pythonRegExp(room, `a key of ${subject}`, key, source => `^(?:(.*\\.)?(${source})$)`).test(module),
-  );
+  const entries = Object.entries(pattern);
+  if (entries.length > MOST_KEYS) {
+    throw problem(room, {
+      what: `${subject} has too many keys`,
+      got: entries.length,
+      expected: `at most ${MOST_KEYS}`,
+    });
+  }
+  const found = entries.filter(([key]) => matchesKey(room, subject, key, module));
   const [first] = found;
   if (first === undefined) return undefined;
   const other = found.find(([, value]) => value !== first[1]);
@@ -32,4 +38,13 @@ export function patternValue(
     });
   }
   return { key: first[0], value: first[1] };
+}
+
+/** The most keys: a key is asked about every module. */
+const MOST_KEYS = 10_000;
+
+function matchesKey(room: string, subject: string, key: string, module: string): boolean {
+  // A key without a special character is the end of a name, at a dot.
+  if (/^\w*$/.test(key) && !module.includes('\n')) return module === key || module.endsWith(`.${key}`);
+  return pythonPattern(room, `a key of ${subject}`, key, source => `(.*\\.)?(${source})$`).match(module) !== undefined;
 }

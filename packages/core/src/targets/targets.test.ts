@@ -95,9 +95,47 @@ describe('regular expressions of Python', () => {
   it('are refused where JavaScript has no such thing', () => {
     for (const source of ['(?i)Q_PROJ', '(?>a)b', '(?P>n)', '(?(1)a|b)', 'a++', '(', '(?#x)a', '(?i:q)']) {
       expect(() => adapts(source, 'a'), source).toThrow(
-        '[@dropbp/peft-lora] targetModules is no regular expression that can be used here; got ',
+        '[@dropbp/peft-lora] targetModules is no regular expression that can be used here (',
       );
     }
+  });
+});
+
+describe('regular expressions of strangers', () => {
+  const name = 'model.layers.0.self_attn.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa_proj!';
+  const hostile = [
+    '(a+)+b', '(a|a)*b', '(.*)*x', '(.*a){20}b', String.raw`(\w+\.?)+x`, '(a*)*b', '((a?){10}a{10}){3}b', '.*.*.*.*.*.*.*.*.*.*x',
+    '(?:a|aa|aaa)+b', '(?=(a+)+b)a', '(?<!a)(a+)+b', '(?:(?:(?:a*)*)*)*b',
+  ]; // prettier-ignore
+  for (const pattern of hostile) {
+    it(`take no time: ${pattern}`, () => {
+      const startedMs = performance.now();
+      for (const rules of [
+        { targetModules: `.*${pattern}` },
+        { targetModules: `.*`, excludeModules: `.*${pattern}` },
+        { targetModules: ['proj!'], layersToTransform: [0], layersPattern: [pattern] },
+        { targetModules: ['proj!'], modulesToSave: [`.*${pattern}`] },
+      ]) {
+        for (let i = 0; i < 100; i++) matchesTarget('peft-lora', `${name}${i}`, rules);
+      }
+      for (let i = 0; i < 100; i++) patternValue('peft-lora', 'alphaPattern', { [pattern]: 1 }, `${name}${i}`);
+      expect(performance.now() - startedMs).toBeLessThan(5000);
+    });
+  }
+  it('are refused where they are too large', () => {
+    const adapts = (targetModules: string): boolean => matchesTarget('peft-lora', name, { targetModules });
+    expect(() => adapts('['.repeat(60_000))).toThrow('a class ([…]) is not closed');
+    expect(() => adapts('('.repeat(60_000))).toThrow('it is nested deeper than 100 brackets');
+    expect(() => adapts('a'.repeat(2_000_000))).toThrow('it is longer than 65536 characters');
+    expect(() => adapts('(((a{999}){999}){999}){999}')).toThrow('it is too large once its repetitions are written out');
+    expect(() => adapts(String.raw`(a*)*(a*)*(a*)*(a*)*\1\2\3\4b`)).not.toThrow();
+    expect(() => adapts(String.raw`.*(a*)(a*)(a*)(a*)(a*)(a*)\1\2\3\4\5\6b`)).toThrow(
+      'it takes too many steps to match',
+    );
+    const keys = Object.fromEntries(Array.from({ length: 10_001 }, (_, i) => [`${i}.*`, 1]));
+    expect(() => patternValue('peft-lora', 'rankPattern', keys, name)).toThrow(
+      'rankPattern has too many keys; got 10001',
+    );
   });
 });
 
