@@ -85,9 +85,11 @@ describe('what loadTokenizer refuses', () => {
     await expect(load({ pre_tokenizer: split })).rejects.toThrow(/Split with behavior that is not supported/);
     const regex = { type: 'Replace', pattern: { Regex: 'a' }, content: 'b' };
     await expect(load({ decoder: regex })).rejects.toThrow(/Replace decoder with pattern/);
-    const word = { id: 3, content: 'x', special: false, single_word: true };
+    const word = { id: 3, content: 'x', special: false, single_word: true, lstrip: false, rstrip: false, normalized: false }; // prettier-ignore
     await expect(load({ added_tokens: [word] })).rejects.toThrow(/added token with single_word/);
-    await expect(load({ added_tokens: [{ id: 3 }] })).rejects.toThrow(/has added_tokens that are none; got \{"id":3\}/);
+    await expect(load({ added_tokens: [{ id: 3 }] })).rejects.toThrow(
+      /added_tokens\[0\] that is not usable; got \["id"\]/,
+    );
   });
   it('a special token that is no token', async () => {
     await expect(loadTokenizer({ tokenizer: gpt2, config: { eos_token: '<eos>' } })).rejects.toThrow(

@@ -1,4 +1,6 @@
 import { isObject, problem } from '@dropbp/basics';
+import { isBoundedPattern } from './boundedPattern.ts';
+import { components, tokenizerKeys, type Fault } from './tokenizerSchema.ts';
 
 /** A part of a tokenizer: `{ "type": "ByteLevel", … }`. */
 export interface Component {
@@ -24,15 +26,8 @@ export interface AddedToken {
   readonly single_word?: boolean;
 }
 
-const stages: Readonly<Record<string, readonly string[]>> = {
-  normalizer: ['Sequence', 'NFC', 'NFD', 'NFKC', 'NFKD', 'Prepend', 'Replace'],
-  pre_tokenizer: ['Sequence', 'ByteLevel', 'Digits', 'Metaspace', 'Split'],
-  post_processor: ['Sequence', 'ByteLevel', 'TemplateProcessing'],
-  decoder: ['Sequence', 'ByteLevel', 'ByteFallback', 'Fuse', 'Metaspace', 'Replace', 'Strip'],
-};
-
 /**
- * Takes what a `tokenizer.json` holds and refuses every part that is not known to give what Python gives.
+ * Takes what a `tokenizer.json` holds. Every part must be known to give what Python gives, and be as Python reads it.
  *
  * @param source - for messages
  * @throws Problem naming the part
@@ -47,25 +42,131 @@ export function readTokenizerJson(value: unknown, source: string): TokenizerJson
   // Files of before tokenizers 0.9 do not name the model's type.
   const type = model.type ?? (Array.isArray(model.merges) ? 'BPE' : 'unnamed');
   if (type !== 'BPE') throw unsupported(source, 'model', type, ['BPE']);
+  refuseFault(tokenizerKeys(value, ''), source);
   for (const key of ['dropout', 'continuing_subword_prefix', 'end_of_word_suffix']) {
     if (model[key]) throw unsupported(source, `model.${key}`, model[key]);
   }
-  const addedTokens = addedTokensOf(value.added_tokens ?? [], source);
-  const singleWord = addedTokens.find(token => token.single_word === true);
-  if (singleWord) throw unsupported(source, 'added token with single_word', singleWord.content);
   const stage = (name: string): Component | null => {
-    const component = (value[name] ?? null) as Component | null;
-    if (component !== null) checkTypes(source, name, component);
-    return component;
+    const component: unknown = value[name] ?? null;
+    if (component !== null) checkComponent(source, name, component, name, 0);
+    return component as Component | null;
   };
-  return {
-    added_tokens: addedTokens,
+  const json: TokenizerJson = {
+    added_tokens: (value.added_tokens ?? []) as readonly AddedToken[],
     normalizer: stage('normalizer'),
     pre_tokenizer: stage('pre_tokenizer'),
     post_processor: stage('post_processor'),
     decoder: stage('decoder'),
     model: { ...model, type } as TokenizerJson['model'],
   };
+  const singleWord = json.added_tokens.find(token => token.single_word === true);
+  if (singleWord) throw unsupported(source, 'added token with single_word', singleWord.content);
+  checkMerges(json, source);
+  checkAddedTokens(json, source);
+  checkTemplates(json.post_processor, json, source);
+  checkGrowth(json.normalizer, source);
+  return json;
+}
+
+function refuseFault(fault: Fault, source: string): void {
+  if (fault === undefined) return;
+  const part = fault.path.replace(/^\./, '');
+  throw problem('data', {
+    what: part === '' ? `${source} is no tokenizer.json` : `${source} has a ${part} that is not usable`,
+    got: fault.got,
+    expected: fault.expected,
+  });
+}
+
+/** Tokens that two others make, and those themselves, must be in the vocabulary. */
+function checkMerges({ model }: TokenizerJson, source: string): void {
+  const isKnown = (token: string): boolean => Object.hasOwn(model.vocab, token);
+  for (const [i, merge] of (model.merges as readonly (string | readonly [string, string])[]).entries()) {
+    const [left, right] = typeof merge === 'string' ? (merge.split(' ') as [string, string]) : merge;
+    const unknown = [left, right, left + right].find(token => !isKnown(token));
+    if (unknown === undefined) continue;
+    throw problem('data', {
+      what: `${source} has a model.merges[${i}] with a token that is not in the vocabulary`,
+      got: unknown,
+    });
+  }
+  if (typeof model.unk_token === 'string' && !isKnown(model.unk_token)) {
+    throw problem('data', {
+      what: `${source} has a model.unk_token that is not in the vocabulary`,
+      got: model.unk_token,
+    });
+  }
+}
+
+/** Python numbers added tokens itself: an id of the file that differs would be another token's. */
+function checkAddedTokens({ model, added_tokens: tokens }: TokenizerJson, source: string): void {
+  const size = Object.keys(model.vocab).length;
+  const given = new Map<string, number>();
+  let largest = -1;
+  for (const { content, id } of tokens) {
+    const own = Object.hasOwn(model.vocab, content) ? model.vocab[content]! : given.get(content);
+    const expected = own ?? (largest >= size || size === 0 ? largest + 1 : size);
+    if (id !== expected) {
+      throw problem('data', {
+        what: `${source} gives the added token '${content.slice(0, 100)}' an id that Python's tokenizers does not give it`,
+        got: id,
+        expected: String(expected),
+      });
+    }
+    given.set(content, id);
+    largest = Math.max(largest, id);
+  }
+}
+
+/** A template may only name tokens that it defines, with the ids that they have. */
+function checkTemplates(component: Component | null, json: TokenizerJson, source: string): void {
+  if (component?.type === 'Sequence') for (const part of sequenceParts(component)) checkTemplates(part, json, source);
+  if (component?.type !== 'TemplateProcessing') return;
+  const { single, pair, special_tokens: known } = component as unknown as Template;
+  for (const { SpecialToken: token } of [...single, ...pair]) {
+    if (token === undefined || Object.hasOwn(known, token.id)) continue;
+    throw problem('data', { what: `${source} has a template with a token that it does not define`, got: token.id });
+  }
+  const added = new Map(json.added_tokens.map(({ content, id }) => [content, id]));
+  for (const { id, ids, tokens } of Object.values(known)) {
+    const own = tokens.map(token => added.get(token) ?? (Object.hasOwn(json.model.vocab, token) ? json.model.vocab[token] : undefined)); // prettier-ignore
+    const isOne = tokens.length === 1 && tokens[0] === id;
+    if (isOne && own.every((value, i) => value === ids[i])) continue;
+    throw problem('data', {
+      what: `${source} has a template whose token '${id.slice(0, 100)}' is not a single token with its own id`,
+      got: { ids, tokens },
+      expected: String(own),
+    });
+  }
+}
+
+/** What a template puts around a text. */
+interface Template {
+  readonly single: readonly { readonly SpecialToken?: { readonly id: string } }[];
+  readonly pair: Template['single'];
+  readonly special_tokens: Readonly<Record<string, { readonly id: string; readonly ids: readonly number[]; readonly tokens: readonly string[] }>>; // prettier-ignore
+}
+
+/** How many times as long a normalizer may make a text. */
+const MOST_GROWTH = 1000;
+
+function checkGrowth(component: Component | null, source: string): void {
+  const growthOf = (part: Component): number => {
+    if (part.type === 'Sequence') return sequenceParts(part).reduce((growth, own) => growth * growthOf(own), 1);
+    if (part.type === 'Prepend') return 1 + (part.prepend as string).length;
+    // A character of NFKD comes to 18 at most.
+    if (part.type !== 'Replace') return 1;
+    const { String: literal } = part.pattern as { String?: string };
+    const { length } = part.content as string;
+    return Math.max(1, literal === undefined ? 1 + length : length / literal.length);
+  };
+  const growth = component === null ? 1 : growthOf(component);
+  if (growth <= MOST_GROWTH) return;
+  throw problem('data', {
+    what: `${source} has a normalizer that makes texts too long`,
+    got: `up to ${growth} times as long`,
+    expected: `at most ${MOST_GROWTH} times`,
+  });
 }
 
 /** The parts of a `Sequence`; the key differs from stage to stage. */
@@ -80,19 +181,34 @@ export function unsupported(source: string, part: string, got: unknown, known?: 
   return problem('data', { what: `${source} has a ${part} that is not supported`, got, ...expected });
 }
 
-function addedTokensOf(value: unknown, source: string): readonly AddedToken[] {
-  const isToken = (token: unknown): boolean =>
-    isObject(token) && typeof token.content === 'string' && Number.isInteger(token.id);
-  if (Array.isArray(value) && value.every(isToken)) return value as readonly AddedToken[];
-  throw problem('data', {
-    what: `${source} has added_tokens that are none`,
-    got: Array.isArray(value) ? value.find(token => !isToken(token)) : value,
-    expected: 'a list of objects with an id and their content',
-  });
-}
+/** The deepest `Sequence` in a `Sequence`, and the most parts of one. */
+const [MAX_DEPTH, MAX_PARTS] = [5, 50];
 
-function checkTypes(source: string, stage: string, component: Component): void {
-  const known = stages[stage]!;
-  if (!known.includes(component.type)) throw unsupported(source, stage, component.type, known);
-  if (component.type === 'Sequence') for (const part of sequenceParts(component)) checkTypes(source, stage, part);
+function checkComponent(source: string, stage: string, component: unknown, path: string, depth: number): void {
+  if (!isObject(component)) throw unsupported(source, stage, component, ['null', 'an object with a type']);
+  const { parts, types } = components[stage]!;
+  const { type } = component;
+  if (type === 'Sequence') {
+    const inner = component[parts];
+    const unknown = Object.keys(component).find(key => key !== 'type' && key !== parts);
+    if (!Array.isArray(inner) || inner.length > MAX_PARTS || depth >= MAX_DEPTH || unknown !== undefined) {
+      const expected = `a list of at most ${MAX_PARTS} parts called ${parts}, at most ${MAX_DEPTH} in one another, and no other key`;
+      refuseFault({ path, got: Object.keys(component), expected }, source);
+    }
+    for (const [i, part] of (inner as readonly unknown[]).entries()) {
+      checkComponent(source, stage, part, `${path}.${parts}[${i}]`, depth + 1);
+    }
+    return;
+  }
+  const check = typeof type === 'string' && Object.hasOwn(types, type) ? types[type] : undefined;
+  if (check === undefined) throw unsupported(source, stage, type, ['Sequence', ...Object.keys(types)]);
+  refuseFault(check(component, path), source);
+  const { Regex: expression } = (component.pattern ?? {}) as { Regex?: string };
+  if (expression !== undefined && !isBoundedPattern(expression)) {
+    throw problem('data', {
+      what: `${source} has a ${path} with a regular expression that is not known to take little time`,
+      got: expression,
+      expected: 'the rule of a well-known tokenizer, or alternatives that each repeat one character at their end',
+    });
+  }
 }

@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { loadTokenizer } from '../src/index.ts';
+import { readFixture } from './readFixture.ts';
+
+type Json = Record<string, unknown>;
+
+/** A tokenizer of a family with one value put in at a path; `undefined` takes the key away. */
+function changed(family: string, path: string, value: unknown): object {
+  const copy = JSON.parse(JSON.stringify(readFixture()[family]!.tokenizer)) as Json;
+  const keys = path.split('.');
+  const last = keys.pop()!;
+  const parent = keys.reduce((object, key) => object[key] as Json, copy);
+  if (value === undefined) Reflect.deleteProperty(parent, last);
+  else parent[last] = value;
+  return copy;
+}
+
+describe('what Python refuses is refused', () => {
+  it.each([
+    ['gpt2', 'version', '2.0', 'version that is not usable'],
+    ['gpt2', 'extra', 1, 'extra that is not usable'],
+    ['gpt2', 'truncation', { max_length: 5 }, 'truncation that is not usable'],
+    ['gpt2', 'truncation', { max_length: -1, strategy: 'OnlyFirst', stride: 0 }, 'truncation.max_length that is not usable; got -1'],
+    ['gpt2', 'padding', 'a', 'padding that is not usable'],
+    ['gpt2', 'model.vocab.a', null, 'model.vocab.a that is not usable; got null; expected an id'],
+    ['gpt2', 'model.vocab.a', 1.5, 'model.vocab.a that is not usable; got 1.5'],
+    ['gpt2', 'model.vocab.a', -1, 'model.vocab.a that is not usable; got -1'],
+    ['gpt2', 'model.vocab.a', 1e300, 'model.vocab.a that is not usable'],
+    ['gpt2', 'model.merges', undefined, 'expected the key merges'],
+    ['gpt2', 'model.merges.0', 'a', 'model.merges[0] that is not usable; got "a"'],
+    ['gpt2', 'model.merges.0', ['a', 5], 'model.merges[0] that is not usable'],
+    ['gpt2', 'model.merges.0', ['zzz', 'a'], 'with a token that is not in the vocabulary; got "zzz"'],
+    ['gpt2', 'model.dropout', 'a', 'model.dropout that is not usable'],
+    ['gpt2', 'model.fuse_unk', 1, 'model.fuse_unk that is not usable'],
+    ['gpt2', 'model.unk_token', 'zzz', 'model.unk_token that is not in the vocabulary'],
+    ['gpt2', 'added_tokens.0.special', undefined, 'expected the key special'],
+    ['gpt2', 'added_tokens.0.id', null, 'added_tokens[0].id that is not usable'],
+    ['gpt2', 'added_tokens.3.id', 900, "gives the added token '[mask]' an id that Python's tokenizers does not give it; got 900; expected 800"],
+    ['gpt2', 'added_tokens.3.content', '', 'added_tokens[3].content that is not usable'],
+    ['gpt2', 'pre_tokenizer.add_prefix_space', undefined, 'expected the key add_prefix_space'],
+    ['gpt2', 'pre_tokenizer.use_regex', 0, 'pre_tokenizer.use_regex that is not usable'],
+    ['gpt2', 'pre_tokenizer', 5, 'pre_tokenizer that is not supported; got 5'],
+    ['gpt2', 'pre_tokenizer.type', 'constructor', 'pre_tokenizer that is not supported'],
+    ['gpt2', 'decoder', 'Fuse', 'decoder that is not supported'],
+    ['smollm', 'pre_tokenizer.pretokenizers', {}, 'a list of at most 50 parts called pretokenizers'],
+    ['llama2', 'normalizer.normalizers.1.pattern', undefined, 'expected the key pattern'],
+    ['llama2', 'normalizer.normalizers.1.pattern', {}, 'normalizer.normalizers[1].pattern that is not usable; got {}'],
+    ['llama2', 'normalizer.normalizers.1.pattern', { String: 5 }, 'pattern.String that is not usable; got 5'],
+    ['llama2', 'normalizer.normalizers.1.pattern', { String: '' }, 'pattern.String that is not usable; got ""'],
+    ['llama2', 'post_processor.single.0', { SpecialToken: { id: 5, type_id: 0 } }, 'post_processor.single[0].SpecialToken.id'],
+    ['llama2', 'post_processor.special_tokens', {}, 'a template with a token that it does not define'],
+    ['llama2', 'decoder.decoders.3.content', '  ', 'decoder.decoders[3].content that is not usable; got "  "; expected one character'],
+    ['llama2', 'decoder.decoders.3.start', -1, 'decoder.decoders[3].start that is not usable; got -1'],
+    ['llama2-metaspace', 'pre_tokenizer.prepend_scheme', 'sometimes', 'expected one of first, never, always'],
+    ['llama3', 'pre_tokenizer.pretokenizers.0.behavior', 'isolated', 'expected one of Removed, Isolated'],
+  ])('%s: %s = %j', async (family, path, value, message) => {
+    await expect(loadTokenizer({ tokenizer: changed(family, path, value) })).rejects.toThrow(message);
+  });
+}); // prettier-ignore
+
+describe('expressions of strangers', () => {
+  const split = (pattern: string): Promise<unknown> =>
+    loadTokenizer({ tokenizer: changed('llama3', 'pre_tokenizer.pretokenizers.0.pattern', { Regex: pattern }) });
+  it.each([
+    '(a+)+b',
+    '(a|a)*b',
+    String.raw`\s*\s*\s*x`,
+    'a+b',
+    '(?=(a+)+b)a',
+    '['.repeat(100_000),
+    'a'.repeat(2_000_000),
+    '(',
+    'a**',
+    '(?:a{99}){99}',
+    String.raw`(a*)*\1`,
+  ])(
+    // prettier-ignore
+    'are refused where they could take long: %.40s',
+    async pattern => {
+      await expect(split(pattern)).rejects.toThrow('a regular expression that is not known to take little time');
+    },
+  );
+  it.each([String.raw`\s+`, String.raw`\p{N}`, 'a|b+', String.raw`[^\s]+`, String.raw` ?[\p{L}\p{M}]+|\d{1,3}`])(
+    'are taken where they cannot: %s',
+    async pattern => {
+      await expect(split(pattern)).resolves.toBeDefined();
+    },
+  );
+  it('make no text much longer', async () => {
+    const replace = (from: string, to: string): object => ({ type: 'Replace', pattern: { String: from }, content: to });
+    const normalizers = Array.from({ length: 10 }, () => replace('a', 'aaaa'));
+    const tokenizer = changed('gpt2', 'normalizer', { type: 'Sequence', normalizers });
+    await expect(loadTokenizer({ tokenizer })).rejects.toThrow(
+      'a normalizer that makes texts too long; got "up to 1048576 times',
+    );
+  });
+});
