@@ -78,9 +78,21 @@ function refuseFault(fault: Fault, source: string): void {
   });
 }
 
-/** Tokens that two others make, and those themselves, must be in the vocabulary. */
+/** Each token has an id of its own; tokens that two others make, and those themselves, must be in the vocabulary. */
 function checkMerges({ model }: TokenizerJson, source: string): void {
   const isKnown = (token: string): boolean => Object.hasOwn(model.vocab, token);
+  // Python's merges go by ids, so that two tokens of one id are merged as one.
+  const tokenById = new Map<number, string>();
+  for (const [token, id] of Object.entries(model.vocab)) {
+    const other = tokenById.get(id);
+    if (other !== undefined) {
+      throw problem('data', {
+        what: `${source} has two tokens with one id in model.vocab`,
+        got: { [other]: id, [token]: id },
+      });
+    }
+    tokenById.set(id, token);
+  }
   for (const [i, merge] of (model.merges as readonly (string | readonly [string, string])[]).entries()) {
     const [left, right] = typeof merge === 'string' ? (merge.split(' ') as [string, string]) : merge;
     const unknown = [left, right, left + right].find(token => !isKnown(token));

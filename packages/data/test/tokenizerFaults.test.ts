@@ -26,6 +26,7 @@ describe('what Python refuses is refused', () => {
     ['gpt2', 'model.vocab.a', 1.5, 'model.vocab.a that is not usable; got 1.5'],
     ['gpt2', 'model.vocab.a', -1, 'model.vocab.a that is not usable; got -1'],
     ['gpt2', 'model.vocab.a', 1e300, 'model.vocab.a that is not usable'],
+    ['gpt2', 'model.vocab.a', 5, 'two tokens with one id in model.vocab; got {'],
     ['gpt2', 'model.merges', undefined, 'expected the key merges'],
     ['gpt2', 'model.merges.0', 'a', 'model.merges[0] that is not usable; got "a"'],
     ['gpt2', 'model.merges.0', ['a', 5], 'model.merges[0] that is not usable'],
