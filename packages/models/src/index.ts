@@ -1,6 +1,6 @@
 export { supportedModelTypes } from './architectures/architectures.ts';
 export { createModel, type CreateModelOptions } from './weights/createModel.ts';
-export { findModelFolder } from './weights/findModelFolder.ts';
+export { findModelFolder, mayBeHubId } from './weights/findModelFolder.ts';
 export { generate } from './generate/generate.ts';
 export { generateBatch, type GenerateBatchOptions } from './generate/generateBatch.ts';
 export type { GenerateOptions } from './generate/generateOptions.ts';

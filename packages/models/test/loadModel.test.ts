@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -193,9 +193,50 @@ describe('findModelFolder', () => {
     expect(await findModelFolder(fixtureFolder('llama'))).toBe(fixtureFolder('llama'));
     // What looks like an id of the hub may be a folder whose name is misspelt.
     const offline = { offline: true, cacheDirectory: fixtureFolder('none') };
-    await expect(findModelFolder('models/austin-base', offline)).rejects.toThrow(
-      "there is no folder 'models/austin-base' here either, did you mean 'models/austen-base'?",
+    await expect(findModelFolder('exampels', offline)).rejects.toThrow(
+      "there is no folder 'exampels' here either, did you mean 'examples'?",
     );
+  });
+  const noHub = {
+    fetch: () => Promise.reject(new Error('the hub was asked')),
+    cacheDirectory: fixtureFolder('none'),
+    retry: { attempts: 1 },
+  };
+  it.each(['models/austin-base', 'models/foo', 'datasets/foo', 'packages/foo', './foo', '../foo/bar', 'a/b/c'])(
+    'asks no hub for a path: %s',
+    async path => {
+      await expect(findModelFolder(path, noHub)).rejects.toThrow(/there is no such folder; got /);
+      await expect(loadModel(path, { hub: noHub })).rejects.toThrow(/there is no such folder; got /);
+    },
+  );
+  it('suggests the folder that was meant', async () => {
+    await expect(findModelFolder('models/austin-base', noHub)).rejects.toThrow("did you mean 'models/austen-base'?");
+  });
+  it('takes an id of the hub below a folder of that name from the cache', async () => {
+    const cacheDirectory = await mkdtemp(join(tmpdir(), 'dropbp-models-'));
+    const commit = 'a'.repeat(40);
+    const cached = join(cacheDirectory, 'models--packages--foo');
+    await mkdir(join(cached, 'refs'), { recursive: true });
+    await writeFile(join(cached, 'refs/main'), commit);
+    await cp(fixtureFolder('llama'), join(cached, 'snapshots', commit), { recursive: true });
+    const found = await findModelFolder('packages/foo', { offline: true, cacheDirectory });
+    expect(found).toBe(join(cached, 'snapshots', commit));
+    await rm(cacheDirectory, { recursive: true });
+  });
+  it('names the functions for a GGUF file, and the folder for another file', async () => {
+    const file = fixtureFolder('gguf/quantised.gguf');
+    await expect(findModelFolder(file)).rejects.toThrow(
+      `${file} is a file; expected the folder of a model, or a hub id; a GGUF file holds a model whole: loadModel('${file}') loads it, and loadTokenizer(ggufTokenizer(await readGguf('${file}'))) its tokenizer.`,
+    );
+    await expect(findModelFolder('models/foo.gguf', noHub)).rejects.toThrow('there is no file models/foo.gguf.');
+    await expect(findModelFolder('package.json', noHub)).rejects.toThrow(
+      'package.json is a file; expected the folder of a model, or a hub id; give the folder that it lies in.',
+    );
+  });
+  it('is remembered by adapters so that a folder is not taken for an id', async () => {
+    const model = await loadModel('models/austen-base');
+    expect(model.source).toBe('./models/austen-base');
+    model.dispose();
   });
   it('asks the hub for anything that could be an id', async () => {
     const cacheDirectory = await mkdtemp(join(tmpdir(), 'dropbp-models-'));

@@ -5,6 +5,7 @@ import { exists } from '../files/exists.ts';
 import { command } from '../flags/command.ts';
 import { choice, requiredText, text, toggle } from '../flags/flag.ts';
 import { countParameters } from '../run/countParameters.ts';
+import { openNamedBase } from '../run/baseOfAdapter.ts';
 import { openBase, quantisedTypes } from '../run/openModel.ts';
 import { sourceOf } from '../run/openSubject.ts';
 import { backendFlag, startBackend } from '../run/startBackend.ts';
@@ -32,11 +33,11 @@ export const mergeCommand = command({
   examples: ['dropbp merge --adapter out/kjv/adapter --out out/kjv-merged'],
   async run({ adapter, out, dtype, json, ...flags }, _positionals, terminal) {
     await refuseExisting(out);
-    const source = await sourceOf({ model: flags.model, adapter });
+    const source = await sourceOf({ model: flags.model, adapter }, terminal);
     await startBackend(flags.backend, terminal);
     const status = statusLine(terminal);
     const quantised = await quantisedTypes(source);
-    const model = await openBase(source, status);
+    const model = await openNamedBase({ model: flags.model, adapter }, () => openBase(source, status));
     if (quantised.length > 0) {
       const note = `${source} is quantised (${quantised.join(', ')}): its weights are dequantised, and written as ${dtype === 'auto' ? 'F32' : dtype}`;
       terminal.notes(styled`${paint('yellow', note)}\n`);

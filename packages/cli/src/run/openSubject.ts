@@ -1,12 +1,12 @@
-import { join } from 'node:path';
 import { problem } from '@dropbp/basics';
 import { compose, loadAdapter } from '@dropbp/compose';
 import { prepared, type Model, type Runnable } from '@dropbp/core';
 import type { WeightsForm } from '@dropbp/models';
 import { checkFolder } from '../files/kindOfPath.ts';
-import { readJsonFile } from '../files/readJsonFile.ts';
 import { text } from '../flags/flag.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { baseOfAdapter, openNamedBase } from './baseOfAdapter.ts';
 import { openModel, weightsFlag, type OpenedModel } from './openModel.ts';
 
 /** Flags that say what is run: a model, an adapter on its base, or on another. */
@@ -38,10 +38,14 @@ export interface SubjectChoice {
 /** Loads a model and an adapter on it. @param source - of the model: see {@link sourceOf} */
 export async function openSubject(
   source: string,
-  { adapter, weights }: Pick<SubjectChoice, 'adapter' | 'weights'>,
+  {
+    adapter,
+    weights,
+    model: chosen,
+  }: Pick<SubjectChoice, 'adapter' | 'weights'> & { readonly model?: string | undefined },
   status: StatusLine,
 ): Promise<Subject> {
-  const opened = await openModel(source, status, { weights });
+  const opened = await openNamedBase({ model: chosen, adapter }, () => openModel(source, status, { weights }));
   const { model } = opened;
   if (adapter === undefined) {
     return { ...opened, subject: model, room: model.maxPositions, dispose: () => model.dispose() };
@@ -64,14 +68,15 @@ export function roomOf({ model, virtualTokens = 0, virtualKeys = 0 }: Runnable):
 }
 
 /** Where the model comes from: the flag, or the adapter that names its base. @throws Problem where nothing names one */
-export async function sourceOf({ model, adapter }: Pick<SubjectChoice, 'model' | 'adapter'>): Promise<string> {
+export async function sourceOf(
+  { model, adapter }: Pick<SubjectChoice, 'model' | 'adapter'>,
+  terminal: Terminal,
+): Promise<string> {
   if (adapter !== undefined) await checkFolder(adapter, 'adapter');
   if (model !== undefined) {
     await checkFolder(model, 'model');
     return model;
   }
   if (adapter === undefined) throw problem('cli', { what: 'there is no model', fix: 'give --model, or --adapter' });
-  const { base_model_name_or_path: base } = await readJsonFile(join(adapter, 'adapter_config.json'));
-  if (typeof base === 'string' && base !== '') return base;
-  throw problem('cli', { what: `the adapter in ${adapter} names no base model`, fix: 'give --model' });
+  return baseOfAdapter(adapter, terminal);
 }

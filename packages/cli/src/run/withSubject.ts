@@ -20,7 +20,7 @@ export async function withSubject<T>(
   terminal: Terminal,
   use: (subject: Subject, surroundings: Surroundings) => Promise<T>,
 ): Promise<T> {
-  const source = await sourceOf(flags);
+  const source = await sourceOf(flags, terminal);
   const backend = await startBackend(flags.backend, terminal);
   const status = statusLine(terminal);
   const subject = await openSubject(source, flags, status);
