@@ -30,18 +30,18 @@ if (unknown.length > 0) {
 }
 const chosen = all.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 const shares = chosen.reduce((sum, { share = 1 }) => sum + share, 0);
-const secondsLeft = Number(values.seconds ?? Infinity);
 const worker = watchWorker();
 const rows: object[] = [];
 let isGood = true;
 
 console.log(`seed ${seed}`);
-for (const target of chosen) {
+const endMs = performance.now() + Number(values.seconds ?? Infinity) * 1000;
+for (const [i, target] of chosen.entries()) {
   const share = (target.share ?? 1) / shares;
   const runs = Math.ceil(Number(values.runs ?? 20_000) * share);
   const [first, count] = values.run === undefined ? [0, runs] : [Number(values.run), 1];
   // One that takes less time for an input than others leaves them what is left of its own.
-  isGood = (await fuzz(target, first, count, (secondsLeft * 1000) / chosen.length)) && isGood;
+  isGood = (await fuzz(target, first, count, (endMs - performance.now()) / (chosen.length - i))) && isGood;
 }
 worker.end();
 if (values.results !== undefined) {
