@@ -91,5 +91,5 @@ async function keepSmaller(target: FuzzTarget, signature: string, run: number): 
     return fault !== undefined && signatureOf(fault) === signature;
   };
   const input = damagedInput(target, seed, run);
-  return keepInput(target.name, signature, await minimise(input, isSame, isDear ? 12 : 400), values.keep === true);
+  return keepInput(target.name, signature, await minimise(input, isSame, isDear ? 3 : 400), values.keep === true);
 }

@@ -5,6 +5,10 @@ const stricter: List = {
   tokenizer: [
     [/has an? (pre_tokenizer|normalizer|decoder|post_processor|model).*that is not supported/, 'a part that no byte-pair encoding of a supported model has: WordPiece, Unigram, …'],
   ],
+  parquet: [
+    [/stands there twice|of another type|is missing/, 'Thrift takes the last of two fields, and passes over one of another type'],
+    [/a run of no such length|levels in another encoding|metadata and its data differ/, 'what no writer writes'],
+  ],
   safetensors: [
     [/is not described by an object/, 'serde takes a list for an object, in the order of its fields'],
     [/names .* twice/, 'of two tensors of one name one would vanish'],
@@ -19,7 +23,10 @@ const stricter: List = {
 /** What we accept and Python refuses, by its message: only where nothing that we read is in question. */
 const laxer: List = {
   parquet: [
-    [/Invalid base64 input|ARROW:schema/, "pyarrow's own note of its types, which no other reader looks at"],
+    [
+      /Invalid base64 input|ARROW:schema|Invalid IPC stream|reading schema message|metadata bytes, but only|Corrupted message|flatbuffer/i,
+      "pyarrow's own note of its types, which no other reader looks at",
+    ],
     [/not enough ColumnOrder values/, 'the order of statistics, which are not read'],
   ],
 };

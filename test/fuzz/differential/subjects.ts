@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { cpSync, readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
+import { problem } from '@dropbp/basics';
 import { compose, loadAdapter } from '@dropbp/compose';
 import { loadChatTemplate, loadTokenizer } from '@dropbp/data';
 import { createModel } from '@dropbp/models';
@@ -101,14 +102,19 @@ function parquetSubject(target: FuzzTarget): Subject {
       for await (const group of source.scan()) {
         for (const row of group) {
           if ('error' in row) throw row.error;
+          // Such a row is refused where it is read as what it is of.
+          if (JSON.stringify(row.value, plainNumber).includes('"no UTF-8"'))
+            throw problem('data', { what: 'no UTF-8' });
           rows.push(row.value);
         }
       }
-      return JSON.parse(JSON.stringify(rows, (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value))) as unknown; // prettier-ignore
+      return JSON.parse(JSON.stringify(rows, plainNumber)) as unknown; // prettier-ignore
     },
     isSame: (ours, theirs) => sorted(ours) === sorted(theirs),
   };
 }
+
+const plainNumber = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value);
 
 /** JSON with keys in order and without those that are null: of a column that is not there, Python says so. */
 function sorted(value: unknown): string {

@@ -11,6 +11,7 @@ import { problem, Problem } from '@dropbp/basics';
 import { withReader, type ByteReader, type ByteSource } from './byteSource.ts';
 import { PARQUET_LIMITS, type TakeBytes } from './parquetLimits.ts';
 import { checkParquetPages } from './parquetPages.ts';
+import { checkParquetStruct } from './parquetThrift.ts';
 import type { RowSource, RowValue, SourceRow } from './rowSource.ts';
 import { unpackedLimit } from './unpackedLimit.ts';
 import { utf8Text } from './utf8.ts';
@@ -24,14 +25,15 @@ const KEPT_GROUPS = 2;
  * @throws Problem if the file is damaged, or larger in its parts than {@link PARQUET_LIMITS} allow
  */
 export async function parquetSource(source: ByteSource, kind: string): Promise<RowSource> {
-  const metadata = await withReader(source, reader => parquetMetadataAsync(bufferOf(source, reader), noGeometry)).catch(
-    (cause: unknown) => {
-      throw damaged(source.name, cause);
-    },
-  );
+  const metadata = await withReader(source, async reader => {
+    await checkFooter(source, reader);
+    return parquetMetadataAsync(bufferOf(source, reader), noGeometry);
+  }).catch((cause: unknown) => {
+    throw damaged(source.name, cause);
+  });
   const groups = groupsOf(source, metadata);
   const budget = unpackingBudget(source.size);
-  const columns = columnNames(metadata);
+  const columns = columnNames(source.name, metadata);
   let wanted = columns;
   const decoded = new Map<number, Promise<readonly RowValue[]>>();
   const rowsOf = (group: number): Promise<readonly RowValue[]> => {
@@ -146,14 +148,26 @@ function rangeOf(column: ColumnMetaData): { start: number; end: number } {
   return { start, end: start + Number(bytes) };
 }
 
-function columnNames({ schema }: FileMetaData): string[] {
+/** The metadata at the end of the file. @throws Error that says what is wrong */
+async function checkFooter({ size }: ByteSource, reader: ByteReader): Promise<void> {
+  const end = size - 8;
+  if (end < 4) throw new Error('it is too short');
+  const tail = await reader.read(end, size);
+  const length = new DataView(tail.buffer, tail.byteOffset).getUint32(0, true);
+  // A length beyond the file is refused where the metadata is read.
+  if (length <= end) checkParquetStruct(await reader.read(end - length, end), 'FileMetaData');
+}
+
+function columnNames(file: string, { schema }: FileMetaData): string[] {
   const names: string[] = [];
   const root = schema[0];
-  for (let at = 1, left = root?.num_children ?? 0; left > 0 && at < schema.length; left--) {
+  let at = 1;
+  for (let left = root?.num_children ?? 0; left > 0 && at < schema.length; left--) {
     names.push(schema[at]!.name);
     let inside = 1; // goes past the element and all below it
     while (inside > 0 && at < schema.length) inside += (schema[at++]!.num_children ?? 0) - 1;
   }
+  if (at !== schema.length) throw damaged(file, 'the schema holds more than its columns');
   return names;
 }
 
@@ -233,7 +247,13 @@ function bufferOf({ size }: ByteSource, reader: ByteReader): AsyncBuffer {
 
 function damaged(name: string, cause: unknown, row?: number): Error {
   if (cause instanceof Problem) return cause; // the file changed, say
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  // What the reader stumbles over says nothing to a user.
+  const isStumble = cause instanceof TypeError || cause instanceof RangeError;
+  const reason = isStumble
+    ? 'its metadata and its data differ'
+    : cause instanceof Error
+      ? cause.message
+      : String(cause);
   return problem('data', {
     what: `${name} is no Parquet file that can be read${row === undefined ? '' : `, from row ${row + 1} on`} (${reason})`,
     fix: 'look whether the file is whole; what wrote it may also write JSON Lines',

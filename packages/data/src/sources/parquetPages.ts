@@ -3,6 +3,7 @@ import { parquetSchema, type ColumnMetaData, type Compressors, type FileMetaData
 import { parquetHeader } from 'hyparquet/src/column.js';
 import { decompressPage } from 'hyparquet/src/datapage.js';
 import { getMaxDefinitionLevel, getMaxRepetitionLevel, getTreePath, isFlatColumn } from 'hyparquet/src/schema.js';
+import { checkParquetStruct } from './parquetThrift.ts';
 import { PARQUET_LIMITS, VALUE_BYTES, type TakeBytes } from './parquetLimits.ts';
 import { checkDeltaBytes, checkDeltas, checkRuns, sharedBytes } from './parquetRuns.ts';
 
@@ -32,6 +33,7 @@ export function checkParquetPages(
   let values = 0;
   let entries: Uint32Array | undefined;
   while (reader.offset < chunk.length - 1) {
+    checkParquetStruct(chunk, 'PageHeader', reader.offset);
     const header = parquetHeader(reader);
     const { compressed_page_size: size, uncompressed_page_size: unpackedSize } = header;
     const isSized = size >= 0 && reader.offset + size <= chunk.length;
@@ -100,6 +102,10 @@ function checkPage(bytes: Uint8Array, header: PageHeader, context: PageContext):
     for (const level of [levels.repetition, levels.definition]) {
       if (level > 0) at = checkSizedRuns(page, at, bitWidth(level), v1.num_values);
     }
+    const { repetition_level_encoding: repetition, definition_level_encoding: definition } = v1;
+    const isRead =
+      (levels.repetition === 0 || repetition === 'RLE') && (levels.definition === 0 || definition === 'RLE');
+    if (!isRead) throw new Error('levels in another encoding than RLE');
     checkValues(page.subarray(at), v1.encoding, context, v1.num_values);
   }
   const v2 = header.data_page_header_v2;
