@@ -44,8 +44,9 @@ def template(given):
 def parquet(given):
     import pyarrow.parquet as pq
 
-    table = pq.read_table(io.BytesIO(base64.b64decode(given["bytes"])), columns=["messages", "source"])
-    return table.to_pylist()
+    file = pq.ParquetFile(io.BytesIO(base64.b64decode(given["bytes"])))
+    names = [name for name in ("messages", "source") if name in file.schema_arrow.names]
+    return file.read(columns=names).to_pylist()
 
 
 def safetensors(given):

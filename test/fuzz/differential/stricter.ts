@@ -6,8 +6,8 @@ const stricter: List = {
     [/has an? (pre_tokenizer|normalizer|decoder|post_processor|model).*that is not supported/, 'a part that no byte-pair encoding of a supported model has: WordPiece, Unigram, …'],
   ],
   parquet: [
-    [/stands there twice|of another type|is missing/, 'Thrift takes the last of two fields, and passes over one of another type'],
-    [/a run of no such length|levels in another encoding|metadata and its data differ/, 'what no writer writes'],
+    [/stands there twice|of another type|is missing|not UTF-8/, 'Thrift takes the last of two fields, and passes over one of another type'],
+    [/a run of no such length|a page of no such size|levels in another encoding|metadata and its data differ|does not match header|columns that are not those|rows|another length/, 'what no writer writes'],
   ],
   safetensors: [
     [/is not described by an object/, 'serde takes a list for an object, in the order of its fields'],
@@ -27,7 +27,8 @@ const laxer: List = {
       /Invalid base64 input|ARROW:schema|Invalid IPC stream|reading schema message|metadata bytes, but only|Corrupted message|flatbuffer/i,
       "pyarrow's own note of its types, which no other reader looks at",
     ],
-    [/not enough ColumnOrder values/, 'the order of statistics, which are not read'],
+    [/not enough ColumnOrder values|histogram size mismatch|Unencoded byte array/, 'statistics, which are not read'],
+    [/Corrupt ZSTD|GZipCodec failed: incorrect/, 'checksums within compressed pages, which the unpackers pass over'],
   ],
 };
 

@@ -41,9 +41,11 @@ export async function dataTargets(): Promise<FuzzTarget[]> {
     mutate: Mutate,
     inputs: readonly Uint8Array[],
     pieces: FuzzTarget['pieces'],
+    share = 1,
   ): FuzzTarget => ({
     name,
     mutate,
+    share,
     inputs,
     pieces,
     async run(input) {
@@ -115,8 +117,8 @@ export async function dataTargets(): Promise<FuzzTarget[]> {
     target('jsonl.gz', 'jsonl', mutateGzip(mutateLines), lines.map(line => gzipSync(line)), [...jsonPieces, Uint8Array.of(0x1f, 0x8b, 8)]), // prettier-ignore
     target('json', 'json', jsonMutator(dictionary), all.map(rows => bytes(JSON.stringify(rows))), jsonPieces), // prettier-ignore
     target('csv', 'csv', mutateCsv, csv.map(bytes), ['"', '""', ',', ';', '\t', '\n', '\r\n', '\r', '\ufeff', '\0', 'a,b', Uint8Array.of(0xff)]), // prettier-ignore
-    target('text', 'text', mutateText, [bytes('naïve ☕ text\n'.repeat(330)), bytes('😀'.repeat(1100)), bytes('a')], ['\n', '\ufeff', '\0', Uint8Array.of(0xf0, 0x9f), Uint8Array.of(0x80)]), // prettier-ignore
-    target('parquet', 'parquet', mutateParquet, parquet, ['PAR1', Uint8Array.of(0x15, 0x80, 0x80, 0x80, 0x80, 0x10), Uint8Array.of(0x19, 0xfc, 0xff, 0xff, 0xff, 0x07), 'messages', 'list', 'content']), // prettier-ignore
+    target('text', 'text', mutateText, [bytes('naïve ☕ text\n'.repeat(330)), bytes('😀'.repeat(1100)), bytes('a')], ['\n', '\ufeff', '\0', Uint8Array.of(0xf0, 0x9f), Uint8Array.of(0x80)], 0.3), // prettier-ignore
+    target('parquet', 'parquet', mutateParquet, parquet, ['PAR1', Uint8Array.of(0x15, 0x80, 0x80, 0x80, 0x80, 0x10), Uint8Array.of(0x19, 0xfc, 0xff, 0xff, 0xff, 0x07), 'messages', 'list', 'content'], 0.5), // prettier-ignore
   ];
 }
 

@@ -6,6 +6,7 @@ type Shape =
   | 'number'
   | 'map'
   | { readonly listOf: Shape }
+  | { readonly mapOf: Shape }
   | { readonly orNull: Shape }
   | { readonly optional: Shape }
   | { readonly fields: Readonly<Record<string, Shape>> };
@@ -14,7 +15,7 @@ const fields = (of: Readonly<Record<string, Shape>>): Shape => ({ fields: of });
 const numbers = (...names: string[]): Record<string, Shape> => Object.fromEntries(names.map(name => [name, 'number']));
 
 const run = fields({
-  ...{ name: 'text', startedAt: 'text', backend: 'text', options: 'map', versions: 'map' },
+  ...{ name: 'text', startedAt: 'text', backend: 'text', options: 'map', versions: { mapOf: 'text' } },
   ...numbers('trainSeconds', 'peakMemoryBytes'),
   model: fields({ source: 'text', ...numbers('parameters', 'trainable') }),
   data: fields({
@@ -55,6 +56,7 @@ function faultOf(value: unknown, shape: Shape, path: string): string | undefined
     return Array.isArray(value) ? firstOf(value.entries(), item => [item, shape.listOf], path) : here;
   }
   if (!isObject(value)) return here;
+  if ('mapOf' in shape) return firstOf(Object.entries(value), item => [item, shape.mapOf], path);
   return firstOf(Object.entries(shape.fields), (of, name) => [value[name], of as Shape], path);
 }
 

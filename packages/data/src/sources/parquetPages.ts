@@ -49,6 +49,9 @@ export function checkParquetPages(
     // Before it is unpacked.
     take(unpackedSize + VALUE_BYTES * count);
     if (header.type === 'DICTIONARY_PAGE') {
+      const { encoding } = header.dictionary_page_header ?? {};
+      if (encoding !== 'PLAIN' && encoding !== 'PLAIN_DICTIONARY')
+        throw new Error('a dictionary in another encoding than PLAIN');
       const page = decompressPage(bytes, unpackedSize, column.codec, compressors);
       if (column.type === 'BYTE_ARRAY') entries = entryBytes(page, count);
     } else checkPage(bytes, header, { levels, column, compressors, entries, take });
