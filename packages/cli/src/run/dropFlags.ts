@@ -30,13 +30,13 @@ export const dropFlags = {
   },
   allocation: optionalChoice(
     ['depth', 'reference', 'minimax', 'quadratic', 'linear'],
-    "'depth' drops from below; rates of the others follow from sensitivities, with 'reference' as the authors have it",
-    'depth; reference for prompts, with --memory, with what depth has no use for, or where it does not come to --rate',
+    'how drop rates are chosen: by depth, or from measured sensitivities',
+    'depth if it can meet the other flags, else reference',
   ),
   sampling: optionalChoice(
     ['reference', 'bernoulli', 'pivotal', 'nested'],
     "how a step's branches are drawn",
-    'nested with --allocation depth, reference with reference, pivotal with the others and with --memory',
+    'the draw that goes with the allocation',
   ),
   only: optionalChoice(['attention', 'mlp'], 'drop branches of this kind alone', 'both'),
   rescale: toggle('scale the gradients of kept branches up'),

@@ -11,7 +11,7 @@ export interface Budget {
 }
 
 /** @throws Problem where none or several are given, or one is out of range */
-export function settleBudget(options: {
+export function readBudget(options: {
   readonly rate?: unknown;
   readonly timeSaved?: unknown;
   readonly memory?: unknown;

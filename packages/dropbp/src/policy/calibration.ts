@@ -17,7 +17,7 @@ export interface Calibration {
 export type CalibrationSettings = Calibration & { readonly at: number };
 
 /** @throws Problem on what is unknown or out of range */
-export function settleCalibration(calibration: unknown = {}): CalibrationSettings | false {
+export function readCalibration(calibration: unknown = {}): CalibrationSettings | false {
   if (calibration === false) return false;
   if (!isObject(calibration)) {
     const expected = '{ at?, every?, samples? } or false';

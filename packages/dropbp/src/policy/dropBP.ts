@@ -1,13 +1,13 @@
 import { checkValue } from '@dropbp/basics';
 import type { AllocationMethod } from '../rates/allocateRates.ts';
-import { branchRates } from './branchRates.ts';
 import type { Budget } from './budget.ts';
+import { fitToBranches } from './chooseAllocation.ts';
 import type { Calibration, CalibrationSettings } from './calibration.ts';
 import type { SamplingMethod } from '../draws/drawDropped.ts';
 import { startSchedule, type DropBranch, type DropSchedule } from './dropSchedule.ts';
-import { highestRate, type RateSchedule } from './rateSchedule.ts';
+import type { RateSchedule } from './rateSchedule.ts';
 import type { Rescale } from './rescale.ts';
-import { settle } from './settle.ts';
+import { readSettings } from './readSettings.ts';
 
 /** What `dropBP` takes: a budget, in one of three terms, and how to meet it. */
 export interface DropBPOptions {
@@ -41,17 +41,14 @@ export interface DropBPOptions {
   readonly calibration?: Calibration | false;
   /** Those of an earlier run, one for each branch: rates are allocated from the first step on. @defaultValue none: every branch has the same rate until calibration */
   readonly sensitivities?: readonly number[];
-  /**
-   * How a step's branches are drawn. @defaultValue what goes with the allocation: 'nested' with 'depth', 'reference' with 'reference', 'pivotal' with the exact ones,
-   * with `memory`, which knows no other, and where the branches decide against 'depth'
-   */
+  /** How a step's branches are drawn from the rates. @defaultValue the draw that goes with the allocation */
   readonly sampling?: SamplingMethod;
   /**
-   * `'depth'`: rates fall from the first branch to the last, and a step drops the lowest branches up to a cut. All others follow
-   * from sensitivities, `'reference'` as the authors have it. @defaultValue 'depth'; 'reference' with `memory`,
-   * `minRate`, `maxRate`, `calibration`, `sensitivities` or another `sampling` than 'nested', for which 'depth' has no use, with
-   * `only`, as the gradients of the other kind would then pass what was dropped in every step, where all that is trained lies in front of the branches, as in prompt tuning, and where the branches in front of the last one that is
-   * trained do not come to the rate; in the last two cases with `sampling: 'pivotal'`
+   * How rates are chosen. `'depth'`: rates fall from the first branch to the last, and a step drops the lowest branches up to a
+   * cut. `'reference'`: rates follow from sensitivities as the authors have it. The other three are exact allocations of
+   * sensitivities. `DropSchedule.options` says what a run follows.
+   *
+   * @defaultValue 'depth' if depth can meet the other options on this model, else 'reference'
    */
   readonly allocation?: AllocationMethod | 'depth';
   /**
@@ -116,30 +113,13 @@ export interface DropBP {
  * ```
  */
 export function dropBP(options: DropBPOptions): DropBP {
-  const settings = settle(options);
+  const settings = readSettings(options);
   return {
     options: settings,
     start(branches, rate) {
       checkValue<unknown>('dropbp', 'start(): branches', branches, Array.isArray, 'a list of { flops, … }');
-      const isOfChoice = options.allocation !== undefined || options.sampling !== undefined;
-      const isFit = isOfChoice || (!liesInFront(branches) && !isOutOfReach(settings, branches, rate));
-      // The even draw: the authors' is filled up by the number of branches, of which few may be left.
-      const started = isFit ? settings : settle({ ...options, allocation: 'reference', sampling: 'pivotal' });
-      return startSchedule(started, branches);
+      const fit = fitToBranches(options, settings, branches, rate);
+      return startSchedule(fit === options ? settings : readSettings(fit), branches);
     },
   };
-}
-
-/** Whether all that is trained lies in front of the branches, as prompts do: a step that drops from below would not reach it. */
-function liesInFront(branches: readonly DropBranch[]): boolean {
-  return branches.length > 0 && branches.every(({ trains = true }) => !trains);
-}
-
-/** Whether dropping from below does not come to the rate: few layers, or what is trained lies low. */
-function isOutOfReach(settings: DropBPSettings, branches: readonly DropBranch[], solved: number | undefined): boolean {
-  const { rate, allocation, schedule } = settings;
-  const highest = rate === undefined ? solved : highestRate(rate, schedule);
-  if (allocation !== 'depth' || highest === undefined) return false;
-  const reach = branchRates(settings, branches);
-  return highest > reach.largestRate(reach.hardestFlops, false);
 }

@@ -14,7 +14,7 @@ export interface RateSchedule {
 }
 
 /** @throws Problem on shares or a rate out of range, and on `from` without a ramp */
-export function settleSchedule(schedule: unknown): Required<RateSchedule> {
+export function readSchedule(schedule: unknown): Required<RateSchedule> {
   if (!isObject(schedule)) {
     throw problem('dropbp', { what: 'schedule is not usable', got: schedule, expected: '{ warmup?, ramp?, from? }' });
   }

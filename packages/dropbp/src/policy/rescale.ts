@@ -9,7 +9,7 @@ export interface Rescale {
 }
 
 /** @throws Problem on what is neither a boolean nor options of it */
-export function settleRescale(rescale: unknown): Required<Rescale> | undefined {
+export function readRescale(rescale: unknown): Required<Rescale> | undefined {
   if (rescale === undefined || rescale === false) return undefined;
   if (rescale === true) return Object.freeze({ max: 4 });
   if (!isObject(rescale)) {

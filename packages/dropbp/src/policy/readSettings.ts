@@ -1,13 +1,14 @@
 import { checkNumber, checkOptions, problem } from '@dropbp/basics';
 import { allocationMethods } from '../rates/allocateRates.ts';
-import { settleBudget, type Budget } from './budget.ts';
-import { settleCalibration } from './calibration.ts';
+import { readBudget, type Budget } from './budget.ts';
+import { readCalibration } from './calibration.ts';
 import { checkChoice } from './checkChoice.ts';
+import { chooseAllocation } from './chooseAllocation.ts';
 import { amount, checkNumbers, within } from './checkNumbers.ts';
 import { samplingMethods, type SamplingMethod } from '../draws/drawDropped.ts';
 import type { DropBPOptions, DropBPSettings } from './dropBP.ts';
-import { settleSchedule } from './rateSchedule.ts';
-import { settleRescale } from './rescale.ts';
+import { readSchedule } from './rateSchedule.ts';
+import { readRescale } from './rescale.ts';
 
 type Allocation = DropBPSettings['allocation'];
 
@@ -17,10 +18,11 @@ const known = [
 ];
 
 /** Fills in the defaults. @throws Problem on options that are unknown, out of range, or without effect */
-export function settle(options: DropBPOptions): DropBPSettings {
+export function readSettings(options: DropBPOptions): DropBPSettings {
   checkOptions('dropbp', 'dropBP()', options, known);
-  const budget = settleBudget(options);
-  const { minRate = 0, only, sensitivities, allocation = usualAllocation(options), seed = 526 } = options;
+  const budget = readBudget(options);
+  const { minRate = 0, only, sensitivities, seed = 526 } = options;
+  const { allocation, sampling } = chooseAllocation(options);
   checkNumber('dropbp', 'minRate', minRate, within(0, Math.min(budget.rate ?? 1, 0.9)));
   checkChoice('allocation', allocation, [...allocationMethods, 'depth'] as const);
   if (allocation === 'depth') refuseWithDepth(options);
@@ -28,17 +30,17 @@ export function settle(options: DropBPOptions): DropBPSettings {
   if (sensitivities !== undefined) checkNumbers('sensitivities', sensitivities, amount);
   const isSeed = (v: number): boolean => Number.isInteger(v) && v >= 0 && v < 2 ** 32;
   checkNumber('dropbp', 'seed', seed, { accepts: isSeed, expected: 'an integer in [0, 2^32)' });
-  const sampling = settleSampling(options.sampling, allocation, budget);
-  const calibration = settleCalibration(
+  checkSampling(sampling, budget);
+  const calibration = readCalibration(
     options.calibration === undefined && (sensitivities || allocation === 'depth') ? false : options.calibration,
   );
   if (calibration === false && sensitivities === undefined && allocation !== 'depth') refuseIdle(options);
-  const schedule = options.schedule === undefined ? undefined : settleSchedule(options.schedule);
+  const schedule = options.schedule === undefined ? undefined : readSchedule(options.schedule);
   if (schedule !== undefined && budget.rate === undefined) {
     throw problem('dropbp', { what: 'schedule moves a rate', got: budget, fix: 'give rate, or leave out schedule' });
   }
-  const maxRate = settleMaxRate(options.maxRate, allocation, minRate);
-  const rescale = settleRescale(options.rescale);
+  const maxRate = readMaxRate(options.maxRate, allocation, minRate);
+  const rescale = readRescale(options.rescale);
   return Object.freeze({
     ...budget,
     minRate,
@@ -54,40 +56,10 @@ export function settle(options: DropBPOptions): DropBPSettings {
   });
 }
 
-/**
- * By depth, unless something is asked for that it has no use for, or branches of one kind alone: the others lie among the dropped
- * ones and their gradients would not be exact, which is what drops from below are for.
- */
-function usualAllocation({
-  memory,
-  minRate,
-  maxRate,
-  only,
-  calibration,
-  sensitivities,
-  sampling,
-}: DropBPOptions): Allocation {
-  const isOfOthers = [memory, minRate, maxRate, only, calibration, sensitivities].some(given => given !== undefined);
-  return isOfOthers || (sampling !== undefined && sampling !== 'nested') ? 'reference' : 'depth';
-}
-
-/** The exact allocations have an exact draw: the authors', filled up, would drop more than the budget. */
-const usualSampling: Readonly<Record<Allocation, SamplingMethod>> = {
-  depth: 'nested',
-  reference: 'reference',
-  minimax: 'pivotal',
-  quadratic: 'pivotal',
-  linear: 'pivotal',
-};
-
-function settleSampling(
-  sampling: SamplingMethod | undefined,
-  allocation: Allocation,
-  { memory }: Budget,
-): SamplingMethod {
-  if (sampling !== undefined) checkChoice('sampling', sampling, samplingMethods);
-  if (memory === undefined) return sampling ?? usualSampling[allocation];
-  if (sampling === undefined || sampling === 'pivotal') return 'pivotal';
+/** @throws Problem for a draw whose steps differ too much in size for a budget of memory */
+function checkSampling(sampling: SamplingMethod, { memory }: Budget): void {
+  checkChoice('sampling', sampling, samplingMethods);
+  if (memory === undefined || sampling === 'pivotal') return;
   throw problem('dropbp', {
     what: `sampling '${sampling}' can keep too much in a step for a budget of memory`,
     expected: "'pivotal', whose draws are all nearly of one size",
@@ -95,12 +67,12 @@ function settleSampling(
   });
 }
 
-function settleMaxRate(maxRate: number | undefined, allocation: Allocation, minRate: number): number | undefined {
+function readMaxRate(maxRate: number | undefined, allocation: Allocation, minRate: number): number | undefined {
   if (allocation === 'depth') return undefined;
   if (allocation !== 'reference') {
-    const settled = maxRate ?? 0.9;
-    checkNumber('dropbp', 'maxRate', settled, within(minRate, 1));
-    return settled;
+    const most = maxRate ?? 0.9;
+    checkNumber('dropbp', 'maxRate', most, within(minRate, 1));
+    return most;
   }
   if (maxRate === undefined) return undefined;
   throw problem('dropbp', {
