@@ -6,7 +6,7 @@ import { openData } from '../data/openData.ts';
 import { templateFor } from '../data/templateFor.ts';
 import { command } from '../flags/command.ts';
 import { flagName } from '../flags/flagName.ts';
-import { choice, number, positiveInteger, toggle, type FlagValues } from '../flags/flag.ts';
+import { choice, number, positiveInteger, text, texts, toggle, type FlagValues } from '../flags/flag.ts';
 import { checkBatchSize } from '../run/checkSizes.ts';
 import { checkTime } from '../run/checkTime.ts';
 import { subjectFlags, type Subject } from '../run/openSubject.ts';
@@ -17,7 +17,11 @@ import { listenForInterruption } from '../terminal/interruption.ts';
 import { askQuestion, scoreQuestions, type Answered, type QuestionScores } from './askQuestions.ts';
 import { measureTexts, type TextScores } from './measureTexts.ts';
 import { questionForms, readQuestion, type QuestionForm } from './questionForms.ts';
-import { showQuestions, showTexts } from './showScores.ts';
+import { learnedFrom } from '../answers/learnedFrom.ts';
+import { promptsOf, withLearnedTemplate } from '../answers/promptSource.ts';
+import { loadMetrics } from './loadMetrics.ts';
+import { scoreAnswers } from './scoreAnswers.ts';
+import { showAnswers, showQuestions, showTexts } from './showScores.ts';
 
 const { data, fileType, format, columns, template, loss, skipBadRows } = dataFlags;
 
@@ -29,6 +33,12 @@ const evaluateFlags = {
     'what the rows are; auto: questions where the columns are those of a benchmark',
     'auto',
   ),
+  metric: texts('<name|file>', 'score written answers: exact-match, f1, json, or a module with a function'),
+  out: text('<file>', 'with --metric: where rows go with their answers and scores, as JSON Lines'),
+  maxNewTokens: {
+    ...number(positiveInteger, 'with --metric: tokens of an answer at most'),
+    defaultText: 'what the longest right answer needs and half as many more',
+  },
   limit: { ...number(positiveInteger, 'rows at most'), defaultText: 'all' },
   ...{ fileType, format, columns, template, loss, skipBadRows },
   time: {
@@ -53,7 +63,9 @@ export const evaluateCommand = command({
     'dropbp evaluate --model HuggingFaceTB/SmolLM2-135M --data arc_easy_test.parquet --limit 200',
   ],
   async run(flags, _positionals, terminal) {
-    const form = await formOf(flags);
+    checkMetricFlags(flags);
+    const metrics = await loadMetrics(flags.metric);
+    const form = metrics.length > 0 ? undefined : await formOf(flags);
     if (form !== undefined) refuseIdle(flags, form);
     return withSubject(flags, terminal, async (subject, { backend, status }) => {
       const interruption = listenForInterruption(terminal, 'Stopping; the figures are those of what was done');
@@ -64,6 +76,19 @@ export const evaluateCommand = command({
           await setImmediate();
           return !interruption.signal.aborted;
         };
+        if (metrics.length > 0) {
+          const { adapter, batch, maxNewTokens, out, limit = Infinity } = flags;
+          const learned = adapter === undefined ? undefined : await learnedFrom(adapter);
+          const prompts = promptsOf(await withLearnedTemplate(flags, learned, terminal));
+          const onRows = (rows: number): Promise<boolean> => progress('Answering rows', rows);
+          const { signal } = interruption;
+          const scored = await scoreAnswers(subject, prompts, { metrics, batch, limit, maxNewTokens, out, signal, onRows }); // prettier-ignore
+          status.clear();
+          const about = { form: 'answers', model: subject.model.source, adapter: adapter ?? null };
+          if (flags.json) terminal.out(`${JSON.stringify({ ...about, backend, ...scored }, undefined, 2)}\n`);
+          else terminal.out(showAnswers(scored));
+          return interruption.exitCode();
+        }
         const scores =
           form === undefined
             ? await onTexts(subject, flags, progress)
@@ -79,6 +104,20 @@ export const evaluateCommand = command({
     });
   },
 });
+
+/** @throws Problem for flags that do not go together */
+function checkMetricFlags({ metric, out, maxNewTokens, form, time, skipBadRows }: EvaluateFlags): void {
+  const hasMetric = metric.length > 0;
+  const faults: readonly (readonly [isWrong: boolean, what: string])[] = [
+    [!hasMetric && out !== undefined, '--out has no effect without --metric'],
+    [!hasMetric && maxNewTokens !== undefined, '--max-new-tokens has no effect without --metric'],
+    [hasMetric && form !== 'auto', '--form has no effect with --metric'],
+    [hasMetric && time !== undefined, '--time has no effect with --metric'],
+    [hasMetric && skipBadRows, '--skip-bad-rows has no effect with --metric'],
+  ];
+  const [, what] = faults.find(([isWrong]) => isWrong) ?? [];
+  if (what !== undefined) throw problem('cli', { what, fix: 'leave it out' });
+}
 
 /** @throws Problem for a flag that says something of texts and chats alone */
 function refuseIdle(flags: EvaluateFlags, { name }: QuestionForm): void {

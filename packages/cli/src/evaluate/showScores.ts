@@ -3,6 +3,7 @@ import { formatCount } from '../terminal/formatNumber.ts';
 import type { Styled } from '../terminal/paint.ts';
 import { styledTable } from '../terminal/table.ts';
 import type { Accuracy, QuestionScores } from './askQuestions.ts';
+import type { AnswerScores } from './scoreAnswers.ts';
 import type { TextScores } from './measureTexts.ts';
 
 /** Perplexity, for people. */
@@ -28,6 +29,15 @@ export function showQuestions({ questions, acc, accNorm, subjects = {} }: Questi
   ]);
   if (bySubject.length < 2) return whole;
   return [whole, '\n', styledTable({ header: ['subject', 'questions', 'acc'], rows: bySubject })];
+}
+
+/** Metrics of written answers, for people. */
+export function showAnswers({ rows, cutOff, metrics }: AnswerScores): Styled {
+  return fieldLines([
+    ...Object.entries(metrics).map(([name, value]): [string, string] => [name, String(Number(value.toPrecision(5)))]),
+    ['on', `${formatCount(rows)} ${rows === 1 ? 'row' : 'rows'}`],
+    ['cut off', cutOff === 0 ? undefined : `${formatCount(cutOff)}: --max-new-tokens allows more`],
+  ]);
 }
 
 function withError({ value, standardError }: Accuracy): string {
