@@ -29,14 +29,14 @@ function step(step: number, loss: number): RunEvent {
 it('TensorBoard reads what we write, and a run that goes on', async () => {
   let nowMs = 1.7e12;
   const now = (): number => (nowMs += 1000);
-  const first = tensorBoardWriter(folder, 1, now);
+  const first = tensorBoardWriter(folder, 1, { now });
   first.observe({ type: 'heldOut', step: 0, loss: 5.5 });
   first.observe({ type: 'sample', step: 0, text: 'Überall 猫 \n **bold**' });
   for (let i = 1; i <= 5; i++) first.observe(step(i, 5 - i / 8));
   first.close();
   // A kill in the middle of a record.
   appendFileSync(join(folder, readdirSync(folder)[0]!), Uint8Array.of(9, 0, 0, 0, 0, 0));
-  const second = tensorBoardWriter(folder, 4, now);
+  const second = tensorBoardWriter(folder, 4, { now });
   second.observe(step(4, 3));
   second.observe(step(300, 2));
   second.close();

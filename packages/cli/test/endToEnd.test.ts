@@ -163,7 +163,10 @@ describe('what is refused', () => {
     const again = await train('taken', ...quick);
     expect(again.notes).toContain('choose another folder, or give --overwrite to replace that run.\n');
     expect(existsSync(at('taken/adapter'))).toBe(false);
-    expect(await train('taken', ...quick, '--overwrite')).toMatchObject({ code: 0 });
+    expect((await train('taken', ...quick, '--overwrite')).notes).toContain(
+      `${at('taken/run.json')} is in the way, and it is not known that this run wrote it`,
+    );
+    expect(readFileSync(at('taken/run.json'), 'utf8')).toBe('{}');
     expect(readFileSync(at('taken/notes.txt'), 'utf8')).toBe('mine');
   });
 

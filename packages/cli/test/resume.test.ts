@@ -136,7 +136,7 @@ describe('a run that Ctrl-C stops', () => {
     const terminal = fakeTerminal();
     const run = await prepareRun(flags, '', statusLine(terminal));
     const folder = await openRunFolder(at('sampling'), flags);
-    await folder.begin({});
+    await folder.begin({ startedAt: '', flags: { model: at('model') } });
     const stopping = new AbortController();
     const notes: typeof terminal.notes = text => {
       if (renderText(text).startsWith('step 1: held-out loss')) stopping.abort();
@@ -224,7 +224,10 @@ describe('the flags of a run', () => {
     expect((await resume('--seed', '3')).notes).toMatch(/was made with another (rate|seed)/);
     expect((await resume('--rank', '4')).notes).toMatch(/does not fit: its '.*' has the shape/);
     expect((await resume('--overwrite')).notes).toContain('--overwrite and --resume say different things');
-    expect(await resume('--learning-rate', '0.01')).toMatchObject({ code: 0 });
+    expect((await resume('--learning-rate', '0.01')).notes).toContain(
+      'was made with another --learning-rate; got 0.01; expected 0.02; go on with that one, begin a new run in another directory, or take the new on purpose by --accept-changes learningRate.',
+    );
+    expect(await resume('--learning-rate', '0.01', '--accept-changes', 'lr')).toMatchObject({ code: 0 });
     expect(record('changed').steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   });
 });

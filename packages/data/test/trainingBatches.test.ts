@@ -221,6 +221,17 @@ describe('trainingBatches', () => {
     );
     const gone = { ...(position as object), waiting: [[999, 0]] };
     await expect(taken(batches.from(gone))).rejects.toThrow('the list is not what it was when the position was stored');
+    const changed = (part: object): object => ({ ...(position as object), ...part });
+    await expect(taken(batches.from(changed({ batch: 1e12 })))).rejects.toThrow(
+      /the position in the data is out of their range: the number of its batch in its window; got 1000000000000; expected \d+ at most/,
+    );
+    expect(() => batches.from(changed({ row: 1e12 }))).toThrow(
+      /out of their range: its row; got 1000000000000; expected/,
+    );
+    expect(() => batches.from(changed({ epoch: 1e12 }))).toThrow(/range: how often the rows were gone through; got/);
+    for (const part of [{ read: {} }, { given: { sequences: 'many' } }, { batch: 0.5 }, { row: -1 }, { settings: 3 }]) {
+      expect(() => batches.from(changed(part))).toThrow('the position in the data is not usable');
+    }
     expect(() => batches.from({})).toThrow('the position in the data is not usable');
     expect(() => batches.from(7)).toThrow('the position in the data is not usable');
     expect(() => trainingBatches(rows, { batch: 0 })).toThrow('batch is not usable');

@@ -11,4 +11,4 @@ export type { TensorInfo } from './header/parseHeader.ts';
 export { saveCheckpoint, type SaveCheckpointOptions } from './write/saveCheckpoint.ts';
 export { toFloat32 } from './dtypes/toFloat32.ts';
 export { typedView } from './dtypes/typedView.ts';
-export { writeSafetensors, type TensorToWrite } from './write/writeSafetensors.ts';
+export { writeSafetensors, type TensorToWrite, type WriteSafetensorsOptions } from './write/writeSafetensors.ts';

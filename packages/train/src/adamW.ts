@@ -94,6 +94,7 @@ export function adamW(options: AdamWOptions): Optimizer {
 
   return {
     learningRate: options.learningRate,
+    options: { beta1, beta2, epsilon, weightDecay },
     apply(parameters, gradients, learningRate = options.learningRate) {
       const pairs = pairUp(parameters, gradients).map(pair => withRate(pair, learningRate));
       const groups = equalShapeGroups(pairs, ({ parameter }) => parameter.shape);

@@ -1,5 +1,6 @@
 import { problem } from '@dropbp/basics';
 import type { Batch, BatchIterator, ResumableBatches } from '@dropbp/core';
+import { newData } from './checkpoints/course.ts';
 import { checkFresh, disposeBatch } from './disposeBatch.ts';
 
 /** Batches that are asked for one at a time. */
@@ -65,7 +66,7 @@ export async function batchSource(batches: Batches, steps: number, start: BatchS
 }
 
 function iterate(batches: Batches, { position }: BatchStart): Iterator<Batch> | AsyncIterator<Batch> | BatchIterator {
-  if (position !== null) {
+  if (position !== null && position !== newData) {
     if (isResumable(batches)) return batches.from(position)[Symbol.asyncIterator]();
     throw problem('train', {
       what: 'the checkpoint knows where its batches stood, and these batches cannot go on from there',

@@ -1,7 +1,10 @@
 export { adamW, type AdamWOptions } from './adamW.ts';
 export { listCheckpoints, type CheckpointFolder } from './checkpoints/checkpointFolders.ts';
 export type { CheckpointOptions } from './checkpoints/checkpointOptions.ts';
+export { findCheckpoint, type FindOptions, type FoundCheckpoint } from './checkpoints/findCheckpoint.ts';
+export { foreignEntry } from './checkpoints/removeCheckpoint.ts';
 export { restoreCheckpoint } from './checkpoints/restoreCheckpoint.ts';
+export { changesOf, type Change, type RunIdentity } from './checkpoints/runIdentity.ts';
 export { clipByGlobalNorm, globalNorm, type ClippedGradients } from './clipByGlobalNorm.ts';
 export type { Comm } from './comm/comm.ts';
 export { fromRoot } from './comm/fromRoot.ts';

@@ -10,6 +10,8 @@ import type { NamedArray } from '@dropbp/core';
 export interface Optimizer {
   /** The rate where none is given to {@link Optimizer.apply}. */
   readonly learningRate: number;
+  /** What else its steps follow from, by name: a run that goes on must have the same. @defaultValue nothing is compared */
+  readonly options?: Readonly<Record<string, string | number | boolean>>;
   /**
    * Does one step. The caller keeps the gradients.
    *

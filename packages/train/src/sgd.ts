@@ -31,6 +31,7 @@ export function sgd(options: SgdOptions): Optimizer {
   const slots = makeSlots('sgd', momentum > 0 ? ['direction'] : []);
   return {
     learningRate: options.learningRate,
+    options: { momentum, weightDecay },
     apply(parameters, gradients, learningRate = options.learningRate) {
       checkNumber('train', 'the learning rate of the step', learningRate, ranges.nonNegative);
       for (const { name, parameter, gradient } of pairUp(parameters, gradients)) {

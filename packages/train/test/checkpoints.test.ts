@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import * as fs from 'node:fs/promises';
 import { existsSync } from 'node:fs';
@@ -77,6 +78,18 @@ async function collect(run: AsyncIterable<TrainStep>, until = Infinity): Promise
   return all;
 }
 
+/** A state with the checksum of what it now holds, as whoever wrote it on purpose would give it; other text as it is. */
+function sealed(text: string): string {
+  try {
+    const state = JSON.parse(text) as Record<string, unknown>;
+    delete state.checksum;
+    const checksum = createHash('sha256').update(JSON.stringify(state)).digest('hex');
+    return Array.isArray(JSON.parse(text)) ? text : JSON.stringify({ ...state, checksum });
+  } catch {
+    return text;
+  }
+}
+
 /** What must not differ: all but the time. */
 const comparable = (all: readonly TrainStep[]): unknown[] =>
   all.map(step => ({ ...step, seconds: 0, calibrationSeconds: 0 }));
@@ -134,7 +147,13 @@ describe('a run that goes on', () => {
     const first = startRun({ ...kept(), steps: 6 });
     await collect(first.run);
     await first.end();
-    const second = startRun({ ...kept({ resume: true }), steps: 8, learningRate: 0.001 });
+    const other = { steps: 8, learningRate: 0.001 };
+    const refused = startRun({ ...kept({ resume: true }), ...other });
+    await expect(collect(refused.run)).rejects.toThrow(
+      `the checkpoint ${join(directory, 'step-000006')} was made with another learningRate; got 0.001; expected 0.02; go on with that one, begin a new run in another directory, or take the new on purpose by acceptChanges: ['learningRate'].`,
+    );
+    await refused.end();
+    const second = startRun({ ...kept({ resume: true, acceptChanges: ['learningRate'] }), ...other });
     const rest = await collect(second.run);
     expect(rest.map(({ step }) => step)).toEqual([7, 8]);
     expect(rest[0]!.learningRate).toBeLessThan(0.001);
@@ -351,7 +370,7 @@ describe('a run that cannot go on', () => {
   });
   it.each<[string, (text: string) => string, RegExp]>([
     ['no JSON', text => text.slice(0, 50), /state\.json is no state of a run; .*expected JSON/],
-    ['another format', text => text.replace('"format": 1', '"format": 2'), /got 2; expected an object of format 1/],
+    ['another format', text => text.replace('"format": 2', '"format": 3'), /got 3; expected an object of format 2/],
     ['a list', () => '[]', /is no state of a run; got \[\]/],
     ['a step that is none', text => text.replace('"step": 3', '"step": -3'), /state\.json: step is not usable; got -3/],
     ['an unknown key', text => text.replace('"step"', '"stpe"'), /does not know the option 'stpe'/],
@@ -371,7 +390,7 @@ describe('a run that cannot go on', () => {
   ])('refuses a state with %s', async (_what, change, message) => {
     const path = join(await killed(), 'state.json');
     const text = await readFile(path, 'utf8');
-    await writeFile(path, change(text));
+    await writeFile(path, sealed(change(text)));
     expect(change(text)).not.toBe(text);
     expect(await failure(kept({ resume: true }))).toMatch(message);
   });
@@ -401,6 +420,20 @@ describe('a run that cannot go on', () => {
     await run.return();
     await end();
   });
+  it('keeps no parameters that are not finite', async () => {
+    const { run, tuned, end } = startRun(kept({ every: 1 }));
+    const spoil = async (): Promise<void> => {
+      for await (const { step } of run) {
+        const [weight] = tuned.parameters.values();
+        if (step === 3) tf.tidy(() => weight!.assign(tf.fill(weight!.shape, Infinity)));
+      }
+    };
+    const error: unknown = await spoil().catch((reason: unknown) => reason);
+    expect(String(error)).toMatch(/'.*' is not finite after this step, so that it is not kept; got Infinity/);
+    expect(String(error)).toContain(`The last good state is in ${join(directory, 'step-000002')}.`);
+    expect(await names()).toEqual(['step-000001', 'step-000002']);
+    await end();
+  });
   it('names the last good state, and leaves it', async () => {
     const { run, tuned, end } = startRun(kept());
     const pass = tuned.valueAndGradients.bind(tuned);
@@ -412,8 +445,9 @@ describe('a run that cannot go on', () => {
       return { ...result, value: tf.scalar(NaN) };
     });
     await expect(collect(run)).rejects.toThrow(
-      `the loss of step 5 is not finite; got NaN; the parameters are those of the step before; train with a lower learning rate or a longer warm-up. The last good state is in ${join(directory, 'step-000004')}.`,
+      `the loss of step 5 is not finite; got NaN; the parameters are those of the step before; train with a lower learning rate or a longer warm-up. The last good state is in ${join(directory, 'step-000003')}.`,
     );
+    // That of step 4 has the best held-out loss, so that it is kept, and led to NaN, so that no run goes on from it.
     expect(await names()).toEqual(['step-000003', 'step-000004']);
     await end();
   });
@@ -444,7 +478,7 @@ describe('a run that cannot go on', () => {
         // Of 28 draws the third is the one before which sensitivities are measured: the first of step 2.
         if (step !== 1) continue;
         const [weight] = tuned.parameters.values();
-        tf.tidy(() => weight!.assign(tf.fill(weight!.shape, NaN)));
+        tf.tidy(() => weight!.assign(tf.fill(weight!.shape, 1e38)));
       }
     };
     await expect(spoil()).rejects.toThrow(/gradients are not finite: no sensitivities can be measured on them/);

@@ -1,10 +1,11 @@
 import { errorCode } from '../checks/errorCode.ts';
 import { nodeModule } from './nodeModule.ts';
 import { problem } from '../checks/problem.ts';
+import { syncDirectory } from './syncDirectory.ts';
 import { writeProblem } from './writeProblem.ts';
 
 /**
- * Makes a folder, and those above it, where they are not there yet.
+ * Makes a folder, and those above it, where they are not there yet. What is made reaches the disk at once.
  *
  * @param room - the package that speaks, without its scope
  * @throws Problem if it cannot be made, or if there is a file of that name
@@ -20,6 +21,7 @@ export async function makeFolder(room: string, path: string): Promise<void> {
   const makeOne = async (folder: string): Promise<void> => {
     try {
       await fs.mkdir(folder);
+      await syncDirectory(room, paths.dirname(paths.resolve(folder)));
     } catch (error) {
       if (!(await isFolder(folder))) throw error;
     }

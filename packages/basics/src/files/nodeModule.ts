@@ -4,6 +4,8 @@ import { problem } from '../checks/problem.ts';
 export interface NodeModules {
   /** Hashes. */
   'node:crypto': typeof import('node:crypto');
+  /** Files, without waiting. */
+  'node:fs': typeof import('node:fs');
   /** Files. */
   'node:fs/promises': typeof import('node:fs/promises');
   /** The machine, and its folder for temporary files. */

@@ -1,17 +1,46 @@
 import { nodeModule } from './nodeModule.ts';
 
+/** What this process is about to fill or remove. */
+const live = new Set<string>();
+
 /**
  * Where a file or folder is written, or waits to be removed, before it takes its name or loses it: a hidden sibling that
- * nothing else has the name of, and that {@link removeLeftovers} finds.
+ * nothing else has the name of, and that {@link removeLeftovers} finds. It is to be given back by {@link forgetTemporary}.
  *
  * @param room - the package that speaks, without its scope
  */
 export function temporaryPath(room: string, path: string): string {
   const paths = nodeModule(room, 'node:path');
-  return paths.join(paths.dirname(path), `.${paths.basename(path)}.${crypto.randomUUID()}.tmp`);
+  const made = paths.join(paths.dirname(path), `.${paths.basename(path)}.${crypto.randomUUID()}.tmp`);
+  live.add(made);
+  return made;
 }
 
-/** Removes what programs that were killed left in a directory under a {@link temporaryPath} of such names. */
+/** What lay at a temporary path has its own name now, or is gone. */
+export function forgetTemporary(path: string): void {
+  live.delete(path);
+}
+
+/**
+ * Removes all that this process is in the middle of writing, without waiting: for a command that is about to end because it
+ * was asked to. What cannot be removed is left, for {@link removeLeftovers} of a later process.
+ */
+export function removeTemporaries(room: string): void {
+  const fs = nodeModule(room, 'node:fs');
+  for (const path of live) {
+    try {
+      fs.rmSync(path, { recursive: true, force: true });
+    } catch {
+      // The process ends anyway.
+    }
+  }
+  live.clear();
+}
+
+/**
+ * Removes what programs that were killed left in a directory under a {@link temporaryPath} of such names. What this process is
+ * in the middle of writing stays.
+ */
 export async function removeLeftovers(
   room: string,
   directory: string,
@@ -21,7 +50,8 @@ export async function removeLeftovers(
   const paths = nodeModule(room, 'node:path');
   for (const entry of await fs.readdir(directory)) {
     const name = temporaryName.exec(entry)?.[1];
-    if (name !== undefined && isOurs(name)) await fs.rm(paths.join(directory, entry), { recursive: true, force: true });
+    const path = paths.join(directory, entry);
+    if (name !== undefined && isOurs(name) && !live.has(path)) await fs.rm(path, { recursive: true, force: true });
   }
 }
 

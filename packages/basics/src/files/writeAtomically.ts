@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { nodeModule } from './nodeModule.ts';
 import { syncDirectory } from './syncDirectory.ts';
-import { temporaryPath } from './temporaryPath.ts';
+import { forgetTemporary, temporaryPath } from './temporaryPath.ts';
 import { writeProblem } from './writeProblem.ts';
 
 // One write call of the operating system takes less than 2^31 bytes.
@@ -12,7 +12,8 @@ export type FileContent = string | Uint8Array | ((append: (bytes: Uint8Array) =>
 
 /**
  * Writes a file so that whoever looks sees the old one or the whole new one, also after a crash: into a temporary
- * sibling first, flushed to the disk, then renamed over the path.
+ * sibling first, flushed to the disk, then renamed over the path. A symbolic link of that path is replaced: what it leads to stays as
+ * it is.
  *
  * @param room - the package that speaks, without its scope
  * @param path - in a directory that exists
@@ -25,8 +26,8 @@ export async function writeAtomically(room: string, path: string, content: FileC
     throw writeProblem(room, path, cause);
   };
   const temporary = temporaryPath(room, path);
-  const handle = await fs.open(temporary, 'wx').catch(failed);
   try {
+    const handle = await fs.open(temporary, 'wx').catch(failed);
     try {
       if (typeof content === 'function') await content(bytes => append(handle, bytes).catch(failed));
       else
@@ -37,8 +38,10 @@ export async function writeAtomically(room: string, path: string, content: FileC
     }
     await fs.rename(temporary, path).catch(failed);
   } catch (error) {
-    await fs.rm(temporary, { force: true });
+    await fs.rm(temporary, { force: true }).catch(() => undefined); // what went wrong first is what counts
     throw error;
+  } finally {
+    forgetTemporary(temporary);
   }
   // The rename itself reaches the disk with the directory.
   await syncDirectory(room, nodeModule(room, 'node:path').dirname(path)).catch(failed);

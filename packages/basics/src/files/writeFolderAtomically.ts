@@ -2,7 +2,7 @@ import { errorCode } from '../checks/errorCode.ts';
 import { nodeModule } from './nodeModule.ts';
 import { problem } from '../checks/problem.ts';
 import { syncDirectory } from './syncDirectory.ts';
-import { temporaryPath } from './temporaryPath.ts';
+import { forgetTemporary, temporaryPath } from './temporaryPath.ts';
 import { writeProblem } from './writeProblem.ts';
 
 /**
@@ -27,19 +27,23 @@ export async function writeFolderAtomically(
   };
   const target = paths.resolve(path);
   const temporary = temporaryPath(room, target);
-  await fs.mkdir(temporary).catch(failed);
   let old: string | undefined;
   try {
+    await fs.mkdir(temporary).catch(failed);
     await fill(temporary);
+    await syncDirectory(room, temporary).catch(failed);
     old = await moveAside(room, target).catch(failed);
     await fs.rename(temporary, target).catch(failed);
   } catch (error) {
     if (old !== undefined) await fs.rename(old, target).catch(failed);
-    await fs.rm(temporary, { recursive: true, force: true });
+    // What went wrong first is what counts.
+    await fs.rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     throw error;
+  } finally {
+    forgetTemporary(temporary);
   }
   await syncDirectory(room, paths.dirname(target)).catch(failed);
-  if (old !== undefined) await fs.rm(old, { recursive: true, force: true });
+  if (old !== undefined) await removeAside(room, old).catch(failed);
 }
 
 /**
@@ -51,7 +55,7 @@ export async function writeFolderAtomically(
 export async function removeFolder(room: string, path: string): Promise<void> {
   try {
     const trash = await moveAside(room, nodeModule(room, 'node:path').resolve(path));
-    if (trash !== undefined) await nodeModule(room, 'node:fs/promises').rm(trash, { recursive: true, force: true });
+    if (trash !== undefined) await removeAside(room, trash);
   } catch (cause) {
     throw problem(room, {
       what: `${path} cannot be removed`,
@@ -69,7 +73,17 @@ async function moveAside(room: string, path: string): Promise<string | undefined
     await nodeModule(room, 'node:fs/promises').rename(path, aside);
     return aside;
   } catch (error) {
+    forgetTemporary(aside);
     if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
+  }
+}
+
+/** @param aside - what {@link moveAside} gave */
+async function removeAside(room: string, aside: string): Promise<void> {
+  try {
+    await nodeModule(room, 'node:fs/promises').rm(aside, { recursive: true, force: true });
+  } finally {
+    forgetTemporary(aside);
   }
 }

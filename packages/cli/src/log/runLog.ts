@@ -1,5 +1,6 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { escapeControls, problem, readTextIfThere, writeAtomically } from '@dropbp/basics';
+import { writeAll } from './writeAll.ts';
 import type { RunEvent } from './runEvent.ts';
 import type { RunObserver } from './runObserver.ts';
 
@@ -16,7 +17,12 @@ export async function openRunLog(
   const past = until === 0 ? [] : (await readRunLog(path)).filter(({ step }) => step <= until);
   await writeAtomically('cli', path, past.map(line).join(''));
   const file = openSync(path, 'a');
-  return { past, log: { observe: event => void writeSync(file, line(event)), close: () => closeSync(file) } };
+  const log: RunObserver = {
+    observe: event => writeAll(file, line(event)),
+    flush: () => fsyncSync(file),
+    close: () => closeSync(file),
+  };
+  return { past, log };
 }
 
 /** Two million steps. */

@@ -24,6 +24,7 @@ export function renderReport(runs: readonly RunRecord[]): string {
     <html lang="en">
       <head>
         <meta charset="utf-8" />
+        <meta name="generator" content="dropbp" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
         <meta

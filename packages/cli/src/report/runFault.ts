@@ -17,6 +17,7 @@ const numbers = (...names: string[]): Record<string, Shape> => Object.fromEntrie
 const run = fields({
   ...{ name: 'text', startedAt: 'text', backend: 'text', options: 'map', versions: { mapOf: 'text' } },
   ...numbers('trainSeconds', 'peakMemoryBytes'),
+  changes: { optional: { listOf: fields({ name: 'text', afterStep: 'number' }) } },
   model: fields({ source: 'text', ...numbers('parameters', 'trainable') }),
   data: fields({
     source: 'text',

@@ -11,7 +11,7 @@ import { versions } from './versions.ts';
 export function recordOfRun(
   { settings, tuned, costs, dataset, data, prompt, sampleTokens }: PreparedRun,
   events: readonly RunEvent[],
-  rest: Pick<RunRecord, 'startedAt' | 'ended' | 'backend'>,
+  rest: Pick<RunRecord, 'startedAt' | 'ended' | 'backend' | 'changes'>,
 ): RunRecord {
   const steps = recordsOf(events, 'step');
   const { model } = tuned;

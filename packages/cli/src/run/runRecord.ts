@@ -1,4 +1,5 @@
 import type { RowFormatName } from '@dropbp/data';
+import type { RunChange } from './runOptions.ts';
 
 /** One optimiser step of a run. */
 export interface StepRecord {
@@ -93,6 +94,8 @@ export interface RunRecord {
   readonly startedAt: string;
   /** The command's flags, with the defaults filled in. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** What was changed on purpose when the run went on: `options` has the newest values. Absent where nothing was. */
+  readonly changes?: readonly RunChange[];
   /** The model that was fine-tuned. */
   readonly model: {
     /** A folder, a file or a hub id. */

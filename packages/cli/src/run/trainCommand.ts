@@ -3,7 +3,7 @@ import { problem } from '@dropbp/basics';
 import { command } from '../flags/command.ts';
 import { readConfigFile, takeValues } from '../flags/configFile.ts';
 import { runOnRanks } from '../ranks/runOnRanks.ts';
-import { readRunOptions } from './runFolder.ts';
+import { readRunOptions } from './runOptions.ts';
 import { trainFlags, trainSections } from './trainFlags.ts';
 import { trainOnRank } from './trainOnRank.ts';
 
@@ -73,8 +73,5 @@ function withoutReplaced(
 /** The flags that a run in this folder began with. */
 async function storedFlags(out: string): Promise<ReadonlyMap<string, unknown> | undefined> {
   const options = await readRunOptions(out);
-  const flags = options?.flags;
-  return typeof flags === 'object' && flags !== null
-    ? takeValues(flags, trainFlags, join(out, 'options.json'))
-    : undefined;
+  return options && takeValues(options.flags, trainFlags, join(out, 'options.json'));
 }

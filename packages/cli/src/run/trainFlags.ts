@@ -1,6 +1,7 @@
 import {
   choice,
   index,
+  names,
   notNegative,
   number,
   positive,
@@ -25,6 +26,14 @@ export const trainFlags = {
   dryRun: toggle('show what the run would do and what the model would see, and train nothing'),
   config: text('<file>', 'flags from a file, YAML or JSON, as learningRate: 0.001; those given here win'),
   resume: toggle('go on with the run in that folder, with its flags; begins where there is none'),
+  acceptChanges: names(
+    '<names>',
+    'with --resume: flags, model, tokenizer or data that may differ from before: lr,data',
+  ),
+  fromStep: {
+    ...number(positiveInteger, 'with --resume: the checkpoint to go on from; later ones are set aside'),
+    defaultText: 'the newest',
+  },
   overwrite: toggle('replace an earlier run in that folder'),
 
   ...dataFlags,
@@ -92,14 +101,7 @@ export const trainSections = {
 
 /** Flags that say how a command is run, and are not kept with the run. */
 export const notOfTheRun: readonly string[] = [
-  'out',
-  'dryRun',
-  'config',
-  'resume',
-  'overwrite',
-  'workers',
-  'verbose',
-  'json',
+  ...['out', 'dryRun', 'config', 'resume', 'acceptChanges', 'fromStep', 'overwrite', 'workers', 'verbose', 'json'],
 ];
 
 /** The values of {@link trainFlags}. */

@@ -13,7 +13,10 @@ import type { Terminal } from '../terminal/terminal.ts';
 import { dryRun, showDryRun } from './dryRun.ts';
 import { noteDrops } from './noteDrops.ts';
 import { prepareRun } from './preparedRun.ts';
-import { openRunFolder, readRunOptions, type RunFolder } from './runFolder.ts';
+import { acceptedNames } from './identityOfRun.ts';
+import { openRunFolder, type RunFolder } from './runFolder.ts';
+import { readRunOptions } from './runOptions.ts';
+import { settleResume, type Resume } from './settleResume.ts';
 import { showResult } from './showResult.ts';
 import { startBackend } from './startBackend.ts';
 import { notOfTheRun, trainFlags, type TrainFlagValues } from './trainFlags.ts';
@@ -30,16 +33,41 @@ export async function trainOnRank(
   terminal: Terminal,
 ): Promise<ExitCode | undefined> {
   let folder: RunFolder | undefined;
-  const { flags, startedAt, stepsDone, lossBefore } = await fromRoot(comm, async () => {
-    checkBatch(given, comm);
-    folder = await openRunFolder(given.out, given);
-    const stored = given.resume ? await readRunOptions(given.out) : undefined;
-    const startedAt = typeof stored?.startedAt === 'string' ? stored.startedAt : new Date().toISOString();
-    const past = folder.stepsDone > 0 ? await readRunLog(folder.log) : [];
-    const before = past.find(event => event.type === 'heldOut' && event.step === 0);
-    const lossBefore = before?.type === 'heldOut' ? before.loss : undefined;
-    return { flags: given, startedAt, stepsDone: folder.stepsDone, ...(lossBefore !== undefined && { lossBefore }) };
-  });
+  try {
+    const start = await fromRoot(comm, async () => {
+      checkBatch(given, comm);
+      folder = await openRunFolder(given.out, { ...given, acceptChanges: acceptedNames(given.acceptChanges) });
+      const stored = given.resume ? await readRunOptions(given.out) : undefined;
+      const startedAt = stored?.startedAt ?? new Date().toISOString();
+      const past = folder.stepsDone > 0 ? await readRunLog(folder.log) : [];
+      const before = past.find(event => event.type === 'heldOut' && event.step === 0);
+      return {
+        ...{ flags: given, stored: stored?.flags ?? {}, startedAt, stepsDone: folder.stepsDone },
+        ...(before?.type === 'heldOut' && { lossBefore: before.loss }),
+      };
+    });
+    return await trainIn(folder, start, comm, terminal);
+  } finally {
+    await folder?.release();
+  }
+}
+
+interface Start {
+  readonly flags: TrainFlagValues;
+  /** Those that the run had before, as a configuration file has them. */
+  readonly stored: Readonly<Record<string, unknown>>;
+  readonly startedAt: string;
+  readonly stepsDone: number;
+  /** The held-out loss before training, of a run that goes on. */
+  readonly lossBefore?: number;
+}
+
+async function trainIn(
+  folder: RunFolder | undefined,
+  { flags, stored, startedAt, stepsDone, lossBefore }: Start,
+  comm: Comm,
+  terminal: Terminal,
+): Promise<ExitCode | undefined> {
   const backend = await startBackend(flags.backend, terminal);
   const run = await prepareRun(flags, startedAt, statusLine(terminal));
   if (flags.dryRun) {
@@ -51,7 +79,11 @@ export async function trainOnRank(
   noteData(run.dataset, run.data, run.settings, terminal);
   noteDrops(run, terminal);
   const options = { startedAt, flags: flagsOfRun(flags) };
-  await fromRoot(comm, () => folder!.begin(options));
+  let resume: Resume | undefined;
+  await fromRoot(comm, async () => {
+    resume = await settleResume(run.settings, flags, folder!, [options.flags, stored]);
+    await folder!.begin(options);
+  });
   if (stepsDone > 0) terminal.notes(`Going on after step ${stepsDone}\n`);
   const interruption = listenForInterruption(terminal, 'Finishing this step; Ctrl-C again ends at once');
   // Another rank may have been asked to stop.
@@ -69,8 +101,8 @@ export async function trainOnRank(
     }
     const own = folder;
     const record = await trainRun(run, {
-      ...{ folder: own, lossBefore, comm, terminal, interruption, backend, startedAt },
-      onUnderWay: () => (stepsDone > 0 ? own.goOn(options) : Promise.resolve()),
+      ...{ folder: own, resume: resume!, lossBefore, comm, terminal, interruption, backend, startedAt },
+      onUnderWay: () => (stepsDone > 0 ? own.goOn(options, resume!.changes) : Promise.resolve()),
     });
     if (record.ended?.why === 'stop') {
       const { keptStep } = record.ended;
@@ -92,7 +124,8 @@ export async function trainOnRank(
 
 /** A rank that has nothing to tell. */
 const silent = {
-  observer: { observe: (): void => undefined, close: (): void => undefined },
+  observer: { observe: (): void => undefined, flush: (): void => undefined, close: (): void => undefined },
+  kept: {},
   onUnderWay: (): Promise<void> => Promise.resolve(),
   onEvaluated: (): Promise<void> => Promise.resolve(),
 };
@@ -108,7 +141,7 @@ function checkBatch({ batch }: TrainFlagValues, { size }: Comm): void {
 }
 
 /** What a run goes on with: not how this command was asked for it. */
-function flagsOfRun(flags: TrainFlagValues): object {
+function flagsOfRun(flags: TrainFlagValues): Readonly<Record<string, unknown>> {
   const ofTheRun = Object.entries(flags).filter(([key]) => !notOfTheRun.includes(key));
   return Object.fromEntries(ofTheRun.map(([key, value]) => [key, writeFlag(trainFlags, key, value)]));
 }

@@ -1,8 +1,9 @@
-import { join } from 'node:path';
 import { problem, writeAtomically } from '@dropbp/basics';
 import { listCheckpoints, restoreCheckpoint, type Comm } from '@dropbp/train';
+import { exists } from '../files/exists.ts';
 import type { RunEvent } from '../log/runEvent.ts';
 import { openRunLog } from '../log/runLog.ts';
+import { readRun } from '../report/readRun.ts';
 import { renderReport } from '../report/renderReport.ts';
 import { tensorBoardWriter } from '../tensorboard/tensorBoardWriter.ts';
 import type { Interruption } from '../terminal/interruption.ts';
@@ -12,9 +13,11 @@ import { nameOfRun } from './chooseMethod.ts';
 import type { PreparedRun } from './preparedRun.ts';
 import { recordOfRun } from './recordOfRun.ts';
 import type { RunFolder } from './runFolder.ts';
+import type { RunChange } from './runOptions.ts';
 import type { RunRecord } from './runRecord.ts';
 import { evaluationNotes } from './evaluationNotes.ts';
 import { bestHeldOut } from './heldOutCourse.ts';
+import type { Resume } from './settleResume.ts';
 import { trainSteps } from './trainSteps.ts';
 
 /** What {@link trainRun} takes beside the run. */
@@ -22,6 +25,8 @@ export interface TrainRunOptions {
   readonly folder: RunFolder;
   /** The held-out loss before training, of a run that goes on. */
   readonly lossBefore: number | undefined;
+  /** What its checkpoints know of it. @defaultValue what the loop knows alone */
+  readonly resume?: Resume;
   /** This is rank 0 of its ranks. */
   readonly comm: Comm;
   readonly terminal: Terminal;
@@ -40,15 +45,17 @@ export interface TrainRunOptions {
  * @returns the record; `ended` says whether the run is over
  */
 export async function trainRun(run: PreparedRun, options: TrainRunOptions): Promise<RunRecord> {
-  const { folder, lossBefore, comm, terminal, interruption, backend, startedAt, onUnderWay } = options;
+  const { folder, resume, lossBefore, comm, terminal, interruption, backend, startedAt, onUnderWay } = options;
   const { settings, tuned } = run;
+  const previous = await previousRecord(folder.record);
   const { past, log } = await openRunLog(folder.log, folder.stepsDone);
-  const board = tensorBoardWriter(folder.tensorBoard, folder.stepsDone + 1);
+  const board = tensorBoardWriter(folder.tensorBoard, folder.stepsDone + 1, { suffix: folder.boardSuffix });
   const events: RunEvent[] = [...past];
   const bar = progressBar({ terminal, total: settings.steps, start: folder.stepsDone, label: nameOfRun(settings) });
   const note = evaluationNotes(bar, terminal, past);
   const observer = {
     observe(event: RunEvent): void {
+      folder.check();
       events.push(event);
       log.observe(event);
       board.observe(event);
@@ -56,19 +63,43 @@ export async function trainRun(run: PreparedRun, options: TrainRunOptions): Prom
       if (event.type === 'step')
         bar.update({ ...event, ...(tuned.dropSchedule === undefined && { dropped: undefined }) });
     },
+    flush(): void {
+      log.flush();
+      board.flush();
+    },
     close(): void {
       log.close();
       board.close();
       bar.stop();
     },
   };
-  const record = (ended: RunRecord['ended']): RunRecord => recordOfRun(run, events, { startedAt, ended, backend });
-  const report = (made: RunRecord): Promise<void> => writeAtomically('cli', folder.report, renderReport([made]));
+  const record = (ended: RunRecord['ended']): RunRecord => {
+    const changes = changesSoFar(folder, events, resume);
+    return recordOfRun(run, events, { startedAt, ended, backend, ...(changes.length > 0 && { changes }) });
+  };
+  const write = async (path: string, content: string): Promise<void> => {
+    folder.check();
+    await writeAtomically('cli', path, content);
+  };
+  const report = (made: RunRecord): Promise<void> => write(folder.report, renderReport([made]));
+  // What a checkpoint counts as done is in the log, and another process may have taken over.
+  const guard = (): void => {
+    observer.flush();
+    folder.check();
+  };
 
   let ended;
   try {
     ended = await trainSteps(run, {
-      ...{ folder, lossBefore, comm, observer, onUnderWay, stop: interruption.signal },
+      ...{
+        folder,
+        lossBefore,
+        comm,
+        observer,
+        onUnderWay,
+        stop: interruption.signal,
+        kept: { ...resume?.kept, guard },
+      },
       onEvaluated: () => report(record(null)),
     });
   } finally {
@@ -81,11 +112,35 @@ export async function trainRun(run: PreparedRun, options: TrainRunOptions): Prom
     return stopped;
   }
   const keptStep = await keepBest(run, folder, events);
-  const made = record({ why, keptStep });
-  await tuned.save(join(folder.path, partOf(settings.adapter)));
+  const made = recordAtEnd(record({ why, keptStep }), lastStep(events) > folder.stepsDone ? undefined : previous);
+  await folder.publish(partOf(settings.adapter), directory => tuned.save(directory));
   await report(made);
-  await writeAtomically('cli', folder.record, `${JSON.stringify(made, undefined, 1)}\n`);
+  await write(folder.record, `${JSON.stringify(made, undefined, 1)}\n`);
   return made;
+}
+
+/** The record of a run, with what its earlier lives were like where this one has taken no step. */
+function recordAtEnd(made: RunRecord, previous: RunRecord | undefined): RunRecord {
+  if (previous === undefined) return made;
+  const { name, ended } = made;
+  const { keep } = made.options;
+  return { ...previous, name, ended, options: { ...previous.options, keep, name: made.options.name } };
+}
+
+/** What was changed on purpose, by now: this life's own counts when it has taken a step. */
+function changesSoFar(
+  folder: RunFolder,
+  events: readonly RunEvent[],
+  resume: Resume | undefined,
+): readonly RunChange[] {
+  const afterStep = folder.stepsDone;
+  if (lastStep(events) <= afterStep) return folder.changes.filter(change => change.afterStep <= afterStep);
+  const before = folder.changes.filter(change => change.afterStep < afterStep);
+  return [...before, ...(resume?.changes ?? []).map(change => ({ ...change, afterStep }))];
+}
+
+async function previousRecord(path: string): Promise<RunRecord | undefined> {
+  return (await exists(path)) ? readRun(path) : undefined;
 }
 
 /** What a method leaves: a folder of an adapter, or of a whole model. */

@@ -5,6 +5,7 @@ import {
   evaluateLoss,
   linear,
   train,
+  type CheckpointOptions,
   type Comm,
   type Schedule,
   type TrainStep,
@@ -22,6 +23,8 @@ export interface TrainStepsOptions {
   readonly folder: Pick<RunFolder, 'checkpoints' | 'stepsDone'>;
   /** The held-out loss before training, of a run that goes on; the same on all ranks. */
   readonly lossBefore: number | undefined;
+  /** What the checkpoints know of the run, and what may differ. */
+  readonly kept: Pick<CheckpointOptions, 'identity' | 'acceptChanges' | 'fromStep' | 'guard'>;
   /** All ranks of the run call this; rank 0 alone writes. */
   readonly comm: Comm;
   readonly observer: RunObserver;
@@ -41,7 +44,7 @@ export interface TrainStepsOptions {
  */
 export async function trainSteps(
   { settings, tuned, data, dataset, tokenizer, prompt, sampleTokens }: PreparedRun,
-  { folder, lossBefore: earlier, comm, observer, stop, onUnderWay, onEvaluated }: TrainStepsOptions,
+  { folder, kept, lossBefore: earlier, comm, observer, stop, onUnderWay, onEvaluated }: TrainStepsOptions,
 ): Promise<TrainStep['ended']> {
   const { steps, accumulation, maxGradientNorm, seed, patience } = settings;
   const { saveEvery, keepCheckpoints, evaluateEvery } = settings;
@@ -73,7 +76,7 @@ export async function trainSteps(
     for await (const step of train(tuned, data.train, {
       ...{ steps, optimizer, accumulation, maxGradientNorm, seed, stop, comm },
       schedule: scheduleOf(settings),
-      checkpoints: { directory: folder.checkpoints, every: saveEvery, keep: keepCheckpoints, resume: true },
+      checkpoints: { directory: folder.checkpoints, every: saveEvery, keep: keepCheckpoints, resume: true, ...kept },
       ...(evaluate && { evaluate }),
     })) {
       observer.observe({ type: 'step', ...toRecord(step) });

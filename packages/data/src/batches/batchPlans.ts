@@ -1,7 +1,7 @@
 import { bucketLength, problem, seededRandom } from '@dropbp/basics';
 import { shuffle as shuffleList } from '../shuffled.ts';
 import { arrange, type ArrangeOptions } from './arrange.ts';
-import type { DataPosition } from './dataPosition.ts';
+import { checkBatchNumber, type DataPosition } from './dataPosition.ts';
 import { addedReports, type DataReport } from './dataReport.ts';
 import { rowOrder } from './rowOrder.ts';
 import { labelCount, type Sequence } from './sequence.ts';
@@ -56,6 +56,7 @@ export async function* batchPlans(
       const here = { epoch, row, waiting: placesOf(waiting), read };
       const next = window.isLast ? { epoch: epoch + 1, row: 0 } : { epoch, row: window.next };
       const behind = { ...next, batch: 0, waiting: placesOf(rest), read: readSoFar };
+      checkBatchNumber(first, batches.length);
       for (let i = first; i < batches.length; i++) {
         yield planned(batches[i]!, i + 1 < batches.length ? { ...here, batch: i + 1 } : behind, readSoFar);
       }

@@ -1,4 +1,4 @@
-import { problem } from '@dropbp/basics';
+import { isObject, problem } from '@dropbp/basics';
 import type { Settled } from './batchPlans.ts';
 import { emptyReport, type DataReport } from './dataReport.ts';
 import type { TokenizedRows } from './tokenizeRows.ts';
@@ -46,18 +46,48 @@ export function checkedPosition(value: unknown, { settings }: DataPosition): Dat
       fix: 'go on with the data and options that the run began with, or begin anew',
     });
   }
+  checkReach(value);
   return value;
+}
+
+/** A place that an iteration over these rows can come to. Which batches its window has shows when the window is read. */
+function checkReach({ settings, epoch, row, waiting, given }: DataPosition): void {
+  const rows = typeof settings.rows === 'number' ? settings.rows : Infinity;
+  const outside = (what: string, got: number, most: number): Error =>
+    problem('data', {
+      what: `the position in the data is out of their range: ${what}`,
+      got,
+      expected: `${most} at most`,
+      fix: 'it was changed after it was stored: go on from another, or begin anew',
+    });
+  if (row >= rows && row > 0) throw outside('its row', row, rows - 1);
+  // Each time through the rows gives a sequence at least.
+  const epochs = given.sequences + waiting.length;
+  if (epoch > epochs) throw outside('how often the rows were gone through', epoch, epochs);
+}
+
+/** @throws Problem for a batch that its window does not have */
+export function checkBatchNumber(batch: number, batches: number): void {
+  if (batch === 0 || batch < batches) return;
+  throw problem('data', {
+    what: 'the position in the data is out of their range: the number of its batch in its window',
+    got: batch,
+    expected: `${Math.max(0, batches - 1)} at most`,
+    fix: 'it was changed after it was stored, or the data are others: go on from another, or begin anew',
+  });
 }
 
 function isPosition(value: unknown): value is DataPosition {
   if (typeof value !== 'object' || value === null) return false;
   const { version, settings, epoch, row, batch, waiting, read, given } = value as Partial<DataPosition>;
   const isCount = (number: unknown): boolean => Number.isSafeInteger(number) && (number as number) >= 0;
-  const isObject = (part: unknown): boolean => typeof part === 'object' && part !== null;
+  const isReport = (part: unknown): boolean =>
+    isObject(part) && Object.keys(emptyReport).every(key => isCount(part[key]));
   return (
     version === 1 &&
     [epoch, row, batch].every(isCount) &&
-    [settings, read, given].every(isObject) &&
+    isObject(settings) &&
+    [read, given].every(isReport) &&
     Array.isArray(waiting) &&
     waiting.every((place: unknown) => Array.isArray(place) && place.length === 2 && place.every(isCount))
   );

@@ -1,4 +1,4 @@
-import { makeFolder, temporaryPath } from '@dropbp/basics';
+import { makeFolder, Problem, syncDirectory, writeAtomically } from '@dropbp/basics';
 import { diskProblem, errorCode } from '../fetch/hubProblem.ts';
 import { hubLibrary } from '../fetch/hubLibrary.ts';
 import { hostModules } from './hostModules.ts';
@@ -44,16 +44,14 @@ export async function hubCache(cacheDirectory: string, id: string): Promise<HubC
     async writeRef(revision, commit) {
       if (revision === commit || (await readRef(revision)) === commit) return;
       const target = ref(revision);
-      const temporary = temporaryPath('hub', target);
       try {
         await makeFolder('hub', path.dirname(target));
-        await fs.writeFile(temporary, commit);
-        await fs.rename(temporary, target);
+        await writeAtomically('hub', target, commit);
       } catch (error) {
+        const cause = error instanceof Problem ? error.cause : error;
         // A cache that is shared read-only serves all the same.
-        if (/^(EROFS|EACCES|EPERM)$/.test(errorCode(error) ?? '')) return;
-        await fs.rm(temporary, { force: true });
-        throw diskProblem(error, target);
+        if (/^(EROFS|EACCES|EPERM)$/.test(errorCode(cause) ?? '')) return;
+        throw diskProblem(cause, target);
       }
     },
   };
@@ -84,14 +82,13 @@ export async function placeBlob(blob: string, pointer: string, isNew: boolean): 
       () => true,
       (error: unknown) => errorCode(error) === 'EEXIST',
     );
-    if (isLinked) return;
-    if (isNew) {
-      await fs.rename(blob, pointer);
-      return;
+    if (!isLinked && isNew) await fs.rename(blob, pointer);
+    else if (!isLinked) {
+      const copy = `${blob}.${crypto.randomUUID()}.incomplete`;
+      await fs.copyFile(blob, copy);
+      await fs.rename(copy, pointer);
     }
-    const copy = `${blob}.${crypto.randomUUID()}.incomplete`;
-    await fs.copyFile(blob, copy);
-    await fs.rename(copy, pointer);
+    await syncDirectory('hub', path.dirname(pointer));
   } catch (error) {
     throw diskProblem(error, pointer);
   }

@@ -1,4 +1,4 @@
-import { makeFolder, problem } from '@dropbp/basics';
+import { makeFolder, problem, syncDirectory } from '@dropbp/basics';
 import type { FileHandle } from 'node:fs/promises';
 import { diskProblem, errorCode, HubTransient } from './hubProblem.ts';
 import { hostModules } from '../cache/hostModules.ts';
@@ -10,6 +10,12 @@ import { tryAgain } from './tryAgain.ts';
 /** Where the first part of a blob waits for the rest. Not Python's `<etag>.incomplete`: it may be writing to that one. */
 export function partialFile(blob: string): string {
   return `${blob}.dropbp.incomplete`;
+}
+
+/** How a blob is fetched. */
+export interface DownloadSettings extends HubSettings {
+  /** Throws where another process has taken over, to which the partial file belongs then. */
+  readonly check: () => void;
 }
 
 /**
@@ -24,7 +30,7 @@ export async function downloadBlob(
   file: HubFile,
   url: string,
   blob: string,
-  settings: HubSettings,
+  settings: DownloadSettings,
   onBytes: (received: number) => void,
 ): Promise<void> {
   const { fs, path } = hostModules();
@@ -32,6 +38,7 @@ export async function downloadBlob(
   await onDisk(partial, () => makeFolder('hub', path.dirname(blob)));
   for (;;) {
     const { earlier, isRight } = await fillPartial(file, url, partial, settings, onBytes);
+    settings.check();
     if (isRight) break;
     await onDisk(partial, () => fs.rm(partial, { force: true }));
     if (earlier === 0) throw wrongContent(file, settings);
@@ -41,20 +48,21 @@ export async function downloadBlob(
     );
   }
   await onDisk(blob, () => fs.rename(partial, blob));
+  await syncDirectory('hub', path.dirname(blob));
 }
 
 async function fillPartial(
   file: HubFile,
   url: string,
   partial: string,
-  settings: HubSettings,
+  settings: DownloadSettings,
   onBytes: (received: number) => void,
 ): Promise<{ earlier: number; isRight: boolean }> {
   const { fs } = hostModules();
   const { O_RDWR, O_CREAT } = fs.constants;
   const handle = await onDisk(partial, () => fs.open(partial, O_RDWR | O_CREAT, 0o666));
   try {
-    const content = await openContent(handle, file, partial);
+    const content = await openContent(handle, file, partial, settings.check);
     const earlier = content.received;
     onBytes(content.received);
     if (content.received < file.sizeBytes) {
@@ -77,7 +85,7 @@ async function fetchRest(
   file: HubFile,
   url: string,
   content: Content,
-  settings: HubSettings,
+  settings: DownloadSettings,
   onBytes: (received: number) => void,
 ): Promise<void> {
   const from = content.received;
@@ -96,6 +104,9 @@ async function fetchRest(
   });
 }
 
+/** Between two chunks that came so far apart, this process may have been stopped and replaced. */
+const checkEveryMs = 5000;
+
 /** A partial file, and the checksum of what is in it. */
 interface Content {
   readonly received: number;
@@ -105,10 +116,12 @@ interface Content {
   digest(): string;
 }
 
-async function openContent(handle: FileHandle, file: HubFile, partial: string): Promise<Content> {
+async function openContent(handle: FileHandle, file: HubFile, partial: string, check: () => void): Promise<Content> {
+  let checkedMs = 0;
   let hash = newHash(file);
   let received = 0;
   const restart = async (): Promise<void> => {
+    check();
     await onDisk(partial, () => handle.truncate(0));
     hash = newHash(file);
     received = 0;
@@ -129,6 +142,8 @@ async function openContent(handle: FileHandle, file: HubFile, partial: string): 
       return received;
     },
     async append(chunk) {
+      if (Date.now() - checkedMs > checkEveryMs) check();
+      checkedMs = Date.now();
       await onDisk(partial, () => writeAll(handle, chunk, received));
       hash.update(chunk);
       received += chunk.length;

@@ -1,6 +1,6 @@
-import { makeFolder, problem, readTextIfThere } from '@dropbp/basics';
+import { makeFolder, problem, readTextIfThere, type FileLock } from '@dropbp/basics';
 import { chooseFiles, MOST_INDEX_BYTES, readShards } from '../list/chooseFiles.ts';
-import { downloadBlob, partialFile } from './downloadBlob.ts';
+import { downloadBlob, partialFile, type DownloadSettings } from './downloadBlob.ts';
 import { fileExists, placeBlob, type HubCache } from '../cache/hubCache.ts';
 import { hostModules } from '../cache/hostModules.ts';
 import type { HubProgress } from '../hubOptions.ts';
@@ -48,10 +48,11 @@ async function fetchFile(
   const pointer = cache.pointer(commit, file.path);
   if (await fileExists(pointer)) return;
   const blob = cache.blob(file.etag);
-  const work = async (): Promise<void> => {
+  const work = async (lock: FileLock): Promise<void> => {
     if (await fileExists(pointer)) return; // another process fetched it meanwhile
     const isNew = !(await fileExists(blob));
-    if (isNew) await download(file, commit, blob, settings, onBytes);
+    if (isNew) await download(file, commit, blob, { ...settings, check: () => lock.check() }, onBytes);
+    lock.check();
     await placeBlob(blob, pointer, isNew);
   };
   const whileWaiting = async (): Promise<void> => {
@@ -67,7 +68,7 @@ async function download(
   file: HubFile,
   commit: string,
   blob: string,
-  settings: HubSettings,
+  settings: DownloadSettings,
   onBytes: (received: number) => void,
 ): Promise<void> {
   const { endpoint, id, retry } = settings;

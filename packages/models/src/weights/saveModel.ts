@@ -4,7 +4,7 @@ import { weightForm, type SaveOptions } from '@dropbp/core';
 import { fromFloat32, saveCheckpoint, type Dtype, type TensorToWrite } from '@dropbp/safetensors';
 import type { RawConfig } from '../architectures/configReader.ts';
 import type { Origin } from './makeModel.ts';
-import { publishFolder } from './publishFolder.ts';
+import { publishModel } from './publishModel.ts';
 
 /** A type that weights are written as. */
 export type StoredDtype = NonNullable<SaveOptions['dtype']>;
@@ -58,7 +58,7 @@ export async function saveModel(
     const data = async (): Promise<Uint8Array> => fromFloat32(dtype, (await tensor.data()) as Float32Array);
     tensors.set(name, { dtype, shape: tensor.shape, data });
   }
-  await publishFolder(directory, async folder => {
+  await publishModel(directory, async folder => {
     await saveCheckpoint(folder, tensors);
     for (const name of (await files?.list()) ?? []) {
       if (companions.includes(name)) await fs.writeFile(path.join(folder, name), await files!.read(name));

@@ -10,6 +10,12 @@ export interface TensorToWrite extends Omit<TensorData, 'data'> {
   readonly data: Uint8Array | (() => Uint8Array | Promise<Uint8Array>);
 }
 
+/** Options of {@link writeSafetensors}. */
+export interface WriteSafetensorsOptions extends EncodeOptions {
+  /** Hears of all bytes of the file in their order, as they are written: for a checksum. */
+  readonly onBytes?: (bytes: Uint8Array) => void;
+}
+
 /**
  * Writes tensors to a file: the same bytes as `encodeSafetensors()`, without holding them in memory a second time.
  * At no moment is there a file with half the content at `path`, also not after a crash; what was there stays until the
@@ -21,16 +27,21 @@ export interface TensorToWrite extends Omit<TensorData, 'data'> {
 export async function writeSafetensors(
   path: string,
   tensors: Tensors<TensorToWrite>,
-  options: EncodeOptions = {},
+  options: WriteSafetensorsOptions = {},
 ): Promise<void> {
-  checkOptions('safetensors', 'writeSafetensors()', options, ['metadata']);
+  checkOptions('safetensors', 'writeSafetensors()', options, ['metadata', 'onBytes']);
+  const { onBytes } = options;
   const byName = toMap(tensors);
   const header = encodeHeader(byName, options.metadata);
   for (const [name, { sizeBytes }] of header.tensors) {
     const { data } = byName.get(name)!;
     if (typeof data !== 'function') checkData(data, sizeBytes, name);
   }
-  await writeAtomically('safetensors', path, async append => {
+  await writeAtomically('safetensors', path, async write => {
+    const append = (bytes: Uint8Array): Promise<void> => {
+      onBytes?.(bytes);
+      return write(bytes);
+    };
     await append(header.bytes);
     for (const [name, { sizeBytes }] of header.tensors) {
       const { data } = byName.get(name)!;

@@ -4,19 +4,28 @@ import {
   nodeModule,
   problem,
   Problem,
-  removeFolder,
   removeLeftovers,
-  writeAtomically,
   writeFolderAtomically,
   writeProblem,
 } from '@dropbp/basics';
 import type { Tuned } from '@dropbp/compose';
 import type { TrainPlan } from '../trainOptions.ts';
-import type { CheckpointPlan } from './checkpointOptions.ts';
+import type { Optimizer } from '../optimizer.ts';
 import { checkpointName, isCheckpointName, listCheckpoints } from './checkpointFolders.ts';
-import { readCheckpointState, stateFile, type CheckpointState } from './checkpointState.ts';
-import { readOptimizerTensors, readParameters, writeOptimizerTensors, writeParameters } from './checkpointTensors.ts';
-import { beginning, type Course } from './course.ts';
+import type { CheckpointPlan } from './checkpointOptions.ts';
+import { readCheckpointState, writeCheckpointState, type CheckpointState } from './checkpointState.ts';
+import {
+  optimizerFile,
+  parametersFile,
+  readOptimizerTensors,
+  readParameters,
+  writeOptimizerTensors,
+  writeParameters,
+} from './checkpointTensors.ts';
+import { beginning, newData, type Course } from './course.ts';
+import { findState } from './findCheckpoint.ts';
+import { foreignEntry, removeCheckpoint, setAside } from './removeCheckpoint.ts';
+import { changesOf, checkChanges, identityOf, type IdentifyingPlan, type RunIdentity } from './runIdentity.ts';
 
 /** Writes a run's checkpoints, and removes those that are not wanted any more. */
 export interface CheckpointKeeper {
@@ -35,18 +44,25 @@ export interface CheckpointKeeper {
   readonly newest: string | undefined;
 }
 
+/** What of a run's plan its checkpoints know. */
+export type KeptPlan = IdentifyingPlan & Pick<TrainPlan, 'steps'>;
+
 /**
  * Opens the directory of a run's checkpoints, and where the run is to go on, puts everything back as it was.
  *
- * @throws Problem if there are checkpoints that were not asked for, or the newest is not of such a run
+ * @throws Problem if there are checkpoints that were not asked for, or the one to go on from is damaged or of another run
  */
 export async function openCheckpoints(
   tuned: Tuned,
-  { optimizer, accumulation, seed }: Pick<TrainPlan, 'optimizer' | 'accumulation' | 'seed'>,
-  { directory, every, keep, resume }: CheckpointPlan,
+  plan: KeptPlan,
+  { directory, every, keep, resume, fromStep, identity, acceptChanges, guard }: CheckpointPlan,
 ): Promise<CheckpointKeeper> {
+  const { optimizer, steps } = plan;
+  const ownIdentity = (of: number): RunIdentity => ({ ...identityOf(plan, of), ...identity });
+  const kept = ownIdentity(steps);
   await makeFolder('train', directory);
   const last = (await listCheckpoints(directory)).at(-1);
+  await guard();
   await removeLeftovers('train', directory, isCheckpointName).catch((error: unknown) => {
     throw error instanceof Problem ? error : writeProblem('train', directory, error);
   });
@@ -57,12 +73,14 @@ export async function openCheckpoints(
       fix: 'go on with it by resume: true, or give another directory',
     });
   }
-  let newest = last?.path;
-  const course = newest === undefined ? beginning : await restore(newest);
+  const takesOld = acceptChanges.includes('checksums');
+  const found = resume ? await findState(directory, { fromStep, takesOld, isThorough: true }) : undefined;
+  let newest = found?.path;
+  const course = found === undefined ? beginning : await restore(found.path, found.state);
+  await setAside(directory, course.step);
 
-  async function restore(folder: string): Promise<Course> {
-    const state = await readCheckpointState(folder);
-    checkOptionsOf(folder, state, { accumulation, seed });
+  async function restore(folder: string, state: CheckpointState): Promise<Course> {
+    const own = ownIdentity(state.plannedSteps);
     if ((state.dropBP === null) !== (tuned.dropSchedule === undefined)) {
       throw problem('train', {
         what: `the checkpoint ${folder} was made ${state.dropBP === null ? 'without' : 'with'} DropBP`,
@@ -78,31 +96,38 @@ export async function openCheckpoints(
         fix: 'files of several checkpoints were mixed up: go on from another',
       });
     }
+    await checkOptimizer(optimizer, state);
     tuned.dropSchedule?.restore(state.dropBP);
+    checkChanges(folder, changesOf(state.identity, own), acceptChanges);
     optimizer.restore({ values: state.optimizer, tensors });
     // Last, so that a checkpoint that is refused leaves the parameters as they are.
     assign();
     const { step, position, best, evaluationsSinceBest } = state;
-    return { step, position, best, evaluationsSinceBest };
+    return { step, position: acceptChanges.includes('data') ? newData : position, best, evaluationsSinceBest };
   }
 
   async function fill(folder: string, course: Course): Promise<void> {
     const { values, tensors } = await optimizer.state();
-    await writeParameters(folder, tuned.parameters);
-    await writeOptimizerTensors(folder, tensors);
-    const state: CheckpointState = {
-      format: 1,
-      ...course,
-      options: { accumulation, seed },
-      optimizer: values,
-      dropBP: tuned.dropSchedule?.state ?? null,
+    const files = {
+      [parametersFile]: await writeParameters(folder, tuned.parameters),
+      [optimizerFile]: await writeOptimizerTensors(folder, tensors),
     };
-    await writeAtomically('train', `${folder}/${stateFile}`, `${JSON.stringify(state, undefined, 1)}\n`);
+    const dropBP = tuned.dropSchedule?.state ?? null;
+    // Last: it has the checksums of the others.
+    await writeCheckpointState(folder, {
+      format: 2,
+      ...course,
+      ...{ identity: kept, plannedSteps: steps, optimizer: values, dropBP, files },
+    });
+    await guard();
   }
 
   async function prune(best: Course['best']): Promise<void> {
     const all = await listCheckpoints(directory);
-    for (const { step, path } of all.slice(0, -keep)) if (step !== best?.step) await removeFolder('train', path);
+    for (const { step, path } of all.slice(0, -keep)) {
+      // One in which someone has put something else is left as it is.
+      if (step !== best?.step && (await foreignEntry(path)) === undefined) await removeCheckpoint(path);
+    }
   }
 
   return {
@@ -120,11 +145,15 @@ export async function openCheckpoints(
       return path;
     },
     async takeBack({ step, best }) {
-      const all = await listCheckpoints(directory);
-      const last = all.at(-1);
-      if (last?.step !== step || best?.step === step) return;
-      await removeFolder('train', last.path);
-      newest = all.at(-2)?.path;
+      const last = (await listCheckpoints(directory)).at(-1);
+      if (last?.step !== step) return;
+      await guard();
+      // That of the best held-out loss is kept, but no run goes on from it.
+      if (best?.step === step) {
+        const state = await readCheckpointState(last.path, false);
+        await writeCheckpointState(last.path, { ...state, isSpoiled: true });
+      } else await removeCheckpoint(last.path);
+      newest = (await findState(directory, { takesOld }).catch(() => undefined))?.path;
     },
     get newest() {
       return newest;
@@ -137,14 +166,8 @@ export function isDue({ every }: Pick<CheckpointPlan, 'every'>): CheckpointKeepe
   return ({ step, best }, isLast) => isLast || step % every === 0 || best?.step === step;
 }
 
-function checkOptionsOf(folder: string, { options }: CheckpointState, own: CheckpointState['options']): void {
-  for (const key of ['accumulation', 'seed'] as const) {
-    if (options[key] === own[key]) continue;
-    throw problem('train', {
-      what: `the checkpoint ${folder} was made with another ${key}`,
-      got: own[key],
-      expected: String(options[key]),
-      fix: 'go on with that one, or begin a new run in another directory',
-    });
-  }
+async function checkOptimizer(optimizer: Optimizer, { optimizer: stored }: CheckpointState): Promise<void> {
+  const own = (await optimizer.state()).values.optimizer;
+  if (own === stored.optimizer) return;
+  throw problem('train', { what: 'the state is of another optimizer', got: stored.optimizer, expected: own });
 }

@@ -1,20 +1,24 @@
 import * as tf from '@tensorflow/tfjs';
-import { nodeModule, problem } from '@dropbp/basics';
+import { nodeModule, notFinite, problem, type Digest } from '@dropbp/basics';
 import type { NamedArray } from '@dropbp/core';
 import { bytesOf, openSafetensors, toFloat32, writeSafetensors, type TensorToWrite } from '@dropbp/safetensors';
 
-const parametersFile = 'parameters.safetensors';
-const optimizerFile = 'optimizer.safetensors';
+export const parametersFile = 'parameters.safetensors';
+export const optimizerFile = 'optimizer.safetensors';
 
 type Parameters = ReadonlyMap<string, tf.Variable>;
 
-/** Writes what is trained, one parameter in memory at a time. */
-export async function writeParameters(folder: string, parameters: Parameters): Promise<void> {
+/**
+ * Writes what is trained, one parameter in memory at a time.
+ *
+ * @throws NotFinite where one is not finite: no run could go on from it
+ */
+export function writeParameters(folder: string, parameters: Parameters): Promise<Digest> {
   const tensors = [...parameters].map(([name, variable]): [string, TensorToWrite] => {
-    const data = async (): Promise<Uint8Array> => bytesOf(await variable.data());
+    const data = async (): Promise<Uint8Array> => finiteBytes(`'${name}'`, (await variable.data()) as Float32Array);
     return [name, { dtype: 'F32', shape: variable.shape, data }];
   });
-  await writeSafetensors(join(folder, parametersFile), new Map(tensors));
+  return writeTensors(join(folder, parametersFile), new Map(tensors));
 }
 
 /**
@@ -45,12 +49,35 @@ export async function readParameters(folder: string, parameters: Parameters): Pr
   };
 }
 
-/** Writes what an optimizer stores. */
-export async function writeOptimizerTensors(folder: string, tensors: ReadonlyMap<string, NamedArray>): Promise<void> {
+/** Writes what an optimizer stores. @throws NotFinite where something is not finite */
+export function writeOptimizerTensors(folder: string, tensors: ReadonlyMap<string, NamedArray>): Promise<Digest> {
   const stored = [...tensors].map(([name, { shape, data }]): [string, TensorToWrite] => {
-    return [name, { dtype: 'F32', shape: [...shape], data: bytesOf(data) }];
+    return [name, { dtype: 'F32', shape: [...shape], data: finiteBytes(`the optimizer's '${name}'`, data) }];
   });
-  await writeSafetensors(join(folder, optimizerFile), new Map(stored));
+  return writeTensors(join(folder, optimizerFile), new Map(stored));
+}
+
+/** Its checksum is that of the bytes that were meant, so that a write which went wrong shows later. */
+async function writeTensors(path: string, tensors: ReadonlyMap<string, TensorToWrite>): Promise<Digest> {
+  const hash = nodeModule('train', 'node:crypto').createHash('sha256');
+  let written = 0;
+  await writeSafetensors(path, tensors, {
+    onBytes(bytes) {
+      hash.update(bytes);
+      written += bytes.length;
+    },
+  });
+  return { bytes: written, sha256: hash.digest('hex') };
+}
+
+function finiteBytes(what: string, values: Float32Array): Uint8Array {
+  const wrong = values.findIndex(value => !Number.isFinite(value));
+  if (wrong < 0) return bytesOf(values);
+  throw notFinite('train', {
+    what: `${what} is not finite after this step, so that it is not kept`,
+    got: values[wrong],
+    fix: 'train with a lower learning rate or a longer warm-up',
+  });
 }
 
 export function readOptimizerTensors(folder: string): Promise<ReadonlyMap<string, NamedArray>> {

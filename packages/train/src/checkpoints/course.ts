@@ -12,6 +12,9 @@ export interface Course {
   readonly evaluationsSinceBest: number;
 }
 
+/** In place of a position: the data are others than before, and begin at their start. */
+export const newData = 'new data';
+
 /** Before the first step. */
 export const beginning: Course = { step: 0, position: null, best: null, evaluationsSinceBest: 0 };
 

@@ -2,13 +2,15 @@ import { checkValue } from '@dropbp/basics';
 import type { Tuned } from '@dropbp/compose';
 import * as tf from '@tensorflow/tfjs';
 import { checkFolderPath } from './checkFolderPath.ts';
-import { readParameters } from './checkpointTensors.ts';
+import { readCheckpointState } from './checkpointState.ts';
+import { parametersFile, readParameters } from './checkpointTensors.ts';
+import { checkFile } from './findCheckpoint.ts';
 
 /**
  * Gives what is trained the values that it had at a checkpoint, such as that of the best held-out loss.
  *
  * @param folder - of the checkpoint: `path` of what {@link listCheckpoints} gives and `onCheckpoint` hears of
- * @throws Problem if it is no checkpoint of such an adapter on such a model; nothing has changed then
+ * @throws Problem if it is damaged, or no checkpoint of such an adapter on such a model; nothing has changed then
  *
  * @example
  * ```ts
@@ -19,6 +21,8 @@ import { readParameters } from './checkpointTensors.ts';
 export async function restoreCheckpoint(tuned: Pick<Tuned, 'parameters'>, folder: string): Promise<void> {
   checkValue<unknown>('train', 'restoreCheckpoint(): what is trained', tuned, hasVariables, 'what compose() gives');
   checkFolderPath('restoreCheckpoint(): folder', folder, 'give the path of what listCheckpoints() gives');
+  const state = await readCheckpointState(folder, true);
+  await checkFile(folder, state, parametersFile, true);
   const assign = await readParameters(folder, tuned.parameters);
   assign();
 }
