@@ -14,4 +14,5 @@ python=../../.venv/bin/python
 "$python" chat_cases.py
 "$python" jinja_cases.py
 "$python" pattern_cases.py
+"$python" broken_tokenizers.py
 "$python" evaluate_cases.py
