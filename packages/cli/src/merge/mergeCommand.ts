@@ -1,4 +1,4 @@
-import { problem } from '@dropbp/basics';
+import { problem, removeTemporaries } from '@dropbp/basics';
 import { compose, loadAdapter } from '@dropbp/compose';
 import { prepared } from '@dropbp/core';
 import { exists } from '../files/exists.ts';
@@ -45,7 +45,16 @@ export const mergeCommand = command({
     const tuned = compose(model, await prepared(await loadAdapter(adapter), model));
     status.show('Merging');
     const merged = tuned.merge();
-    await merged.save(out, dtype === 'auto' ? {} : { dtype });
+    // What is half written is as large as the model: it goes when the command is asked to end.
+    const release = terminal.onInterrupt(signal => {
+      removeTemporaries('cli');
+      process.exit(signal === 'SIGINT' ? 130 : 143);
+    });
+    try {
+      await merged.save(out, dtype === 'auto' ? {} : { dtype });
+    } finally {
+      release();
+    }
     status.clear();
     const parameters = countParameters(merged);
     for (const each of [merged, tuned, model]) each.dispose();
