@@ -48,9 +48,11 @@ export {
   checkPeftTensors,
   matchPeftTensors,
   PEFT_PREFIX,
+  storedBases,
   toNamedArrays,
   toPeftTensors,
   type MatchOptions,
+  type StoredBase,
 } from './peft/peftTensors.ts';
 export { peftValues } from './peft/peftValues.ts';
 export { savedWeights } from './peft/savedWeights.ts';

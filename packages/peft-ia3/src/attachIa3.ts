@@ -6,7 +6,9 @@ import {
   type Attachment,
   type Hooks,
   type Model,
+  type NamedArray,
   type PeftFiles,
+  type StoredBase,
 } from '@dropbp/core';
 import type { Ia3Layer } from './ia3Layers.ts';
 import { scale } from './scale.ts';
@@ -18,6 +20,8 @@ const FACTORS = 'ia3_l';
 interface AttachOptions {
   /** The first factors of a layer. */
   readonly values: (layer: Ia3Layer) => Float32Array;
+  /** Weights of the base that PEFT stored along, where embedding or output layer are adapted. @defaultValue none */
+  readonly baseWeights?: readonly (StoredBase & { readonly array: NamedArray })[];
   /** The configuration for {@link Attachment.toPeft}. */
   readonly config: () => PeftFiles['config'];
 }
@@ -28,24 +32,31 @@ export function fileName({ module }: Ia3Layer): string {
 }
 
 /** Makes the factors of these layers. */
-export function attachIa3(model: Model, layers: readonly Ia3Layer[], { values, config }: AttachOptions): Attachment {
+export function attachIa3(model: Model, layers: readonly Ia3Layer[], options: AttachOptions): Attachment {
+  const { values, baseWeights = [], config } = options;
   const parameters = new Map<string, tf.Variable>();
   for (const layer of layers) {
     const first = tf.tensor2d(values(layer), [...layer.shape]);
     parameters.set(`${layer.module}.${FACTORS}`, tf.variable(first));
     first.dispose();
   }
+  const constants = new Map(
+    baseWeights.map(({ weight, array }) => [weight, tf.tensor(array.data, [...array.shape])] as const),
+  );
   const factorsOf = ({ module }: Ia3Layer): tf.Variable => parameters.get(`${module}.${FACTORS}`)!;
   return {
     parameters,
-    constants: new Map(),
+    constants,
     hooks,
     adaptedModules: new Set(layers.map(({ module }) => module)),
     mergedWeights() {
-      const merged = new Map<string, tf.Tensor>();
+      const merged = new Map<string, tf.Tensor>([...constants].map(([name, weight]) => [name, weight.clone()]));
       for (const layer of layers) {
         const { module, hasBias, isFeedforward } = layer;
-        merged.set(`${module}.weight`, mergedWeight(baseWeight(model, module), layer, factorsOf(layer)));
+        const name = weightName(model, module);
+        const weight = constants.get(name) ?? model.parameters.get(name)!;
+        merged.get(`${module}.weight`)?.dispose();
+        merged.set(`${module}.weight`, mergedWeight(weight, layer, factorsOf(layer)));
         if (!hasBias || isFeedforward) continue;
         const bias = model.parameters.get(`${module}.bias`)!;
         merged.set(
@@ -55,8 +66,12 @@ export function attachIa3(model: Model, layers: readonly Ia3Layer[], { values, c
       }
       return merged;
     },
-    toPeft: async () => ({ config: config(), tensors: await toPeftTensors('peft-ia3', parameters) }),
-    dispose: () => disposeOnce(parameters.values()),
+    async toPeft() {
+      const tensors = await toPeftTensors('peft-ia3', parameters);
+      for (const { key, array } of baseWeights) tensors.set(PEFT_PREFIX + key, array);
+      return { config: config(), tensors };
+    },
+    dispose: () => disposeOnce([...parameters.values(), ...constants.values()]),
   };
 }
 
@@ -69,9 +84,9 @@ const hooks: Hooks = {
   },
 };
 
-/** The weight that a module reads: the output layer's may be the embedding's. */
-function baseWeight(model: Model, module: string): tf.Tensor {
-  return model.parameters.get(module === model.head.path ? model.head.weight : `${module}.weight`)!;
+/** The name of the weight that a module reads: the output layer's may be the embedding's. */
+function weightName({ head }: Model, module: string): string {
+  return module === head.path ? head.weight : `${module}.weight`;
 }
 
 /** Factors `[out, 1]` or `[1, in]` fit a Linear's weight as they are; Conv1D stores its weight `[in, out]`. */

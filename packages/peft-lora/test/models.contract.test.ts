@@ -53,12 +53,14 @@ testAdapter('LoRA with all biases, a bias of B, and tokens that the tied output 
   create: () =>
     lora({ rank: 2, targetModules: ['c_attn', 'c_fc'], bias: 'all', loraBias: true, trainableTokenIndices: [3, 7] }),
   format: peftFormat,
-  rejects: {
-    'a module that is saved with its bias': [
-      model => lora({ targetModules: ['c_attn'], bias: 'all', modulesToSave: ['ln_f'] }).attach(model),
-      "'transformer.ln_f' is trained in two ways: by modulesToSave and by bias",
-    ],
-  },
+  rejects: {},
+});
+
+testAdapter('LoRA with all biases and modules that are saved with theirs', {
+  model: () => createModel(gpt2, { seed: 1 }),
+  create: () => lora({ rank: 2, targetModules: ['c_attn'], bias: 'all', modulesToSave: ['ln_f', 'h.0.mlp'] }),
+  format: peftFormat,
+  rejects: {},
 });
 
 testAdapter('LoRA on positions and tokens of a GPT-2, with DoRA and the biases of what is adapted', {

@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { nearNames, problem } from '@dropbp/basics';
 import type { NamedArray } from '../contract/adapter.ts';
+import type { Model } from '../contract/model.ts';
 import { disposed } from '../run/checkAlive.ts';
 
 /** What PEFT puts before a module's path. */
@@ -78,6 +79,25 @@ export function checkPeftTensors(room: string, tensors: ReadonlyMap<string, Name
     if (bad === 0) continue;
     throw problem(room, { what: `${bad} of the ${data.length} values of '${name}' are NaN or infinite` });
   }
+}
+
+/** A weight of the base in an adapter's file. */
+export interface StoredBase {
+  /** The file's name for it, without the prefix. */
+  readonly key: string;
+  /** The model's name for it. */
+  readonly weight: string;
+}
+
+/** Where PEFT stores embedding and output layer along, when they are adapted or were resized. */
+export function storedBases({ embedding, head }: Pick<Model, 'embedding' | 'head'>): StoredBase[] {
+  const weights = [
+    [embedding, `${embedding}.weight`],
+    [head.path, head.weight],
+  ] as const;
+  return weights.flatMap(([module, weight]) =>
+    ['base_layer.weight', 'weight'].map(part => ({ key: `${module}.${part}`, weight })),
+  );
 }
 
 function list(title: string, entries: readonly string[], others: readonly string[]): string {

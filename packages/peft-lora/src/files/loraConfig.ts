@@ -7,7 +7,7 @@ import {
   type PeftFiles,
   type Provenance,
 } from '@dropbp/core';
-import { tiedNames, type LoraPlan } from '../plan/loraPlan.ts';
+import { embeddingNames, tiedNames, type LoraPlan } from '../plan/loraPlan.ts';
 import type { LoraSettings } from '../plan/settings.ts';
 
 /** What a key of PEFT's configuration does, where it is set, that this package cannot. */
@@ -149,7 +149,9 @@ function savedModules(model: Model, { rules, ensureWeightTying }: LoraSettings):
   const { embedding, head } = model;
   const isPair = (entry: string): boolean => embedding.endsWith(entry) || head.path.endsWith(entry);
   if (!ensureWeightTying || tiedNames(model) === undefined || !modulesToSave.some(isPair)) return modulesToSave;
-  const kept = modulesToSave.filter(entry => !head.path.endsWith(entry));
+  // A table of another name, GPT-2's, PEFT ties only where the head is named.
+  const isKnown = embeddingNames.some(name => embedding.endsWith(name));
+  const kept = modulesToSave.filter(entry => !isKnown || !head.path.endsWith(entry));
   return kept.includes(embedding) ? kept : [...kept, embedding];
 }
 

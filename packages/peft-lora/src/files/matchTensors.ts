@@ -1,4 +1,4 @@
-import { matchPeftTensors, PEFT_PREFIX, type Model, type NamedArray } from '@dropbp/core';
+import { matchPeftTensors, PEFT_PREFIX, storedBases, type Model, type NamedArray, type StoredBase } from '@dropbp/core';
 import type { LoraPlan, PlannedParameter } from '../plan/loraPlan.ts';
 
 /** A file's tensors, by what they are for. */
@@ -6,15 +6,11 @@ export interface MatchedTensors {
   /** By parameter name. */
   readonly values: ReadonlyMap<string, Float32Array>;
   /** Weights of the base that PEFT stored along: of an embedding or output layer that is adapted. */
-  readonly base: readonly StoredBase[];
+  readonly base: readonly StoredWeight[];
 }
 
-/** A weight of the base in an adapter's file. */
-export interface StoredBase {
-  /** The file's name for it, without the prefix. */
-  readonly key: string;
-  /** The model's name for it. */
-  readonly weight: string;
+/** A weight of the base in an adapter's file, with its values. */
+export interface StoredWeight extends StoredBase {
   readonly array: NamedArray;
 }
 
@@ -26,7 +22,7 @@ export interface StoredBase {
  */
 export function matchTensors(
   model: Model,
-  { parameters }: LoraPlan,
+  { parameters, settings }: LoraPlan,
   tensors: ReadonlyMap<string, NamedArray>,
   configured: unknown,
 ): MatchedTensors {
@@ -37,11 +33,25 @@ export function matchTensors(
     const key = PEFT_PREFIX + parameter.key;
     expected.set(key, parameter.shape);
     planned.set(key, parameter);
-    if (parameter.copy !== undefined) optional.set(PEFT_PREFIX + parameter.copy, parameter.shape);
+    const { copies = [], original } = parameter;
+    for (const copy of original === undefined ? copies : [...copies, original])
+      optional.set(PEFT_PREFIX + copy, parameter.shape);
   }
   const bases = storedBases(model).filter(({ key }) => !expected.has(PEFT_PREFIX + key));
   for (const { key, weight } of bases) optional.set(PEFT_PREFIX + key, model.parameters.get(weight)!.shape);
   const named = new Map([...tensors].map(([key, tensor]) => [currentKey(key, expected), tensor]));
+  for (const [key, { data }] of named) {
+    const double = usedKey(key);
+    if (double === undefined || !expected.has(PEFT_PREFIX + double.key)) continue;
+    // The other is the module's that is not in use, or it holds the same.
+    if (!double.isCopy || isSame(named.get(PEFT_PREFIX + double.key)?.data, data)) named.delete(key);
+  }
+  // PEFT after 0.7, 0.9 and 0.14 among them, left the biases of 'lora_only' out of its files: they are the model's again.
+  const biases = parameters.filter(({ name, layer }) => layer === undefined && name.endsWith('.bias'));
+  const biasKeys = biases.map(({ key }) => PEFT_PREFIX + key);
+  if (settings.bias === 'lora_only' && !biasKeys.some(key => named.has(key))) {
+    for (const key of biasKeys) expected.delete(key);
+  }
   matchPeftTensors(named, {
     room: 'peft-lora',
     expected,
@@ -50,23 +60,14 @@ export function matchTensors(
     explain: (key, got, wanted) => explainShape(planned.get(key), got, wanted),
   });
   return {
-    values: new Map([...planned].map(([key, { name }]) => [name, named.get(key)!.data])),
+    values: new Map(
+      [...planned].flatMap(([key, { name }]) => (expected.has(key) ? [[name, named.get(key)!.data]] : [])),
+    ),
     base: bases.flatMap(({ key, weight }) => {
       const array = named.get(PEFT_PREFIX + key);
       return array === undefined ? [] : [{ key, weight, array }];
     }),
   };
-}
-
-/** Where PEFT stores embedding and output layer along, when they are adapted or were resized. */
-function storedBases({ embedding, head }: Model): Omit<StoredBase, 'array'>[] {
-  const weights = [
-    [embedding, `${embedding}.weight`],
-    [head.path, head.weight],
-  ] as const;
-  return weights.flatMap(([module, weight]) =>
-    ['base_layer.weight', 'weight'].map(part => ({ key: `${module}.${part}`, weight })),
-  );
 }
 
 /** The name that PEFT has today for a tensor of an older release, or of a program that names them as in memory. */
@@ -75,6 +76,18 @@ function currentKey(key: string, expected: ReadonlyMap<string, unknown>): string
   const shorter = key.replace(/\.lora_magnitude_vector\.weight$/, '.lora_magnitude_vector');
   const longer = key.replace(/\.bias$/, '.base_layer.bias'); // before 0.7 an adapted layer had its bias itself
   return [shorter, longer].find(name => expected.has(name)) ?? key;
+}
+
+/** With bias 'all', PEFT stores the biases of saved modules three times: of the module, of its copy, and of what it stands for. */
+function usedKey(key: string): { readonly key: string; readonly isCopy: boolean } | undefined {
+  const found = /^(.*)\.(?:(original_module)|modules_to_save(?:\.default)?)\.(.*\bbias)$/.exec(
+    key.slice(PEFT_PREFIX.length),
+  );
+  return found === null ? undefined : { key: `${found[1]!}.${found[3]!}`, isCopy: found[2] === undefined };
+}
+
+function isSame(a: Float32Array | undefined, b: Float32Array): boolean {
+  return a?.length === b.length && b.every((value, i) => value === a[i]);
 }
 
 function explainShape(

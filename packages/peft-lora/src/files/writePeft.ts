@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { matchesTarget, PEFT_PREFIX, toNamedArrays, type Model, type NamedArray, type PeftFiles } from '@dropbp/core';
 import type { LoraStart } from '../layer/attachLora.ts';
 import { convertLayer, convertSettings } from '../init/convert.ts';
-import { matrixNames, weightOf, type LoraPlan } from '../plan/loraPlan.ts';
+import { embeddingNames, matrixNames, weightOf, type LoraPlan } from '../plan/loraPlan.ts';
 import type { LoraSettings } from '../plan/settings.ts';
 
 /** The configuration for settings: those of the adapter, or of what it is converted into. */
@@ -39,16 +39,16 @@ export async function writePeft(
     const data = (await weight.data()) as Float32Array;
     tensors.set(`${PEFT_PREFIX}${module}.base_layer.weight`, { shape: weight.shape, data });
   }
-  for (const { name, key, copy } of plan.parameters) {
+  for (const { name, key, shape, copies = [], original } of plan.parameters) {
     const array = values.get(name)!;
     tensors.set(PEFT_PREFIX + key, array);
-    if (copy !== undefined) tensors.set(PEFT_PREFIX + copy, { ...array, data: array.data.slice() });
+    for (const copy of copies) tensors.set(PEFT_PREFIX + copy, { ...array, data: array.data.slice() });
+    if (original === undefined) continue;
+    const data = (await weightOf(model, name).data()) as Float32Array;
+    tensors.set(PEFT_PREFIX + original, { shape, data });
   }
   return { config: config(isConverted ? convertSettings(settings) : settings), tensors };
 }
-
-/** PEFT's names of embeddings and output layers. Source: PEFT 0.21.2, `utils/constants.py`. */
-const embeddingNames: readonly string[] = ['embed_tokens', 'lm_head'];
 
 /**
  * The adapted ones of embedding and output layer, if PEFT stores their own weights along: where targets name them as Llama does,

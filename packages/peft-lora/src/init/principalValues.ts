@@ -11,7 +11,7 @@ import {
   type SingularTriplets,
 } from './linearAlgebra.ts';
 import type { LoraLayer } from '../plan/loraLayers.ts';
-import { weightOf } from '../plan/loraPlan.ts';
+import { tiedNames, weightOf } from '../plan/loraPlan.ts';
 import type { Initialization } from '../plan/settings.ts';
 
 /** An initialisation that takes `scaling · B · A` out of the weight, so that the layer is as before at first. */
@@ -41,6 +41,12 @@ export async function principalValues(
   for (const [i, layer] of layers.entries()) {
     const { module, kind, rank, inFeatures, outFeatures } = layer;
     if (kind === 'embedding') continue;
+    if (module === model.head.path && tiedNames(model) !== undefined) {
+      throw problem('peft-lora', {
+        what: `initialization '${initialization}' takes A and B out of the weight of '${module}', which is the embedding's too: PEFT changes both`,
+        fix: 'leave the output layer out of the targets, or train with another init_lora_weights',
+      });
+    }
     if (rank > Math.min(inFeatures, outFeatures)) {
       throw problem('peft-lora', {
         what: `initialization '${initialization}': the weight of '${module}' has fewer directions than the rank`,

@@ -6,7 +6,7 @@ import { hooksFor } from './hooks.ts';
 import type { LoraValues } from '../init/initialValues.ts';
 import type { LoraLayer } from '../plan/loraLayers.ts';
 import { matrixNames, tiedNames, weightOf, type LoraPlan, type PlannedParameter } from '../plan/loraPlan.ts';
-import type { StoredBase } from '../files/matchTensors.ts';
+import type { StoredWeight } from '../files/matchTensors.ts';
 import { baseWeight, type LoraTensors } from './loraTensors.ts';
 import { mergedWeights, unmergedWeights } from './mergedWeights.ts';
 import * as names from '../plan/names.ts';
@@ -20,7 +20,7 @@ export interface LoraStart {
   /** By module, A and B that the initialisation took out of the base. @defaultValue none */
   readonly taken?: ReadonlyMap<string, LoraValues>;
   /** Base weights that come with the adapter. @defaultValue none */
-  readonly baseWeights?: readonly StoredBase[];
+  readonly baseWeights?: readonly StoredWeight[];
   /** The configuration for {@link Attachment.toPeft}. */
   readonly config: ConfigOf;
 }
@@ -67,7 +67,14 @@ export function attachLora(model: Model, plan: LoraPlan, start: LoraStart): Atta
 function makeConstants(model: Model, plan: LoraPlan, { taken, baseWeights = [] }: LoraStart): Map<string, tf.Tensor> {
   const constants = new Map<string, tf.Tensor>();
   for (const { weight, array } of baseWeights) constants.set(weight, tf.tensor(array.data, [...array.shape]));
-  if (plan.keepsHead) constants.set(tiedNames(model)![1], model.parameters.get(model.head.weight)!.clone());
+  if (plan.keepsHead) {
+    const stored = baseWeights.find(({ key }) => key.startsWith(`${model.head.path}.`))?.array;
+    const weight =
+      stored === undefined
+        ? model.parameters.get(model.head.weight)!.clone()
+        : tf.tensor(stored.data, [...stored.shape]);
+    constants.set(tiedNames(model)![1], weight);
+  }
   for (const layer of plan.layers) {
     const { module, rank, inFeatures, outFeatures, scaling } = layer;
     constants.set(`${module}.${names.SCALING}`, tf.scalar(scaling));

@@ -24,8 +24,10 @@ export interface PlannedParameter {
   readonly name: string;
   /** Its name in PEFT's file, without the prefix. */
   readonly key: string;
-  /** Where the file holds it a second time. */
-  readonly copy?: string;
+  /** Where the file holds it again. */
+  readonly copies?: readonly string[];
+  /** Where the file holds the model's own value. */
+  readonly original?: string;
   readonly shape: readonly number[];
   /** The layer that it belongs to; absent for weights and rows of the base. */
   readonly layer?: LoraLayer;
@@ -42,12 +44,13 @@ export function loraPlan(model: Model, settings: LoraSettings, complete: boolean
   const { modulesToSave = [] } = settings.rules;
   const saved = savedWeights('peft-lora', model, modulesToSave, complete);
   const tied = tiedNames(model);
-  const isShared = settings.ensureWeightTying && tied !== undefined && saved.some(name => tied.includes(name));
+  const isTying = settings.ensureWeightTying && modulesToSave.some(isTiedByPeft);
+  const isShared = isTying && tied !== undefined && saved.some(name => tied.includes(name));
   // With tying, the embedding's weight is the head's: trained once, stored twice.
   const trained = isShared ? [tied[0], ...saved.filter(name => !tied.includes(name))] : saved;
   const tables = trainedTables(model, settings);
-  const biases = trainedBiases(model, layers, settings, complete);
-  const plan = { layers, tables, saved: new Set([...trained, ...(isShared ? tied : [])]), biases };
+  const biases = trainedBiases(model, layers, settings, complete).filter(name => !saved.includes(name));
+  const plan = { layers, tables, saved: new Set([...trained, ...(isShared ? tied : [])]) };
   checkApart(model, plan);
   checkTying(model, settings, layers);
   if (complete) checkTies(model, settings, isShared || tables.some(({ sharedWith }) => sharedWith !== undefined));
@@ -65,7 +68,11 @@ export function loraPlan(model: Model, settings: LoraSettings, complete: boolean
         name,
         key: keyOfWeight(name, layers),
         shape: weightOf(model, name).shape,
-        ...(isShared && name === tied[0] && { copy: tied[1] }),
+        ...(isShared && name === tied[0] && { copies: [tied[1]] }),
+        ...(settings.bias === 'all' &&
+          saved.includes(name) &&
+          name.endsWith('.bias') &&
+          doublesOf(name, modulesToSave)),
       })),
       ...tables.map(({ module, indices, width }) => {
         const name = `${module}.${names.ROWS}`;
@@ -73,6 +80,14 @@ export function loraPlan(model: Model, settings: LoraSettings, complete: boolean
       }),
     ],
   };
+}
+
+/** Names of embedding and output layer that PEFT looks for. Source: PEFT 0.21.2, `utils/constants.py`. */
+export const embeddingNames: readonly string[] = ['embed_tokens', 'lm_head'];
+
+/** Whether PEFT ties embedding and output layer for an entry of `modules_to_save`: not for GPT-2's `wte`. */
+function isTiedByPeft(entry: string): boolean {
+  return embeddingNames.includes(entry.slice(entry.lastIndexOf('.') + 1));
 }
 
 /** The embedding's weight and the name of the head's own, where the two share one. */
@@ -108,6 +123,18 @@ function keyOfWeight(name: string, layers: readonly LoraLayer[]): string {
   return layers.some(layer => layer.module === module) ? `${module}.base_layer${name.slice(module.length)}` : name;
 }
 
+/** With bias 'all', PEFT stores each bias of a saved module as that of the copy and of what the copy stands for too. */
+function doublesOf(name: string, modulesToSave: readonly string[]): Pick<PlannedParameter, 'copies' | 'original'> {
+  const parts = name.split('.');
+  const depth = parts.findIndex(
+    (_, i) => i > 0 && modulesToSave.some(entry => parts.slice(0, i).join('.').endsWith(entry)),
+  );
+  const [module, rest] = [parts.slice(0, depth).join('.'), parts.slice(depth).join('.')];
+  // PEFT takes the adapter's name out of a key where it is the last part but one alone.
+  const copy = parts.length - depth === 1 ? 'modules_to_save' : 'modules_to_save.default';
+  return { copies: [`${module}.${copy}.${rest}`], original: `${module}.original_module.${rest}` };
+}
+
 function trainedBiases(
   { parameters }: Model,
   layers: readonly LoraLayer[],
@@ -130,11 +157,10 @@ interface Claims {
   readonly layers: readonly LoraLayer[];
   readonly tables: readonly TrainedTable[];
   readonly saved: ReadonlySet<string>;
-  readonly biases: readonly string[];
 }
 
 /** PEFT can train a module in one way only. */
-function checkApart(model: Model, { layers, tables, saved, biases }: Claims): void {
+function checkApart(model: Model, { layers, tables, saved }: Claims): void {
   const adapted = new Set(layers.map(({ module }) => module));
   const inTables = new Set(tables.flatMap(({ module, sharedWith }) => [module, ...(sharedWith === undefined ? [] : [sharedWith])])); // prettier-ignore
   const refuse = (module: string, first: string, second: string): never => {
@@ -148,7 +174,6 @@ function checkApart(model: Model, { layers, tables, saved, biases }: Claims): vo
     if (isSaved && adapted.has(module)) refuse(module, 'modulesToSave', 'targetModules');
     if (isSaved && inTables.has(module)) refuse(module, 'modulesToSave', 'trainableTokenIndices');
     if (adapted.has(module) && inTables.has(module)) refuse(module, 'targetModules', 'trainableTokenIndices');
-    if (isSaved && biases.includes(`${module}.bias`)) refuse(module, 'modulesToSave', 'bias');
   }
 }
 
