@@ -12,4 +12,5 @@ export { browserBackends as backendCandidates } from './backend/browserBackends.
 export type { UseBackend } from './backend/useBackendFrom.ts';
 export { loadPretrained, type LoadPretrainedOptions, type Pretrained } from './pretrained/loadPretrained.ts';
 
+/** Activates the best backend that works here, or the named one, and returns its name. See {@link UseBackend}. */
 export const useBackend: UseBackend = useBackendFrom(browserBackends);

@@ -4,6 +4,14 @@ import { train } from './train.ts';
 import type { TrainOptions } from './trainOptions.ts';
 import type { TrainStep } from './trainStep.ts';
 
+/** The evaluation with the lowest held-out loss. */
+export interface BestEvaluation {
+  /** Number of the step that it followed. */
+  readonly step: number;
+  /** Its mean loss over the labels that count. */
+  readonly heldOutLoss: number;
+}
+
 /** What {@link fineTune} has done. */
 export interface Summary {
   /** Number of the last step, counted from the start of the run, steps before a resumption included. */
@@ -15,7 +23,7 @@ export interface Summary {
   /** Mean loss on held-out batches, after the last evaluation. Absent without `evaluate`. */
   readonly heldOutLoss?: number;
   /** The lowest held-out loss of this call and the step that it followed. Absent without `evaluate`. */
-  readonly best?: { readonly step: number; readonly heldOutLoss: number };
+  readonly best?: BestEvaluation;
   /** Labels that this call has trained on. */
   readonly tokens: number;
   /** Time of this call's steps in seconds, without evaluations. */

@@ -10,7 +10,7 @@ export type { Comm } from './comm/comm.ts';
 export { fromRoot } from './comm/fromRoot.ts';
 export { soloComm } from './comm/soloComm.ts';
 export { evaluateLoss } from './evaluateLoss.ts';
-export { fineTune, type Summary } from './fineTune.ts';
+export { fineTune, type BestEvaluation, type Summary } from './fineTune.ts';
 export { logLikelihoods, type ScoredSequence } from './logLikelihoods.ts';
 export type { Optimizer, OptimizerState } from './optimizer.ts';
 export { optimizerFrom, type UpdateInputs, type UpdateRule } from './optimizerFrom.ts';

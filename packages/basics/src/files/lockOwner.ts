@@ -4,6 +4,7 @@ import { nodeModule } from './nodeModule.ts';
 
 /** Who holds a lock, as its file says. */
 export interface LockOwner {
+  /** Number of the process on its machine. */
   readonly pid: number;
   /** Name of the machine. */
   readonly host: string;

@@ -8,6 +8,7 @@ export type RowPrompt = TextPrompt | ChatPrompt;
 export interface TextPrompt {
   /** Tells prompts apart. */
   readonly kind: 'text';
+  /** The text. */
   readonly prompt: string;
   /** Whether a space, which the reference does not hold, parts the prompt and what follows: that of a template. */
   readonly hasGap?: boolean;

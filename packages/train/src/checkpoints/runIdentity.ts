@@ -24,8 +24,11 @@ export function identityOf(plan: IdentifyingPlan, steps: number): RunIdentity {
 
 /** One part of a run that is not what it was. */
 export interface Change {
+  /** What has changed: the name of an option, or of a file. */
   readonly name: string;
+  /** What the checkpoint says. */
   readonly from: unknown;
+  /** What this run says; null if it says nothing. */
   readonly to: unknown;
 }
 
