@@ -32,11 +32,11 @@ const hooks: Hooks = {
 };
 
 function attach(model: Model, targetModules: Targets, stored: ReadonlyMap<string, NamedArray>): Attachment {
-  const names = selectModules(model.modules, { targetModules }, { room: 'ssf', kinds: ['linear', 'conv1d'] });
+  const names = selectModules(model.modules, { targetModules }, { package: 'ssf', kinds: ['linear', 'conv1d'] });
   const shapeOf = (name: string): number[] => [model.modules.get(name)!.outFeatures];
   const shapes = new Map(names.flatMap(name => ['scale', 'shift'].map(part => [`${name}.ssf_${part}`, shapeOf(name)] as const))); // prettier-ignore
   const bases = { configured: undefined, actual: model.source };
-  if (stored.size > 0) matchPeftTensors(stored, { room: 'ssf', expected: shapes, bases });
+  if (stored.size > 0) matchPeftTensors(stored, { package: 'ssf', expected: shapes, bases });
   const first = (key: string, shape: number[]): tf.Tensor =>
     stored.has(key) ? tf.tensor(stored.get(key)!.data, shape) : tf.fill(shape, key.endsWith('ssf_scale') ? 1 : 0);
   const variables = [...shapes].map(([key, shape]): [string, tf.Variable] => [key, tf.tidy(() => tf.variable(first(key, shape)))]); // prettier-ignore

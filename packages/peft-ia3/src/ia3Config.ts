@@ -13,7 +13,7 @@ import type { Ia3Layer, Ia3Layers, Ia3Settings, ModuleNames } from './ia3Layers.
 
 /** PEFT's `IA3Config`. Source: PEFT 0.21.2, `tuners/ia3/config.py`. */
 const rules: PeftConfigRules = {
-  room: 'peft-ia3',
+  package: 'peft-ia3',
   peftType: 'IA3',
   defaults: {
     exclude_modules: null,

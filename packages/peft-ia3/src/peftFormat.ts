@@ -28,7 +28,7 @@ function fromPeft({ config, tensors }: PeftFiles): Adapter {
       const found = ia3Layers(model, settings, false);
       const bases = storedBases(model);
       matchPeftTensors(tensors, {
-        room: 'peft-ia3',
+        package: 'peft-ia3',
         expected: new Map(found.layers.map(layer => [fileName(layer), layer.shape])),
         optional: new Map(bases.map(({ key, weight }) => [PEFT_PREFIX + key, model.parameters.get(weight)!.shape])),
         bases: { configured: provenance.base_model_name_or_path, actual: model.source },

@@ -31,7 +31,7 @@ export function readTable(
       checkSizes(reader, sizes, model);
       const shape = [numVirtualTokens, sizes.tokenDim];
       matchPeftTensors(files.tensors, {
-        room: 'peft-prefix',
+        package: 'peft-prefix',
         expected: new Map([[PROMPT_KEY, shape]]),
         bases: { configured: reader.provenance.base_model_name_or_path, actual: model.source },
         explain: (_, got) =>

@@ -129,14 +129,19 @@ async function takeBack(error: NotFinite, checkpoints: CheckpointKeeper | undefi
   } catch (cause) {
     if (!(cause instanceof Problem)) throw cause;
     const why = `The checkpoint that led to it is to be removed before the run goes on, and was not: ${cause.message}`;
-    throw new Problem(error.room, `${error.message} ${why}`, cause, true);
+    throw new Problem(error.package, `${error.message} ${why}`, cause, true);
   }
 }
 
 /** Whatever went wrong, what was kept is still there: the message says where. */
 function withLastGood(error: unknown, newest: string | undefined): unknown {
   if (!(error instanceof Problem) || newest === undefined) return error;
-  return new Problem(error.room, `${error.message} The last good state is in ${newest}.`, error.cause, error.isFailure);
+  return new Problem(
+    error.package,
+    `${error.message} The last good state is in ${newest}.`,
+    error.cause,
+    error.isFailure,
+  );
 }
 
 async function oneStep(

@@ -23,17 +23,17 @@ export const ranges: Readonly<
 /**
  * Refuses what is no number, or none of the range.
  *
- * @param room - the package that speaks, without its scope
+ * @param packageName - the package that speaks, without its scope
  * @param name - what the error calls the value: that of the option
  * @param fix - what the reader can do about it
  * @throws Problem naming the value and the range
  */
 export function checkNumber(
-  room: string,
+  packageName: string,
   name: string,
   value: unknown,
   { accepts, expected }: NumberRange,
   fix?: string,
 ): asserts value is number {
-  checkValue(room, name, value, v => typeof v === 'number' && accepts(v), expected, fix);
+  checkValue(packageName, name, value, v => typeof v === 'number' && accepts(v), expected, fix);
 }

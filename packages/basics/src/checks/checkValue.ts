@@ -3,14 +3,14 @@ import { problem } from './problem.ts';
 /**
  * Refuses a value that is none of the accepted ones; for numbers, see {@link checkNumber}.
  *
- * @param room - the package that speaks, without its scope
+ * @param packageName - the package that speaks, without its scope
  * @param name - what the error calls the value: that of the option
  * @param expected - what the error says was expected: `'true or false'`
  * @param fix - what the reader can do about it
  * @throws Problem naming the value and what was expected
  */
 export function checkValue<T>(
-  room: string,
+  packageName: string,
   name: string,
   value: T,
   accepts: (value: T) => boolean,
@@ -18,5 +18,10 @@ export function checkValue<T>(
   fix?: string,
 ): void {
   if (accepts(value)) return;
-  throw problem(room, { what: `${name} is not usable`, got: value, expected, ...(fix !== undefined && { fix }) });
+  throw problem(packageName, {
+    what: `${name} is not usable`,
+    got: value,
+    expected,
+    ...(fix !== undefined && { fix }),
+  });
 }

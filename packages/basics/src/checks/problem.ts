@@ -23,13 +23,13 @@ export class Problem extends Error {
   /** `'Problem'`, which sets it apart from other errors where `instanceof` does not reach. */
   override readonly name = 'Problem';
   /** The package that speaks, without its scope: `'peft-lora'`. */
-  readonly room: string;
+  readonly package: string;
   /** Whether it is no fault of what was asked for: commands tell it by their exit status. */
   readonly isFailure: boolean;
 
-  constructor(room: string, message: string, cause?: unknown, isFailure: boolean = false) {
+  constructor(packageName: string, message: string, cause?: unknown, isFailure: boolean = false) {
     super(message, cause === undefined ? undefined : { cause });
-    this.room = room;
+    this.package = packageName;
     this.isFailure = isFailure;
   }
 }
@@ -38,28 +38,28 @@ export class Problem extends Error {
 export class NotFinite extends Problem {}
 
 /** The same as {@link problem}, for what is not finite: it is nobody's fault who asked. */
-export function notFinite(room: string, details: Omit<ProblemDetails, 'isFailure'>): NotFinite {
-  return new NotFinite(room, problem(room, details).message, details.cause, true);
+export function notFinite(packageName: string, details: Omit<ProblemDetails, 'isFailure'>): NotFinite {
+  return new NotFinite(packageName, problem(packageName, details).message, details.cause, true);
 }
 
 /**
- * Makes the error `[@dropbp/<room>] what; got …; expected …; fix.` for the caller to throw.
+ * Makes the error `[@dropbp/<package>] what; got …; expected …; fix.` for the caller to throw.
  *
- * @param room - the package that speaks, without its scope
+ * @param packageName - the package that speaks, without its scope
  *
  * @example
  * ```ts
  * throw problem('peft-lora', { what: 'rank is not usable', got: 0.5, expected: 'an integer ≥ 1', fix: 'start with rank: 8' });
  * ```
  */
-export function problem(room: string, details: ProblemDetails): Problem {
+export function problem(packageName: string, details: ProblemDetails): Problem {
   const parts = [shorten(details.what, LONGEST_PART)];
   if ('got' in details) parts.push(`got ${show(details.got)}`);
   if (details.expected !== undefined) parts.push(`expected ${shorten(details.expected, LONGEST_PART)}`);
   if (details.fix !== undefined) parts.push(shorten(details.fix, LONGEST_PART));
   const text = parts.join('; ');
   const end = text.endsWith('?') ? '' : '.';
-  return new Problem(room, `[@dropbp/${room}] ${text}${end}`, details.cause, details.isFailure);
+  return new Problem(packageName, `[@dropbp/${packageName}] ${text}${end}`, details.cause, details.isFailure);
 }
 
 /** Characters of a part of a message: a file may hold names of any length, and any number of them. */

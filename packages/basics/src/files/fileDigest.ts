@@ -13,14 +13,14 @@ const PIECE = 2 ** 20;
 /**
  * Reads a file and gives its size and SHA-256, about 1.5 GB in a second.
  *
- * @param room - the package that speaks, without its scope
+ * @param packageName - the package that speaks, without its scope
  * @param most - bytes to read. Of a larger file, pieces of 1 MiB are read that lie evenly in it, first and last included.
  * @defaultValue all are read
  * @throws what the operating system says if the file cannot be read
  */
-export async function fileDigest(room: string, path: string, most: number = Infinity): Promise<Digest> {
-  const hash = nodeModule(room, 'node:crypto').createHash('sha256');
-  const handle = await nodeModule(room, 'node:fs/promises').open(path, 'r');
+export async function fileDigest(packageName: string, path: string, most: number = Infinity): Promise<Digest> {
+  const hash = nodeModule(packageName, 'node:crypto').createHash('sha256');
+  const handle = await nodeModule(packageName, 'node:fs/promises').open(path, 'r');
   try {
     const { size } = await handle.stat();
     const buffer = new Uint8Array(Math.min(PIECE, Math.max(1, size)));

@@ -31,22 +31,22 @@ const beatMs = 5000;
  * Takes a lock that other processes, on this machine and on those that share the folder, respect. Node has no file locks of
  * the system: the owner is written down, and touches the file every five seconds. It passes on where the owner has ended.
  *
- * @param room - the package that speaks, without its scope
+ * @param packageName - the package that speaks, without its scope
  * @param file - in a folder that exists
  * @returns the lock, or who holds it
  * @throws Problem if the file cannot be written
  */
-export async function takeLock(room: string, file: string, options: LockOptions): Promise<FileLock | LockOwner> {
-  const own = ownLock(room);
+export async function takeLock(packageName: string, file: string, options: LockOptions): Promise<FileLock | LockOwner> {
+  const own = ownLock(packageName);
   const text = JSON.stringify(own);
-  for (let tries = 0; !(await create(room, file, text)); tries++) {
-    const there = await readLock(room, file);
+  for (let tries = 0; !(await create(packageName, file, text)); tries++) {
+    const there = await readLock(packageName, file);
     if (there === undefined) continue; // given back meanwhile
-    const orphaned = isOrphaned(room, there.text, there.silentMs, options.staleMs ?? staleMs);
+    const orphaned = isOrphaned(packageName, there.text, there.silentMs, options.staleMs ?? staleMs);
     if (!orphaned || tries > 20) return readOwner(there.text) ?? { pid: 0, host: '', key: '', since: '' };
-    await clear(room, file, options.staleMs ?? staleMs);
+    await clear(packageName, file, options.staleMs ?? staleMs);
   }
-  return heldLock(room, file, text, options);
+  return heldLock(packageName, file, text, options);
 }
 
 /** Whether a lock was taken. */
@@ -54,8 +54,8 @@ export function isLock(taken: FileLock | LockOwner): taken is FileLock {
   return 'release' in taken;
 }
 
-function heldLock(room: string, file: string, text: string, { subject }: LockOptions): FileLock {
-  const fs = nodeModule(room, 'node:fs');
+function heldLock(packageName: string, file: string, text: string, { subject }: LockOptions): FileLock {
+  const fs = nodeModule(packageName, 'node:fs');
   const current = (): string | undefined => {
     try {
       return fs.readFileSync(file, 'utf8');
@@ -78,7 +78,7 @@ function heldLock(room: string, file: string, text: string, { subject }: LockOpt
       const found = current();
       if (found === text) return;
       const owner = found === undefined ? undefined : readOwner(found);
-      throw problem(room, {
+      throw problem(packageName, {
         what: `${subject} is no longer this process's: ${owner === undefined ? `${file} was removed` : `${describeOwner(owner)} has taken over`}`,
         fix: 'nothing more is written here; it was stopped or slept for so long that it was taken for dead',
         isFailure: true,
@@ -86,7 +86,7 @@ function heldLock(room: string, file: string, text: string, { subject }: LockOpt
     },
     async release() {
       clearInterval(beat);
-      if (current() === text) await nodeModule(room, 'node:fs/promises').rm(file, { force: true });
+      if (current() === text) await nodeModule(packageName, 'node:fs/promises').rm(file, { force: true });
     },
   };
 }
@@ -97,36 +97,36 @@ export function describeOwner({ pid, host, since }: LockOwner): string {
   return `process ${pid} on ${host}${since === '' ? '' : `, since ${since}`}`;
 }
 
-async function create(room: string, file: string, text: string): Promise<boolean> {
-  return nodeModule(room, 'node:fs/promises')
+async function create(packageName: string, file: string, text: string): Promise<boolean> {
+  return nodeModule(packageName, 'node:fs/promises')
     .writeFile(file, text, { flag: 'wx' })
     .then(
       () => true,
       async (cause: unknown) => {
         if (errorCode(cause) === 'EEXIST') return false;
         // A full disk leaves a file without content.
-        if ((await readLock(room, file))?.text === '')
-          await nodeModule(room, 'node:fs/promises').rm(file, { force: true });
-        throw writeProblem(room, file, cause);
+        if ((await readLock(packageName, file))?.text === '')
+          await nodeModule(packageName, 'node:fs/promises').rm(file, { force: true });
+        throw writeProblem(packageName, file, cause);
       },
     );
 }
 
 /** Removes a lock without an owner. */
-async function clear(room: string, file: string, mostSilentMs: number): Promise<void> {
-  const fs = nodeModule(room, 'node:fs/promises');
+async function clear(packageName: string, file: string, mostSilentMs: number): Promise<void> {
+  const fs = nodeModule(packageName, 'node:fs/promises');
   // Of several that see this, one at a time looks again and removes it: a lock that was taken meanwhile stays.
   const guard = `${file}.clearing`;
-  if (!(await create(room, guard, JSON.stringify(ownLock(room))))) {
-    const other = await readLock(room, guard);
-    if (other !== undefined && isOrphaned(room, other.text, other.silentMs, mostSilentMs)) {
+  if (!(await create(packageName, guard, JSON.stringify(ownLock(packageName))))) {
+    const other = await readLock(packageName, guard);
+    if (other !== undefined && isOrphaned(packageName, other.text, other.silentMs, mostSilentMs)) {
       await fs.rm(guard, { force: true });
     } else await new Promise(resolve => setTimeout(resolve, 20));
     return;
   }
   try {
-    const there = await readLock(room, file);
-    if (there !== undefined && isOrphaned(room, there.text, there.silentMs, mostSilentMs)) {
+    const there = await readLock(packageName, file);
+    if (there !== undefined && isOrphaned(packageName, there.text, there.silentMs, mostSilentMs)) {
       await fs.rm(file, { force: true });
     }
   } finally {
@@ -134,8 +134,8 @@ async function clear(room: string, file: string, mostSilentMs: number): Promise<
   }
 }
 
-async function readLock(room: string, file: string): Promise<{ text: string; silentMs: number } | undefined> {
-  const fs = nodeModule(room, 'node:fs/promises');
+async function readLock(packageName: string, file: string): Promise<{ text: string; silentMs: number } | undefined> {
+  const fs = nodeModule(packageName, 'node:fs/promises');
   try {
     const [text, { mtimeMs }] = await Promise.all([fs.readFile(file, 'utf8'), fs.stat(file)]);
     return { text, silentMs: Date.now() - mtimeMs };

@@ -22,11 +22,11 @@ export const staleMs = 600_000;
 const stoppedMs = 60_000;
 
 /** This process as the owner of a lock. */
-export function ownLock(room: string): LockOwner {
-  const { pid } = nodeModule(room, 'node:process');
-  const started = processMark(room, pid);
+export function ownLock(packageName: string): LockOwner {
+  const { pid } = nodeModule(packageName, 'node:process');
+  const started = processMark(packageName, pid);
   return {
-    ...{ pid, host: nodeModule(room, 'node:os').hostname(), key: crypto.randomUUID() },
+    ...{ pid, host: nodeModule(packageName, 'node:os').hostname(), key: crypto.randomUUID() },
     since: new Date().toISOString(),
     ...(started !== undefined && { process: started }),
   };
@@ -52,24 +52,24 @@ export function readOwner(text: string): LockOwner | undefined {
  * @param silentMs - how long ago the lock was touched
  * @param mostSilentMs - how long one that cannot be seen from here may be silent
  */
-export function isOrphaned(room: string, text: string, silentMs: number, mostSilentMs: number): boolean {
+export function isOrphaned(packageName: string, text: string, silentMs: number, mostSilentMs: number): boolean {
   const owner = readOwner(text);
   // A crash may have come between the making of the file and its content.
   if (owner === undefined) return silentMs > stoppedMs;
-  if (owner.host !== nodeModule(room, 'node:os').hostname()) return silentMs > mostSilentMs;
-  const own = processMark(room, nodeModule(room, 'node:process').pid);
+  if (owner.host !== nodeModule(packageName, 'node:os').hostname()) return silentMs > mostSilentMs;
+  const own = processMark(packageName, nodeModule(packageName, 'node:process').pid);
   if (own !== undefined && owner.process !== undefined) {
     const [began, boot, space] = owner.process.split(' ');
     const [, ownBoot, ownSpace] = own.split(' ');
     if (boot !== ownBoot) return true;
     // Numbers of processes in another container mean nothing here.
     if (space !== ownSpace) return silentMs > mostSilentMs;
-    const there = processMark(room, owner.pid);
+    const there = processMark(packageName, owner.pid);
     if (there === undefined || there.split(' ')[0] !== began) return true;
-    return isStopped(room, owner.pid) && silentMs > stoppedMs;
+    return isStopped(packageName, owner.pid) && silentMs > stoppedMs;
   }
   try {
-    nodeModule(room, 'node:process').kill(owner.pid, 0); // sends nothing: asks whether it is there
+    nodeModule(packageName, 'node:process').kill(owner.pid, 0); // sends nothing: asks whether it is there
   } catch (error) {
     if (errorCode(error) === 'ESRCH') return true;
   }
@@ -78,10 +78,10 @@ export function isOrphaned(room: string, text: string, silentMs: number, mostSil
 }
 
 /** `'<when it began> <start of the machine> <space of process numbers>'`, where `/proc` says it. */
-function processMark(room: string, pid: number): string | undefined {
-  const fields = statOf(room, pid);
+function processMark(packageName: string, pid: number): string | undefined {
+  const fields = statOf(packageName, pid);
   if (fields === undefined || fields[0] === 'Z') return undefined;
-  const fs = nodeModule(room, 'node:fs');
+  const fs = nodeModule(packageName, 'node:fs');
   try {
     const boot = fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     return `${fields[19]!} ${boot} ${fs.readlinkSync('/proc/self/ns/pid')}`;
@@ -91,14 +91,14 @@ function processMark(room: string, pid: number): string | undefined {
 }
 
 /** Whether it waits for SIGCONT. */
-function isStopped(room: string, pid: number): boolean {
-  return ['T', 't'].includes(statOf(room, pid)?.[0] ?? '');
+function isStopped(packageName: string, pid: number): boolean {
+  return ['T', 't'].includes(statOf(packageName, pid)?.[0] ?? '');
 }
 
 /** What `/proc/<pid>/stat` says behind the name, which may hold anything: the state first. */
-function statOf(room: string, pid: number): string[] | undefined {
+function statOf(packageName: string, pid: number): string[] | undefined {
   try {
-    const text = nodeModule(room, 'node:fs').readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const text = nodeModule(packageName, 'node:fs').readFileSync(`/proc/${pid}/stat`, 'utf8');
     return text.slice(text.lastIndexOf(')') + 2).split(' ');
   } catch {
     return undefined;

@@ -7,12 +7,12 @@ import { writeProblem } from './writeProblem.ts';
 /**
  * Makes a folder, and those above it, where they are not there yet. What is made reaches the disk at once.
  *
- * @param room - the package that speaks, without its scope
+ * @param packageName - the package that speaks, without its scope
  * @throws Problem if it cannot be made, or if there is a file of that name
  */
-export async function makeFolder(room: string, path: string): Promise<void> {
-  const fs = nodeModule(room, 'node:fs/promises');
-  const paths = nodeModule(room, 'node:path');
+export async function makeFolder(packageName: string, path: string): Promise<void> {
+  const fs = nodeModule(packageName, 'node:fs/promises');
+  const paths = nodeModule(packageName, 'node:path');
   const isFolder = (folder: string): Promise<boolean> =>
     fs.stat(folder).then(
       found => found.isDirectory(),
@@ -21,7 +21,7 @@ export async function makeFolder(room: string, path: string): Promise<void> {
   const makeOne = async (folder: string): Promise<void> => {
     try {
       await fs.mkdir(folder);
-      await syncDirectory(room, paths.dirname(paths.resolve(folder)));
+      await syncDirectory(packageName, paths.dirname(paths.resolve(folder)));
     } catch (error) {
       if (!(await isFolder(folder))) throw error;
     }
@@ -39,8 +39,8 @@ export async function makeFolder(room: string, path: string): Promise<void> {
     }
   };
   await make(path).catch((cause: unknown) => {
-    if (errorCode(cause) !== 'ENOENT') throw writeProblem(room, path, cause);
-    throw problem(room, {
+    if (errorCode(cause) !== 'ENOENT') throw writeProblem(packageName, path, cause);
+    throw problem(packageName, {
       what: `the folder ${path} cannot be made`,
       got: 'ENOENT',
       fix: 'there are no folders to be made in this place: choose another',

@@ -1,6 +1,6 @@
 import { problem } from '../checks/problem.ts';
 
-/** The modules of Node that rooms ask for. */
+/** The modules of Node that packages ask for. */
 export interface NodeModules {
   /** Hashes. */
   'node:crypto': typeof import('node:crypto');
@@ -22,14 +22,14 @@ export interface NodeModules {
  * One of Node's own modules, when files are to be read or written. It is asked of the process and not imported, because
  * bundlers for browsers stop at any import of a `node:` module, a dynamic one included.
  *
- * @param room - the package that speaks, without its scope
+ * @param packageName - the package that speaks, without its scope
  * @throws Problem where there is no Node
  */
-export function nodeModule<Name extends keyof NodeModules>(room: string, name: Name): NodeModules[Name] {
+export function nodeModule<Name extends keyof NodeModules>(packageName: string, name: Name): NodeModules[Name] {
   const host = (globalThis as { process?: Partial<NodeJS.Process> }).process;
   const found = host?.getBuiltinModule?.(name) as NodeModules[Name] | undefined;
   if (found !== undefined) return found;
-  throw problem(room, {
+  throw problem(packageName, {
     what: 'files and folders on a disk need Node 20.16 or later',
     fix: 'elsewhere, pass what the files hold: text, bytes or Blobs',
   });

@@ -11,12 +11,12 @@ const MOST_AT_ONCE = 2 ** 30;
 /**
  * Refuses what is not a file, before it is opened: reading a named pipe, a device or a socket may never end.
  *
- * @param room - the package that speaks, without its scope
+ * @param packageName - the package that speaks, without its scope
  * @param facts - what `stat()` says of the path
  * @param fix - what the reader can do. @defaultValue what fits the kind of thing that lies there
  * @throws Problem that says what lies there
  */
-export function checkIsFile(room: string, path: string, facts: Stats, fix?: string): void {
+export function checkIsFile(packageName: string, path: string, facts: Stats, fix?: string): void {
   if (facts.isFile()) return;
   const kind = facts.isDirectory()
     ? 'a folder'
@@ -26,7 +26,7 @@ export function checkIsFile(room: string, path: string, facts: Stats, fix?: stri
         ? 'a socket'
         : 'a device';
   const advice = fix ?? (facts.isDirectory() ? undefined : 'write its content to a file first, and give that file');
-  throw problem(room, {
+  throw problem(packageName, {
     what: `${path} is ${kind}`,
     expected: 'a file',
     ...(advice !== undefined && { fix: advice }),
@@ -36,21 +36,21 @@ export function checkIsFile(room: string, path: string, facts: Stats, fix?: stri
 /**
  * Reads a file as a whole, up to a limit.
  *
- * @param room - the package that speaks, without its scope
+ * @param packageName - the package that speaks, without its scope
  * @param maxBytes - a larger file is refused, also one that grows while it is read. @defaultValue 256 MiB
  * @returns undefined where there is no such file
  * @throws Problem if it is not a file, is too large or cannot be read
  */
 export async function readIfThere(
-  room: string,
+  packageName: string,
   path: string,
   maxBytes: number = MOST_BYTES,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const fs = nodeModule(room, 'node:fs/promises');
+  const fs = nodeModule(packageName, 'node:fs/promises');
   try {
     const facts = await fs.stat(path);
-    checkIsFile(room, path, facts);
-    if (facts.size > maxBytes) throw tooLarge(room, path, facts.size, maxBytes);
+    checkIsFile(packageName, path, facts);
+    if (facts.size > maxBytes) throw tooLarge(packageName, path, facts.size, maxBytes);
     const handle = await fs.open(path);
     try {
       let bytes = new Uint8Array(facts.size + 1);
@@ -59,7 +59,7 @@ export async function readIfThere(
         const { bytesRead } = await handle.read(bytes, length, wanted, length);
         length += bytesRead;
         if (bytesRead === 0) return bytes.subarray(0, length);
-        if (length > maxBytes) throw tooLarge(room, path, length, maxBytes);
+        if (length > maxBytes) throw tooLarge(packageName, path, length, maxBytes);
         if (length === bytes.length) bytes = grown(bytes, Math.min(2 * length + 1024, maxBytes + 1));
       }
     } finally {
@@ -69,13 +69,17 @@ export async function readIfThere(
     const code = errorCode(cause);
     if (code === undefined) throw cause;
     if (code === 'ENOENT') return undefined;
-    throw problem(room, { what: `${path} cannot be read (${code})`, cause });
+    throw problem(packageName, { what: `${path} cannot be read (${code})`, cause });
   }
 }
 
 /** The same for text in UTF-8; a byte order mark is left out, and what is not UTF-8 becomes U+FFFD. */
-export async function readTextIfThere(room: string, path: string, maxBytes?: number): Promise<string | undefined> {
-  const bytes = await readIfThere(room, path, maxBytes);
+export async function readTextIfThere(
+  packageName: string,
+  path: string,
+  maxBytes?: number,
+): Promise<string | undefined> {
+  const bytes = await readIfThere(packageName, path, maxBytes);
   return bytes && new TextDecoder().decode(bytes);
 }
 
@@ -85,8 +89,8 @@ function grown(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
   return larger;
 }
 
-function tooLarge(room: string, path: string, bytes: number, maxBytes: number): Error {
-  return problem(room, {
+function tooLarge(packageName: string, path: string, bytes: number, maxBytes: number): Error {
+  return problem(packageName, {
     what: `${path} is too large to be read as a whole`,
     got: bytes,
     expected: `at most ${maxBytes} bytes`,

@@ -7,10 +7,10 @@ const live = new Set<string>();
  * Where a file or folder is written, or waits to be removed, before it takes its name or loses it: a hidden sibling that
  * nothing else has the name of, and that {@link removeLeftovers} finds. It is to be given back by {@link forgetTemporary}.
  *
- * @param room - the package that speaks, without its scope
+ * @param packageName - the package that speaks, without its scope
  */
-export function temporaryPath(room: string, path: string): string {
-  const paths = nodeModule(room, 'node:path');
+export function temporaryPath(packageName: string, path: string): string {
+  const paths = nodeModule(packageName, 'node:path');
   const made = paths.join(paths.dirname(path), `.${paths.basename(path)}.${crypto.randomUUID()}.tmp`);
   live.add(made);
   return made;
@@ -25,8 +25,8 @@ export function forgetTemporary(path: string): void {
  * Removes all that this process is in the middle of writing, without waiting: for a command that is about to end because it
  * was asked to. What cannot be removed is left, for {@link removeLeftovers} of a later process.
  */
-export function removeTemporaries(room: string): void {
-  const fs = nodeModule(room, 'node:fs');
+export function removeTemporaries(packageName: string): void {
+  const fs = nodeModule(packageName, 'node:fs');
   for (const path of live) {
     try {
       fs.rmSync(path, { recursive: true, force: true });
@@ -42,12 +42,12 @@ export function removeTemporaries(room: string): void {
  * in the middle of writing stays.
  */
 export async function removeLeftovers(
-  room: string,
+  packageName: string,
   directory: string,
   isOurs: (name: string) => boolean,
 ): Promise<void> {
-  const fs = nodeModule(room, 'node:fs/promises');
-  const paths = nodeModule(room, 'node:path');
+  const fs = nodeModule(packageName, 'node:fs/promises');
+  const paths = nodeModule(packageName, 'node:path');
   for (const entry of await fs.readdir(directory)) {
     const name = temporaryName.exec(entry)?.[1];
     const path = paths.join(directory, entry);

@@ -15,17 +15,17 @@ export type FileContent = string | Uint8Array | ((append: (bytes: Uint8Array) =>
  * sibling first, flushed to the disk, then renamed over the path. A symbolic link of that path is replaced: what it leads to stays as
  * it is.
  *
- * @param room - the package that speaks, without its scope
+ * @param packageName - the package that speaks, without its scope
  * @param path - in a directory that exists
  * @throws what a function as `content` throws, or Problem if the file cannot be written; the path is then as it was and
  * the temporary is gone
  */
-export async function writeAtomically(room: string, path: string, content: FileContent): Promise<void> {
-  const fs = nodeModule(room, 'node:fs/promises');
+export async function writeAtomically(packageName: string, path: string, content: FileContent): Promise<void> {
+  const fs = nodeModule(packageName, 'node:fs/promises');
   const failed = (cause: unknown): never => {
-    throw writeProblem(room, path, cause);
+    throw writeProblem(packageName, path, cause);
   };
-  const temporary = temporaryPath(room, path);
+  const temporary = temporaryPath(packageName, path);
   try {
     const handle = await fs.open(temporary, 'wx').catch(failed);
     try {
@@ -44,7 +44,7 @@ export async function writeAtomically(room: string, path: string, content: FileC
     forgetTemporary(temporary);
   }
   // The rename itself reaches the disk with the directory.
-  await syncDirectory(room, nodeModule(room, 'node:path').dirname(path)).catch(failed);
+  await syncDirectory(packageName, nodeModule(packageName, 'node:path').dirname(path)).catch(failed);
 }
 
 async function append(handle: FileHandle, bytes: Uint8Array): Promise<void> {

@@ -10,29 +10,29 @@ import { writeProblem } from './writeProblem.ts';
  * first, then renamed. A folder that is there is replaced: it is renamed too, to a hidden sibling, and removed when the
  * new one has its name. Only between the two renames a crash can leave none.
  *
- * @param room - the package that speaks, without its scope
+ * @param packageName - the package that speaks, without its scope
  * @param path - its parent exists
  * @param fill - writes into the folder that it is given, each file flushed, as `writeAtomically` does
  * @throws what `fill` throws, or Problem if the folder cannot be written; the path is then as it was
  */
 export async function writeFolderAtomically(
-  room: string,
+  packageName: string,
   path: string,
   fill: (temporary: string) => Promise<void>,
 ): Promise<void> {
-  const fs = nodeModule(room, 'node:fs/promises');
-  const paths = nodeModule(room, 'node:path');
+  const fs = nodeModule(packageName, 'node:fs/promises');
+  const paths = nodeModule(packageName, 'node:path');
   const failed = (cause: unknown): never => {
-    throw writeProblem(room, path, cause);
+    throw writeProblem(packageName, path, cause);
   };
   const target = paths.resolve(path);
-  const temporary = temporaryPath(room, target);
+  const temporary = temporaryPath(packageName, target);
   let old: string | undefined;
   try {
     await fs.mkdir(temporary).catch(failed);
     await fill(temporary);
-    await syncDirectory(room, temporary).catch(failed);
-    old = await moveAside(room, target).catch(failed);
+    await syncDirectory(packageName, temporary).catch(failed);
+    old = await moveAside(packageName, target).catch(failed);
     await fs.rename(temporary, target).catch(failed);
   } catch (error) {
     if (old !== undefined) await fs.rename(old, target).catch(failed);
@@ -42,22 +42,22 @@ export async function writeFolderAtomically(
   } finally {
     forgetTemporary(temporary);
   }
-  await syncDirectory(room, paths.dirname(target)).catch(failed);
-  if (old !== undefined) await removeAside(room, old).catch(failed);
+  await syncDirectory(packageName, paths.dirname(target)).catch(failed);
+  if (old !== undefined) await removeAside(packageName, old).catch(failed);
 }
 
 /**
  * Removes a folder so that nobody sees a part of it: it is renamed to a hidden sibling first. None need be there.
  *
- * @param room - the package that speaks, without its scope
+ * @param packageName - the package that speaks, without its scope
  * @throws Problem if it cannot be removed
  */
-export async function removeFolder(room: string, path: string): Promise<void> {
+export async function removeFolder(packageName: string, path: string): Promise<void> {
   try {
-    const trash = await moveAside(room, nodeModule(room, 'node:path').resolve(path));
-    if (trash !== undefined) await removeAside(room, trash);
+    const trash = await moveAside(packageName, nodeModule(packageName, 'node:path').resolve(path));
+    if (trash !== undefined) await removeAside(packageName, trash);
   } catch (cause) {
-    throw problem(room, {
+    throw problem(packageName, {
       what: `${path} cannot be removed`,
       got: errorCode(cause) ?? 'an error',
       cause,
@@ -67,10 +67,10 @@ export async function removeFolder(room: string, path: string): Promise<void> {
 }
 
 /** @returns the hidden sibling that a folder now is; undefined if there was none */
-async function moveAside(room: string, path: string): Promise<string | undefined> {
-  const aside = temporaryPath(room, path);
+async function moveAside(packageName: string, path: string): Promise<string | undefined> {
+  const aside = temporaryPath(packageName, path);
   try {
-    await nodeModule(room, 'node:fs/promises').rename(path, aside);
+    await nodeModule(packageName, 'node:fs/promises').rename(path, aside);
     return aside;
   } catch (error) {
     forgetTemporary(aside);
@@ -80,9 +80,9 @@ async function moveAside(room: string, path: string): Promise<string | undefined
 }
 
 /** @param aside - what {@link moveAside} gave */
-async function removeAside(room: string, aside: string): Promise<void> {
+async function removeAside(packageName: string, aside: string): Promise<void> {
   try {
-    await nodeModule(room, 'node:fs/promises').rm(aside, { recursive: true, force: true });
+    await nodeModule(packageName, 'node:fs/promises').rm(aside, { recursive: true, force: true });
   } finally {
     forgetTemporary(aside);
   }

@@ -4,10 +4,10 @@ import { problem, type Problem } from '../checks/problem.ts';
 /**
  * Makes the error, for the caller to throw, of a file or folder that cannot be written.
  *
- * @param room - the package that speaks, without its scope
+ * @param packageName - the package that speaks, without its scope
  * @param cause - what the operating system said
  */
-export function writeProblem(room: string, path: string, cause: unknown): Problem {
+export function writeProblem(packageName: string, path: string, cause: unknown): Problem {
   const code = errorCode(cause);
   const fixes: Readonly<Record<string, string>> = {
     ENOENT: 'create its directory first',
@@ -19,7 +19,7 @@ export function writeProblem(room: string, path: string, cause: unknown): Proble
     EISDIR: 'there is a folder of that name: choose another name',
   };
   const fix = fixes[code ?? ''];
-  return problem(room, {
+  return problem(packageName, {
     what: `${path} cannot be written`,
     got: code ?? 'an error',
     ...(fix !== undefined && { fix }),

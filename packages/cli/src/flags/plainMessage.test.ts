@@ -5,7 +5,7 @@ import { plainMessage } from './plainMessage.ts';
 
 const flagsOf = (name: string) => commands.find(command => command.name === name)!.flags;
 const said = (message: string, command = 'train') =>
-  plainMessage({ room: 'dropbp', message: `[@dropbp/dropbp] ${message}` }, flagsOf(command));
+  plainMessage({ package: 'dropbp', message: `[@dropbp/dropbp] ${message}` }, flagsOf(command));
 
 describe('plainMessage', () => {
   it.each([

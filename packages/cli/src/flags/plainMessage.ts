@@ -8,10 +8,13 @@ import { flagName } from './flagName.ts';
  *
  * @param flags - of the command
  */
-export function plainMessage({ room, message }: Pick<Problem, 'room' | 'message'>, flags: Flags = {}): string {
+export function plainMessage(
+  { package: packageName, message }: Pick<Problem, 'package' | 'message'>,
+  flags: Flags = {},
+): string {
   const text = message.replace(/^\[@dropbp\/[^\]]+\] /, '');
   // What is said here names flags already, and keys of files as they are in files.
-  return room === 'cli' ? text : asFlags(text.replace(/^\w+\(\): /, ''), flags);
+  return packageName === 'cli' ? text : asFlags(text.replace(/^\w+\(\): /, ''), flags);
 }
 
 /** What libraries call otherwise than the command does. */

@@ -48,7 +48,7 @@ export async function openNamedBase<T>(
   } catch (error) {
     if (!(error instanceof Problem) || model !== undefined || adapter === undefined) throw error;
     const hint = `; the adapter in ${adapter} names this base, --model gives another`;
-    throw new Problem(error.room, `${error.message.replace(/\.$/, '')}${hint}.`, error, error.isFailure);
+    throw new Problem(error.package, `${error.message.replace(/\.$/, '')}${hint}.`, error, error.isFailure);
   }
 }
 

@@ -21,7 +21,7 @@ export interface Provenance {
 /** What a package knows of a method's `adapter_config.json`. */
 export interface PeftConfigRules {
   /** The package that speaks in errors. */
-  readonly room: string;
+  readonly package: string;
   /** `'IA3'`. */
   readonly peftType: string;
   /** Every key of the method's own with PEFT's default. */
@@ -62,9 +62,13 @@ const harmless: readonly string[] = [...Object.keys(commonDefaults), 'peft_type'
  *   for an unknown key that is set
  */
 export function peftConfigReader(config: Config, rules: PeftConfigRules): PeftConfigReader {
-  const { room, peftType, defaults } = rules;
+  const { package: packageName, peftType, defaults } = rules;
   if (config.peft_type !== peftType) {
-    throw problem(room, { what: 'this is an adapter of another method', got: config.peft_type, expected: peftType });
+    throw problem(packageName, {
+      what: 'this is an adapter of another method',
+      got: config.peft_type,
+      expected: peftType,
+    });
   }
   const given: Config = { ...commonDefaults, ...defaults, ...config };
   checkKeys(given, rules);
@@ -72,7 +76,7 @@ export function peftConfigReader(config: Config, rules: PeftConfigRules): PeftCo
   const read: PeftConfigReader['read'] = (key, accepts, expected) => {
     const value = given[key];
     if (accepts(value)) return value;
-    throw problem(room, { what: `${key} in adapter_config.json is not usable`, got: value, expected });
+    throw problem(packageName, { what: `${key} in adapter_config.json is not usable`, got: value, expected });
   };
   return {
     read,
@@ -82,20 +86,20 @@ export function peftConfigReader(config: Config, rules: PeftConfigRules): PeftCo
 }
 
 /** @throws Problem naming every key that is set and not supported, or else the first that is not known */
-function checkKeys(config: Config, { room, known, unsupported }: PeftConfigRules): void {
+function checkKeys(config: Config, { package: packageName, known, unsupported }: PeftConfigRules): void {
   const set = Object.keys(config).filter(key => {
     return !harmless.includes(key) && !known.includes(key) && !isUnset(config[key]);
   });
   const refused = set.filter(key => Object.hasOwn(unsupported, key));
   if (refused.length > 0) {
-    throw problem(room, {
+    throw problem(packageName, {
       what: refused.map(key => `${key} is not supported: ${unsupported[key]!}`).join('; '),
       got: refused.length === 1 ? config[refused[0]!] : Object.fromEntries(refused.map(key => [key, config[key]])),
     });
   }
   const [key] = set;
   if (key === undefined) return;
-  throw problem(room, {
+  throw problem(packageName, {
     what: `the configuration has a key that is not known, '${key}'`,
     got: { [key]: config[key], peft_version: config.peft_version },
     expected: `the keys of PEFT ${PEFT_VERSION}, or a value that is null, false or empty`,

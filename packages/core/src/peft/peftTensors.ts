@@ -10,7 +10,7 @@ export const PEFT_PREFIX = 'base_model.model.';
 /** Options of {@link matchPeftTensors}. */
 export interface MatchOptions {
   /** The package that speaks in errors. */
-  readonly room: string;
+  readonly package: string;
   /** Every tensor that the configuration and the model ask for, by the file's name, with its shape. */
   readonly expected: ReadonlyMap<string, readonly number[]>;
   /** What the file may hold besides, with its shape. @defaultValue nothing */
@@ -41,8 +41,8 @@ const methodOf: Readonly<Record<string, string>> = {
  *   tensors; for an empty tensor; and for values that are NaN or infinite
  */
 export function matchPeftTensors(tensors: ReadonlyMap<string, NamedArray>, options: MatchOptions): void {
-  const { room, expected, optional = new Map<string, readonly number[]>(), explain } = options;
-  checkPeftTensors(room, tensors);
+  const { package: packageName, expected, optional = new Map<string, readonly number[]>(), explain } = options;
+  checkPeftTensors(packageName, tensors);
   const missing = [...expected.keys()].filter(name => !tensors.has(name));
   const unexpected = [...tensors.keys()].filter(name => !expected.has(name) && !optional.has(name));
   const misshapen = [...tensors].flatMap(([name, { shape }]) => {
@@ -58,7 +58,7 @@ export function matchPeftTensors(tensors: ReadonlyMap<string, NamedArray>, optio
     list('of another shape', misshapen, []),
   ].filter(part => part !== '');
   const fits = tensors.size - unexpected.length - misshapen.length;
-  throw problem(room, {
+  throw problem(packageName, {
     what: `the adapter does not fit the model: ${fits} of its ${tensors.size} tensors match; ${parts.join('; ')}`,
     fix: likelyCause(unexpected, misshapen.length > 0, options),
   });
@@ -67,17 +67,17 @@ export function matchPeftTensors(tensors: ReadonlyMap<string, NamedArray>, optio
 /**
  * What an adapter file must hold whatever model it is for.
  *
- * @param room - the package that speaks in errors
+ * @param packageName - the package that speaks in errors
  * @throws Problem for a file without tensors, for an empty tensor, and for values that are NaN or infinite
  */
-export function checkPeftTensors(room: string, tensors: ReadonlyMap<string, NamedArray>): void {
+export function checkPeftTensors(packageName: string, tensors: ReadonlyMap<string, NamedArray>): void {
   const gathered = 'save it again: with weights spread over devices they must be gathered first';
-  if (tensors.size === 0) throw problem(room, { what: 'the adapter file holds no tensors', fix: gathered });
+  if (tensors.size === 0) throw problem(packageName, { what: 'the adapter file holds no tensors', fix: gathered });
   for (const [name, { shape, data }] of tensors) {
-    if (data.length === 0) throw problem(room, { what: `'${name}' is empty`, got: shape, fix: gathered });
+    if (data.length === 0) throw problem(packageName, { what: `'${name}' is empty`, got: shape, fix: gathered });
     const bad = countNonFinite(data);
     if (bad === 0) continue;
-    throw problem(room, { what: `${bad} of the ${data.length} values of '${name}' are NaN or infinite` });
+    throw problem(packageName, { what: `${bad} of the ${data.length} values of '${name}' are NaN or infinite` });
   }
 }
 
@@ -157,19 +157,19 @@ function commonEnd(a: readonly string[], b: readonly string[]): number {
 /**
  * Parameters as a file stores them, read from the device.
  *
- * @param room - the package that speaks in errors
+ * @param packageName - the package that speaks in errors
  * @throws Problem if one holds NaN or infinity, or was disposed
  */
 export async function toNamedArrays(
-  room: string,
+  packageName: string,
   parameters: ReadonlyMap<string, tf.Tensor>,
 ): Promise<Map<string, NamedArray>> {
   const arrays = [...parameters].map(async ([name, parameter]): Promise<[string, NamedArray]> => {
-    if (parameter.isDisposed) throw disposed(room, name);
+    if (parameter.isDisposed) throw disposed(packageName, name);
     const data = (await parameter.data()) as Float32Array;
     const bad = countNonFinite(data);
     if (bad === 0) return [name, { shape: parameter.shape, data }];
-    throw problem(room, {
+    throw problem(packageName, {
       what: `'${name}' is not saved: ${bad} of its ${data.length} values are NaN or infinite`,
       fix: 'training diverged: go back to an earlier checkpoint, with a lower learning rate or gradient clipping',
     });
@@ -179,10 +179,10 @@ export async function toNamedArrays(
 
 /** The same for a file of PEFT: its name of a parameter is {@link PEFT_PREFIX} and the parameter's own. */
 export async function toPeftTensors(
-  room: string,
+  packageName: string,
   parameters: ReadonlyMap<string, tf.Tensor>,
 ): Promise<Map<string, NamedArray>> {
-  const arrays = await toNamedArrays(room, parameters);
+  const arrays = await toNamedArrays(packageName, parameters);
   return new Map([...arrays].map(([name, array]) => [PEFT_PREFIX + name, array]));
 }
 

@@ -6,22 +6,27 @@ import { ownHeadWeight } from '../run/head/headLogits.ts';
  * The weights of the modules that PEFT's `modules_to_save` names, in the model's order: an entry names every module whose path
  * ends so, blocks of modules included. A head that is tied to the embedding gives the name of a weight of its own.
  *
- * @param room - the package that speaks in errors
+ * @param packageName - the package that speaks in errors
  * @param complete - whether every entry must name a module. PEFT does not ask for it, and its files hold names of other models
  * @throws Problem for an entry that names nothing, or a module inside another that is named
  */
-export function savedWeights(room: string, model: Model, entries: readonly string[], complete: boolean): string[] {
+export function savedWeights(
+  packageName: string,
+  model: Model,
+  entries: readonly string[],
+  complete: boolean,
+): string[] {
   const weights = [...model.parameters.keys()];
   const headWeight = ownHeadWeight(model.head);
   if (!weights.includes(headWeight)) weights.push(headWeight);
   const paths = new Set(weights.flatMap(parentsOf));
   const modules = [...paths].filter(path => entries.some(entry => path.endsWith(entry)));
   const idle = entries.filter(entry => !modules.some(path => path.endsWith(entry)));
-  if (complete && idle.length > 0) throw namesNothing(room, idle, paths);
+  if (complete && idle.length > 0) throw namesNothing(packageName, idle, paths);
   for (const module of modules) {
     const outer = modules.find(other => module.startsWith(`${other}.`));
     if (outer === undefined) continue;
-    throw problem(room, {
+    throw problem(packageName, {
       what: `modulesToSave names '${module}', which is inside '${outer}', which it names too`,
       fix: 'leave one of them out',
     });
@@ -35,9 +40,9 @@ function parentsOf(weight: string): string[] {
   return parts.map((_, i) => parts.slice(0, i + 1).join('.'));
 }
 
-function namesNothing(room: string, idle: readonly string[], paths: Iterable<string>): Error {
+function namesNothing(packageName: string, idle: readonly string[], paths: Iterable<string>): Error {
   const near = idle.flatMap(entry => nearNames(entry, new Set([...paths].map(path => path.split('.').at(-1)!)), 1));
-  return problem(room, {
+  return problem(packageName, {
     what: `modulesToSave: ${idle.map(entry => `'${entry}'`).join(', ')} names no module of the model`,
     expected: 'paths of modules, or their ends',
     ...(near.length > 0 && { fix: `did you mean ${near.map(name => `'${name}'`).join(' or ')}?` }),

@@ -9,8 +9,8 @@ export function checkAlive({ branchScopes, outerScope }: Pick<Runnable, 'branchS
 }
 
 /** The error of a tensor that is used after it was freed. */
-export function disposed(room: string, name: string): Error {
-  return problem(room, {
+export function disposed(packageName: string, name: string): Error {
+  return problem(packageName, {
     what: `'${name}' was disposed`,
     fix: 'dispose of a model, or of what compose() gave, when nothing is done with it any more',
   });

@@ -10,13 +10,13 @@ const MOST_READ = 1000;
  * A regular expression of Python, as it stands in an adapter's configuration. Whoever wrote the file, it takes no more than
  * linear time for each module.
  *
- * @param room - the package that speaks
+ * @param packageName - the package that speaks
  * @param subject - where the expression stands, for messages: `'targetModules'`
  * @param frame - what is put around the expression, as PEFT does it. @defaultValue nothing
  * @throws Problem if it is none, or uses inline flags, atomic groups, conditions, possessive quantifiers or comments
  */
 export function pythonPattern(
-  room: string,
+  packageName: string,
   subject: string,
   source: string,
   frame: (source: string) => string = own => own,
@@ -26,7 +26,7 @@ export function pythonPattern(
       return run();
     } catch (cause) {
       if (!(cause instanceof PatternError || cause instanceof RangeError)) throw cause;
-      throw problem(room, {
+      throw problem(packageName, {
         what: `${subject} is no regular expression that can be used here (${cause instanceof PatternError ? cause.message : 'it is nested too deeply'})`,
         got: source,
         expected: 'one without inline flags, atomic groups and conditions',

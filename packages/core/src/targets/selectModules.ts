@@ -5,7 +5,7 @@ import { endsWithName, layerIndex, matches, matchesTarget, type TargetRules } fr
 /** Options of {@link selectModules}. */
 export interface SelectOptions {
   /** The package that speaks in errors. */
-  readonly room: string;
+  readonly package: string;
   /** Kinds of module that the method can adapt. */
   readonly kinds: readonly ModuleInfo['kind'][];
   /**
@@ -23,23 +23,23 @@ export interface SelectOptions {
 export function selectModules(
   modules: ReadonlyMap<string, ModuleInfo>,
   rules: TargetRules,
-  { room, kinds, complete = true }: SelectOptions,
+  { package: packageName, kinds, complete = true }: SelectOptions,
 ): string[] {
-  checkRules(room, rules);
+  checkRules(packageName, rules);
   const names = [...modules.keys()];
   const concrete = isAllLinear(rules.targetModules) ? { ...rules, targetModules: allLinear(modules) } : rules;
-  const selected = names.filter(name => matchesTarget(room, name, concrete));
-  if (selected.length === 0) throw nothingMatches(room, names, concrete, complete);
+  const selected = names.filter(name => matchesTarget(packageName, name, concrete));
+  if (selected.length === 0) throw nothingMatches(packageName, names, concrete, complete);
   for (const name of selected) {
     const { kind } = modules.get(name)!;
     if (kinds.includes(kind)) continue;
-    throw problem(room, {
+    throw problem(packageName, {
       what: `targetModules names '${name}', which is of kind ${kind}`,
       expected: `modules of kind ${kinds.join(' or ')}`,
       fix: 'name it in excludeModules, or write targetModules more exactly',
     });
   }
-  if (complete) checkComplete(room, names, concrete);
+  if (complete) checkComplete(packageName, names, concrete);
   return selected;
 }
 
@@ -54,9 +54,9 @@ function allLinear(modules: ReadonlyMap<string, ModuleInfo>): string[] {
     .map(([name]) => name);
 }
 
-function checkRules(room: string, { targetModules, layersToTransform, layersPattern }: TargetRules): void {
+function checkRules(packageName: string, { targetModules, layersToTransform, layersPattern }: TargetRules): void {
   if (typeof targetModules === 'string' && (layersToTransform !== undefined || layersPattern !== undefined)) {
-    throw problem(room, {
+    throw problem(packageName, {
       what: 'layersToTransform and layersPattern have no effect where targetModules is a string',
       got: targetModules,
       fix: isAllLinear(targetModules)
@@ -65,16 +65,16 @@ function checkRules(room: string, { targetModules, layersToTransform, layersPatt
     });
   }
   if (layersPattern !== undefined && layersPattern.length > 0 && layersToTransform === undefined) {
-    throw problem(room, { what: 'layersPattern has no effect without layersToTransform', got: layersPattern });
+    throw problem(packageName, { what: 'layersPattern has no effect without layersToTransform', got: layersPattern });
   }
 }
 
-function nothingMatches(room: string, names: readonly string[], rules: TargetRules, complete: boolean): Error {
+function nothingMatches(packageName: string, names: readonly string[], rules: TargetRules, complete: boolean): Error {
   const { targetModules } = rules;
-  const matched = names.filter(name => matches(room, 'targetModules', name, targetModules));
+  const matched = names.filter(name => matches(packageName, 'targetModules', name, targetModules));
   if (matched.length > 0) {
     const excluded = rules.excludeModules ?? rules.modulesToSave;
-    return problem(room, {
+    return problem(packageName, {
       what: `targetModules matches ${matched.length} modules, but the other rules leave none of them`,
       got: {
         ...(excluded !== undefined && { excludeModules: excluded }),
@@ -85,16 +85,16 @@ function nothingMatches(room: string, names: readonly string[], rules: TargetRul
     });
   }
   if (!complete) {
-    return problem(room, {
+    return problem(packageName, {
       what: 'the adapter does not fit the model: its target_modules name none of the modules there',
       got: targetModules,
       expected: `modules such as ${[...new Set(names.map(lastPart))].slice(0, 5).join(', ')}`,
       fix: 'use the model that it was made for: base_model_name_or_path in adapter_config.json names it',
     });
   }
-  if (typeof targetModules !== 'string') return unmatched(room, names, targetModules, names.length);
+  if (typeof targetModules !== 'string') return unmatched(packageName, names, targetModules, names.length);
   const plain = names.some(name => endsWithName(name, targetModules));
-  return problem(room, {
+  return problem(packageName, {
     what: 'targetModules matches no module of the model',
     got: targetModules,
     expected: 'a string to be a regular expression that matches whole module names',
@@ -103,9 +103,9 @@ function nothingMatches(room: string, names: readonly string[], rules: TargetRul
 }
 
 /** The error for list entries that match no module. */
-function unmatched(room: string, names: readonly string[], entries: readonly string[], count: number): Error {
+function unmatched(packageName: string, names: readonly string[], entries: readonly string[], count: number): Error {
   if (entries.length === 0) {
-    return problem(room, { what: 'targetModules is empty', expected: 'names of modules, or ends of names' });
+    return problem(packageName, { what: 'targetModules is empty', expected: 'names of modules, or ends of names' });
   }
   const ends = new Set(names.flatMap(name => [name, lastPart(name)]));
   const hints = entries.flatMap(entry => {
@@ -121,7 +121,7 @@ function unmatched(room: string, names: readonly string[], entries: readonly str
   });
   const fix =
     hints.length > 0 ? [...new Set(hints)].join(' ') : `modules are such as ${[...ends].slice(0, 5).join(', ')}`;
-  return problem(room, {
+  return problem(packageName, {
     what: `targetModules: ${entries.map(entry => `'${entry}'`).join(', ')} matches none of the ${count} modules`,
     fix,
   });
@@ -131,23 +131,23 @@ function lastPart(name: string): string {
   return name.slice(name.lastIndexOf('.') + 1);
 }
 
-function checkComplete(room: string, names: readonly string[], rules: TargetRules): void {
+function checkComplete(packageName: string, names: readonly string[], rules: TargetRules): void {
   const { targetModules, excludeModules, layersToTransform, layersPattern } = rules;
   const idle = (list: readonly string[]): string[] =>
     list.filter(entry => !names.some(name => endsWithName(name, entry)));
   if (typeof targetModules !== 'string') {
     const entries = idle(targetModules);
-    if (entries.length > 0) throw unmatched(room, names, entries, names.length);
+    if (entries.length > 0) throw unmatched(packageName, names, entries, names.length);
   }
   if (excludeModules !== undefined) {
-    const targets = names.filter(name => matches(room, 'targetModules', name, targetModules));
+    const targets = names.filter(name => matches(packageName, 'targetModules', name, targetModules));
     const entries = typeof excludeModules === 'string' ? [excludeModules] : excludeModules;
     const without = entries.filter(entry => {
       const rule = typeof excludeModules === 'string' ? entry : [entry];
-      return !targets.some(name => matches(room, 'excludeModules', name, rule));
+      return !targets.some(name => matches(packageName, 'excludeModules', name, rule));
     });
     if (without.length > 0) {
-      throw problem(room, {
+      throw problem(packageName, {
         what: 'excludeModules excludes nothing that targetModules names',
         got: without,
         fix: 'leave it out, or write it as the module is called',
@@ -155,11 +155,11 @@ function checkComplete(room: string, names: readonly string[], rules: TargetRule
     }
   }
   if (layersToTransform !== undefined) {
-    const layers = new Set(names.map(name => layerIndex(room, name, layersPattern)));
+    const layers = new Set(names.map(name => layerIndex(packageName, name, layersPattern)));
     const missing = [layersToTransform].flat().filter(layer => !layers.has(layer));
     if (missing.length > 0) {
       const known = [...layers].filter(layer => layer !== undefined);
-      throw problem(room, {
+      throw problem(packageName, {
         what: 'layersToTransform names layers that the model has not',
         got: missing,
         expected:

@@ -181,7 +181,7 @@ const modules = new Map<string, ModuleInfo>([
   ]),
   ['lm_head', { ...linear, isOutput: true }],
 ]);
-const options = { room: 'peft-lora', kinds: ['linear', 'conv1d'] } as const;
+const options = { package: 'peft-lora', kinds: ['linear', 'conv1d'] } as const;
 const select = (rules: TargetRules): string[] => selectModules(modules, rules, options);
 
 describe('selectModules', () => {

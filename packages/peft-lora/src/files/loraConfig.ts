@@ -27,7 +27,7 @@ const unsupported: Readonly<Record<string, string>> = {
 
 /** PEFT's `LoraConfig`. Source: PEFT 0.21.2, `tuners/lora/config.py`. */
 export const configRules: PeftConfigRules = {
-  room: 'peft-lora',
+  package: 'peft-lora',
   peftType: 'LORA',
   defaults: {
     alora_invocation_tokens: null,

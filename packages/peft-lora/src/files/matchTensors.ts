@@ -53,7 +53,7 @@ export function matchTensors(
     for (const key of biasKeys) expected.delete(key);
   }
   matchPeftTensors(named, {
-    room: 'peft-lora',
+    package: 'peft-lora',
     expected,
     optional,
     bases: { configured, actual: model.source },

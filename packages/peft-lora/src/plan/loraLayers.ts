@@ -30,7 +30,7 @@ const kinds: readonly AdaptedKind[] = ['linear', 'conv1d', 'embedding'];
  */
 export function loraLayers(model: Model, settings: LoraSettings, complete: boolean): LoraLayer[] {
   const { rules, rank, alpha, useRslora, rankPattern, alphaPattern } = settings;
-  const modules = selectModules(model.modules, rules, { room: 'peft-lora', kinds, complete });
+  const modules = selectModules(model.modules, rules, { package: 'peft-lora', kinds, complete });
   const unused = new Set([...keysOf('rankPattern', rankPattern), ...keysOf('alphaPattern', alphaPattern)]);
   const layers = modules.map((module): LoraLayer => {
     const ownRank = patternValue('peft-lora', 'rankPattern', rankPattern, module);

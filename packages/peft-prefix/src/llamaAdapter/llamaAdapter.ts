@@ -28,7 +28,7 @@ export interface LlamaAdapterOptions {
 
 /** PEFT's `AdaptionPromptConfig`. Source: PEFT 0.21.2, `tuners/adaption_prompt/config.py`. */
 const rules: PeftConfigRules = {
-  room: 'peft-prefix',
+  package: 'peft-prefix',
   peftType: 'ADAPTION_PROMPT',
   defaults: { adapter_layers: null, adapter_len: null, target_modules: null },
   known: ['adapter_layers', 'adapter_len', 'target_modules'],
@@ -86,7 +86,7 @@ export const llamaAdapterFormat: AdapterFormat = {
           `${PEFT_PREFIX}${path}.${GATE}`,
         ];
         matchPeftTensors(tensors, {
-          room: 'peft-prefix',
+          package: 'peft-prefix',
           expected: new Map(
             attentions.map(keys).flatMap(([prompt, gate]): [string, number[]][] => [
               [prompt, [1, adapterLen, model.hiddenSize]],

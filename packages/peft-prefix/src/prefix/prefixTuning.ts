@@ -134,7 +134,7 @@ export const prefixTuningFormat: AdapterFormat = {
         const width = layers * 2 * tokenDim;
         const { provenance } = reader;
         matchPeftTensors(tensors, {
-          room: 'peft-prefix',
+          package: 'peft-prefix',
           expected: new Map([[PROMPT_KEY, [numVirtualTokens, width]]]),
           bases: { configured: provenance.base_model_name_or_path, actual: model.source },
           explain: (_, got) =>

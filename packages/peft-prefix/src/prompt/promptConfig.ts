@@ -23,7 +23,7 @@ interface OwnKeys {
 export function promptRules({ peftType, defaults }: OwnKeys): PeftConfigRules {
   const sizes = ['num_attention_heads', 'num_layers', 'num_transformer_submodules', 'num_virtual_tokens', 'token_dim'];
   return {
-    room: 'peft-prefix',
+    package: 'peft-prefix',
     peftType,
     defaults: { modules_to_save: null, ...Object.fromEntries(sizes.map(key => [key, null])), ...defaults },
     known: [...sizes, ...Object.keys(defaults)],

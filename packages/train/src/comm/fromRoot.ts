@@ -30,19 +30,24 @@ export async function fromRoot<T>(comm: Comm, run: () => T | Promise<T>): Promis
 
 type Outcome<T> = { readonly value: T } | Failure;
 interface Failure {
-  readonly room: string;
+  readonly package: string;
   readonly message: string;
   readonly isFailure: boolean;
 }
 
 function failure(error: unknown): Failure {
-  const { room, message, isFailure } =
-    error instanceof Problem ? error : problem('train', { what: 'rank 0 failed', got: String(error), isFailure: true });
-  return { room, message, isFailure };
+  const {
+    package: packageName,
+    message,
+    isFailure,
+  } = error instanceof Problem
+    ? error
+    : problem('train', { what: 'rank 0 failed', got: String(error), isFailure: true });
+  return { package: packageName, message, isFailure };
 }
 
 function settled<T>(outcome: Outcome<T>): T {
-  if ('message' in outcome) throw new Problem(outcome.room, outcome.message, undefined, outcome.isFailure);
+  if ('message' in outcome) throw new Problem(outcome.package, outcome.message, undefined, outcome.isFailure);
   return outcome.value;
 }
 
