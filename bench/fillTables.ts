@@ -14,7 +14,7 @@ import { tables } from './report/tables.ts';
 
 const isCheck = process.argv.includes('--check');
 
-const documents = ['results', 'quantised', 'many-machines', 'tfjs-node'].map(name => `docs/${name}.md`);
+const documents = ['results', 'quantised', 'many-machines', 'tfjs-node', 'reliability'].map(name => `docs/${name}.md`);
 for (const name of [...documents, 'examples/browser/README.md', 'README.md']) {
   write(name, old => fillMarks(old, tables));
 }

@@ -1,6 +1,7 @@
 import { round } from '../median.ts';
 import { adapterRows, caseRows, finalLoss, type AdapterRow, type CaseRow } from '../convergence/tables.ts';
 import type { Results } from '../convergence/runPlan.ts';
+import { differential, fuzz } from './fuzzTables.ts';
 import { lossPicture } from './lossChart.ts';
 import { markdownTable, type Cell } from './markdown.ts';
 import { readResults, shownWhere, writtenBy, type Where, type Written } from './readResults.ts';
@@ -30,6 +31,8 @@ export const tables: Readonly<Record<string, () => string>> = {
   'ranks.full': () => ranks('ranks.full'),
   scaling: scalingTable,
   tfjsNode: tfjsNode,
+  fuzz,
+  differential,
   picture: stepPicture,
   lossPicture,
   ...Object.fromEntries(

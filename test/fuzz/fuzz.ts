@@ -45,7 +45,10 @@ for (const [i, target] of chosen.entries()) {
 }
 worker.end();
 if (values.results !== undefined) {
-  const command = `npx tsx test/fuzz/fuzz.ts --runs ${values.runs ?? 20_000} --seed ${seed}`;
+  const command = `npx tsx test/fuzz/fuzz.ts ${process.argv
+    .slice(2)
+    .join(' ')
+    .replace(/ *--results \S+/, '')}`;
   writeFileSync(values.results, `${JSON.stringify({ command, ...machine(), rows }, undefined, 2)}\n`);
 }
 process.exitCode = isGood ? 0 : 1;

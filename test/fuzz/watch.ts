@@ -59,7 +59,13 @@ function answerOf(child: ChildProcess, question: Question): Promise<Answer> {
     const answered = (answer: unknown): void => end(answer as Answer);
     const ended = (code: number | null): void => {
       const { told = '' } = child as { told?: string };
-      fail(`the process ended with ${code ?? 'a signal'}: ${told.split('\n').find(line => /error/i.test(line)) ?? ''}`);
+      fail(
+        `the process ended with ${code ?? 'a signal'}: ${told
+          .slice(told.search(/\w*Error/))
+          .split('\n')
+          .slice(0, 12)
+          .join('\n')}`,
+      );
     };
     const late = setTimeout(() => fail(`time: no end within ${LONGEST_MS / 1000} s`), LONGEST_MS);
     const watch = setInterval(() => {

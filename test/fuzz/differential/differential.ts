@@ -37,7 +37,10 @@ console.log(`seed ${seed}`);
 for (const subject of chosen) isGood = (await compareAll(subject)) && isGood;
 python.end();
 if (values.results !== undefined) {
-  const command = `npx tsx test/fuzz/differential/differential.ts --runs ${values.runs ?? 5_000} --seed ${seed}`;
+  const command = `npx tsx test/fuzz/differential/differential.ts ${process.argv
+    .slice(2)
+    .join(' ')
+    .replace(/ *--results \S+/, '')}`;
   writeFileSync(values.results, `${JSON.stringify({ command, ...machine(), rows }, undefined, 2)}\n`);
 }
 process.exitCode = isGood ? 0 : 1;

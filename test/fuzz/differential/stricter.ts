@@ -3,7 +3,14 @@ type List = Readonly<Record<string, readonly (readonly [message: RegExp, reason:
 /** What we refuse and Python takes, by our message, with the reason. Whatever else it is that we refuse is a finding. */
 const stricter: List = {
   tokenizer: [
+    [/expected no such key|that is not usable; got ""/, 'Rust passes over keys that it does not know, some of which misspell one that it does'],
+    [/is not supported|not known to take little time/, 'a part or an expression that no byte-pair encoding of a supported model has'],
+    [/not a single token with its own id|an id that Python/, 'Python gives such a token another id than the file says'],
     [/has an? (pre_tokenizer|normalizer|decoder|post_processor|model).*that is not supported/, 'a part that no byte-pair encoding of a supported model has: WordPiece, Unigram, …'],
+  ],
+  template: [
+    [/is not supported|are not supported/, 'what no template of a model uses, which would have to be written as Python writes it'],
+    [/has no text|needs a dict|has no length/, 'Python writes where in memory an object lies, or takes a method for a value'],
   ],
   parquet: [
     [/stands there twice|of another type|is missing|not UTF-8/, 'Thrift takes the last of two fields, and passes over one of another type'],

@@ -37,6 +37,8 @@ export const CONTEXT = {
     { role: 'user', content: 'Hello  ' },
     { role: 'assistant', content: 'Good "day" <b>\nnaïve', x: [1, 2.5, null, true, { a: 'b' }] },
   ],
+  tools: null,
+  documents: null,
   add_generation_prompt: true,
   bos_token: '<s>',
   eos_token: '</s>',

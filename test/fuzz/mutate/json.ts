@@ -141,10 +141,12 @@ export function mutateTree(tree: { root: Json }, draw: Draw, { keys = [], values
   draw.pick(changes)();
 }
 
-function copyOf(node: Json): Json {
+/** What nests deeper than the stack takes is left out of a copy. */
+function copyOf(node: Json, depth = 0): Json {
+  if (depth > 500) return { raw: '0' };
   if ('raw' in node) return { ...node };
-  if ('items' in node) return { items: node.items.map(copyOf) };
-  return { entries: node.entries.map(([key, value]) => [key, copyOf(value)]) };
+  if ('items' in node) return { items: node.items.map(item => copyOf(item, depth + 1)) };
+  return { entries: node.entries.map(([key, value]) => [key, copyOf(value, depth + 1)]) };
 }
 
 /** A value of the same type and a little different, or the same of another type. */

@@ -4,7 +4,8 @@ import { isObject } from '@dropbp/basics';
 type Shape =
   | 'text'
   | 'number'
-  | 'map'
+  /** Anything that does not nest deep. */
+  | 'option'
   | { readonly listOf: Shape }
   | { readonly mapOf: Shape }
   | { readonly orNull: Shape }
@@ -15,7 +16,7 @@ const fields = (of: Readonly<Record<string, Shape>>): Shape => ({ fields: of });
 const numbers = (...names: string[]): Record<string, Shape> => Object.fromEntries(names.map(name => [name, 'number']));
 
 const run = fields({
-  ...{ name: 'text', startedAt: 'text', backend: 'text', options: 'map', versions: { mapOf: 'text' } },
+  ...{ name: 'text', startedAt: 'text', backend: 'text', options: { mapOf: 'option' }, versions: { mapOf: 'text' } },
   ...numbers('trainSeconds', 'peakMemoryBytes'),
   changes: { optional: { listOf: fields({ name: 'text', afterStep: 'number' }) } },
   model: fields({ source: 'text', ...numbers('parameters', 'trainable') }),
@@ -50,7 +51,7 @@ function faultOf(value: unknown, shape: Shape, path: string): string | undefined
   const here = path === '' ? 'the whole' : path;
   if (shape === 'number') return Number.isFinite(value) ? undefined : here;
   if (shape === 'text') return typeof value === 'string' ? undefined : here;
-  if (shape === 'map') return isObject(value) ? undefined : here;
+  if (shape === 'option') return nestsWithin(value, 20) ? undefined : here;
   if ('orNull' in shape) return value === null ? undefined : faultOf(value, shape.orNull, path);
   if ('optional' in shape) return value === undefined ? undefined : faultOf(value, shape.optional, path);
   if ('listOf' in shape) {
@@ -59,6 +60,11 @@ function faultOf(value: unknown, shape: Shape, path: string): string | undefined
   if (!isObject(value)) return here;
   if ('mapOf' in shape) return firstOf(Object.entries(value), item => [item, shape.mapOf], path);
   return firstOf(Object.entries(shape.fields), (of, name) => [value[name], of as Shape], path);
+}
+
+function nestsWithin(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return depth > 0 && Object.values(value).every(inner => nestsWithin(inner, depth - 1));
 }
 
 function firstOf(
