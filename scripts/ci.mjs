@@ -14,7 +14,7 @@ const checks = {
   test: [{ run: 'npm test', vitest: true }],
   lint: ['npx eslint . --max-warnings 0'],
   format: ['npx prettier --check .'],
-  imports: ['node scripts/checkImports.mjs'],
+  imports: ['node scripts/checkImports.mjs', 'npx depcruise packages'],
   files: ['node scripts/checkFiles.mjs', 'npx tsx bench/fillTables.ts --check'],
   types: ['npx tsc --noEmit'],
   build: [build],

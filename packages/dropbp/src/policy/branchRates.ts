@@ -1,9 +1,25 @@
 import { problem } from '@dropbp/basics';
 import { allocateRates } from '../rates/allocateRates.ts';
 import { depthRates } from '../rates/depthRates.ts';
-import type { DropBPSettings } from './dropBP.ts';
-import type { DropBranch } from './dropSchedule.ts';
+import type { DropBPSettings } from './dropBPOptions.ts';
 import { reachableRate, referenceRates } from '../rates/referenceRates.ts';
+
+/** What a schedule knows of a branch. */
+export interface DropBranch {
+  /** FLOPs for the usual batch shape, as counts. */
+  readonly flops: number;
+  /** The same for the shortest and for the longest sequence that may come, which decides what allocation 'depth' comes to. @defaultValue as `flops` */
+  readonly flopsRange?: readonly [number, number];
+  /** Needed where the options say `only`. */
+  readonly kind?: 'attention' | 'mlp';
+  /**
+   * Whether it leads a gradient to something trainable, in it or before it. One that does not never runs backward: it is not
+   * drawn, and its FLOPs do not count. @defaultValue true
+   */
+  readonly leads?: boolean;
+  /** Whether something in it is trainable. @defaultValue true */
+  readonly trains?: boolean;
+}
 
 /** Which branches of a model take part, and the rates at which they meet a budget. */
 export interface BranchRates {

@@ -1,7 +1,6 @@
 import type { SamplingMethod } from '../draws/drawDropped.ts';
-import { branchRates } from './branchRates.ts';
-import type { DropBPOptions, DropBPSettings } from './dropBP.ts';
-import type { DropBranch } from './dropSchedule.ts';
+import { branchRates, type DropBranch } from './branchRates.ts';
+import type { DropBPOptions, DropBPSettings } from './dropBPOptions.ts';
 import { highestRate } from './rateSchedule.ts';
 
 /** How rates are chosen, and how a step's branches are drawn from them. */

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { depthRates, leastDropped } from '../rates/depthRates.ts';
-import { dropBP, type DropBPOptions } from './dropBP.ts';
+import { dropBP } from './dropBP.ts';
+import type { DropBPOptions } from './dropBPOptions.ts';
 
 const branches = (flops: readonly number[], trains: (i: number) => boolean = () => true) =>
   flops.map((own, i) => ({ flops: own, trains: trains(i) }));

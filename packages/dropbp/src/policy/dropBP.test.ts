@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { dropBP, type DropBPOptions } from './dropBP.ts';
+import { dropBP } from './dropBP.ts';
+import type { DropBPOptions } from './dropBPOptions.ts';
 
 const branches = [{ flops: 704 }, { flops: 576 }, { flops: 704 }, { flops: 576 }];
 const sensitivities = [4, 1, 2, 8];

@@ -1,30 +1,13 @@
 import { checkNumber, checkOptions, problem, Problem, ranges, seededRandom } from '@dropbp/basics';
-import { branchRates } from './branchRates.ts';
+import { branchRates, type DropBranch } from './branchRates.ts';
 import { firstCalibration } from './calibration.ts';
 import { amount, checkNumbers, checkSameLength } from './checkNumbers.ts';
 import { drawDropped } from '../draws/drawDropped.ts';
-import type { DropBPSettings } from './dropBP.ts';
+import type { DropBPSettings } from './dropBPOptions.ts';
 import { evenUniform } from '../draws/nestedDraw.ts';
 import { highestRate, rateAt } from './rateSchedule.ts';
 import { gradientScale } from './rescale.ts';
 import { readState, type DropScheduleState } from './scheduleState.ts';
-
-/** What a schedule knows of a branch. */
-export interface DropBranch {
-  /** FLOPs for the usual batch shape, as counts. */
-  readonly flops: number;
-  /** The same for the shortest and for the longest sequence that may come, which decides what allocation 'depth' comes to. @defaultValue as `flops` */
-  readonly flopsRange?: readonly [number, number];
-  /** Needed where the options say `only`. */
-  readonly kind?: 'attention' | 'mlp';
-  /**
-   * Whether it leads a gradient to something trainable, in it or before it. One that does not never runs backward: it is not
-   * drawn, and its FLOPs do not count. @defaultValue true
-   */
-  readonly leads?: boolean;
-  /** Whether something in it is trainable. @defaultValue true */
-  readonly trains?: boolean;
-}
 
 /** What is known of one draw. */
 export interface DrawTerms {

@@ -6,7 +6,7 @@ import { checkChoice } from './checkChoice.ts';
 import { chooseAllocation } from './chooseAllocation.ts';
 import { amount, checkNumbers, within } from './checkNumbers.ts';
 import { samplingMethods, type SamplingMethod } from '../draws/drawDropped.ts';
-import type { DropBPOptions, DropBPSettings } from './dropBP.ts';
+import type { DropBPOptions, DropBPSettings } from './dropBPOptions.ts';
 import { readSchedule } from './rateSchedule.ts';
 import { readRescale } from './rescale.ts';
 

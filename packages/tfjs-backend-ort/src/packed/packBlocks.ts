@@ -1,5 +1,4 @@
-import { notFinite } from './packWeight.ts';
-import type { PackedWeight } from './weightForm.ts';
+import { notFinite, type PackedWeight } from './weightForm.ts';
 
 /** Weights that share a scale and a zero point. They follow each other along the inputs, as in GGUF files. */
 export const BLOCK = 32;

@@ -1,7 +1,6 @@
-import { problem } from '@dropbp/basics';
 import { halfBits } from './halfBits.ts';
 import { packBlocks } from './packBlocks.ts';
-import type { PackedWeight, WeightForm } from './weightForm.ts';
+import { notFinite, type PackedWeight, type WeightForm } from './weightForm.ts';
 
 /** Which axis of a weight the input features lie along: 1 for torch.nn.Linear, 0 for GPT-2's Conv1D. */
 export type InputAxis = 0 | 1;
@@ -96,14 +95,4 @@ function packTable(values: Float32Array, rows: number, columns: number): PackedW
   const { layout, data } = packInt8(values, rows, columns, 1);
   const parts = { ...layout.parts, columns: { shape: [columns], dtype: 'float32' } } as const;
   return { layout: { ...layout, parts }, data: { ...data, columns: scales } };
-}
-
-/** A weight that no quantised form can hold. */
-export function notFinite(value: number): Error {
-  return problem('tfjs-backend-ort', {
-    what: 'a weight cannot be kept in fewer bits',
-    got: value,
-    expected: 'finite numbers',
-    fix: 'look for NaN in the checkpoint',
-  });
 }

@@ -1,3 +1,4 @@
+import { problem } from '@dropbp/basics';
 import type { ElementArray, ElementType } from '../onnx/elementType.ts';
 import type { Shape } from '../graph/shape.ts';
 
@@ -30,4 +31,14 @@ export interface PackedWeight {
 /** What sets the sessions of one layout apart from those of another. */
 export function layoutKey({ form, isTransposed, parts }: PackedLayout): string {
   return `${form}${isTransposed ? 'ᵀ' : ''}${parts.columns ? ' table' : ''}`;
+}
+
+/** The error of a weight that quantised forms cannot hold. */
+export function notFinite(value: number): Error {
+  return problem('tfjs-backend-ort', {
+    what: 'a weight cannot be kept in fewer bits',
+    got: value,
+    expected: 'finite numbers',
+    fix: 'look for NaN in the checkpoint',
+  });
 }

@@ -1,5 +1,3 @@
-import { isPythonSpace } from './pythonText.ts';
-
 /** A piece of a template: text between tags, or a part of what stands in a tag. */
 export interface Token {
   readonly type: 'data' | 'block' | 'endBlock' | 'variable' | 'endVariable' | 'name' | 'string' | 'number' | 'operator' | 'end'; // prettier-ignore
@@ -10,6 +8,15 @@ export interface Token {
 
 /** What is wrong with a template: in its text, or while it renders. */
 export class JinjaError extends Error {}
+
+const SPACE = new Set(
+  '\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000',
+);
+
+/** Whether a character is white space as Python's `str.isspace` has it. */
+export function isPythonSpace(character: string | undefined): boolean {
+  return character !== undefined && SPACE.has(character);
+}
 
 const FLOAT = /(?<!\.)(?:\d+_)*\d+(?:(?:\.(?:\d+_)*\d+)?e[+-]?(?:\d+_)*\d+|\.(?:\d+_)*\d+)/iy;
 const INTEGER = /0b(?:_?[01])+|0o(?:_?[0-7])+|0x(?:_?[\da-f])+|[1-9](?:_?\d)*|0(?:_?0)*/iy;

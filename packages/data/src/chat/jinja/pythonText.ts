@@ -14,15 +14,6 @@ import {
   type Value,
 } from './values.ts';
 
-const SPACE = new Set(
-  '\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000',
-);
-
-/** Whether a character is white space as Python's `str.isspace` has it. */
-export function isPythonSpace(character: string | undefined): boolean {
-  return character !== undefined && SPACE.has(character);
-}
-
 /** A value as `{{ … }}` writes it: Python's `str`. @throws JinjaError for what Python shows by its address */
 export function textOf(value: Value): string {
   if (typeof value === 'string') return value;

@@ -1,7 +1,6 @@
 import type { Budget } from './budget.ts';
 import { formatBraces } from './formatText.ts';
-import { JinjaError } from './lexer.ts';
-import { isPythonSpace } from './pythonText.ts';
+import { isPythonSpace, JinjaError } from './lexer.ts';
 import { sliceOf } from './slice.ts';
 import {
   charactersOf,
