@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { RunEvent } from '../../packages/cli/src/log/runEvent.ts';
+import type { RunEvent } from '../../packages/cli/src/record/runEvent.ts';
 import { tensorBoardWriter } from '../../packages/cli/src/tensorboard/tensorBoardWriter.ts';
 
 let folder: string;

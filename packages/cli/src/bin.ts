@@ -1,6 +1,6 @@
 import { commands } from './commands.ts';
 import { reportError, runCommandLine } from './flags/runCommandLine.ts';
-import { ownVersion } from './run/versions.ts';
+import { ownVersion } from './record/versions.ts';
 import { processTerminal } from './terminal/processTerminal.ts';
 
 const terminal = processTerminal();

@@ -1,11 +1,11 @@
 import type { Command } from './flags/command.ts';
-import { evaluateCommand } from './evaluate/evaluateCommand.ts';
-import { generateCommand } from './generate/generateCommand.ts';
-import { inspectCommand } from './inspect/inspectCommand.ts';
-import { mergeCommand } from './merge/mergeCommand.ts';
-import { planCommand } from './plan/planCommand.ts';
-import { reportCommand } from './report/reportCommand.ts';
-import { trainCommand } from './run/trainCommand.ts';
+import { evaluateCommand } from './commands/evaluate/evaluateCommand.ts';
+import { generateCommand } from './commands/generate/generateCommand.ts';
+import { inspectCommand } from './commands/inspect/inspectCommand.ts';
+import { mergeCommand } from './commands/merge/mergeCommand.ts';
+import { planCommand } from './commands/plan/planCommand.ts';
+import { reportCommand } from './commands/report/reportCommand.ts';
+import { trainCommand } from './commands/train/trainCommand.ts';
 
 /** Every command, in the order of the help. */
 export const commands: readonly Command[] = [

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commands } from '../src/commands.ts';
 import { runCommandLine } from '../src/flags/runCommandLine.ts';
-import type { DryRun } from '../src/run/dryRun.ts';
-import type { RunRecord } from '../src/run/runRecord.ts';
+import type { DryRun } from '../src/commands/train/dryRun.ts';
+import type { RunRecord } from '../src/record/runRecord.ts';
 import { fakeTerminal } from './fakeTerminal.ts';
 import { writeTinyModel } from './tinyModelFolder.ts';
 

@@ -1,4 +1,4 @@
-import type { RunRecord } from '../src/run/runRecord.ts';
+import type { RunRecord } from '../src/record/runRecord.ts';
 
 /** A run of made-up figures. */
 export function fakeRun(changes: Partial<RunRecord> = {}): RunRecord {

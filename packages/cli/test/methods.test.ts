@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commands } from '../src/commands.ts';
 import { runCommandLine } from '../src/flags/runCommandLine.ts';
 import { completeFlags, parseFlags } from '../src/flags/parseFlags.ts';
-import { checkMethodFlags, optimizerOptions } from '../src/run/chooseMethod.ts';
-import { methodFlags, methodNames, methodsOfFlag, type MethodFlag } from '../src/run/methodFlags.ts';
-import { trainFlags } from '../src/run/trainFlags.ts';
+import { checkMethodFlags, optimizerOptions } from '../src/method/chooseMethod.ts';
+import { methodFlags, methodNames, methodsOfFlag, type MethodFlag } from '../src/method/methodFlags.ts';
+import { trainFlags } from '../src/commands/train/trainFlags.ts';
 import { fakeTerminal } from './fakeTerminal.ts';
 import { writeTinyModel } from './tinyModelFolder.ts';
 

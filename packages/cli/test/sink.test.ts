@@ -8,12 +8,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { commands } from '../src/commands.ts';
 import { command } from '../src/flags/command.ts';
 import { runCommandLine } from '../src/flags/runCommandLine.ts';
-import { fieldLines } from '../src/inspect/fieldLines.ts';
-import { openRunLog } from '../src/log/runLog.ts';
+import { fieldLines } from '../src/commands/inspect/fieldLines.ts';
+import { openRunLog } from '../src/record/runLog.ts';
 import { renderReport } from '../src/report/renderReport.ts';
 import { displayWidth, paint, renderText, styled, type Styled } from '../src/terminal/paint.ts';
 import { processTerminal } from '../src/terminal/processTerminal.ts';
-import { progressBar } from '../src/terminal/progressBar.ts';
+import { progressBar } from '../src/terminal/progress/progressBar.ts';
 import { statusLine } from '../src/terminal/statusLine.ts';
 import { styledTable, table } from '../src/terminal/table.ts';
 import { terminal } from '../src/terminal/terminal.ts';

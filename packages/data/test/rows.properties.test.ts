@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { arrange, packed } from '../src/batches/arrange.ts';
+import { arrange, packed } from '../src/batches/plan/arrange.ts';
 import { openDataset, recognizeFormat, type Sample } from '../src/index.ts';
 
 const text = fc.string({ unit: fc.oneof(fc.constantFrom('"', ',', '\n', '\r', '\t', ';', ' ', 'a', 'é', '😀', '\0'), fc.string({ unit: 'grapheme' })) }); // prettier-ignore

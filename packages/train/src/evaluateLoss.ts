@@ -1,14 +1,14 @@
 import { checkValue, problem } from '@dropbp/basics';
 import type { Tuned } from '@dropbp/compose';
 import type { Batch } from '@dropbp/core';
-import { checkBatches } from './checkBatches.ts';
+import { checkBatches } from './options/checkBatches.ts';
 import { checkComm } from './comm/checkComm.ts';
 import type { Comm } from './comm/comm.ts';
 import { gathered } from './comm/gathered.ts';
 import { rowDealer } from './comm/rowDealer.ts';
 import { soloComm } from './comm/soloComm.ts';
-import { checkFresh, disposeBatch } from './disposeBatch.ts';
-import { hasMethods } from './hasMethods.ts';
+import { checkFresh, disposeBatch } from './step/disposeBatch.ts';
+import { hasMethods } from './options/hasMethods.ts';
 
 /**
  * The mean loss over all tokens of the batches, without dropout. Its `exp` is the perplexity. Disposes the batches.

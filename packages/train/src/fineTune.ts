@@ -1,8 +1,8 @@
 import type { Tuned } from '@dropbp/compose';
 import type { Batch } from '@dropbp/core';
 import { train } from './train.ts';
-import type { TrainOptions } from './trainOptions.ts';
-import type { TrainStep } from './trainStep.ts';
+import type { TrainOptions } from './options/trainOptions.ts';
+import type { TrainStep } from './step/trainStep.ts';
 
 /** The evaluation with the lowest held-out loss. */
 export interface BestEvaluation {

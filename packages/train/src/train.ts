@@ -1,7 +1,7 @@
 import { checkValue, NotFinite, problem, Problem, turn } from '@dropbp/basics';
 import type { Tuned } from '@dropbp/compose';
 import type { Batch } from '@dropbp/core';
-import { batchSource, type BatchSource } from './batchSource.ts';
+import { batchSource, type BatchSource } from './step/batchSource.ts';
 import type { CheckpointKeeper } from './checkpoints/checkpointKeeper.ts';
 import { openCheckpointsOfAll } from './checkpoints/checkpointsOfAll.ts';
 import { advance, beginning, type Course } from './checkpoints/course.ts';
@@ -11,13 +11,13 @@ import { rowDealer, type RowDealer } from './comm/rowDealer.ts';
 import { shareStart } from './comm/shareStart.ts';
 import { stepOfAll } from './comm/stepOfAll.ts';
 import { evaluateLoss } from './evaluateLoss.ts';
-import { accumulate } from './accumulate.ts';
-import { checkBatches } from './checkBatches.ts';
-import { earlyUpdates } from './earlyUpdates.ts';
-import { scheduledRate } from './scheduledRate.ts';
-import { settle, type TrainOptions, type TrainPlan } from './trainOptions.ts';
-import type { TrainStep } from './trainStep.ts';
-import { updateParameters } from './updateParameters.ts';
+import { accumulate } from './step/accumulate.ts';
+import { checkBatches } from './options/checkBatches.ts';
+import { earlyUpdates } from './step/earlyUpdates.ts';
+import { scheduledRate } from './optimizers/scheduledRate.ts';
+import { settle, type TrainOptions, type TrainPlan } from './options/trainOptions.ts';
+import type { TrainStep } from './step/trainStep.ts';
+import { updateParameters } from './step/updateParameters.ts';
 import { warnOfPlainCpu, warnUnlessStarted } from './warnings.ts';
 
 /**

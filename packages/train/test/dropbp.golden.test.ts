@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Batch, Model } from '@dropbp/core';
 import { goldenName, goldenValues, toyBatch, toyModel } from '@dropbp/testing';
-import { gradientWindow } from '../src/gradientWindow.ts';
+import { gradientWindow } from '../src/step/gradientWindow.ts';
 import { adamW, clipByGlobalNorm } from '../src/index.ts';
 import { booleans, relativeError, toyTuned } from './toyTuned.ts';
 

@@ -9,7 +9,7 @@ import { ia3 } from '@dropbp/peft-ia3';
 import { lora } from '@dropbp/peft-lora';
 import { decodeSafetensors } from '@dropbp/safetensors';
 import { byteSource } from '../../../packages/data/src/sources/byteSource.ts';
-import { parquetSource } from '../../../packages/data/src/sources/parquet.ts';
+import { parquetSource } from '../../../packages/data/src/sources/parquet/parquet.ts';
 import { decodeText } from '../mutate/draw.ts';
 import type { Damageable } from '../damage.ts';
 import type { FuzzTarget } from '../target.ts';

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { PromptRow } from '@dropbp/data';
 import { generateBatch } from '@dropbp/models';
-import { stopTokensOf, type WritingFlags } from '../generate/writer.ts';
-import type { Subject } from '../run/openSubject.ts';
+import { stopTokensOf, type WritingFlags } from '../commands/generate/writer.ts';
+import type { Subject } from '../model/openSubject.ts';
 import { encodeAsk, type AskEncoding } from './encodeAsk.ts';
 
 /** A row with what a model wrote. */

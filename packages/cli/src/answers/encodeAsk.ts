@@ -2,7 +2,7 @@ import { Problem, problem } from '@dropbp/basics';
 import { encodePrompt, type ChatMessage, type ChatTemplate, type PromptRow, type Tokenizer } from '@dropbp/data';
 import { asChat } from '../data/defaultPrompt.ts';
 import { plainMessage } from '../flags/plainMessage.ts';
-import type { Subject } from '../run/openSubject.ts';
+import type { Subject } from '../model/openSubject.ts';
 
 /** How what a row asks becomes tokens. */
 export interface AskEncoding {

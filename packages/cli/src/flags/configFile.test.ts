@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { trainCommand } from '../run/trainCommand.ts';
+import { trainCommand } from '../commands/train/trainCommand.ts';
 import { readConfigFile } from './configFile.ts';
 import { configSchema } from './configSchema.ts';
 import { choice, names, number, positiveInteger, requiredText, share, text, toggle } from './flag.ts';

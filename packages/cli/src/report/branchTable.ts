@@ -1,7 +1,7 @@
 import { flagName } from '../flags/flagName.ts';
 import { wrapped, type Styled } from '../terminal/paint.ts';
 import { styledTable } from '../terminal/table.ts';
-import type { BranchRecord } from '../run/runRecord.ts';
+import type { BranchRecord } from '../record/runRecord.ts';
 
 const kinds = ['attention', 'mlp'] as const;
 

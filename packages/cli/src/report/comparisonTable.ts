@@ -1,7 +1,7 @@
 import { renderText, type Styled } from '../terminal/paint.ts';
 import { styledTable } from '../terminal/table.ts';
-import type { RunRecord } from '../run/runRecord.ts';
-import { difference, measuresOf } from './measures.ts';
+import type { RunRecord } from '../record/runRecord.ts';
+import { difference, measuresOf } from './charts/measures.ts';
 
 /** The runs' main figures as a table for a terminal, a column per run, compared with the first. */
 export function comparisonTable(runs: readonly RunRecord[], hasColor = false): string {

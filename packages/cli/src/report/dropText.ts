@@ -1,4 +1,4 @@
-import type { DropsRecord } from '../run/runRecord.ts';
+import type { DropsRecord } from '../record/runRecord.ts';
 
 /** How DropBP drops, in words: `'by depth'`. */
 export function dropText({ allocation, sampling }: DropsRecord): string {

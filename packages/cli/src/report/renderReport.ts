@@ -1,8 +1,8 @@
-import { costLine, dropLine } from '../run/dropCosts.ts';
+import { costLine, dropLine } from '../drops/dropCosts.ts';
 import { readReportAssets } from '../reportAssets.ts';
-import { heldOutFault } from '../run/heldOutCourse.ts';
-import type { RunRecord } from '../run/runRecord.ts';
-import { chartSpecs, type ChartSpec } from './chartSpecs.ts';
+import { heldOutFault } from '../record/heldOutCourse.ts';
+import type { RunRecord } from '../record/runRecord.ts';
+import { chartSpecs, type ChartSpec } from './charts/chartSpecs.ts';
 import { markup, jsonScript, trusted, type Markup } from './markup.ts';
 import { optionsTable } from './optionsTable.ts';
 import { samples } from './samples.ts';

@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { parse, type DefaultTreeAdapterTypes } from 'parse5';
 import { describe, expect, it } from 'vitest';
 import { fakeRun } from '../../test/fakeRun.ts';
-import { alignSeries } from './alignSeries.ts';
-import { chartSpecs, maxPoints, type ChartSpec } from './chartSpecs.ts';
+import { alignSeries } from './charts/alignSeries.ts';
+import { chartSpecs, maxPoints, type ChartSpec } from './charts/chartSpecs.ts';
 import { renderReport } from './renderReport.ts';
 import { runFault } from './runFault.ts';
-import { smoothCurve } from './smoothCurve.ts';
+import { smoothCurve } from './charts/smoothCurve.ts';
 
 type Element = DefaultTreeAdapterTypes.Element;
 

@@ -1,4 +1,4 @@
-import type { RunRecord } from '../run/runRecord.ts';
+import type { RunRecord } from '../record/runRecord.ts';
 import { markup, type Markup } from './markup.ts';
 
 interface Block {

@@ -1,6 +1,6 @@
-import type { RunRecord } from '../run/runRecord.ts';
+import type { RunRecord } from '../record/runRecord.ts';
 import { markup, type Markup } from './markup.ts';
-import { difference, measuresOf, type Measure } from './measures.ts';
+import { difference, measuresOf, type Measure } from './charts/measures.ts';
 import { runHeadings } from './runHeadings.ts';
 
 /** The runs' figures, a column per run; those of a single one as tiles. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { errorCode, fileDigest, isObject, Problem, problem, removeFolder } from '@dropbp/basics';
 import { foreignEntry } from '@dropbp/train';
 import { readJsonIfThere } from '../files/readJsonFile.ts';
-import { readRunLog } from '../log/runLog.ts';
+import { readRunLog } from '../record/runLog.ts';
 import { readRun } from '../report/readRun.ts';
 import { optionsFile, type RunOptions } from './runOptions.ts';
 

@@ -2,8 +2,8 @@ import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { escapeControls } from '@dropbp/basics';
-import type { RunEvent } from '../log/runEvent.ts';
-import type { RunObserver } from '../log/runObserver.ts';
+import type { RunEvent } from '../record/runEvent.ts';
+import type { RunObserver } from '../record/runObserver.ts';
 import { writeAll } from '../log/writeAll.ts';
 import { restartRecord, scalarsRecord, textRecord, versionRecord } from './eventRecord.ts';
 

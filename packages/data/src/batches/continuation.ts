@@ -1,4 +1,4 @@
-import type { Tokenizer } from '../tokenizer.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 
 /** Token ids of a text that follows another text, of which no token reaches into the other. */
 export type EncodeContinuation = (text: string) => number[];

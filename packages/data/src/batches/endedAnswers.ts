@@ -1,5 +1,5 @@
-import type { ChatSample } from '../rows/sample.ts';
-import type { Tokenizer } from '../tokenizer.ts';
+import type { ChatSample } from '../rows/formats/sample.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { IGNORED, joinedSequence, type Sequence } from './sequence.ts';
 
 /**

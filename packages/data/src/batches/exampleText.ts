@@ -1,4 +1,4 @@
-import type { Tokenizer } from '../tokenizer.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { IGNORED, type Sequence } from './sequence.ts';
 
 /** A part of a sequence, as text. */

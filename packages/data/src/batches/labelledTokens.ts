@@ -1,5 +1,5 @@
 import type { MarkedText, TextSpan } from '../chat/chatTemplate.ts';
-import type { Tokenizer } from '../tokenizer.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { EncodeContinuation } from './continuation.ts';
 import { IGNORED, joinedSequence, type Sequence } from './sequence.ts';
 

@@ -1,5 +1,5 @@
 import { problem } from '@dropbp/basics';
-import type { Tokenizer } from '../tokenizer.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { IGNORED, type Sequence } from './sequence.ts';
 
 /** The tokens around a text: those that the tokenizer adds, and the one that ends a text. */

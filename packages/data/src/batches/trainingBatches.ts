@@ -1,10 +1,10 @@
 import { checkNumber, checkOptions, checkValue, problem, ranges } from '@dropbp/basics';
 import type { BatchIterator, ResumableBatches } from '@dropbp/core';
-import type { Arrangement } from './arrange.ts';
-import { batchSizeNames, readBatchSize, type BatchSizeOption } from '../sizeOptions.ts';
-import { batchPlans, type BatchPlan, type Settled } from './batchPlans.ts';
-import { checkedPosition, startPosition, type DataPosition } from './dataPosition.ts';
-import { addedReports, emptyReport, type DataReport } from './dataReport.ts';
+import type { Arrangement } from './plan/arrange.ts';
+import { batchSizeNames, readBatchSize, type BatchSizeOption } from '../text/sizeOptions.ts';
+import { batchPlans, type BatchPlan, type Settled } from './plan/batchPlans.ts';
+import { checkedPosition, startPosition, type DataPosition } from './plan/dataPosition.ts';
+import { addedReports, emptyReport, type DataReport } from './plan/dataReport.ts';
 import { makeBatch } from './makeBatch.ts';
 import type { TokenizedRows } from './tokenizeRows.ts';
 

@@ -1,7 +1,7 @@
 import { Problem } from '@dropbp/basics';
-import { problemText } from '../rows/problemText.ts';
+import { problemText } from '../rows/formats/problemText.ts';
 import { RowFault } from '../rows/rowFault.ts';
-import type { ChatMessage, ChatSample } from '../rows/sample.ts';
+import type { ChatMessage, ChatSample } from '../rows/formats/sample.ts';
 import type { ChatTemplate, MarkedText, RenderOptions, TextSpan } from './chatTemplate.ts';
 
 /** Which parts of a conversation count: all answers of the assistant, the last one, or everything. */

@@ -1,4 +1,4 @@
-import type { ChatMessage } from '../rows/sample.ts';
+import type { ChatMessage } from '../rows/formats/sample.ts';
 
 /** A model's own way to write a conversation. */
 export interface ChatTemplate {

@@ -1,7 +1,7 @@
 import { checkOptions, errorCode, nodeModule, problem, readTextIfThere } from '@dropbp/basics';
-import { checkModelSource } from '../checkModelSource.ts';
-import { readProblem } from '../readProblem.ts';
-import { readTokenizerConfig } from '../readTokenizerConfig.ts';
+import { checkModelSource } from '../text/checkModelSource.ts';
+import { readProblem } from '../text/readProblem.ts';
+import { readTokenizerConfig } from '../tokenizer/readTokenizerConfig.ts';
 import type { ChatTemplate } from './chatTemplate.ts';
 import { makeChatTemplate } from './makeChatTemplate.ts';
 

@@ -1,5 +1,5 @@
 import { problem } from '@dropbp/basics';
-import type { ChatMessage } from '../rows/sample.ts';
+import type { ChatMessage } from '../rows/formats/sample.ts';
 import type { ChatTemplate, RenderOptions } from './chatTemplate.ts';
 import { generationMarks, holdsMarks, takeMarks } from './generationMarks.ts';
 import { JinjaError, jinjaTemplate, type JinjaTemplate } from './jinja/jinjaTemplate.ts';

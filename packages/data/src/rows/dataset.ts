@@ -1,6 +1,6 @@
 import type { Problem } from '@dropbp/basics';
-import type { RecognizedFormat } from './recognizeFormat.ts';
-import type { Sample } from './sample.ts';
+import type { RecognizedFormat } from './formats/recognizeFormat.ts';
+import type { Sample } from './formats/sample.ts';
 
 /** What is done with a row that cannot be used. */
 export type BadRows = 'throw' | 'skip';

@@ -1,10 +1,10 @@
 import { checkOptions, checkValue, isObject, problem } from '@dropbp/basics';
-import { listSource } from '../sources/json.ts';
+import { listSource } from '../sources/text/json.ts';
 import { joinedSource } from '../sources/joinedSource.ts';
 import { openSource, type FileType } from '../sources/openSource.ts';
 import type { RowSource } from '../sources/rowSource.ts';
 import type { BadRows, Dataset } from './dataset.ts';
-import { readableColumns, type RecognizeFormatOptions } from './recognizeFormat.ts';
+import { readableColumns, type RecognizeFormatOptions } from './formats/recognizeFormat.ts';
 import { sourceDataset } from './sourceDataset.ts';
 import { streamDataset } from './streamDataset.ts';
 

@@ -1,8 +1,8 @@
 import { problem, type Problem } from '@dropbp/basics';
 import { badRow, type SourceRow } from '../sources/rowSource.ts';
 import type { Row, SkippedRows } from './dataset.ts';
-import { problemText } from './problemText.ts';
-import { sampleOf, type RecognizedFormat } from './recognizeFormat.ts';
+import { problemText } from './formats/problemText.ts';
+import { sampleOf, type RecognizedFormat } from './formats/recognizeFormat.ts';
 import { RowFault } from './rowFault.ts';
 
 /** A row as its format reads it, or the problem with its place. */

@@ -1,10 +1,10 @@
 import { Problem, problem } from '@dropbp/basics';
 import type { RowSource, SourceRow } from '../sources/rowSource.ts';
 import type { BadRows, Dataset, Row } from './dataset.ts';
-import { problemText } from './problemText.ts';
+import { problemText } from './formats/problemText.ts';
 import { readRow, skipCounter, withSkipHint, type SkipCounter } from './readRow.ts';
 import { rowsInOrder } from './rowsInOrder.ts';
-import { recognizeFormat, type RecognizedFormat, type RecognizeFormatOptions } from './recognizeFormat.ts';
+import { recognizeFormat, type RecognizedFormat, type RecognizeFormatOptions } from './formats/recognizeFormat.ts';
 
 /** How a data set is made of rows. */
 export interface DatasetOf {

@@ -1,5 +1,5 @@
 import { checkNumber, checkOptions, problem, ranges, seededRandom } from '@dropbp/basics';
-import { shuffled } from '../shuffled.ts';
+import { shuffled } from '../text/shuffled.ts';
 import { checkDataset } from './checkDataset.ts';
 import type { Dataset, Row } from './dataset.ts';
 import { rowsInOrder } from './rowsInOrder.ts';

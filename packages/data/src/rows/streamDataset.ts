@@ -3,7 +3,7 @@ import { badRow, type SourceRow } from '../sources/rowSource.ts';
 import type { Dataset, Row } from './dataset.ts';
 import type { RowStream } from './openDataset.ts';
 import { readRow, skipCounter, withSkipHint } from './readRow.ts';
-import { recognizeFormat } from './recognizeFormat.ts';
+import { recognizeFormat } from './formats/recognizeFormat.ts';
 import type { DatasetOf } from './sourceDataset.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { checkIsFile, nodeModule, problem } from '@dropbp/basics';
-import { readProblem } from '../readProblem.ts';
+import { readProblem } from '../text/readProblem.ts';
 import { isGzip, unpackGzip } from './unpackGzip.ts';
 
 /** Bytes that are read in pieces: a file, a Blob, or memory. */

@@ -1,10 +1,10 @@
 import { problem } from '@dropbp/basics';
 import { byteSource } from './byteSource.ts';
-import { csvSource } from './csv.ts';
-import { jsonSource } from './json.ts';
-import { jsonLinesSource } from './jsonLines.ts';
-import { parquetSource } from './parquet.ts';
-import { textSource } from './plainText.ts';
+import { csvSource } from './text/csv.ts';
+import { jsonSource } from './text/json.ts';
+import { jsonLinesSource } from './text/jsonLines.ts';
+import { parquetSource } from './parquet/parquet.ts';
+import { textSource } from './text/plainText.ts';
 import type { RowSource } from './rowSource.ts';
 
 /** The kinds of files that hold rows. */

@@ -1,7 +1,7 @@
 import type { ByteSource } from './byteSource.ts';
-import { recordRanges, type RecordRange } from './recordRanges.ts';
+import { recordRanges, type RecordRange } from './text/recordRanges.ts';
 import type { RowSource, SourceRow } from './rowSource.ts';
-import { readRanges, scanRecords, type FindEnd } from './scanRecords.ts';
+import { readRanges, scanRecords, type FindEnd } from './text/scanRecords.ts';
 
 /** How a text file's records become rows. */
 export interface RecordFormat {

@@ -9,8 +9,8 @@ import {
   writeProblem,
 } from '@dropbp/basics';
 import type { Tuned } from '@dropbp/compose';
-import type { TrainPlan } from '../trainOptions.ts';
-import type { Optimizer } from '../optimizer.ts';
+import type { TrainPlan } from '../options/trainOptions.ts';
+import type { Optimizer } from '../optimizers/optimizer.ts';
 import { checkpointName, isCheckpointName, listCheckpoints } from './checkpointFolders.ts';
 import type { CheckpointPlan } from './checkpointOptions.ts';
 import { readCheckpointState, writeCheckpointState, type CheckpointState } from './checkpointState.ts';

@@ -1,5 +1,5 @@
 import { checkNumber, checkOptions, checkValue, isObject, ranges } from '@dropbp/basics';
-import { isFunction } from '../isFunction.ts';
+import { isFunction } from '../options/isFunction.ts';
 import { checkFolderPath } from './checkFolderPath.ts';
 import type { RunIdentity } from './runIdentity.ts';
 

@@ -9,7 +9,7 @@ import {
   writeAtomically,
   type Digest,
 } from '@dropbp/basics';
-import type { OptimizerState } from '../optimizer.ts';
+import type { OptimizerState } from '../optimizers/optimizer.ts';
 import type { Course } from './course.ts';
 import type { RunIdentity } from './runIdentity.ts';
 

@@ -1,6 +1,6 @@
 import type { Tuned } from '@dropbp/compose';
 import { fromRoot } from '../comm/fromRoot.ts';
-import type { TrainPlan } from '../trainOptions.ts';
+import type { TrainPlan } from '../options/trainOptions.ts';
 import { isDue, openCheckpoints, type CheckpointKeeper } from './checkpointKeeper.ts';
 import type { CheckpointPlan } from './checkpointOptions.ts';
 

@@ -1,4 +1,4 @@
-import type { TrainStep } from '../trainStep.ts';
+import type { TrainStep } from '../step/trainStep.ts';
 
 /** How far a run has come: what the loop itself has to know to go on. */
 export interface Course {

@@ -1,5 +1,5 @@
 import { problem } from '@dropbp/basics';
-import type { TrainPlan } from '../trainOptions.ts';
+import type { TrainPlan } from '../options/trainOptions.ts';
 
 /** What a run is of, by names that a message may give: options, a model, data. JSON-safe. */
 export type RunIdentity = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import type { Tuned } from '@dropbp/compose';
-import type { TrainPlan } from '../trainOptions.ts';
+import type { TrainPlan } from '../options/trainOptions.ts';
 import type { Comm } from './comm.ts';
 import { fromRoot } from './fromRoot.ts';
 import { gathered, nameRanks } from './gathered.ts';

@@ -1,5 +1,5 @@
 import { checkValue } from '@dropbp/basics';
-import { hasMethods } from '../hasMethods.ts';
+import { hasMethods } from '../options/hasMethods.ts';
 import type { Comm } from './comm.ts';
 
 /** @throws Problem for what is no Comm, such as the promise of one */

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Tuned } from '@dropbp/compose';
 import type { NamedArray } from '@dropbp/core';
-import type { Optimizer } from '../optimizer.ts';
+import type { Optimizer } from '../optimizers/optimizer.ts';
 import type { Comm } from './comm.ts';
 import { fromRoot } from './fromRoot.ts';
 

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import type { Accumulated } from '../accumulate.ts';
+import type { Accumulated } from '../step/accumulate.ts';
 import type { Comm } from './comm.ts';
 import { differingRanks, gathered, hashNumbers, nameRanks } from './gathered.ts';
 import { hashText } from './hash.ts';

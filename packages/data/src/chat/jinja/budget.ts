@@ -1,4 +1,4 @@
-import { JinjaError } from './lexer.ts';
+import { JinjaError } from './parse/lexer.ts';
 
 /** The longest text or list that a template may make. */
 export const MAX_LENGTH = 2 ** 25;

@@ -1,13 +1,13 @@
 import type { Budget } from './budget.ts';
 import { applyFilter, type FilterContext } from './filters.ts';
-import { JinjaError } from './lexer.ts';
-import { attributeOf, itemOf } from './members.ts';
-import { compute, isComparison, signed } from './operators.ts';
-import { textOf } from './pythonText.ts';
-import { sliceOf } from './slice.ts';
-import type { Arguments, Block, Expression } from './syntax.ts';
+import { JinjaError } from './parse/lexer.ts';
+import { attributeOf, itemOf } from './values/members.ts';
+import { compute, isComparison, signed } from './values/operators.ts';
+import { textOf } from './values/pythonText.ts';
+import { sliceOf } from './values/slice.ts';
+import type { Arguments, Block, Expression } from './parse/syntax.ts';
 import { runTest } from './tests.ts';
-import { Callable, Dict, isTrue, kindOf, listOf, Loop, Tuple, Undefined, undefinedError, type Value } from './values.ts'; // prettier-ignore
+import { Callable, Dict, isTrue, kindOf, listOf, Loop, Tuple, Undefined, undefinedError, type Value } from './values/values.ts'; // prettier-ignore
 
 const NOT_SET = Symbol('not set');
 

@@ -1,9 +1,9 @@
 import type { Budget } from './budget.ts';
-import { fixed, formatPercent, wholePart } from './formatText.ts';
-import { JinjaError } from './lexer.ts';
-import { itemOf, memberOf } from './members.ts';
-import { compute, orderOf } from './operators.ts';
-import { jsonOf, textOf } from './pythonText.ts';
+import { fixed, formatPercent, wholePart } from './values/formatText.ts';
+import { JinjaError } from './parse/lexer.ts';
+import { itemOf, memberOf } from './values/members.ts';
+import { compute, orderOf } from './values/operators.ts';
+import { jsonOf, textOf } from './values/pythonText.ts';
 import { capitalized, joinTexts, padText, replaceText, splitLines, stripText } from './textMethods.ts';
 import {
   Dict,
@@ -22,7 +22,7 @@ import {
   undefinedError,
   type Named,
   type Value,
-} from './values.ts';
+} from './values/values.ts';
 
 /** What filters and tests need of a rendering. */
 export interface FilterContext {

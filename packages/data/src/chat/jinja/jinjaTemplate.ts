@@ -1,13 +1,13 @@
 import { isFilter } from './filters.ts';
-import { JinjaError } from './lexer.ts';
-import { parseTemplate } from './parseTemplate.ts';
-import { textOf } from './pythonText.ts';
+import { JinjaError } from './parse/lexer.ts';
+import { parseTemplate } from './parse/parseTemplate.ts';
+import { textOf } from './values/pythonText.ts';
 import { Renderer, setMember } from './render.ts';
 import { findUnsetNames } from './scopes.ts';
 import { isTest } from './tests.ts';
-import { Callable, Dict, intOf, listOf, Namespace, Range, type Named, type Value } from './values.ts';
+import { Callable, Dict, intOf, listOf, Namespace, Range, type Named, type Value } from './values/values.ts';
 
-export { JinjaError } from './lexer.ts';
+export { JinjaError } from './parse/lexer.ts';
 
 /** The longest template: those of models are below 100 kB. */
 const MAX_SOURCE = 2 ** 20;

@@ -1,10 +1,10 @@
 import { Budget } from './budget.ts';
 import { Evaluator, Scope } from './evaluate.ts';
-import { JinjaError } from './lexer.ts';
-import { textOf } from './pythonText.ts';
+import { JinjaError } from './parse/lexer.ts';
+import { textOf } from './values/pythonText.ts';
 import { specialNames } from './scopes.ts';
-import type { Block, Expression, MacroBody, Statement, Target } from './syntax.ts';
-import { Callable, Dict, listOf, Loop, Namespace, Tuple, Undefined, type Value } from './values.ts';
+import type { Block, Expression, MacroBody, Statement, Target } from './parse/syntax.ts';
+import { Callable, Dict, listOf, Loop, Namespace, Tuple, Undefined, type Value } from './values/values.ts';
 
 /** Leaves the rest of a loop's body out. */
 type Jump = 'break' | 'continue' | undefined;

@@ -1,4 +1,4 @@
-import type { Block, Expression, Arguments, MacroBody, Statement, Target } from './syntax.ts';
+import type { Block, Expression, Arguments, MacroBody, Statement, Target } from './parse/syntax.ts';
 
 /** How a name is found where a block begins: given to it, outside of it, among the conversation's values, or nowhere. */
 type Origin = 'parameter' | 'outer' | 'context' | 'unset';

@@ -1,9 +1,9 @@
 import type { FilterContext } from './filters.ts';
 import { isFilter } from './filters.ts';
-import { JinjaError } from './lexer.ts';
-import { compute, isComparison, isEqual } from './operators.ts';
-import { textOf } from './pythonText.ts';
-import type { CompareOperator } from './syntax.ts';
+import { JinjaError } from './parse/lexer.ts';
+import { compute, isComparison, isEqual } from './values/operators.ts';
+import { textOf } from './values/pythonText.ts';
+import type { CompareOperator } from './parse/syntax.ts';
 import { callTextMethod } from './textMethods.ts';
 import {
   Callable,
@@ -18,7 +18,7 @@ import {
   Undefined,
   type Named,
   type Value,
-} from './values.ts';
+} from './values/values.ts';
 
 /** How many arguments a test takes, and what it says. */
 type Test = readonly [count: number, run: (value: Value, argument: Value, context: FilterContext) => boolean];

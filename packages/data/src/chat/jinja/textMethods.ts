@@ -1,7 +1,7 @@
 import type { Budget } from './budget.ts';
-import { formatBraces } from './formatText.ts';
-import { isPythonSpace, JinjaError } from './lexer.ts';
-import { sliceOf } from './slice.ts';
+import { formatBraces } from './values/formatText.ts';
+import { isPythonSpace, JinjaError } from './parse/lexer.ts';
+import { sliceOf } from './values/slice.ts';
 import {
   charactersOf,
   intOf,
@@ -13,7 +13,7 @@ import {
   undefinedError,
   type Named,
   type Value,
-} from './values.ts';
+} from './values/values.ts';
 
 /** What a method of a text does: its arguments come in the order of `parameters`, and those left out are undefined. */
 interface TextMethod {

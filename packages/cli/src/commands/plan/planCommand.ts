@@ -1,0 +1,190 @@
+import { Problem } from '@dropbp/basics';
+import { bytesPerNumber, compose, plannedRate, planStep, type Tuned } from '@dropbp/compose';
+import { prepared, weightForm, type Adapter, type BatchShape, type Model } from '@dropbp/core';
+import { dropBP, type DropBP, type DropSchedule } from '@dropbp/dropbp';
+import type { WeightsForm } from '@dropbp/models';
+import { checkFolder } from '../../files/kindOfPath.ts';
+import { command } from '../../flags/command.ts';
+import { checkMethodFlags, chooseAdapter } from '../../method/chooseMethod.ts';
+import { checkBatchSize, checkMethodSize } from '../../model/checkSizes.ts';
+import { checkTime } from '../../model/checkTime.ts';
+import { countParameters } from '../../method/countParameters.ts';
+import { openBase } from '../../model/openModel.ts';
+import { roomOf } from '../../model/openSubject.ts';
+import { trainFlags } from '../train/trainFlags.ts';
+import { startBackend } from '../../model/startBackend.ts';
+import { formatBytes, formatLarge, formatSeconds, formatShare } from '../../terminal/formatNumber.ts';
+import { statusLine } from '../../terminal/statusLine.ts';
+import { styled, type Styled } from '../../terminal/paint.ts';
+import { styledTable } from '../../terminal/table.ts';
+import { formMemory, formsToTrainWith } from './formMemory.ts';
+import { leastShare } from './leastShare.ts';
+import { planFlags, planSections, type PlanFlagValues } from './planFlags.ts';
+import { probeSpeed, type Speed } from './probeSpeed.ts';
+import { forecastStep, type StepForecast } from './stepForecast.ts';
+
+/** What `dropbp plan --json` prints. */
+export interface Plan extends BatchShape {
+  readonly model: string;
+  readonly parameters: number;
+  readonly trainable: number;
+  readonly backend: string;
+  readonly flopsPerSecond?: Speed;
+  /** The rate that meets the budget, where one was given. */
+  readonly solved?: number;
+  readonly steps: readonly StepForecast[];
+  /** Rates that were asked for and cannot be dropped with this model and adapter. */
+  readonly outOfReach?: readonly OutOfReach[];
+  /** What the same takes with weights in each form that can be trained with. */
+  readonly forms: readonly FormForecast[];
+}
+
+/** A rate that cannot be dropped. */
+export interface OutOfReach {
+  readonly rate: number;
+  readonly why: string;
+}
+
+/** Memory with weights in one form. */
+export interface FormForecast {
+  readonly weights: WeightsForm;
+  readonly weightsBytes: number;
+  /** Of a step, at each rate of the plan. */
+  readonly memoryBytes: readonly number[];
+}
+
+/** `dropbp plan`. */
+export const planCommand = command({
+  name: 'plan',
+  summary: 'Shows what a training step would cost at each drop rate: FLOPs, time and memory. Trains nothing.',
+  flags: planFlags,
+  sections: planSections,
+  speaksOf: trainFlags,
+  examples: [
+    'dropbp plan --model HuggingFaceTB/SmolLM2-135M --batch 1 --time 2048',
+    'dropbp plan --model models/austen-base --batch 8 --time 128 --memory 1GiB --json',
+  ],
+  async run(flags, _positionals, terminal) {
+    const backend = await startBackend(flags.backend, terminal);
+    const status = statusLine(terminal);
+    const method = { ...flags, promptTuningInit: undefined, promptTuningInitText: undefined };
+    checkMethodFlags(method);
+    await checkFolder(flags.model, 'base');
+    const model = await openBase(flags.model, status, flags);
+    checkMethodSize(flags, model);
+    const policy = policyOf(flags);
+    const adapter = await prepared(chooseAdapter(method, { model }), model);
+    const { checkpointing } = flags;
+    const tuned = compose(model, adapter, policy, { checkpointing });
+    const room = roomOf(tuned);
+    const shape = { batch: flags.batch, time: flags.time ?? Math.min(128, room) };
+    try {
+      checkTime(flags.time, room);
+      checkBatchSize(shape, model);
+      status.show('Planning');
+      const speed = flags.noProbe ? undefined : await probeSpeed(tuned, shape);
+      const step = planStep(tuned, shape);
+      const solved = policy && plannedRate(tuned, shape);
+      status.clear();
+      const rates = [...new Set([...flags.rates, ...(solved === undefined ? [] : [solved])])].sort((a, b) => a - b);
+      const steps: StepForecast[] = [];
+      const outOfReach: OutOfReach[] = [];
+      for (const rate of rates) {
+        const schedule = tuned.dropSchedule ?? scheduleOf(model, adapter, rate);
+        if (schedule instanceof Problem) outOfReach.push({ rate, why: schedule.message });
+        else steps.push(forecastStep(step, rate, leastShare(schedule, rate, step.branchBytes), speed));
+      }
+      const plan: Plan = {
+        model: model.source,
+        parameters: countParameters(model),
+        trainable: tuned.trainableCount,
+        ...shape,
+        backend,
+        ...(speed && { flopsPerSecond: speed }),
+        ...(solved !== undefined && { solved }),
+        steps,
+        ...(outOfReach.length > 0 && { outOfReach }),
+        forms: forecastForms(
+          tuned,
+          steps.map(({ memoryBytes }) => memoryBytes),
+        ),
+      };
+      terminal.out(flags.json ? `${JSON.stringify(plan, undefined, 2)}\n` : show(plan));
+    } finally {
+      tuned.dispose();
+      model.dispose();
+    }
+  },
+});
+
+/** @param memoryBytes - of a step as the model is now, at each rate */
+function forecastForms({ model, parameters }: Tuned, memoryBytes: readonly number[]): FormForecast[] {
+  const bytes = formMemory(model);
+  const now = [...model.parameters.values()].reduce((sum, weight) => sum + weight.size * bytesPerNumber[weightForm(weight)], 0); // prettier-ignore
+  return formsToTrainWith(model, parameters).map(weights => ({
+    weights,
+    weightsBytes: bytes[weights],
+    memoryBytes: memoryBytes.map(atRate => Math.round(atRate - now + bytes[weights])),
+  }));
+}
+
+/** The drops of a run at a rate, or why there are none: how they are drawn follows from what is trained. */
+function scheduleOf(model: Model, adapter: Adapter, rate: number): DropSchedule | Problem | undefined {
+  if (rate === 0) return undefined;
+  try {
+    const run = compose(model, adapter, dropBP({ rate }));
+    run.dispose();
+    return run.dropSchedule;
+  } catch (error) {
+    if (error instanceof Problem) return error;
+    throw error;
+  }
+}
+
+/** The budget that the flags give, if they do. */
+function policyOf({ timeSaved, memory }: PlanFlagValues): DropBP | undefined {
+  if (timeSaved === undefined && memory === undefined) return undefined;
+  return dropBP({ ...(timeSaved !== undefined && { timeSaved }), ...(memory !== undefined && { memory }) });
+}
+
+function show(plan: Plan): Styled {
+  const { parameters, trainable, batch, time, solved, steps, outOfReach = [], flopsPerSecond } = plan;
+  const isTimed = flopsPerSecond !== undefined;
+  const lines = styledTable({
+    header: ['drop rate', 'GFLOPs a step', ...(isTimed ? ['time a step', 'time saved'] : ['FLOPs saved']), 'memory'],
+    rows: steps.map(({ rate, flops, seconds, saved, memoryBytes }) => [
+      `${Number(rate.toFixed(3))}${rate === solved ? ' ←' : ''}`,
+      gigas(flops),
+      ...(seconds === undefined ? [] : [formatSeconds(seconds)]),
+      formatShare(saved),
+      formatBytes(memoryBytes),
+    ]),
+  });
+  const about = `${formatLarge(trainable)} of ${formatLarge(parameters)} parameters trained, ${batch} × ${time} tokens a step`;
+  const speed = isTimed
+    ? `\nTimes at ${gigas(flopsPerSecond.forward)} GFLOPS forward and ${gigas(flopsPerSecond.backward)} backward, as probed here, without the optimiser's update`
+    : '';
+  const others = outOfReach.map(({ rate, why }) => styled`\nA rate of ${rate} is out of reach: ${why}`);
+  const memory = "\nMemory is an estimate of the process's in its largest step\n";
+  return [about, '\n\n', lines, others, speed, memory, showForms(plan)];
+}
+
+/** Memory with other forms of the weights; nothing where there is no choice. */
+function showForms({ steps, forms }: Plan): Styled {
+  if (forms.length < 2) return '';
+  const lines = styledTable({
+    header: ['memory with --weights', ...forms.map(({ weights }) => weights)],
+    rows: [
+      ['of the weights', ...forms.map(({ weightsBytes }) => formatBytes(weightsBytes))],
+      ...steps.map(({ rate }, i) => [
+        `of a step at ${Number(rate.toFixed(3))}`,
+        ...forms.map(({ memoryBytes }) => formatBytes(memoryBytes[i]!)),
+      ]),
+    ],
+  });
+  return ['\n', lines];
+}
+
+function gigas(value: number): string {
+  return Number((value / 1e9).toPrecision(3)).toString();
+}

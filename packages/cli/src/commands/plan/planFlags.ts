@@ -1,0 +1,48 @@
+import { number, positiveInteger, share, toggle, type Flag, type FlagValues } from '../../flags/flag.ts';
+import { dropFlags } from '../../drops/dropFlags.ts';
+import { costFlags, methodSections } from '../../method/methodFlags.ts';
+import { checkpointingFlag, modelFlag, weightsFlag } from '../../model/openModel.ts';
+import { backendFlag } from '../../model/startBackend.ts';
+import { trainFlags } from '../train/trainFlags.ts';
+
+const { seed } = trainFlags;
+const { timeSaved, memory } = dropFlags;
+
+/** The flags of `dropbp plan`: those of a run that decide what a step costs. */
+export const planFlags = {
+  model: modelFlag('the model to fine-tune'),
+  batch: number(positiveInteger, 'sequences in a batch', 8),
+  time: { ...number(positiveInteger, 'tokens in a sequence'), defaultText: '128, or as many as the model can' },
+  rates: rates('drop rates to plan for', [0, 0.25, 0.5, 0.75, 0.875]),
+  timeSaved: { ...timeSaved, help: "share of a step's FLOPs to save, to be solved to a rate" },
+  memory: { ...memory, help: "what a step may use, to be solved to a rate: '4GiB'" },
+  noProbe: toggle('no times: they take a few short passes'),
+
+  ...costFlags,
+
+  weights: weightsFlag(),
+  checkpointing: checkpointingFlag(),
+  seed,
+  backend: backendFlag(),
+  json: toggle('print the plan as one JSON object'),
+};
+
+/** Titles in the help. */
+export const planSections = { ...methodSections, weights: 'Other' };
+
+/** The values of {@link planFlags}. */
+export type PlanFlagValues = FlagValues<typeof planFlags>;
+
+/** Several shares: '0,0.5' on the command line, a list in a file. */
+function rates(help: string, fallback: readonly number[]): Flag<readonly number[]> {
+  const one = number(share, '', 0);
+  return {
+    placeholder: '<n,n,…>',
+    help,
+    fallback,
+    defaultText: fallback.join(','),
+    schema: { type: 'array', items: share.schema },
+    read: (given, name) => given.split(',').map(part => one.read(part, name)),
+    take: (value, name) => (Array.isArray(value) ? value.map(part => one.take(part, name)) : [one.take(value, name)]),
+  };
+}

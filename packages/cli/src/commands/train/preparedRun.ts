@@ -1,0 +1,81 @@
+import type { Tuned } from '@dropbp/compose';
+import { prepared } from '@dropbp/core';
+import { encodePrompt, type ChatTemplate, type Dataset, type Tokenizer } from '@dropbp/data';
+import { asChat, defaultPrompt } from '../../data/defaultPrompt.ts';
+import { openData } from '../../data/openData.ts';
+import { prepareData, type PreparedData } from '../../data/prepareData.ts';
+import { checkLength } from '../../data/runLength.ts';
+import { checkFolder } from '../../files/kindOfPath.ts';
+import { templateFor } from '../../data/templateFor.ts';
+import type { StatusLine } from '../../terminal/statusLine.ts';
+import { batchTimes, checkBudget, ownRows } from '../../drops/checkBudget.ts';
+import { checkBatchSize, checkMethodSize } from '../../model/checkSizes.ts';
+import { checkMethodFlags, chooseAdapter } from '../../method/chooseMethod.ts';
+import { dropCosts } from '../../drops/dropCosts.ts';
+import { openModel } from '../../model/openModel.ts';
+import { roomOf } from '../../model/openSubject.ts';
+import type { DropCosts } from '../../record/runRecord.ts';
+import { checkMeasuring, sequenceTime, settleRun, type RunSettings } from '../../model/runSettings.ts';
+import { composeRun } from '../../drops/settleRate.ts';
+import type { TrainFlagValues } from './trainFlags.ts';
+
+/** All that a run needs, in memory. */
+export interface PreparedRun {
+  readonly settings: RunSettings;
+  readonly tuned: Tuned;
+  /** What its drops cost and save. */
+  readonly costs: DropCosts;
+  readonly tokenizer: Tokenizer;
+  readonly dataset: Dataset;
+  readonly data: PreparedData;
+  /** What the text samples begin with, and how long they are: 0 where there are none. */
+  readonly prompt: string;
+  readonly sampleTokens: number;
+}
+
+/**
+ * Loads model and data, and puts together what is trained. Writes nothing.
+ *
+ * @param startedAt - when the run began: chat templates may write the date
+ */
+export async function prepareRun(flags: TrainFlagValues, startedAt: string, status: StatusLine): Promise<PreparedRun> {
+  checkLength(flags);
+  checkMeasuring(flags);
+  checkMethodFlags(flags);
+  await checkFolder(flags.model, 'base');
+  // Before the model is fetched and loaded: a bad row shows at once.
+  status.show(`Reading ${flags.data.join(', ')}`);
+  const dataset = await openData(flags);
+  const { model, tokenizer, chatTemplate: templateOf } = await openModel(flags.model, status, flags);
+  checkMethodSize(flags, model);
+  const adapter = await prepared(chooseAdapter(flags, { model, tokenizer }), model);
+  const { tuned, choice } = await composeRun(flags, model, adapter);
+  const room = roomOf(tuned);
+  const time = sequenceTime(flags, room, dataset.format.name);
+  checkBatchSize({ batch: flags.batch, time }, model);
+  const chatTemplate = await templateFor(dataset, model, () => templateOf({ date: new Date(startedAt) }));
+  const isChat = chatTemplate !== undefined;
+  const { batch, seed } = flags;
+  status.show(`Counting the tokens of ${dataset.name}`);
+  const data = await prepareData(dataset, { flags, tokenizer, chatTemplate, time, batch, seed, length: flags });
+  const times = batchTimes(data.counts.counted, flags);
+  checkBudget(tuned, times, ownRows(flags));
+  const settings = settleRun({ ...flags, rate: choice.rate }, { time, batches: data.counts.batches });
+  const costs = dropCosts(tuned, choice, { batch: ownRows(flags), time: times.meanTime });
+  const prompt = await promptOf(flags.prompt, dataset, chatTemplate);
+  const roomToWrite =
+    room - (isChat ? tokenizer.encode(prompt, { addSpecialTokens: false }) : encodePrompt(tokenizer, prompt)).length;
+  const sampleTokens = prompt === '' ? 0 : Math.max(0, Math.min(flags.sampleTokens, roomToWrite));
+  status.clear();
+  return { settings, tuned, costs, tokenizer, dataset, data, prompt, sampleTokens };
+}
+
+function promptOf(
+  given: string | undefined,
+  dataset: Dataset,
+  chatTemplate: ChatTemplate | undefined,
+): Promise<string> {
+  if (given === undefined) return defaultPrompt(dataset, chatTemplate);
+  const isQuestion = chatTemplate !== undefined;
+  return Promise.resolve(isQuestion ? asChat([{ role: 'user', content: given }], chatTemplate) : given);
+}

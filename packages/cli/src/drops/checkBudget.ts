@@ -1,0 +1,39 @@
+import { plannedRate, type Tuned } from '@dropbp/compose';
+import type { DataReport } from '@dropbp/data';
+import type { TrainFlagValues } from '../commands/train/trainFlags.ts';
+
+/** Tokens in a sequence of a run's batches, padding included. */
+export interface BatchTimes {
+  /** Of all batches. */
+  readonly meanTime: number;
+  /** Of the longest batch. */
+  readonly longestTime: number;
+  /** Of the shortest batch. */
+  readonly shortestTime: number;
+}
+
+/** @param flags - how batches are made */
+export function batchTimes(
+  { tokens, padding, batches, sequences, longest, shortest }: DataReport,
+  { batch, arrangement }: Pick<TrainFlagValues, 'batch' | 'arrangement'>,
+): BatchTimes {
+  // The last batch of an epoch may hold fewer rows than the others.
+  const rows = arrangement === 'packed' ? batches * batch : sequences;
+  const meanTime = Math.max(2, Math.round((tokens + padding) / Math.max(1, rows)));
+  return { meanTime, longestTime: Math.max(meanTime, longest), shortestTime: Math.min(meanTime, shortest || meanTime) };
+}
+
+/** Sequences that one process of a run has at a time, which its memory follows from. */
+export function ownRows({ batch, workers = 1 }: Pick<TrainFlagValues, 'batch' | 'workers'>): number {
+  return Math.ceil(batch / workers);
+}
+
+/**
+ * Refuses a budget that the batches of a run cannot meet, before the run begins.
+ *
+ * @param rows - that one process has at a time
+ * @throws Problem naming what is possible
+ */
+export function checkBudget(tuned: Tuned, { meanTime, longestTime, shortestTime }: BatchTimes, rows: number): void {
+  for (const time of new Set([meanTime, longestTime, shortestTime])) plannedRate(tuned, { batch: rows, time });
+}

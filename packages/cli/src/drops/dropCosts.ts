@@ -1,0 +1,42 @@
+import { plannedRate, planStep, type Tuned } from '@dropbp/compose';
+import type { BatchShape } from '@dropbp/core';
+import { dropText } from '../report/dropText.ts';
+import { formatShare } from '../terminal/formatNumber.ts';
+import type { DropCosts, DropsRecord } from '../record/runRecord.ts';
+import { trainsMost, type RateChoice } from './settleRate.ts';
+
+/** A rate to compare with where nothing is dropped. */
+export const OTHER_RATE = 0.5;
+
+/** What the drops of a run cost and save, counted in FLOPs. @param shape - of a batch of mean length */
+export function dropCosts(tuned: Tuned, { why }: RateChoice, shape: BatchShape): DropCosts {
+  const plan = planStep(tuned, shape);
+  const dropped = tuned.dropSchedule?.options.rate ?? plannedRate(tuned, shape);
+  const savedAt = (rate: number): number => 1 - plan.flops(rate) / plan.flops(0);
+  return {
+    ...{ dropped, why, saved: savedAt(plannedRate(tuned, shape)), savedAtHalf: savedAt(OTHER_RATE) },
+    trainsMost: trainsMost(tuned),
+  };
+}
+
+/** How much is dropped, how and why: `'50 % of the backward pass is dropped, by depth, as --rate says'`. */
+export function dropLine({ dropped, why }: DropCosts, drops: DropsRecord | null | undefined): string {
+  if (dropped === 0) return `nothing is dropped, ${why}`;
+  return `${formatShare(dropped)} of the backward pass is dropped, ${drops ? `${dropText(drops)}, ` : ''}${why}`;
+}
+
+/**
+ * What that costs and saves, in two sentences.
+ *
+ * @param unit - what the shares are counted in
+ */
+export function costLine(costs: DropCosts, unit: 'time' | 'FLOPs'): string {
+  const { dropped, saved, savedAtHalf, trainsMost: isMost } = costs;
+  if (dropped === 0) {
+    return `--rate ${OTHER_RATE} would save about ${formatShare(savedAtHalf)} of a step's ${unit}. A step would learn less.`;
+  }
+  const measured = isMost
+    ? 'In short runs, more steps in the time saved more than made up for it.'
+    : 'Fewer steps without drops (--rate 0) learned more in the same time.';
+  return `Drops save about ${formatShare(saved)} of a step's ${unit}, and a step learns less. ${measured}`;
+}

@@ -1,0 +1,9 @@
+import type { PreparedRun } from '../commands/train/preparedRun.ts';
+import type { DropsRecord } from '../record/runRecord.ts';
+
+/** How a run drops, for its record; undefined without DropBP. */
+export function dropsOf({ dropSchedule }: PreparedRun['tuned']): DropsRecord | undefined {
+  if (dropSchedule === undefined) return undefined;
+  const { allocation, sampling, memory } = dropSchedule.options;
+  return { allocation, sampling, ...(memory !== undefined && { memory }) };
+}

@@ -1,7 +1,0 @@
-import type { HeldOutRecord, SampleRecord, StepRecord } from '../run/runRecord.ts';
-
-/** Something that happens in a run: a line of `log.jsonl`. */
-export type RunEvent =
-  | ({ readonly type: 'step' } & StepRecord)
-  | ({ readonly type: 'heldOut' } & HeldOutRecord)
-  | ({ readonly type: 'sample' } & SampleRecord);
