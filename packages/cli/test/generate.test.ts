@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commands } from '../src/commands.ts';
 import { runCommandLine } from '../src/flags/runCommandLine.ts';
-import type { Written } from '../src/commands/generate/writer.ts';
+import type { Written } from '../src/answers/writer.ts';
 import type { Interrupt, Terminal } from '../src/terminal/terminal.ts';
 import { fakeTerminal } from './fakeTerminal.ts';
 import { writeTinyModel } from './tinyModelFolder.ts';

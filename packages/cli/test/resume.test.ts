@@ -8,7 +8,7 @@ import { completeFlags } from '../src/flags/parseFlags.ts';
 import { runCommandLine } from '../src/flags/runCommandLine.ts';
 import { bestHeldOut, heldOutFault } from '../src/record/heldOutCourse.ts';
 import { prepareRun } from '../src/commands/train/preparedRun.ts';
-import { openRunFolder } from '../src/commands/train/runFolder.ts';
+import { openRunFolder } from '../src/runFolder/runFolder.ts';
 import type { RunRecord } from '../src/record/runRecord.ts';
 import { trainFlags } from '../src/commands/train/trainFlags.ts';
 import { trainRun } from '../src/commands/train/trainRun.ts';

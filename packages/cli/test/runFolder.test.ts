@@ -15,7 +15,7 @@ import { takeLock } from '@dropbp/basics';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commands } from '../src/commands.ts';
 import { runCommandLine } from '../src/flags/runCommandLine.ts';
-import { openRunFolder } from '../src/commands/train/runFolder.ts';
+import { openRunFolder } from '../src/runFolder/runFolder.ts';
 import type { RunRecord } from '../src/record/runRecord.ts';
 import { renderText } from '../src/terminal/paint.ts';
 import { fakeTerminal } from './fakeTerminal.ts';

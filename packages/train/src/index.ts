@@ -14,7 +14,14 @@ export { fineTune, type BestEvaluation, type Summary } from './fineTune.ts';
 export { logLikelihoods, type ScoredSequence } from './logLikelihoods.ts';
 export type { Optimizer, OptimizerState } from './optimizers/optimizer.ts';
 export { optimizerFrom, type UpdateInputs, type UpdateRule } from './optimizers/optimizerFrom.ts';
-export { constant, cosine, linear, type DecayOptions, type Schedule, type WarmupOptions } from './optimizers/schedule.ts';
+export {
+  constant,
+  cosine,
+  linear,
+  type DecayOptions,
+  type Schedule,
+  type WarmupOptions,
+} from './optimizers/schedule.ts';
 export { sgd, type SgdOptions } from './optimizers/sgd.ts';
 export { train } from './train.ts';
 export type { EvaluateOptions, TrainOptions } from './options/trainOptions.ts';

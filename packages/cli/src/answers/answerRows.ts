@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { PromptRow } from '@dropbp/data';
 import { generateBatch } from '@dropbp/models';
-import { stopTokensOf, type WritingFlags } from '../commands/generate/writer.ts';
+import { stopTokensOf, type WritingFlags } from './writer.ts';
 import type { Subject } from '../model/openSubject.ts';
 import { encodeAsk, type AskEncoding } from './encodeAsk.ts';
 

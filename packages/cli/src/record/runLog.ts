@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { escapeControls, problem, readTextIfThere, writeAtomically } from '@dropbp/basics';
-import { writeAll } from '../log/writeAll.ts';
+import { writeAll } from './writeAll.ts';
 import type { RunEvent } from './runEvent.ts';
 import type { RunObserver } from './runObserver.ts';
 

@@ -1,5 +1,5 @@
 import type { RowFormatName } from '@dropbp/data';
-import type { RunChange } from '../run/runOptions.ts';
+import type { RunChange } from '../runFolder/runOptions.ts';
 
 /** One optimiser step of a run. */
 export interface StepRecord {

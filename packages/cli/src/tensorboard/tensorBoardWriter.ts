@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { escapeControls } from '@dropbp/basics';
 import type { RunEvent } from '../record/runEvent.ts';
 import type { RunObserver } from '../record/runObserver.ts';
-import { writeAll } from '../log/writeAll.ts';
+import { writeAll } from '../record/writeAll.ts';
 import { restartRecord, scalarsRecord, textRecord, versionRecord } from './eventRecord.ts';
 
 /**

@@ -5,7 +5,7 @@ import { plainMessage } from '../../flags/plainMessage.ts';
 import { lineReader } from '../../terminal/lineReader.ts';
 import { paint, styled } from '../../terminal/paint.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import type { Writer } from './writer.ts';
+import type { Writer } from '../../answers/writer.ts';
 
 /** What {@link chat} takes. */
 export interface ChatOptions {

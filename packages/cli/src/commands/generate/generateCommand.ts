@@ -29,7 +29,7 @@ import type { Terminal } from '../../terminal/terminal.ts';
 import { flagName } from '../../flags/flagName.ts';
 import { chat } from './chat.ts';
 import { generateRows } from './generateRows.ts';
-import { writer } from './writer.ts';
+import { writer } from '../../answers/writer.ts';
 
 const { fileType, format, columns, template } = dataFlags;
 

@@ -12,7 +12,7 @@ import { formatCount, formatDuration } from '../../terminal/formatNumber.ts';
 import { listenForInterruption } from '../../terminal/interruption.ts';
 import { paint, styled } from '../../terminal/paint.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
-import type { WritingFlags } from './writer.ts';
+import type { WritingFlags } from '../../answers/writer.ts';
 
 /** The flags that {@link generateRows} follows. */
 export interface GenerateRowsFlags extends PromptFlags, Omit<WritingFlags, 'maxNewTokens'> {

@@ -17,11 +17,11 @@ import { formatBytes, formatLarge, formatSeconds, formatShare } from '../../term
 import { statusLine } from '../../terminal/statusLine.ts';
 import { styled, type Styled } from '../../terminal/paint.ts';
 import { styledTable } from '../../terminal/table.ts';
-import { formMemory, formsToTrainWith } from './formMemory.ts';
-import { leastShare } from './leastShare.ts';
+import { formMemory, formsToTrainWith } from '../../forecast/formMemory.ts';
+import { leastShare } from '../../forecast/leastShare.ts';
 import { planFlags, planSections, type PlanFlagValues } from './planFlags.ts';
-import { probeSpeed, type Speed } from './probeSpeed.ts';
-import { forecastStep, type StepForecast } from './stepForecast.ts';
+import { probeSpeed, type Speed } from '../../forecast/probeSpeed.ts';
+import { forecastStep, type StepForecast } from '../../forecast/stepForecast.ts';
 
 /** What `dropbp plan --json` prints. */
 export interface Plan extends BatchShape {

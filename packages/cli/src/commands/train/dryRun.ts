@@ -3,9 +3,9 @@ import { evaluateLoss } from '@dropbp/train';
 import type { ExamplePart } from '@dropbp/data';
 import { flagName } from '../../flags/flagName.ts';
 import { fieldLines } from '../inspect/fieldLines.ts';
-import { leastShare } from '../plan/leastShare.ts';
-import { probeSpeed } from '../plan/probeSpeed.ts';
-import { forecastStep } from '../plan/stepForecast.ts';
+import { leastShare } from '../../forecast/leastShare.ts';
+import { probeSpeed } from '../../forecast/probeSpeed.ts';
+import { forecastStep } from '../../forecast/stepForecast.ts';
 import {
   formatBytes,
   formatCount,

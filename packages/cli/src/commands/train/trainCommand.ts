@@ -3,7 +3,7 @@ import { problem } from '@dropbp/basics';
 import { command } from '../../flags/command.ts';
 import { readConfigFile, takeValues } from '../../flags/configFile.ts';
 import { runOnRanks } from '../../ranks/runOnRanks.ts';
-import { readRunOptions } from '../../run/runOptions.ts';
+import { readRunOptions } from '../../runFolder/runOptions.ts';
 import { trainFlags, trainSections } from './trainFlags.ts';
 import { trainOnRank } from './trainOnRank.ts';
 

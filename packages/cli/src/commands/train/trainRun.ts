@@ -12,12 +12,12 @@ import type { Terminal } from '../../terminal/terminal.ts';
 import { nameOfRun } from '../../method/chooseMethod.ts';
 import type { PreparedRun } from './preparedRun.ts';
 import { recordOfRun } from '../../record/recordOfRun.ts';
-import type { RunFolder } from './runFolder.ts';
-import type { RunChange } from '../../run/runOptions.ts';
+import type { RunFolder } from '../../runFolder/runFolder.ts';
+import type { RunChange } from '../../runFolder/runOptions.ts';
 import type { RunRecord } from '../../record/runRecord.ts';
 import { evaluationNotes } from './evaluationNotes.ts';
 import { bestHeldOut } from '../../record/heldOutCourse.ts';
-import type { Resume } from '../../run/settleResume.ts';
+import type { Resume } from '../../runFolder/settleResume.ts';
 import { trainSteps } from './trainSteps.ts';
 
 /** What {@link trainRun} takes beside the run. */

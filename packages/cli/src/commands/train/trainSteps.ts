@@ -13,7 +13,7 @@ import {
 import type { RunObserver } from '../../record/runObserver.ts';
 import { optimizerOptions } from '../../method/chooseMethod.ts';
 import type { PreparedRun } from './preparedRun.ts';
-import type { RunFolder } from './runFolder.ts';
+import type { RunFolder } from '../../runFolder/runFolder.ts';
 import type { StepRecord } from '../../record/runRecord.ts';
 import { sampleText } from './sampleText.ts';
 import type { RunSettings } from '../../model/runSettings.ts';

@@ -15,8 +15,8 @@ import {
   type FileLock,
 } from '@dropbp/basics';
 import { findCheckpoint, listCheckpoints, type Change, type FoundCheckpoint } from '@dropbp/train';
-import { names, parts, refuseForeign, refuseLinks, removeOwn, boardSuffix } from '../../run/ownFiles.ts';
-import { readRunOptions, writeRunOptions, type RunChange, type RunOptions } from '../../run/runOptions.ts';
+import { names, parts, refuseForeign, refuseLinks, removeOwn, boardSuffix } from './ownFiles.ts';
+import { readRunOptions, writeRunOptions, type RunChange, type RunOptions } from './runOptions.ts';
 
 /** What a run goes on with later. */
 export type KeptFlags = Pick<RunOptions, 'startedAt' | 'flags'>;

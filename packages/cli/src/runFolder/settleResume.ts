@@ -2,7 +2,7 @@ import { problem } from '@dropbp/basics';
 import { changesOf, type Change, type CheckpointOptions } from '@dropbp/train';
 import { flagName } from '../flags/flagName.ts';
 import { acceptedInAll, acceptedNames, identityOfRun } from './identityOfRun.ts';
-import type { RunFolder } from '../commands/train/runFolder.ts';
+import type { RunFolder } from './runFolder.ts';
 import type { RunSettings } from '../model/runSettings.ts';
 
 /** How a run goes on, or begins. */
