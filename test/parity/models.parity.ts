@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@dropbp/tfjs-backend-ort';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compose, loadAdapter, readAdapter, type Tuned } from '@dropbp/compose';
-import { prepared, type Adapter, type Model } from '@dropbp/core';
+import { prepareAdapter, type Adapter, type Model } from '@dropbp/core';
 import { generate, loadModel } from '@dropbp/models';
 import { fullFineTune } from '@dropbp/peft-full';
 import { combineLora, lora, loraPlus, type LoraPlusOptions } from '@dropbp/peft-lora';
@@ -107,7 +107,8 @@ for (const name of referenceModels()) {
     for (const case_ of reference.lora ?? []) {
       describe(`LoRA ${case_.name}`, () => {
         const place = join(values, 'lora', case_.name);
-        const load = async (from: string): Promise<Adapter> => prepared(await loadAdapter(join(place, from)), model);
+        const load = async (from: string): Promise<Adapter> =>
+          prepareAdapter(await loadAdapter(join(place, from)), model);
 
         it("loads PEFT's adapters with the same logits, and trains what PEFT trains", async () => {
           const expected = await readTensors(place, 'logits.safetensors');
@@ -151,7 +152,7 @@ for (const name of referenceModels()) {
 
         it("makes the same adapter from PEFT's options, which Python loads", async () => {
           const options = peftOptions(join(place, 'adapter_start'));
-          const tuned = compose(model, await prepared(lora(options), model));
+          const tuned = compose(model, await prepareAdapter(lora(options), model));
           expect(shapesOf(tuned)).toEqual(case_.trainable);
           const fresh = `${name}.${case_.name}.fresh`;
           await leaveForPython(fresh, reference, tuned, path => tuned.save(path), folder);
@@ -195,7 +196,7 @@ for (const name of referenceModels()) {
       it(`drops branches as torch detaches them: ${method}, ${pattern}`, async () => {
         const adapter =
           method === 'full' ? fullFineTune() : await loadAdapter(join(values, 'lora', method, 'adapter_start'));
-        const tuned = compose(model, await prepared(adapter, model));
+        const tuned = compose(model, await prepareAdapter(adapter, model));
         const result = await tuned.valueAndGradients(makeBatch(reference.batches![0]!), { dropped });
         const [value] = await result.value.data();
         expect(Math.abs(value! - loss) / loss).toBeLessThan(1e-5);

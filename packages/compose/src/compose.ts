@@ -3,7 +3,7 @@ import { checkNumber, checkOptions, notFinite, problem, ranges, seededRandom, ty
 import {
   attachedRunnable,
   forwardLogits,
-  prepared,
+  prepareAdapter,
   withTensors,
   type Adapter,
   type Attachment,
@@ -75,7 +75,7 @@ export function compose(
 export async function composeAsync(model: Model, parts: Composition): Promise<Tuned> {
   const { adapter, drop } = (parts as Partial<Composition> | undefined) ?? {};
   checkParts(model, adapter, drop);
-  return compose(model, { ...parts, adapter: await prepared(parts.adapter, model) });
+  return compose(model, { ...parts, adapter: await prepareAdapter(parts.adapter, model) });
 }
 
 /** Whether the parts were given together. Anything else is checked as an adapter. */

@@ -74,7 +74,7 @@ export interface ManyAdapters {
   readonly activeAdapter: string | undefined;
   /**
    * Binds another adapter to the model, with the same DropBP and options. It is not in use yet. One whose first values follow from
-   * the model must be `prepared()` before.
+   * the model must go through `prepareAdapter()` before.
    *
    * @throws Problem if the name is taken or not usable, or the adapter does not fit the model; nothing is changed then
    */

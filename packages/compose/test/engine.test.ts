@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import '@dropbp/tfjs-backend-ort';
 import { afterAll, expect, it } from 'vitest';
-import { activeEngine, prepared, type Adapter, type Model } from '@dropbp/core';
+import { activeEngine, prepareAdapter, type Adapter, type Model } from '@dropbp/core';
 import { fullFineTune } from '@dropbp/peft-full';
 import { ia3 } from '@dropbp/peft-ia3';
 import { lora } from '@dropbp/peft-lora';
@@ -72,7 +72,7 @@ function disturb(tuned: Tuned): void {
 async function resultsOn(backend: string, create: () => Adapter, model: () => Model): Promise<Map<string, number[]>> {
   await tf.setBackend(backend);
   const [base, batch] = [model(), toyBatch()];
-  const tuned = compose(base, await prepared(create(), base));
+  const tuned = compose(base, await prepareAdapter(create(), base));
   disturb(tuned);
   const before = tf.memory().numTensors;
   const results = new Map<string, number[]>();

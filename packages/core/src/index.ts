@@ -12,7 +12,8 @@ export type {
   SaveOptions,
   SequencePlace,
 } from './contract/model.ts';
-export { disposeOnce } from './disposeOnce.ts';
+export { asIfEncoded, encoded, encodedOnce, gated, prepared, settled } from './formerNames.ts';
+export { disposeOnce } from './run/lifetime.ts';
 export {
   activeEngine,
   after,
@@ -25,7 +26,7 @@ export {
   type TracedFunction,
   weightForm,
 } from './engine.ts';
-export { activate, gated, type Activation } from './ops/activation.ts';
+export { activate, activateGate, type Activation } from './ops/activation.ts';
 export { attention, HIDDEN, type AttentionOptions } from './ops/attention.ts';
 export { crossEntropy, linearCrossEntropy, type Targets } from './ops/crossEntropy.ts';
 export { linear, type LinearOptions } from './ops/linear.ts';
@@ -56,12 +57,17 @@ export {
 } from './peft/peftTensors.ts';
 export { peftValues } from './peft/peftValues.ts';
 export { savedWeights } from './peft/savedWeights.ts';
-export { attachedTensors } from './run/attachedTensors.ts';
 export { freeTape } from './run/pass/ownTape.ts';
 export { tapePullback, type Pullback, type TapePullback } from './run/pass/tapePullback.ts';
 export { branchPullback, type BranchPullback, type PulledBack } from './run/pass/branchPullback.ts';
 export { causalLoss, labelledRows, type LabelledRows } from './run/head/causalLoss.ts';
-export { asIfEncoded, encoded, encodedOnce, settled, type EncodedOnce } from './run/encoded.ts';
+export {
+  standInForEncoder,
+  encodeForPass,
+  encodeOnce,
+  encodeForPasses,
+  type EncodedOnce,
+} from './run/encodeForPass.ts';
 export { forwardLogits } from './run/head/forwardLogits.ts';
 export { headLogits } from './run/head/headLogits.ts';
 export {
@@ -73,7 +79,7 @@ export {
   type HiddenStatesOptions,
 } from './run/pass/hiddenStates.ts';
 export { runBranch, type BranchRun, type GradientNeeds, type GradientPath } from './run/pass/runBranch.ts';
-export { prepared } from './run/prepared.ts';
+export { attachedTensors, prepareAdapter } from './run/prepareAdapter.ts';
 export {
   attachedRunnable,
   makeRunnable,

@@ -8,7 +8,7 @@ import {
   attention,
   crossEntropy,
   embedding,
-  gated,
+  activateGate,
   HIDDEN,
   layerNorm,
   linear,
@@ -157,8 +157,8 @@ describe('activations', () => {
       const got = await activate(x, name).data();
       got.forEach((value, i) => expect(value).toBeCloseTo(expected[name](values[i]!), 5));
       await expectGradients(() => activate(x, name), [x]);
-      await expectGradients(() => gated(x, up, name), [x, up]);
-      expect(savedBytes(() => gated(x, up, name), [x, up], [x, up])).toBe(0);
+      await expectGradients(() => activateGate(x, up, name), [x, up]);
+      expect(savedBytes(() => activateGate(x, up, name), [x, up], [x, up])).toBe(0);
     });
   }
 });

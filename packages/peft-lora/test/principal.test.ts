@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '@dropbp/basics';
-import { attachedRunnable, forwardLogits, prepared, type Attachment, type Model } from '@dropbp/core';
+import { attachedRunnable, forwardLogits, prepareAdapter, type Attachment, type Model } from '@dropbp/core';
 import { toyModel, type ToyModelOptions } from '@dropbp/testing';
 import { lora, peftFormat, type LoraOptions } from '../src/index.ts';
 
@@ -28,7 +28,7 @@ describe.each(starts)('%s', (_, options) => {
   it.each(models)('starts as the base, and is saved as an ordinary adapter of it: %j', async toy => {
     const model = toyModel(toy);
     const all = { rank: 2, alpha: 3, targetModules: ['q', 'up', 'embed'], ...options };
-    const attachment = (await prepared(lora(all), model)).attach(model);
+    const attachment = (await prepareAdapter(lora(all), model)).attach(model);
     const base = model.forward([[1, 2, 3]]);
     expect(await difference(logitsOf(model, attachment), base)).toBeLessThan(1e-5);
 
@@ -56,8 +56,8 @@ describe.each(starts)('%s', (_, options) => {
 it('PiSSA takes the best approximation of its rank out of the weight', async () => {
   const model = toyModel();
   const options: LoraOptions = { rank: 3, alpha: 5, targetModules: ['mlp.down'] };
-  const taken = (await prepared(lora({ ...options, initialization: 'pissa' }), model)).attach(model);
-  const nearly = (await prepared(lora({ ...options, initialization: 'pissa_niter_8' }), model)).attach(model);
+  const taken = (await prepareAdapter(lora({ ...options, initialization: 'pissa' }), model)).attach(model);
+  const nearly = (await prepareAdapter(lora({ ...options, initialization: 'pissa_niter_8' }), model)).attach(model);
   const module = 'blocks.0.mlp.down';
   const weight = model.parameters.get(`${module}.weight`)!;
   const distance = async (b: tf.Tensor, a: tf.Tensor): Promise<number> =>
@@ -80,7 +80,7 @@ it('PiSSA takes the best approximation of its rank out of the weight', async () 
 it('a file that PEFT did not convert is decomposed anew', async () => {
   const model = toyModel();
   const options: LoraOptions = { rank: 2, alpha: 3, targetModules: ['q'], initialization: 'pissa' };
-  const attachment = (await prepared(lora(options), model)).attach(model);
+  const attachment = (await prepareAdapter(lora(options), model)).attach(model);
   move(attachment);
   // As PEFT saves it: A and B alone, and how they started.
   const tensors = new Map(
@@ -92,17 +92,17 @@ it('a file that PEFT did not convert is decomposed anew', async () => {
   const config = { peft_type: 'LORA', r: 2, lora_alpha: 3, target_modules: ['q'], init_lora_weights: 'pissa' };
   const loaded = peftFormat.fromPeft({ config, tensors });
   expect(() => loaded.attach(model)).toThrow('starts from the weights of the model, which are not read yet');
-  const again = (await prepared(loaded, model)).attach(model);
+  const again = (await prepareAdapter(loaded, model)).attach(model);
   expect(await difference(logitsOf(model, again), logitsOf(model, attachment))).toBeLessThan(1e-6);
-  await expect(prepared(peftFormat.fromPeft({ config: { ...config, init_lora_weights: 'olora' }, tensors }), toyModel({ layout: 'inOut' }))).rejects.toThrow("'blocks.0.attn.q' is a Conv1D: PEFT takes its A and B from the transposed weight"); // prettier-ignore
+  await expect(prepareAdapter(peftFormat.fromPeft({ config: { ...config, init_lora_weights: 'olora' }, tensors }), toyModel({ layout: 'inOut' }))).rejects.toThrow("'blocks.0.attn.q' is a Conv1D: PEFT takes its A and B from the transposed weight"); // prettier-ignore
 });
 
 it('refuses another model than the prepared one, and a rank above that of the weight', async () => {
   const model = toyModel();
   const adapter = lora({ targetModules: ['q'], initialization: 'pissa' });
-  const ready = await prepared(adapter, model);
+  const ready = await prepareAdapter(adapter, model);
   expect(() => ready.attach(toyModel())).toThrow('the adapter was prepared for another model than it is attached to');
-  await expect(prepared(lora({ rank: 9, targetModules: ['q'], initialization: 'olora' }), model)).rejects.toThrow(
+  await expect(prepareAdapter(lora({ rank: 9, targetModules: ['q'], initialization: 'olora' }), model)).rejects.toThrow(
     "initialization 'olora': the weight of 'blocks.0.attn.q' has fewer directions than the rank; got 9; expected at most 8",
   );
 });

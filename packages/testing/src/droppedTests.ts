@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
-import { asIfEncoded, withTensors } from '@dropbp/core';
+import { standInForEncoder, withTensors } from '@dropbp/core';
 import {
   disturb,
   gradients,
@@ -34,7 +34,7 @@ export function droppedTests(
       const expected = pass.loss(runnable);
       const [loss] = await expected.data();
       expect(loss).toBeLessThan(Infinity);
-      const { branchScopes, outerScope } = asIfEncoded(runnable);
+      const { branchScopes, outerScope } = standInForEncoder(runnable);
       const encoded = (attachment.encoder?.reads ?? []).map(name => attachment.parameters.get(name)!);
       for (const dropped of patterns(bound.model.branches.length, 40)) {
         const label = dropped.map(Number).join('');

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
 import {
   forwardLogits,
-  prepared,
+  prepareAdapter,
   withTensors,
   type Adapter,
   type AdapterFormat,
@@ -62,7 +62,8 @@ export function testAdapter(name: string, suite: AdapterSuite): void {
 }
 
 function testsOf(suite: AdapterSuite): Tests {
-  const attach = async (model: Model): Promise<Attachment> => (await prepared(suite.create(), model)).attach(model);
+  const attach = async (model: Model): Promise<Attachment> =>
+    (await prepareAdapter(suite.create(), model)).attach(model);
   /** Runs a test on an attached adapter and checks that nothing is left when it is done. */
   const withAdapter =
     (run: (bound: Bound) => unknown): Test =>

@@ -5,7 +5,7 @@ import {
   embedding,
   forwardLogits,
   disposeOnce,
-  gated,
+  activateGate,
   HIDDEN,
   linear,
   mergeHeads,
@@ -164,7 +164,7 @@ function applyMlp(layout: Layout): Branch['apply'] {
   return (x, p, hooks) => {
     const normal = rmsNorm(x, p['norm2.weight']!, normEps);
     const gate = layer('mlp.gate', normal, p, hooks, layout);
-    return layer('mlp.down', gated(gate, layer('mlp.up', normal, p, hooks, layout), 'silu'), p, hooks, layout);
+    return layer('mlp.down', activateGate(gate, layer('mlp.up', normal, p, hooks, layout), 'silu'), p, hooks, layout);
   };
 }
 

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
 import { seededRandom } from '@dropbp/basics';
-import { prepared, withTensors, type Adapter, type Model } from '@dropbp/core';
+import { prepareAdapter, withTensors, type Adapter, type Model } from '@dropbp/core';
 import { bind, gradients, isTensor, lossOf, stepOf, tokens } from './boundAdapter.ts';
 import type { Test, Tests } from './describeSuite.ts';
 
@@ -22,7 +22,7 @@ export function trainingTests(
       const { head, parameters: weights } = original;
       const headWeight = tf.mul(weights.get(head.weight)!, HEAD_FACTOR);
       const model = original.withParameters(new Map([[head.weight, headWeight]]));
-      const bound = bind(model, (await prepared(create(), model)).attach(model));
+      const bound = bind(model, (await prepareAdapter(create(), model)).attach(model));
       const parameters = [...bound.attachment.parameters.values()];
       const pass = await lossOf(bound, await secondBest(model));
       const random = seededRandom(41);

@@ -1,6 +1,6 @@
 import { problem } from '@dropbp/basics';
 import { compose, loadAdapter } from '@dropbp/compose';
-import { prepared, type Model, type Runnable } from '@dropbp/core';
+import { prepareAdapter, type Model, type Runnable } from '@dropbp/core';
 import type { WeightsForm } from '@dropbp/models';
 import { checkFolder } from '../files/kindOfPath.ts';
 import { text } from '../flags/flag.ts';
@@ -50,7 +50,7 @@ export async function openSubject(
   if (adapter === undefined) {
     return { ...opened, subject: model, room: model.maxPositions, dispose: () => model.dispose() };
   }
-  const tuned = compose(model, await prepared(await loadAdapter(adapter), model));
+  const tuned = compose(model, await prepareAdapter(await loadAdapter(adapter), model));
   return {
     ...opened,
     subject: tuned,

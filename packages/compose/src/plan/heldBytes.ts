@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import {
-  encodedOnce,
+  encodeOnce,
   isTrainable,
   leadsToTrainable,
   runBranch,
@@ -16,7 +16,7 @@ import {
  */
 export function heldBytes(runnable: Runnable, { batch, time }: BatchShape): number[] {
   const leads = leadsToTrainable(runnable);
-  const encoded = encodedOnce(runnable);
+  const encoded = encodeOnce(runnable);
   const { model, hooks, branchScopes, virtualTokens = 0, virtualKeys = 0, isCheckpointed } = encoded.runnable;
   const shape = { batch, time: time + virtualTokens };
   const x = tf.randomNormal([shape.batch, shape.time, model.hiddenSize], 0, 1, 'float32', 1);

@@ -1,6 +1,13 @@
 import type * as tf from '@tensorflow/tfjs';
 import { sum } from '@dropbp/basics';
-import { asIfEncoded, isTrainable, leadsToTrainable, type BatchShape, type Runnable, type Scope } from '@dropbp/core';
+import {
+  standInForEncoder,
+  isTrainable,
+  leadsToTrainable,
+  type BatchShape,
+  type Runnable,
+  type Scope,
+} from '@dropbp/core';
 
 /** FLOPs of a part of the model, in one step without drops. */
 export interface PartFlops {
@@ -21,7 +28,7 @@ const ATTENTION_BACKWARD = 5 / 2;
 
 /** @param shape - without the virtual tokens of an adapter */
 export function passFlops(runnable: Runnable, { batch, time }: BatchShape): PassFlops {
-  const { model, branchScopes, outerScope } = asIfEncoded(runnable);
+  const { model, branchScopes, outerScope } = standInForEncoder(runnable);
   const shape = { batch, time: time + (runnable.virtualTokens ?? 0) };
   const tokens = shape.batch * shape.time;
   const leads = leadsToTrainable(runnable);

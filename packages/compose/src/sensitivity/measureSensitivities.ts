@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { turn } from '@dropbp/basics';
 import {
   branchPullback,
-  encodedOnce,
+  encodeOnce,
   isTrainable,
   leadsToTrainable,
   type BranchPullback,
@@ -39,7 +39,7 @@ export async function measureSensitivities(
   batch: ReadyBatch,
 ): Promise<number[]> {
   const leads = leadsToTrainable(runnable);
-  const encoded = encodedOnce(runnable);
+  const encoded = encodeOnce(runnable);
   const ready = encoded.runnable;
   const own = ownParameters(ready, parameters);
   const changes = gradientChanges();

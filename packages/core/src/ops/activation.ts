@@ -62,7 +62,7 @@ export function activate(x: tf.Tensor, activation: Activation): tf.Tensor {
  * `activation(gate) · up`, of one shape. Saves gate and up alone.
  * Source: Shazeer, "GLU Variants Improve Transformer", 2020.
  */
-export function gated(gate: tf.Tensor, up: tf.Tensor, activation: Activation): tf.Tensor {
+export function activateGate(gate: tf.Tensor, up: tf.Tensor, activation: Activation): tf.Tensor {
   const at = formulas[activation];
   return withGradient(
     [gate, up],

@@ -48,7 +48,7 @@ export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, options: Att
         const probabilities = chunk.probabilities(chunk.queries(q), k, biases);
         return chunk.ungroup(tf.matMul(probabilities, chunk.keys(v)));
       });
-      const out = joined(parts);
+      const out = joinChunks(parts);
       save([q, k, v, out, ...Object.values(biases).filter(bias => bias !== undefined)]);
       return out;
     },
@@ -67,22 +67,22 @@ export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, options: Att
         const rows = after(chunk.queries(q!), dq.at(-1), dk, dv);
         const p = chunk.probabilities(rows, k!, own);
         const dRows = chunk.queries(dOut);
-        const added = (sum: tf.Tensor | undefined, x: tf.Tensor): tf.Tensor => {
+        const addPart = (sum: tf.Tensor | undefined, x: tf.Tensor): tf.Tensor => {
           const part = chunk.padKeys(x);
           return sum === undefined ? part : tf.add(sum, part);
         };
-        if (isValueWanted) dv = added(dv, tf.matMul(p, dRows, true, false));
+        if (isValueWanted) dv = addPart(dv, tf.matMul(p, dRows, true, false));
         if (!isQueryWanted && !isKeyWanted) continue;
         const dScores = tf.mul(p, tf.sub(tf.matMul(dRows, chunk.keys(v!), false, true), chunk.queries(rowSum)));
         if (isQueryWanted) dq.push(tf.mul(chunk.ungroup(tf.matMul(dScores, chunk.keys(k!))), layout.scale));
-        if (isKeyWanted) dk = added(dk, tf.mul(tf.matMul(dScores, rows, true, false), layout.scale));
+        if (isKeyWanted) dk = addPart(dk, tf.mul(tf.matMul(dScores, rows, true, false), layout.scale));
       }
-      return [isQueryWanted ? joined(dq.toReversed()) : undefined, dk, dv];
+      return [isQueryWanted ? joinChunks(dq.toReversed()) : undefined, dk, dv];
     },
   );
 }
 
-function joined(parts: tf.Tensor[]): tf.Tensor {
+function joinChunks(parts: tf.Tensor[]): tf.Tensor {
   return parts.length === 1 ? parts[0]! : tf.concat(parts, 2);
 }
 
@@ -162,11 +162,11 @@ function attentionLayout(
 function causalMask(count: number, seen: number, window: number, rows: tf.Tensor): tf.Tensor | undefined {
   const position = seen - count; // of the first query among the keys
   const outside = Math.max(0, seen - window);
-  const widened = (end: tf.Tensor, left: number, right: number): tf.Tensor =>
+  const widen = (end: tf.Tensor, left: number, right: number): tf.Tensor =>
     left + right === 0 ? end : tf.pad(after(end, rows), [[0, 0], [left, right]]); // prettier-ignore
   const later = hiddenKeys(count, count, (query, key) => key > query);
   const earlier = hiddenKeys(count, outside, (query, key) => key <= position + query - window);
-  const ends = [later && widened(later, position, 0), earlier && widened(earlier, 0, seen - outside)];
+  const ends = [later && widen(later, position, 0), earlier && widen(earlier, 0, seen - outside)];
   const [first, second] = ends.filter(end => end !== undefined);
   return first && second ? tf.add(first, second) : first;
 }

@@ -50,7 +50,7 @@ export function forwardOnly(compute: () => tf.Tensor): tf.Tensor {
 }
 
 /** Runs a backward pass that is not the last one over its tape. */
-export function keepingSaved<T>(run: () => T): T {
+export function keepSaved<T>(run: () => T): T {
   const before = keepsSaved;
   keepsSaved = true;
   try {

@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { nearNames, problem } from '@dropbp/basics';
 import type { NamedArray } from '../contract/adapter.ts';
 import type { Model } from '../contract/model.ts';
-import { disposed } from '../run/checkAlive.ts';
+import { disposedProblem } from '../run/lifetime.ts';
 
 /** What PEFT puts before a module's path. */
 export const PEFT_PREFIX = 'base_model.model.';
@@ -134,7 +134,7 @@ function likelyCause(
     const longest = wanted.length - (name.startsWith(PEFT_PREFIX) ? PEFT_PREFIX.split('.').length - 1 : 0);
     const same = Math.min(commonEnd(parts, wanted), longest);
     if (same < Math.min(4, longest)) continue;
-    const begin = (of: readonly string[]): string => of.slice(0, of.length - same).join('.');
+    const begin = (parts: readonly string[]): string => parts.slice(0, parts.length - same).join('.');
     // Another number of blocks is another model, not another way to call them.
     if (withoutNumbers(begin(parts)) === withoutNumbers(begin(wanted))) return bases;
     const names = `its names begin '${begin(parts)}' where the model's begin '${begin(wanted)}'`;
@@ -165,7 +165,7 @@ export async function toNamedArrays(
   parameters: ReadonlyMap<string, tf.Tensor>,
 ): Promise<Map<string, NamedArray>> {
   const arrays = [...parameters].map(async ([name, parameter]): Promise<[string, NamedArray]> => {
-    if (parameter.isDisposed) throw disposed(packageName, name);
+    if (parameter.isDisposed) throw disposedProblem(packageName, name);
     const data = (await parameter.data()) as Float32Array;
     const bad = countNonFinite(data);
     if (bad === 0) return [name, { shape: parameter.shape, data }];

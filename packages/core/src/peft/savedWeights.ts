@@ -22,7 +22,7 @@ export function savedWeights(
   const paths = new Set(weights.flatMap(parentsOf));
   const modules = [...paths].filter(path => entries.some(entry => path.endsWith(entry)));
   const idle = entries.filter(entry => !modules.some(path => path.endsWith(entry)));
-  if (complete && idle.length > 0) throw namesNothing(packageName, idle, paths);
+  if (complete && idle.length > 0) throw noModuleProblem(packageName, idle, paths);
   for (const module of modules) {
     const outer = modules.find(other => module.startsWith(`${other}.`));
     if (outer === undefined) continue;
@@ -40,7 +40,7 @@ function parentsOf(weight: string): string[] {
   return parts.map((_, i) => parts.slice(0, i + 1).join('.'));
 }
 
-function namesNothing(packageName: string, idle: readonly string[], paths: Iterable<string>): Error {
+function noModuleProblem(packageName: string, idle: readonly string[], paths: Iterable<string>): Error {
   const near = idle.flatMap(entry => nearNames(entry, new Set([...paths].map(path => path.split('.').at(-1)!)), 1));
   return problem(packageName, {
     what: `modulesToSave: ${idle.map(entry => `'${entry}'`).join(', ')} names no module of the model`,

@@ -3,7 +3,7 @@ import type { Attachment, Encoder } from '../contract/adapter.ts';
 import type { Branch, Scope } from '../contract/branch.ts';
 import type { Hooks } from '../contract/hooks.ts';
 import type { Model } from '../contract/model.ts';
-import { attachedTensors } from './attachedTensors.ts';
+import { attachedTensors } from './prepareAdapter.ts';
 
 /** A model with the parameters and hooks to run it with: a model itself, or what `compose` returns. */
 export interface Runnable {

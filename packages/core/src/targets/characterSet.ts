@@ -7,16 +7,16 @@ export interface CharacterSet {
 }
 
 const SPACES = new Set(
-  [0x20, 0x85, 0xa0, 0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000].concat(between(9, 13), between(0x1c, 0x1f), between(0x2000, 0x200a)), // prettier-ignore
+  [0x20, 0x85, 0xa0, 0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000].concat(codesBetween(9, 13), codesBetween(0x1c, 0x1f), codesBetween(0x2000, 0x200a)), // prettier-ignore
 );
 
-function between(first: number, last: number): number[] {
+function codesBetween(first: number, last: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, i) => first + i);
 }
 
 /** A set by a property of Unicode. What ASCII has of it is known in advance. */
 function byProperty(property: RegExp): CharacterSet {
-  const ascii = between(0, 127).map(code => property.test(String.fromCharCode(code)));
+  const ascii = codesBetween(0, 127).map(code => property.test(String.fromCharCode(code)));
   return { has: code => (code < 128 ? ascii[code]! : property.test(String.fromCodePoint(code))) };
 }
 
@@ -37,7 +37,7 @@ export function rangeOf(first: number, last: number): CharacterSet {
 }
 
 /** The set of all that another does not hold. */
-export function negated(set: CharacterSet): CharacterSet {
+export function negate(set: CharacterSet): CharacterSet {
   return { has: code => !set.has(code) };
 }
 
@@ -52,5 +52,5 @@ export function joinSets(sets: readonly CharacterSet[]): CharacterSet {
 /** What `\d`, `\w`, `\s` and their opposites stand for; undefined for other letters. */
 export function classOf(letter: string): CharacterSet | undefined {
   const set = { d: digits, w: wordCharacters, s: spaces }[letter.toLowerCase()];
-  return set === undefined || letter === letter.toLowerCase() ? set : negated(set);
+  return set === undefined || letter === letter.toLowerCase() ? set : negate(set);
 }

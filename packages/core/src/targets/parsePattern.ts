@@ -1,4 +1,4 @@
-import { classOf, joinSets, negated, oneOf, rangeOf, type CharacterSet } from './characterSet.ts';
+import { classOf, joinSets, negate, oneOf, rangeOf, type CharacterSet } from './characterSet.ts';
 
 /** A regular expression that cannot be used, with what is wrong. */
 export class PatternError extends Error {}
@@ -45,7 +45,7 @@ export function parsePattern(source: string): ParsedPattern {
   let at = 0;
   let groups = 0;
   let depth = 0;
-  const node = alternatives();
+  const node = parseAlternatives();
   if (at < text.length) throw new PatternError('a bracket is closed that was not opened');
   return { node, groups };
 
@@ -55,22 +55,22 @@ export function parsePattern(source: string): ParsedPattern {
     return true;
   }
 
-  function alternatives(): PatternNode {
+  function parseAlternatives(): PatternNode {
     if (++depth > MAX_DEPTH) throw new PatternError(`it is nested deeper than ${MAX_DEPTH} brackets`);
-    const parts = [sequence()];
-    while (take('|')) parts.push(sequence());
+    const parts = [parseSequence()];
+    while (take('|')) parts.push(parseSequence());
     depth--;
     return parts.length === 1 ? parts[0]! : { kind: 'alternatives', parts };
   }
 
-  function sequence(): PatternNode {
+  function parseSequence(): PatternNode {
     const parts: PatternNode[] = [];
-    while (at < text.length && text[at] !== '|' && text[at] !== ')') parts.push(repeated(atom()));
+    while (at < text.length && text[at] !== '|' && text[at] !== ')') parts.push(repeat(parseAtom()));
     return parts.length === 1 ? parts[0]! : { kind: 'sequence', parts };
   }
 
-  function repeated(part: PatternNode): PatternNode {
-    const bounds = quantifier();
+  function repeat(part: PatternNode): PatternNode {
+    const bounds = parseQuantifier();
     if (bounds === undefined) return part;
     if (part.kind === 'place') throw new PatternError('there is nothing to repeat');
     const isLazy = take('?');
@@ -78,11 +78,11 @@ export function parsePattern(source: string): ParsedPattern {
     const [least, most] = bounds;
     if (most < least) throw new PatternError(`{${least},${most}} has its bounds the wrong way round`);
     if (least > MAX_REPEAT || (most > MAX_REPEAT && most !== Infinity)) throw new PatternError(`it repeats a part more than ${MAX_REPEAT} times`); // prettier-ignore
-    if (quantifier() !== undefined) throw new PatternError('one quantifier follows another');
+    if (parseQuantifier() !== undefined) throw new PatternError('one quantifier follows another');
     return { kind: 'repeat', part, least, most, isLazy };
   }
 
-  function quantifier(): readonly [number, number] | undefined {
+  function parseQuantifier(): readonly [number, number] | undefined {
     if (take('*')) return [0, Infinity];
     if (take('+')) return [1, Infinity];
     if (take('?')) return [0, 1];
@@ -98,31 +98,31 @@ export function parsePattern(source: string): ParsedPattern {
     return [least, comma === '' ? least : second === '' ? Infinity : Number(second)];
   }
 
-  function atom(): PatternNode {
+  function parseAtom(): PatternNode {
     const character = text[at]!;
-    if (character === '(') return bracket();
+    if (character === '(') return parseBracket();
     if (character === '[') return { kind: 'set', set: characterClass() };
     if (character === '\\') return escape();
     if ('*+?'.includes(character)) throw new PatternError('there is nothing to repeat');
-    if (character === '{' && quantifier() !== undefined) throw new PatternError('there is nothing to repeat');
+    if (character === '{' && parseQuantifier() !== undefined) throw new PatternError('there is nothing to repeat');
     at++;
-    if (character === '.') return { kind: 'set', set: negated(oneOf('\n')) };
+    if (character === '.') return { kind: 'set', set: negate(oneOf('\n')) };
     if (character === '^') return { kind: 'place', place: 'start' };
     if (character === '$') return { kind: 'place', place: 'lineEnd' };
     return { kind: 'set', set: oneOf(character) };
   }
 
-  function bracket(): PatternNode {
+  function parseBracket(): PatternNode {
     at++;
-    if (take('?:')) return closed(alternatives());
+    if (take('?:')) return close(parseAlternatives());
     for (const [mark, isBehind, isNegative] of LOOKS) {
-      if (take(mark)) return { kind: 'look', part: closed(alternatives()), isBehind, isNegative };
+      if (take(mark)) return { kind: 'look', part: close(parseAlternatives()), isBehind, isNegative };
     }
     if (take('?P=')) {
       const name = nameUntil(')');
       const number = names.get(name);
       if (number === undefined) throw new PatternError(`there is no group ${name.slice(0, 40)}`);
-      return again(number);
+      return referTo(number);
     }
     const name = take('?P<') ? nameUntil('>') : undefined;
     if (text[at] === '?') throw new PatternError('it uses inline flags, atomic groups, conditions or comments');
@@ -132,12 +132,12 @@ export function parsePattern(source: string): ParsedPattern {
       names.set(name, number);
     }
     open.add(number);
-    const part = closed(alternatives());
+    const part = close(parseAlternatives());
     open.delete(number);
     return { kind: 'group', part, number };
   }
 
-  function closed(part: PatternNode): PatternNode {
+  function close(part: PatternNode): PatternNode {
     if (!take(')')) throw new PatternError('a bracket is not closed');
     return part;
   }
@@ -150,7 +150,7 @@ export function parsePattern(source: string): ParsedPattern {
     return name;
   }
 
-  function again(number: number): PatternNode {
+  function referTo(number: number): PatternNode {
     if (number > groups || open.has(number)) throw new PatternError(`group ${number} is not there yet`);
     return { kind: 'again', number };
   }
@@ -167,7 +167,7 @@ export function parsePattern(source: string): ParsedPattern {
       if (digits.length < 3 || !/^[0-3][0-7]{2}/.test(digits)) {
         const number = digits.slice(0, 2);
         at += 1 + number.length;
-        return again(Number(number));
+        return referTo(Number(number));
       }
     }
     return { kind: 'set', set: escapedSet() };
@@ -216,7 +216,7 @@ export function parsePattern(source: string): ParsedPattern {
     }
     at++;
     const set = joinSets(sets);
-    return isNegated ? negated(set) : set;
+    return isNegated ? negate(set) : set;
   }
 
   function member(): CharacterSet {

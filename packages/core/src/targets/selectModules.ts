@@ -29,7 +29,7 @@ export function selectModules(
   const names = [...modules.keys()];
   const concrete = isAllLinear(rules.targetModules) ? { ...rules, targetModules: allLinear(modules) } : rules;
   const selected = names.filter(name => matchesTarget(packageName, name, concrete));
-  if (selected.length === 0) throw nothingMatches(packageName, names, concrete, complete);
+  if (selected.length === 0) throw noMatchProblem(packageName, names, concrete, complete);
   for (const name of selected) {
     const { kind } = modules.get(name)!;
     if (kinds.includes(kind)) continue;
@@ -69,7 +69,7 @@ function checkRules(packageName: string, { targetModules, layersToTransform, lay
   }
 }
 
-function nothingMatches(packageName: string, names: readonly string[], rules: TargetRules, complete: boolean): Error {
+function noMatchProblem(packageName: string, names: readonly string[], rules: TargetRules, complete: boolean): Error {
   const { targetModules } = rules;
   const matched = names.filter(name => matches(packageName, 'targetModules', name, targetModules));
   if (matched.length > 0) {
@@ -92,7 +92,7 @@ function nothingMatches(packageName: string, names: readonly string[], rules: Ta
       fix: 'use the model that it was made for: base_model_name_or_path in adapter_config.json names it',
     });
   }
-  if (typeof targetModules !== 'string') return unmatched(packageName, names, targetModules, names.length);
+  if (typeof targetModules !== 'string') return unmatchedProblem(packageName, names, targetModules, names.length);
   const plain = names.some(name => endsWithName(name, targetModules));
   return problem(packageName, {
     what: 'targetModules matches no module of the model',
@@ -103,7 +103,12 @@ function nothingMatches(packageName: string, names: readonly string[], rules: Ta
 }
 
 /** The error for list entries that match no module. */
-function unmatched(packageName: string, names: readonly string[], entries: readonly string[], count: number): Error {
+function unmatchedProblem(
+  packageName: string,
+  names: readonly string[],
+  entries: readonly string[],
+  count: number,
+): Error {
   if (entries.length === 0) {
     return problem(packageName, { what: 'targetModules is empty', expected: 'names of modules, or ends of names' });
   }
@@ -137,7 +142,7 @@ function checkComplete(packageName: string, names: readonly string[], rules: Tar
     list.filter(entry => !names.some(name => endsWithName(name, entry)));
   if (typeof targetModules !== 'string') {
     const entries = idle(targetModules);
-    if (entries.length > 0) throw unmatched(packageName, names, entries, names.length);
+    if (entries.length > 0) throw unmatchedProblem(packageName, names, entries, names.length);
   }
   if (excludeModules !== undefined) {
     const targets = names.filter(name => matches(packageName, 'targetModules', name, targetModules));

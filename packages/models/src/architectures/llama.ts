@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { gated, mergeHeads, rmsNorm, rope, splitHeads, type Branch, type ModuleInfo } from '@dropbp/core';
+import { activateGate, mergeHeads, rmsNorm, rope, splitHeads, type Branch, type ModuleInfo } from '@dropbp/core';
 import type { Architecture, Definition } from './architecture.ts';
 import { attend } from '../layers/attend.ts';
 import { attentionFlops, linearFlops } from '../layers/branchFlops.ts';
@@ -143,6 +143,6 @@ function mlpBranch(c: LlamaConfig): Branch['apply'] {
     const normal = rmsNorm(x, p['post_attention_layernorm.weight']!, c.epsilon);
     const gate = linearLayer('mlp.gate_proj', normal, p, hooks);
     const up = linearLayer('mlp.up_proj', normal, p, hooks);
-    return linearLayer('mlp.down_proj', gated(gate, up, c.activation), p, hooks);
+    return linearLayer('mlp.down_proj', activateGate(gate, up, c.activation), p, hooks);
   };
 }

@@ -1,6 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
 import { bucketLength, problem, type SeededRandom } from '@dropbp/basics';
-import { activeEngine, headLogits, hiddenStates, settled, type HiddenStatesOptions, type Runnable } from '@dropbp/core';
+import {
+  activeEngine,
+  headLogits,
+  hiddenStates,
+  encodeForPasses,
+  type HiddenStatesOptions,
+  type Runnable,
+} from '@dropbp/core';
 import { joinCaches, keyValueCache, type KeyValueCache } from './keyValueCache.ts';
 import { sampleToken, type Sampling } from './sampleToken.ts';
 
@@ -64,10 +71,10 @@ export async function* decodeRows(
 
 /** Runs what an adapter's encoder does once for a whole generation. */
 function settledOnce(): { of: (runnable: Runnable) => Runnable; dispose: () => void } {
-  const known = new Map<Runnable, ReturnType<typeof settled>>();
+  const known = new Map<Runnable, ReturnType<typeof encodeForPasses>>();
   return {
     of(runnable) {
-      const result = known.get(runnable) ?? settled(runnable);
+      const result = known.get(runnable) ?? encodeForPasses(runnable);
       known.set(runnable, result);
       return result.runnable;
     },

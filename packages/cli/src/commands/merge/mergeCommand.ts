@@ -1,6 +1,6 @@
 import { problem, removeTemporaries } from '@dropbp/basics';
 import { compose, loadAdapter } from '@dropbp/compose';
-import { prepared } from '@dropbp/core';
+import { prepareAdapter } from '@dropbp/core';
 import { exists } from '../../files/exists.ts';
 import { command } from '../../flags/command.ts';
 import { choice, requiredText, text, toggle } from '../../flags/flag.ts';
@@ -42,7 +42,7 @@ export const mergeCommand = command({
       const note = `${source} is quantised (${quantised.join(', ')}): its weights are dequantised, and written as ${dtype === 'auto' ? 'F32' : dtype}`;
       terminal.notes(styled`${paint('yellow', note)}\n`);
     }
-    const tuned = compose(model, await prepared(await loadAdapter(adapter), model));
+    const tuned = compose(model, await prepareAdapter(await loadAdapter(adapter), model));
     status.show('Merging');
     const merged = tuned.merge();
     // What is half written is as large as the model: it goes when the command is asked to end.

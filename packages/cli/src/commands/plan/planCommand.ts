@@ -1,6 +1,6 @@
 import { Problem } from '@dropbp/basics';
 import { bytesPerNumber, compose, plannedRate, planStep, type Tuned } from '@dropbp/compose';
-import { prepared, weightForm, type Adapter, type BatchShape, type Model } from '@dropbp/core';
+import { prepareAdapter, weightForm, type Adapter, type BatchShape, type Model } from '@dropbp/core';
 import { dropBP, type DropBP, type DropSchedule } from '@dropbp/dropbp';
 import type { WeightsForm } from '@dropbp/models';
 import { checkFolder } from '../../files/kindOfPath.ts';
@@ -73,7 +73,7 @@ export const planCommand = command({
     const model = await openBase(flags.model, status, flags);
     checkMethodSize(flags, model);
     const policy = policyOf(flags);
-    const adapter = await prepared(chooseAdapter(method, { model }), model);
+    const adapter = await prepareAdapter(chooseAdapter(method, { model }), model);
     const { checkpointing } = flags;
     const tuned = compose(model, adapter, policy, { checkpointing });
     const room = roomOf(tuned);

@@ -1,5 +1,5 @@
 import type { Tuned } from '@dropbp/compose';
-import { prepared } from '@dropbp/core';
+import { prepareAdapter } from '@dropbp/core';
 import { encodePrompt, type ChatTemplate, type Dataset, type Tokenizer } from '@dropbp/data';
 import { asChat, defaultPrompt } from '../../data/defaultPrompt.ts';
 import { openData } from '../../data/openData.ts';
@@ -48,7 +48,7 @@ export async function prepareRun(flags: TrainFlagValues, startedAt: string, stat
   const dataset = await openData(flags);
   const { model, tokenizer, chatTemplate: templateOf } = await openModel(flags.model, status, flags);
   checkMethodSize(flags, model);
-  const adapter = await prepared(chooseAdapter(flags, { model, tokenizer }), model);
+  const adapter = await prepareAdapter(chooseAdapter(flags, { model, tokenizer }), model);
   const { tuned, choice } = await composeRun(flags, model, adapter);
   const room = roomOf(tuned);
   const time = sequenceTime(flags, room, dataset.format.name);

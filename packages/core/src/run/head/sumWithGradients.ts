@@ -47,7 +47,7 @@ export function sumWithGradients(
         ofRows.push(first!);
         ofShared = ofShared.length === 0 ? others : others.map((term, i) => addTo(ofShared[i]!, term));
       }
-      save([joined(ofRows), ...ofShared]);
+      save([joinParts(ofRows), ...ofShared]);
       return sum(values);
     },
     (dy, saved) => saved.map(gradient => tf.mul(gradient, dy)),
@@ -96,7 +96,7 @@ function sum(values: readonly tf.Tensor[]): tf.Tensor {
 }
 
 /** Takes the parts over. */
-function joined(parts: tf.Tensor[]): tf.Tensor {
+function joinParts(parts: tf.Tensor[]): tf.Tensor {
   if (parts.length === 1) return parts[0]!;
   const whole = tf.concat(parts);
   tf.dispose(parts);

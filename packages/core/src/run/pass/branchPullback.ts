@@ -34,12 +34,13 @@ export interface BranchPullback {
  *
  * @param needsInput - whether the gradient of `x` is wanted
  */
-export function branchPullback(x: tf.Tensor, of: BranchRun, needsInput: boolean): BranchPullback {
-  const trained = Object.entries(of.scope).filter(([, tensor]) => isTrainable(tensor));
+export function branchPullback(x: tf.Tensor, branchRun: BranchRun, needsInput: boolean): BranchPullback {
+  const trained = Object.entries(branchRun.scope).filter(([, tensor]) => isTrainable(tensor));
   const inputs = [...(needsInput ? [x] : []), ...trained.map(([, tensor]) => tensor)];
   const needs: GradientNeeds = { input: needsInput, stream: needsInput };
   const pullback =
-    compiledPullback(x, of, needs, inputs) ?? tapePullback(() => runBranch(x, of, 'record', needs), inputs);
+    compiledPullback(x, branchRun, needs, inputs) ??
+    tapePullback(() => runBranch(x, branchRun, 'record', needs), inputs);
   return {
     pull(adjoint) {
       const gradients = pullback.pull(adjoint);
@@ -57,14 +58,14 @@ export function branchPullback(x: tf.Tensor, of: BranchRun, needsInput: boolean)
 /** The engine's, in the order of `inputs`; undefined without an engine that offers one. */
 function compiledPullback(
   x: tf.Tensor,
-  of: BranchRun,
+  branchRun: BranchRun,
   needs: GradientNeeds,
   inputs: readonly tf.Tensor[],
 ): Pullback | undefined {
   const engine = activeEngine();
   if (engine === undefined) return undefined;
-  const { differentiable, frozen } = compiledInputs(x, of, needs);
-  const pullback = compiledBranch(engine, of).pullback?.(differentiable, frozen);
+  const { differentiable, frozen } = compiledInputs(x, branchRun, needs);
+  const pullback = compiledBranch(engine, branchRun).pullback?.(differentiable, frozen);
   if (pullback === undefined) return undefined;
   const order = Object.values(differentiable);
   return {

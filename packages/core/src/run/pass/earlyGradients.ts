@@ -29,7 +29,7 @@ export function earlyParameters({ model, branchScopes }: Runnable): Set<string> 
 }
 
 /** A branch's scope in which `names` stand for parameters whose gradients go to `early`, and nowhere else. */
-export function tapped(scope: Scope, block: string, names: ReadonlySet<string>, early: EarlyGradients): Scope {
+export function tapGradients(scope: Scope, block: string, names: ReadonlySet<string>, early: EarlyGradients): Scope {
   const entries = Object.entries(scope).map(([name, tensor]): [string, tf.Tensor] => {
     const full = `${block}.${name}`;
     return [name, isTrainable(tensor) && names.has(full) ? tap(tensor, full, early) : tensor];

@@ -5,9 +5,9 @@ import type { CacheSlot } from '../../contract/cacheSlot.ts';
 import { scaleGradient } from '../../ops/shapes.ts';
 import { withGradient } from '../../ops/withGradient.ts';
 import { hasTrainable, isTrainable, markTrainable } from '../../trainable.ts';
-import { earlyParameters, tapped, type EarlyGradients } from './earlyGradients.ts';
-import { checkAlive } from '../checkAlive.ts';
-import { asIfEncoded, encoded } from '../encoded.ts';
+import { earlyParameters, tapGradients, type EarlyGradients } from './earlyGradients.ts';
+import { checkAlive } from '../lifetime.ts';
+import { standInForEncoder, encodeForPass } from '../encodeForPass.ts';
 import { runBranch, type BranchRun, type GradientPath } from './runBranch.ts';
 import type { Runnable } from '../runnable.ts';
 
@@ -53,7 +53,7 @@ export function hiddenStates(runnable: Runnable, tokens: tf.Tensor, options: Hid
   const isStart = options.offset === undefined;
   const offset = options.offset ?? runnable.virtualKeys ?? 0;
   return tf.tidy(() => {
-    const ready = encoded(runnable);
+    const ready = encodeForPass(runnable);
     const { model, hooks, branchScopes, outerScope } = ready;
     const isEmbeddingTrained = hasTrainable(embeddingScope(ready));
     // What the branch reads, and what its result is added to: not the same within a parallel block.
@@ -80,7 +80,7 @@ export function hiddenStates(runnable: Runnable, tokens: tf.Tensor, options: Hid
       let scope = branchScopes[i]!;
       const isRecorded = dropped?.[i] !== true && (needs.input || hasTrainable(scope));
       const path: GradientPath = isRecorded ? 'record' : needs.stream ? 'shortcut' : 'none';
-      if (isRecorded && early && earlyNames) scope = tapped(scope, branch.block, earlyNames, early);
+      if (isRecorded && early && earlyNames) scope = tapGradients(scope, branch.block, earlyNames, early);
       const parameterScale = parameterScales?.[i];
       if (isRecorded && parameterScale) scope = scaledParameters(scope, parameterScale);
       const gradientScale = gradientScales?.[i];
@@ -123,7 +123,7 @@ function noPositions({ model: { architecture } }: Runnable): Error {
 
 /** Which branches, if kept, lead a gradient to a trainable parameter: themselves, or one before them does. */
 export function leadsToTrainable(runnable: Runnable): boolean[] {
-  const ready = asIfEncoded(runnable);
+  const ready = standInForEncoder(runnable);
   let throughStream = trainsEmbedding(runnable);
   let throughInput = throughStream;
   return ready.branchScopes.map((scope, i) => {
@@ -136,18 +136,18 @@ export function leadsToTrainable(runnable: Runnable): boolean[] {
 
 /** Which branches hold something trainable themselves. */
 export function trainedBranches(runnable: Runnable): boolean[] {
-  return asIfEncoded(runnable).branchScopes.map(hasTrainable);
+  return standInForEncoder(runnable).branchScopes.map(hasTrainable);
 }
 
 /** Whether a gradient reaches anything trainable, where these branches are dropped. */
 export function receivesGradient(runnable: Runnable, dropped: readonly boolean[]): boolean {
-  const { branchScopes, outerScope } = asIfEncoded(runnable);
+  const { branchScopes, outerScope } = standInForEncoder(runnable);
   return hasTrainable(outerScope) || branchScopes.some((scope, i) => dropped[i] !== true && hasTrainable(scope));
 }
 
 /** Whether something in front of the first branch is trained. */
 export function trainsEmbedding(runnable: Runnable): boolean {
-  return hasTrainable(embeddingScope(asIfEncoded(runnable)));
+  return hasTrainable(embeddingScope(standInForEncoder(runnable)));
 }
 
 /** Parameters of the embedding and what adapters put there, not those of the head. */

@@ -6,7 +6,7 @@ import { activeEngine, type CompiledFunction, type Engine, type TracedFunction }
 import { markGradientFree } from '../../ops/gradientFree.ts';
 import { add, scaleGradient } from '../../ops/shapes.ts';
 import { forwardOnly, withGradient } from '../../ops/withGradient.ts';
-import { checkpointed } from './checkpointed.ts';
+import { runCheckpointed } from './runCheckpointed.ts';
 import { compileOnce } from './compileOnce.ts';
 import { packScope, unpackScope, type CompiledInputs } from './compiledInputs.ts';
 
@@ -49,13 +49,14 @@ export interface GradientNeeds {
 }
 
 /** `stream + branch(x)`: mostly `x + branch(x)`. The caller owns the result. */
-export function runBranch(x: tf.Tensor, of: BranchRun, path: GradientPath, needs: GradientNeeds): tf.Tensor {
+export function runBranch(x: tf.Tensor, branchRun: BranchRun, path: GradientPath, needs: GradientNeeds): tf.Tensor {
   const engine = activeEngine();
-  const { stream = x } = of;
+  const { stream = x } = branchRun;
   const run = (): tf.Tensor =>
     tf.tidy(() => {
-      const [sum, keys, values] = engine === undefined ? runEager(x, of, needs) : runCompiled(engine, x, of, needs);
-      if (keys !== undefined && values !== undefined) of.slot!.store({ keys, values });
+      const [sum, keys, values] =
+        engine === undefined ? runEager(x, branchRun, needs) : runCompiled(engine, x, branchRun, needs);
+      if (keys !== undefined && values !== undefined) branchRun.slot!.store({ keys, values });
       return sum;
     });
   if (path === 'none') return forwardOnly(run);
@@ -81,7 +82,7 @@ interface Application extends Omit<BranchRun, 'branch' | 'slot'> {
 }
 
 /** The branch as a plain function of tensors: what runs operation by operation, and what an engine compiles. */
-function applied(x: tf.Tensor, run: Application): Applied {
+function applyBranch(x: tf.Tensor, run: Application): Applied {
   const { branch, scope, hooks, shared, stream = x, isStart = true, gradientScale, slot } = run;
   const sum = (context: BranchContext): tf.Tensor => {
     const result = branch.apply(x, scope, hooks, context);
@@ -110,22 +111,28 @@ const [starts, goesOn] = [{}, {}];
 /** Stand for {@link BranchRun.isCheckpointed}. */
 const [recomputed, saved] = [{}, {}];
 
-function runEager(x: tf.Tensor, of: BranchRun, needs: GradientNeeds): Applied {
-  const { scope, shared, stream = x, isCheckpointed = false } = of;
-  if (!isCheckpointed) return applied(x, of);
-  return [checkpointed(on => applied(on.x, { ...of, ...on })[0], { x, stream, shared, scope }, needs)];
+function runEager(x: tf.Tensor, branchRun: BranchRun, needs: GradientNeeds): Applied {
+  const { scope, shared, stream = x, isCheckpointed = false } = branchRun;
+  if (!isCheckpointed) return applyBranch(x, branchRun);
+  return [
+    runCheckpointed(
+      tensors => applyBranch(tensors.x, { ...branchRun, ...tensors })[0],
+      { x, stream, shared, scope },
+      needs,
+    ),
+  ];
 }
 
-function runCompiled(engine: Engine, x: tf.Tensor, of: BranchRun, needs: GradientNeeds): Applied {
+function runCompiled(engine: Engine, x: tf.Tensor, branchRun: BranchRun, needs: GradientNeeds): Applied {
   // Where nothing is recorded, branches behind the first trainable one share sessions with those before it.
   const isTapeOn = tf.engine().isTapeOn();
-  const inputs = compiledInputs(x, of, { input: needs.input && isTapeOn, stream: needs.stream && isTapeOn });
-  return compiledBranch(engine, of)(inputs.differentiable, inputs.frozen) as Applied;
+  const inputs = compiledInputs(x, branchRun, { input: needs.input && isTapeOn, stream: needs.stream && isTapeOn });
+  return compiledBranch(engine, branchRun)(inputs.differentiable, inputs.frozen) as Applied;
 }
 
 /** The branch as a function that all branches share which do the same. */
-export function compiledBranch(engine: Engine, of: BranchRun): CompiledFunction<tf.Tensor[]> {
-  const { branch, hooks, isStart = true, isCheckpointed = false, slot } = of;
+export function compiledBranch(engine: Engine, branchRun: BranchRun): CompiledFunction<tf.Tensor[]> {
+  const { branch, hooks, isStart = true, isCheckpointed = false, slot } = branchRun;
   const keys = [
     slot?.extend ?? noCache,
     isStart ? starts : goesOn,
@@ -133,7 +140,7 @@ export function compiledBranch(engine: Engine, of: BranchRun): CompiledFunction<
     branch.apply,
     hooks,
   ];
-  return compileOnce(engine, keys, () => traced(branch, hooks, isStart, slot), {
+  return compileOnce(engine, keys, () => traceBranch(branch, hooks, isStart, slot), {
     name: branch.kind,
     ownsGradient: true,
     ...(isCheckpointed && { recompute: 'full' }),
@@ -141,8 +148,8 @@ export function compiledBranch(engine: Engine, of: BranchRun): CompiledFunction<
 }
 
 /** What {@link compiledBranch} takes. The gradient of its input is called `'x'`. */
-export function compiledInputs(x: tf.Tensor, of: BranchRun, needs: GradientNeeds): CompiledInputs {
-  const { scope, shared, stream = x, gradientScale, slot } = of;
+export function compiledInputs(x: tf.Tensor, branchRun: BranchRun, needs: GradientNeeds): CompiledInputs {
+  const { scope, shared, stream = x, gradientScale, slot } = branchRun;
   const inputs: CompiledInputs = { differentiable: {}, frozen: {} };
   (needs.input ? inputs.differentiable : inputs.frozen)[INPUT] = x;
   if (stream !== x) (needs.stream ? inputs.differentiable : inputs.frozen)[STREAM] = stream;
@@ -153,7 +160,7 @@ export function compiledInputs(x: tf.Tensor, of: BranchRun, needs: GradientNeeds
   return inputs;
 }
 
-function traced(
+function traceBranch(
   { apply }: Branch,
   hooks: Hooks,
   isStart: boolean,
@@ -161,20 +168,20 @@ function traced(
 ): TracedFunction<tf.Tensor[]> {
   const extend = slot?.extend;
   return inputs =>
-    applied(inputs[INPUT]!, {
+    applyBranch(inputs[INPUT]!, {
       branch: { apply },
       scope: unpackScope(inputs),
       hooks,
-      shared: named(SHARED, inputs),
+      shared: takeNamed(SHARED, inputs),
       stream: inputs[STREAM],
       isStart,
       gradientScale: inputs[SCALE],
-      slot: extend && { extend, reads: named(CACHE, inputs) },
+      slot: extend && { extend, reads: takeNamed(CACHE, inputs) },
     }) as tf.Tensor[];
 }
 
 /** The tensors whose names begin so, without that beginning. */
-function named(prefix: string, inputs: Scope): Scope {
+function takeNamed(prefix: string, inputs: Scope): Scope {
   const entries = Object.entries(inputs).filter(([name]) => name.startsWith(prefix));
   return Object.fromEntries(entries.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }

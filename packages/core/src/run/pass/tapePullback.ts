@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { keepingSaved } from '../../ops/withGradient.ts';
+import { keepSaved } from '../../ops/withGradient.ts';
 import { freeTape, withOwnTape } from './ownTape.ts';
 
 /** The backward pass of one run of a function, to be run as often as one likes. */
@@ -79,7 +79,7 @@ function nodesOnTheWay(tape: readonly TapeNode[], inputs: readonly tf.Tensor[]):
 function pullThrough(node: TapeNode, wanted: readonly string[], gradients: Map<number, tf.Tensor>): void {
   const adjoints = node.outputs.map(({ id }) => gradients.get(id) ?? null);
   if (adjoints.every(adjoint => adjoint === null)) return;
-  const made = keepingSaved(() => node.gradient!(adjoints));
+  const made = keepSaved(() => node.gradient!(adjoints));
   for (const name of wanted) {
     const gradient = made[name]!();
     const { id } = node.inputs[name]!;

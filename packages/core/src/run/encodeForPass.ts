@@ -8,21 +8,21 @@ import { packScope, unpackScope, type CompiledInputs } from './pass/compiledInpu
 import { withTensors, type Runnable } from './runnable.ts';
 
 /** The same with the encoder's results in the scopes and without an encoder, for one pass. Called within a tidy. */
-export function encoded(runnable: Runnable): Runnable {
+export function encodeForPass(runnable: Runnable): Runnable {
   const { encoder } = runnable;
   if (encoder === undefined) return runnable;
   const parts = partsOf(runnable, encoder);
   if (trains(runnable, encoder)) parts.forEach(markTrainable);
-  return placed(runnable, encoder, parts);
+  return placeParts(runnable, encoder, parts);
 }
 
 /** The same for many passes in which nothing is trained, such as a generation. */
-export function settled(runnable: Runnable): { readonly runnable: Runnable; readonly dispose: () => void } {
+export function encodeForPasses(runnable: Runnable): { readonly runnable: Runnable; readonly dispose: () => void } {
   const { encoder } = runnable;
   if (encoder === undefined) return { runnable, dispose: () => undefined };
   const parts = tf.tidy(() => partsOf(runnable, encoder));
   parts.forEach(part => tf.keep(part));
-  return { runnable: placed(runnable, encoder, parts), dispose: () => tf.dispose(parts) };
+  return { runnable: placeParts(runnable, encoder, parts), dispose: () => tf.dispose(parts) };
 }
 
 /** An encoder that has run once, to go back through as often as one likes. */
@@ -39,7 +39,7 @@ export interface EncodedOnce {
 }
 
 /** The same, to go back through the encoder as often as one likes. */
-export function encodedOnce(runnable: Runnable): EncodedOnce {
+export function encodeOnce(runnable: Runnable): EncodedOnce {
   const { encoder } = runnable;
   if (encoder === undefined) return { runnable, pull: gradients => gradients, dispose: () => undefined };
   const p = encoderScope(runnable, encoder);
@@ -48,19 +48,19 @@ export function encodedOnce(runnable: Runnable): EncodedOnce {
   const trained = encoder.reads.map(name => p[name]!).filter(isTrainable);
   if (trained.length > 0) parts.forEach(markTrainable);
   return {
-    runnable: placed(runnable, encoder, parts),
+    runnable: placeParts(runnable, encoder, parts),
     pull(gradients) {
       const others = [...gradients].filter(([tensor]) => !parts.includes(tensor));
       if (others.length === gradients.size || trained.length === 0) return gradients;
       // The gradient of Σ part · gradient is what the gradients of the parts give.
-      const weighted = (): tf.Tensor =>
+      const weightedSum = (): tf.Tensor =>
         tf.addN(
           encode().flatMap((part, i) => {
             const gradient = gradients.get(parts[i]!);
             return gradient === undefined ? [] : [tf.sum(tf.mul(part, gradient))];
           }),
         );
-      const { value, grads } = tf.engine().gradients(weighted, trained, undefined, true);
+      const { value, grads } = tf.engine().gradients(weightedSum, trained, undefined, true);
       value.dispose();
       const pulled = (grads as (tf.Tensor | undefined)[]).flatMap((gradient, i): [tf.Tensor, tf.Tensor][] =>
         gradient ? [[trained[i]!, gradient]] : [],
@@ -78,19 +78,19 @@ function partsOf(runnable: Runnable, encoder: Encoder): tf.Tensor[] {
 }
 
 /** The same with stand-ins for what the encoder gives: enough to tell what leads to something trainable. */
-export function asIfEncoded(runnable: Runnable): Runnable {
+export function standInForEncoder(runnable: Runnable): Runnable {
   const { encoder } = runnable;
   if (encoder === undefined) return runnable;
   const read = encoder.reads.map(name => runnable.outerScope[name]!);
   const standIn = read.find(isTrainable) ?? read[0]!;
-  return placed(runnable, encoder, encoder.gives.map(() => standIn)); // prettier-ignore
+  return placeParts(runnable, encoder, encoder.gives.map(() => standIn)); // prettier-ignore
 }
 
 function trains({ outerScope }: Runnable, { reads }: Encoder): boolean {
   return tf.engine().isTapeOn() && reads.some(name => isTrainable(outerScope[name]!));
 }
 
-function placed(runnable: Runnable, { reads, gives }: Encoder, parts: readonly tf.Tensor[]): Runnable {
+function placeParts(runnable: Runnable, { reads, gives }: Encoder, parts: readonly tf.Tensor[]): Runnable {
   const others = Object.entries(runnable.outerScope).filter(([name]) => !reads.includes(name));
   const without = { ...runnable, encoder: undefined, outerScope: Object.fromEntries(others) };
   return withTensors(without, new Map(gives.map((name, i) => [name, parts[i]!])));

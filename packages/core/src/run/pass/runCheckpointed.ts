@@ -22,12 +22,12 @@ export interface Rerun {
  * @param run - the branch; called again with tensors of the same values
  * @param needs - whether the gradients of `x` and `stream` are wanted
  */
-export function checkpointed(
-  run: (on: Rerun) => tf.Tensor,
-  on: Rerun,
+export function runCheckpointed(
+  run: (tensors: Rerun) => tf.Tensor,
+  tensors: Rerun,
   needs: { readonly input: boolean; readonly stream: boolean },
 ): tf.Tensor {
-  const { x, stream, shared, scope } = on;
+  const { x, stream, shared, scope } = tensors;
   const [needsX, needsStream] = [needs.input, needs.stream && stream !== x];
   const inputsOf = ({ x, stream, scope }: Rerun): tf.Tensor[] => [
     ...(needsX ? [x] : []),
@@ -37,11 +37,11 @@ export function checkpointed(
   // What an encoder gave is of this pass alone, and gone before its backward pass; variables stay.
   const given = Object.keys(scope).filter(name => isTrainable(scope[name]!) && !(scope[name] instanceof tf.Variable));
   return withGradient(
-    inputsOf(on),
+    inputsOf(tensors),
     save => {
       const ofPass = [...Object.values(shared), ...given.map(name => scope[name]!)];
       save([x, ...(stream === x ? [] : [stream]), ...ofPass]);
-      return run(on);
+      return run(tensors);
     },
     (dy, saved) => {
       const rest = [...saved];
