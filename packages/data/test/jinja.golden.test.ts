@@ -81,6 +81,12 @@ describe('what is refused', () => {
     ['{{ words.__class__ }}', 'the member __class__ is not open to templates'],
     ['{{ words|map("upper") }}', "a generator (put '| list' behind it) has no text"],
     ['{{ missing.a }}', "'missing' is undefined"],
+    ['{{ dict(missing) }}', "'missing' is undefined"],
+    ['{% set ns = namespace(missing.a) %}', "'missing' is undefined"],
+    ['{% set ns = namespace(missing) %}', "'missing' is undefined"],
+    ['{{ dict(none) }}', 'None is not a list'],
+    ['{% set ns = namespace(none) %}', 'None is not a list'],
+    ['{{ dict(namespace(a=1)) }}', 'namespace is not a list'],
     ['{{ 1 + "a" }}', 'int + str cannot be computed'],
     ['{% if true %}', 'line 1: the template ends before {% endif %}'],
   ])('%s', (template, message) => {

@@ -1,4 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { findRepeatedKey } from '../src/tokenizer/findRepeatedKey.ts';
 import { loadTokenizer } from '../src/index.ts';
 import { readFixture } from './readFixture.ts';
 
@@ -49,6 +53,9 @@ describe('what Python refuses is refused', () => {
     ['llama2', 'normalizer.normalizers.1.pattern', { String: 5 }, 'pattern.String that is not usable; got 5'],
     ['llama2', 'normalizer.normalizers.1.pattern', { String: '' }, 'pattern.String that is not usable; got ""'],
     ['llama2', 'post_processor.single.0', { SpecialToken: { id: 5, type_id: 0 } }, 'post_processor.single[0].SpecialToken.id'],
+    ['llama2', 'post_processor.single', [], 'a template that does not hold the text once; got []; expected one Sequence A'],
+    ['llama2', 'post_processor.single', [{ Sequence: { id: 'B', type_id: 0 } }], 'a template that does not hold the text once; got ["B"]'],
+    ['llama2', 'post_processor.single', Array(2).fill({ Sequence: { id: 'A', type_id: 0 } }), 'a template that does not hold the text once; got ["A","A"]'],
     ['llama2', 'post_processor.special_tokens', {}, 'a template with a token that it does not define'],
     ['llama2', 'decoder.decoders.3.content', '  ', 'decoder.decoders[3].content that is not usable; got "  "; expected one character'],
     ['llama2', 'decoder.decoders.3.start', -1, 'decoder.decoders[3].start that is not usable; got -1'],
@@ -58,6 +65,36 @@ describe('what Python refuses is refused', () => {
     await expect(loadTokenizer({ tokenizer: changed(family, path, value) })).rejects.toThrow(message);
   });
 }); // prettier-ignore
+
+describe('a key that stands twice in an object of tokenizer.json', () => {
+  const load = (change: (text: string) => string): Promise<unknown> => {
+    const folder = mkdtempSync(join(tmpdir(), 'dropbp-twice-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, 'tokenizer.json'), change(JSON.stringify(readFixture().gpt2!.tokenizer)));
+    return loadTokenizer(folder);
+  };
+  it.each([
+    ['version', '{', '{"version" : "1.0",'],
+    ['normalizer', '{', '{"normalizer":true,'],
+    ['lstrip', '{"id":0', '{"lstrip":{"lstrip":[]},"id":0'],
+    ['lstrip', '{"id":0', String.raw`{"\u006cstrip":false,"id":0`],
+    ['trim_offsets', '"trim_offsets":', '"trim_offsets":"ByteLevel","trim_offsets":'],
+    ['model', '"model":', '"model":{"vocab":{},"merges":[]},"model":'],
+  ])('is refused: %s', async (key, from, to) => {
+    await expect(load(text => text.replace(from, () => to))).rejects.toThrow(
+      `has the key '${key}' twice in one object`,
+    );
+  });
+  it('is not found in texts, lists, or what is like a key', async () => {
+    const json = (value: unknown): string => JSON.stringify(value);
+    const objects = [{ a: 'a', b: ['a', 'a', { a: { a: 'b"' } }], 'a"': ':', '\\': 'a' }, { a: 1 }];
+    for (const value of objects) expect(findRepeatedKey(json(value), '')).toBeUndefined();
+    expect(findRepeatedKey('[{"a":1,"b":{"a":[{"c":2, "c" :3}]}}]', '')).toBe('c');
+    expect(findRepeatedKey('{"vocab":{"a":1,"a":2},"b":{"vocab":{"c":1,"c":1}}}', 'vocab')).toBeUndefined();
+    expect(findRepeatedKey('{"vocab":{"a":1,"a":2},"b":1,"b":2}', 'vocab')).toBe('b');
+    await expect(load(text => text)).resolves.toBeDefined();
+  });
+});
 
 describe('expressions of strangers', () => {
   const split = (pattern: string): Promise<unknown> =>

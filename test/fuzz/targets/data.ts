@@ -114,7 +114,7 @@ export async function dataTargets(): Promise<FuzzTarget[]> {
   const mutateLines = jsonLinesMutator(dictionary);
   return [
     target('jsonl', 'jsonl', mutateLines, lines, jsonPieces),
-    target('jsonl.gz', 'jsonl', mutateGzip(mutateLines), lines.map(line => gzipSync(line)), [...jsonPieces, Uint8Array.of(0x1f, 0x8b, 8)]), // prettier-ignore
+    target('jsonl.gz', 'jsonl', mutateGzip(mutateLines), lines.map(line => gzipSync(line)), [...jsonPieces, Uint8Array.of(0x1f, 0x8b, 8)], 0.3), // prettier-ignore
     target('json', 'json', jsonMutator(dictionary), all.map(rows => bytes(JSON.stringify(rows))), jsonPieces), // prettier-ignore
     target('csv', 'csv', mutateCsv, csv.map(bytes), ['"', '""', ',', ';', '\t', '\n', '\r\n', '\r', '\ufeff', '\0', 'a,b', Uint8Array.of(0xff)]), // prettier-ignore
     target('text', 'text', mutateText, [bytes('naïve ☕ text\n'.repeat(330)), bytes('😀'.repeat(1100)), bytes('a')], ['\n', '\ufeff', '\0', Uint8Array.of(0xf0, 0x9f), Uint8Array.of(0x80)], 0.3), // prettier-ignore

@@ -1,5 +1,5 @@
 import type { Model } from '../contract/model.ts';
-import { problem } from '@dropbp/basics';
+import { isObject, problem } from '@dropbp/basics';
 
 type Config = Readonly<Record<string, unknown>>;
 
@@ -30,6 +30,8 @@ export interface PeftConfigRules {
   readonly known: readonly string[];
   /** What a key does, where it is set, that the package cannot. */
   readonly unsupported: Readonly<Record<string, string>>;
+  /** Keys that hold null or an object, which PEFT makes a configuration of its own from, even where it is empty. @defaultValue none */
+  readonly subConfigs?: readonly string[];
 }
 
 /** The values of an `adapter_config.json`, each checked when it is read. */
@@ -51,6 +53,8 @@ const commonDefaults: Config = {
   revision: null,
   task_type: null,
 };
+
+const taskTypes = ['SEQ_CLS', 'SEQ_2_SEQ_LM', 'CAUSAL_LM', 'TOKEN_CLS', 'QUESTION_ANS', 'FEATURE_EXTRACTION'];
 
 /** `runtime_config`: how a program ran, which old versions wrote. */
 const harmless: readonly string[] = [...Object.keys(commonDefaults), 'peft_type', 'runtime_config'];
@@ -78,17 +82,25 @@ export function peftConfigReader(config: Config, rules: PeftConfigRules): PeftCo
     if (accepts(value)) return value;
     throw problem(packageName, { what: `${key} in adapter_config.json is not usable`, got: value, expected });
   };
+  const optional: PeftConfigReader['optional'] = (key, accepts, expected) =>
+    given[key] === null ? undefined : read(key, accepts, expected);
+  optional('task_type', isTaskType, `null, or one of ${taskTypes.join(', ')}`);
+  for (const key of rules.subConfigs ?? []) optional(key, isObject, 'null or an object');
   return {
     read,
-    optional: (key, accepts, expected) => (given[key] === null ? undefined : read(key, accepts, expected)),
+    optional,
     provenance: { auto_mapping, base_model_name_or_path, revision, task_type },
   };
 }
 
 /** @throws Problem naming every key that is set and not supported, or else the first that is not known */
-function checkKeys(config: Config, { package: packageName, known, unsupported }: PeftConfigRules): void {
+function checkKeys(
+  config: Config,
+  { package: packageName, known, unsupported, subConfigs = [] }: PeftConfigRules,
+): void {
   const set = Object.keys(config).filter(key => {
-    return !harmless.includes(key) && !known.includes(key) && !isUnset(config[key]);
+    if (harmless.includes(key) || known.includes(key)) return false;
+    return subConfigs.includes(key) ? isObject(config[key]) : !isUnset(config[key]);
   });
   const refused = set.filter(key => Object.hasOwn(unsupported, key));
   if (refused.length > 0) {
@@ -105,6 +117,10 @@ function checkKeys(config: Config, { package: packageName, known, unsupported }:
     expected: `the keys of PEFT ${PEFT_VERSION}, or a value that is null, false or empty`,
     fix: `if it does not change what the adapter computes, take '${key}' out of adapter_config.json`,
   });
+}
+
+function isTaskType(value: unknown): value is string {
+  return taskTypes.includes(value as string);
 }
 
 function isUnset(value: unknown): boolean {

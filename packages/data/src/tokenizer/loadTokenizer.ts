@@ -2,6 +2,7 @@ import * as huggingFace from '@huggingface/tokenizers';
 import { checkOptions, checkValue, isObject, problem } from '@dropbp/basics';
 import { checkModelSource } from '../text/checkModelSource.ts';
 import { decodeTokens } from './decodeTokens.ts';
+import { findRepeatedKey } from './findRepeatedKey.ts';
 import { pythonSplits } from './pythonSplits.ts';
 import { readJsonObject, readTokenizerConfig } from './readTokenizerConfig.ts';
 import type { SpecialToken, Tokenizer } from './tokenizer.ts';
@@ -49,7 +50,7 @@ export async function loadTokenizer(source: string | TokenizerFiles): Promise<To
 }
 
 async function readFolder(folder: string): Promise<TokenizerFiles> {
-  const tokenizer = await readJsonObject(folder, 'tokenizer.json');
+  const tokenizer = await readJsonObject(folder, 'tokenizer.json', refuseRepeatedKeys);
   if (tokenizer === undefined) {
     throw problem('data', {
       what: `${folder} holds no tokenizer.json`,
@@ -58,6 +59,16 @@ async function readFolder(folder: string): Promise<TokenizerFiles> {
     });
   }
   return { tokenizer, config: await readTokenizerConfig(folder) };
+}
+
+/** Python refuses most of such files, and takes one of the two values from others. */
+function refuseRepeatedKeys(text: string, path: string): void {
+  const key = findRepeatedKey(text, 'vocab');
+  if (key === undefined) return;
+  throw problem('data', {
+    what: `${path} has the key '${key.slice(0, 100)}' twice in one object`,
+    fix: 'leave one of them out',
+  });
 }
 
 function makeTokenizer({ tokenizer, config = {} }: TokenizerFiles, source: string): Tokenizer {

@@ -10,9 +10,14 @@ export async function readTokenizerConfig(folder: string): Promise<object> {
 /**
  * An object in a JSON file; undefined where there is no such file.
  *
+ * @param check - looks at the text of the file besides
  * @throws Problem if it is no JSON, or no object
  */
-export async function readJsonObject(folder: string, name: string): Promise<object | undefined> {
+export async function readJsonObject(
+  folder: string,
+  name: string,
+  check?: (text: string, path: string) => void,
+): Promise<object | undefined> {
   const path = `${folder}/${name}`;
   const text = await readTextIfThere('data', path);
   if (text === undefined) return undefined;
@@ -22,6 +27,7 @@ export async function readJsonObject(folder: string, name: string): Promise<obje
   } catch (cause) {
     throw problem('data', { what: `${path} is no JSON`, cause });
   }
+  check?.(text, path);
   if (isObject(value)) return value;
   throw problem('data', { what: `${path} is not usable`, got: value, expected: 'an object' });
 }

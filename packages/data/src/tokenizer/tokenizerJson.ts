@@ -135,6 +135,15 @@ function checkTemplates(component: Component | null, json: TokenizerJson, source
   if (component?.type === 'Sequence') for (const part of sequenceParts(component)) checkTemplates(part, json, source);
   if (component?.type !== 'TemplateProcessing') return;
   const { single, pair, special_tokens: known } = component as unknown as Template;
+  // Python leaves the text out where a template does not name it, and repeats it where it is named twice.
+  const places = single.flatMap(({ Sequence: sequence }) => (sequence === undefined ? [] : [sequence.id]));
+  if (places.join() !== 'A') {
+    throw problem('data', {
+      what: `${source} has a template that does not hold the text once`,
+      got: places,
+      expected: 'one Sequence A in single',
+    });
+  }
   for (const { SpecialToken: token } of [...single, ...pair]) {
     if (token === undefined || Object.hasOwn(known, token.id)) continue;
     throw problem('data', { what: `${source} has a template with a token that it does not define`, got: token.id });
@@ -154,7 +163,7 @@ function checkTemplates(component: Component | null, json: TokenizerJson, source
 
 /** What a template puts around a text. */
 interface Template {
-  readonly single: readonly { readonly SpecialToken?: { readonly id: string } }[];
+  readonly single: readonly { readonly SpecialToken?: { readonly id: string }; readonly Sequence?: { readonly id: string } }[]; // prettier-ignore
   readonly pair: Template['single'];
   readonly special_tokens: Readonly<Record<string, { readonly id: string; readonly ids: readonly number[]; readonly tokens: readonly string[] }>>; // prettier-ignore
 }

@@ -75,6 +75,7 @@ export const configRules: PeftConfigRules = {
     'merge_weights', // how a program runs, in files of old versions
   ],
   unsupported,
+  subConfigs: ['arrow_config', 'corda_config', 'eva_config', 'kasa_config', 'lora_ga_config', 'use_bdlora', 'velora_config'], // prettier-ignore
 };
 
 const camelCase = (key: string): string => key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());

@@ -5,7 +5,18 @@ import { textOf } from './values/pythonText.ts';
 import { Renderer, setMember } from './render.ts';
 import { findUnsetNames } from './scopes.ts';
 import { isTest } from './tests.ts';
-import { Callable, Dict, intOf, listOf, Namespace, Range, type Named, type Value } from './values/values.ts';
+import {
+  Callable,
+  Dict,
+  intOf,
+  listOf,
+  Namespace,
+  Range,
+  Undefined,
+  undefinedError,
+  type Named,
+  type Value,
+} from './values/values.ts';
 
 export { JinjaError } from './parse/lexer.ts';
 
@@ -119,11 +130,12 @@ function makeRange(positional: readonly Value[], named: Named): Value {
 
 function makeDict(name: string, positional: readonly Value[], named: Named): Dict {
   if (positional.length > 1) throw new JinjaError(`${name}() takes one dict, and values by name`);
-  const [source] = positional;
+  const [source = []] = positional;
+  if (source instanceof Undefined) throw undefinedError(source);
   const entries =
     source instanceof Dict
       ? source.entries()
-      : listOf(source ?? []).map((entry): [Value, Value] => {
+      : listOf(source).map((entry): [Value, Value] => {
           const pair = listOf(entry);
           if (pair.length !== 2) throw new JinjaError(`${name}() needs pairs of a key and a value`);
           return pair as [Value, Value];
