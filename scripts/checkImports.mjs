@@ -9,7 +9,8 @@ const adapters = ['peft-lora', 'peft-prefix', 'peft-ia3', 'peft-full'];
 const table = {
   basics: [],
   safetensors: ['basics'],
-  core: ['basics'],
+  engine: [],
+  core: ['basics', 'types:engine'],
   hub: ['basics'],
   models: ['basics', 'core', 'safetensors', 'lazy:hub', 'types:hub'],
   ...Object.fromEntries(adapters.map(name => [name, ['basics', 'core']])),
@@ -19,7 +20,7 @@ const table = {
   data: ['basics', 'types:core'],
   setup: ['basics', 'core', 'models', 'data', 'lazy:tfjs-backend-ort'],
   mpi: ['basics', 'types:train'],
-  'tfjs-backend-ort': ['basics'],
+  'tfjs-backend-ort': ['basics', 'types:engine'],
   cli: [
     'basics',
     'safetensors',

@@ -14,18 +14,17 @@ export type {
 } from './contract/model.ts';
 export { asIfEncoded, encoded, encodedOnce, gated, prepared, settled } from './formerNames.ts';
 export { disposeOnce } from './run/lifetime.ts';
-export {
-  activeEngine,
-  after,
-  type CompiledFunction,
-  type CompiledPullback,
-  type Engine,
-  type EngineOptions,
-  type PackedForm,
-  type Results,
-  type TracedFunction,
-  weightForm,
-} from './engine.ts';
+export type {
+  CompiledFunction,
+  CompiledPullback,
+  Engine,
+  EngineOptions,
+  PackedForm,
+  Results,
+  TracedFunction,
+  WorkingMemory,
+} from '@dropbp/engine';
+export { activeEngine, after, weightForm, workingMemory } from './engine.ts';
 export { activate, activateGate, type Activation } from './ops/activation.ts';
 export { attention, HIDDEN, type AttentionOptions } from './ops/attention.ts';
 export { crossEntropy, linearCrossEntropy, type Targets } from './ops/crossEntropy.ts';

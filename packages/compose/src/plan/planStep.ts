@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import { sum } from '@dropbp/basics';
-import { activeEngine, weightForm, type BatchShape, type PackedForm, type Runnable } from '@dropbp/core';
+import { weightForm, workingMemory, type BatchShape, type PackedForm, type Runnable } from '@dropbp/core';
 import { checkShape } from './checkShape.ts';
 import { heldBytes } from './heldBytes.ts';
 import { passFlops } from './passFlops.ts';
@@ -37,12 +37,6 @@ export interface Planned extends Runnable {
 
 /** Rows of the head whose logits exist at a time, and how many tensors of their size. */
 const [HEAD_ROWS, HEAD_COPIES] = [128, 3];
-/**
- * What the sessions of an engine work in, from what the largest branch holds. Each of the eight or so of a step keeps an arena, of a power of
- * two, unless it is large (sessionOptions.ts of `@dropbp/tfjs-backend-ort`): together that came to 16 times the largest branch, and to
- * no more than this many bytes; without arenas it is 5 times. bench/plan.bench.ts and test/reliability/plannedMemory.ts compare.
- */
-const [COPIES_IN_ARENAS, ARENAS, COPIES_WITHOUT] = [16, 512 * 2 ** 20, 5];
 
 /**
  * What a step costs at any drop rate, without running one. FLOPs are counted, from shapes alone; what a branch holds is measured
@@ -58,14 +52,15 @@ export function planStep(tuned: Planned, shape: BatchShape): StepPlan {
   const droppable = sum(branchBackwardFlops);
   const forwardFlops = all - head.backward - droppable;
   const isCheckpointed = tuned.model.branches.some((_, i) => tuned.isCheckpointed?.(i));
-  const standingBytes = PROGRAM + bytesOfWeights(tuned) + bytesOfTraining(tuned);
   const branchBytes = heldBytes(tuned, shape);
   const { hiddenSize, vocabSize } = tuned.model;
   const stream = 4 * shape.batch * (shape.time + (tuned.virtualTokens ?? 0)) * hiddenSize;
   const largest = Math.max(
     ...(isCheckpointed ? heldBytes({ ...tuned, isCheckpointed: undefined }, shape) : branchBytes),
   );
-  const workingBytes = bytesOfSessions(largest) + 3 * stream + 4 * HEAD_COPIES * HEAD_ROWS * vocabSize;
+  const working = workingMemory(largest);
+  const standingBytes = working.program + bytesOfWeights(tuned) + bytesOfTraining(tuned);
+  const workingBytes = working.step + 3 * stream + 4 * HEAD_COPIES * HEAD_ROWS * vocabSize;
   return {
     shape,
     forwardFlops,
@@ -79,15 +74,6 @@ export function planStep(tuned: Planned, shape: BatchShape): StepPlan {
     memory: rate => standingBytes + workingBytes + (1 - rate) * sum(branchBytes),
   };
 }
-
-/** @param largest - what the largest branch holds */
-function bytesOfSessions(largest: number): number {
-  if (activeEngine() === undefined) return largest;
-  return Math.max(Math.min(COPIES_IN_ARENAS * largest, ARENAS), COPIES_WITHOUT * largest);
-}
-
-/** Node with tfjs and ONNX Runtime, before a model is there. */
-const PROGRAM = 200 * 2 ** 20;
 
 /** What a number of a weight takes in each form that it can be kept in; scales of blocks included. */
 export const bytesPerNumber: Readonly<Record<'f32' | PackedForm, number>> = {

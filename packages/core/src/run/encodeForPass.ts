@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Encoder } from '../contract/adapter.ts';
 import type { Scope } from '../contract/branch.ts';
-import { activeEngine, type Engine } from '../engine.ts';
+import type { Engine } from '@dropbp/engine';
+import { activeEngine } from '../engine.ts';
 import { isTrainable, markTrainable } from '../trainable.ts';
 import { compileOnce } from './pass/compileOnce.ts';
 import { packScope, unpackScope, type CompiledInputs } from './pass/compiledInputs.ts';

@@ -1,22 +1,30 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
+import type { Engine, PackedForm, Results, TracedFunction, WorkingMemory } from '@dropbp/engine';
 import type { Device, DeviceMemory } from '../device/device.ts';
 import { type CompiledFunction, type CompileOptions, compileOn } from '../compile/compile.ts';
-import type { Recording } from '../compile/recording.ts';
-import type { Results, Traceable } from '../compile/tracedFunction.ts';
+import type { Recording, RecordingBackend } from '../compile/recording.ts';
 import type { Inputs } from '../kernels/kernel.ts';
 import { kernelTable } from '../kernels/kernelTable.ts';
 import { afterKernel } from '../kernels/ordering.ts';
 import { isTensorType } from '../onnx/elementType.ts';
 import { packWeight } from '../packed/packWeight.ts';
 import { unpackKernel } from '../packed/unpack.ts';
-import type { WeightForm } from '../packed/weightForm.ts';
 import { type KernelInputs, runOnCpu } from './cpuFallback.ts';
 import { EagerRunner } from './eagerRunner.ts';
 import { TensorStore } from './tensorStore.ts';
 
 /** Kernels that only hand elements on, whatever their type. */
 const typeless = new Set(['Identity', 'Reshape', 'ExpandDims']);
+
+/** Node with tfjs and ONNX Runtime, before a model is there. */
+const PROGRAM_BYTES = 200 * 2 ** 20;
+/**
+ * What the sessions of a step work in, from what the largest branch holds. Each of the eight or so of a step keeps an arena, of a power of
+ * two, unless it is large (sessionOptions.ts): together they took 16 times the largest branch, and at most this many bytes. Without
+ * arenas it is 5 times. bench/plan.bench.ts and test/reliability/plannedMemory.ts compare.
+ */
+const [COPIES_IN_ARENAS, MOST_IN_ARENAS, COPIES_WITHOUT] = [16, 512 * 2 ** 20, 5];
 
 /** What the backend holds and has done. */
 export interface OrtMemory extends DeviceMemory {
@@ -25,7 +33,7 @@ export interface OrtMemory extends DeviceMemory {
 }
 
 /** The tfjs backend 'ort': tensors live on a device of ONNX Runtime, kernels are its sessions. */
-export class OrtBackend extends tf.KernelBackend {
+export class OrtBackend extends tf.KernelBackend implements Engine, RecordingBackend {
   /** Where ONNX Runtime runs. */
   readonly device: Device;
   /** @internal */
@@ -65,7 +73,7 @@ export class OrtBackend extends tf.KernelBackend {
    *
    * @throws Problem for options that it does not know
    */
-  compile<R extends Results>(fn: Traceable<R>, options?: CompileOptions): CompiledFunction<R> {
+  compile<R extends Results>(fn: TracedFunction<R>, options?: CompileOptions): CompiledFunction<R> {
     return compileOn(() => this, fn, options);
   }
 
@@ -82,7 +90,7 @@ export class OrtBackend extends tf.KernelBackend {
   pack(
     values: Float32Array,
     shape: readonly [number, number],
-    form: WeightForm,
+    form: PackedForm,
     inputAxis: 0 | 1,
     isTable: boolean = false,
   ): tf.Tensor2D | undefined {
@@ -92,7 +100,7 @@ export class OrtBackend extends tf.KernelBackend {
   }
 
   /** How a tensor's elements are kept: in float32, unless {@link OrtBackend.pack} made it. */
-  formOf(tensor: tf.Tensor): WeightForm | undefined {
+  formOf(tensor: tf.Tensor): PackedForm | undefined {
     return this.store.layoutOf(tensor)?.form;
   }
 
@@ -109,6 +117,12 @@ export class OrtBackend extends tf.KernelBackend {
       value: tf.engine().runKernel<tf.Tensor>(afterKernel, inputs),
       gradFunc: (dy: tf.Tensor) => tf.clone(dy),
     }))(x) as T;
+  }
+
+  /** Predicts what a training step takes in memory beside its tensors. */
+  workingMemory(largestBranch: number): WorkingMemory {
+    const inArenas = Math.min(COPIES_IN_ARENAS * largestBranch, MOST_IN_ARENAS);
+    return { program: PROGRAM_BYTES, step: Math.max(inArenas, COPIES_WITHOUT * largestBranch) };
   }
 
   /** @internal One kernel of tfjs. */

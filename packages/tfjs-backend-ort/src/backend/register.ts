@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { checkOptions, problem } from '@dropbp/basics';
+import type { Results, TracedFunction } from '@dropbp/engine';
 import { type CompiledFunction, type CompileOptions, compileOn } from '../compile/compile.ts';
-import type { Results, Traceable } from '../compile/tracedFunction.ts';
 import type { Device } from '../device/device.ts';
 import type { DeviceChoice } from '../device/deviceChoice.ts';
 import { kernelTable } from '../kernels/kernelTable.ts';
@@ -83,7 +83,7 @@ export function ortBackend(): OrtBackend {
  * const y = layer({ w }, { x }); // the gradient flows to w alone
  * ```
  */
-export function compile<R extends Results>(fn: Traceable<R>, options?: CompileOptions): CompiledFunction<R> {
+export function compile<R extends Results>(fn: TracedFunction<R>, options?: CompileOptions): CompiledFunction<R> {
   return compileOn(ortBackend, fn, options);
 }
 

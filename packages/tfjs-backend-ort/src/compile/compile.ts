@@ -1,42 +1,31 @@
 import * as tf from '@tensorflow/tfjs';
 import { checkOptions, problem } from '@dropbp/basics';
+import type {
+  CompiledFunction as EngineFunction,
+  CompiledPullback,
+  EngineOptions,
+  Results,
+  Tensors,
+  TracedFunction,
+} from '@dropbp/engine';
 import { LruCache } from '../backend/lruCache.ts';
-import type { OrtBackend } from '../backend/ortBackend.ts';
 import { isTensorType } from '../onnx/elementType.ts';
 import { layoutKey } from '../packed/weightForm.ts';
-import { pullbackOf, type Pullback, runWithGradient } from './differentiableRun.ts';
+import { pullbackOf, runWithGradient } from './differentiableRun.ts';
 import { capturedTensors, forwardPlan, type GradientPlan, gradientPlan, type Plan } from './plan.ts';
+import type { RecordingBackend } from './recording.ts';
 import type { Recompute } from './savedValues.ts';
 import { type ElementwisePlan, elementwisePlan, runElementwise } from './elementwise.ts';
-import {
-  inputName,
-  type InputShape,
-  type InputShapes,
-  type Results,
-  type Tensors,
-  type Traceable,
-  traceForward,
-  traceGradient,
-} from './tracedFunction.ts';
+import { inputName, type InputShape, type InputShapes, traceForward, traceGradient } from './tracedFunction.ts';
 
-/** Options of {@link compile}. */
-export interface CompileOptions {
-  /** What errors and profiles call the function. @defaultValue the function's own name */
-  name?: string;
+/** Options of {@link compile}: those of the contract, with one more choice of `recompute`. */
+export interface CompileOptions extends Omit<EngineOptions, 'recompute'> {
   /** What the backward pass computes again instead of keeping it. @defaultValue 'cheap' */
-  recompute?: Recompute;
-  /**
-   * The gradient that arrives at the first result is nobody else's and is freed once it was used, where tfjs would hold it until
-   * the whole backward pass is over. @defaultValue false
-   */
-  ownsGradient?: boolean;
-  /**
-   * For a function that works element by element on inputs of one shape and on scalars, and takes no gradient: the name of the
-   * input in whose place result number `result` may be written. Such an input must not be used afterwards, only disposed. Long
-   * inputs run in parts, so that what lies between the operations needs no memory.
-   */
-  replaces?: (result: number) => string;
+  readonly recompute?: Recompute;
 }
+
+/** A function that can be compiled: ordinary tfjs over named tensors; it may use `tf.customGrad`. */
+export type Traceable<R extends Results = Results> = TracedFunction<R>;
 
 /** What one signature of a compiled function became. */
 export interface SignatureReport {
@@ -50,21 +39,13 @@ export interface SignatureReport {
   readonly recomputed: readonly string[];
 }
 
-/** A function that runs as sessions of ONNX Runtime. */
-export interface CompiledFunction<R extends Results = Results> {
-  /**
-   * Runs the function. It is traced on the first call of each signature: names, types and shapes of its inputs.
-   *
-   * @param differentiable - float32 inputs through which the gradient flows
-   * @param frozen - inputs through which it does not. No gradient of them is computed; they may be disposed before the backward pass
-   * @returns what the function returns; the caller owns it. The gradient flows through the first result
-   */
-  (differentiable: Tensors, frozen?: Tensors): R;
-  /**
-   * Runs the function once, for a backward pass that runs as often as one likes. Until its `dispose()` the inputs must stay.
-   * Not for functions compiled with `replaces`.
-   */
-  pullback(differentiable: Tensors, frozen?: Tensors): Pullback;
+/**
+ * A function that runs as sessions of ONNX Runtime. It is traced on the first call of each signature: names, types and shapes of its
+ * inputs. Inputs that take no gradient may be disposed before the backward pass; those that do are float32.
+ */
+export interface CompiledFunction<R extends Results = Results> extends EngineFunction<R> {
+  /** See the contract. Not for functions compiled with `replaces`. */
+  pullback(differentiable: Tensors, frozen?: Tensors): CompiledPullback;
   /** Unloads all sessions. The function cannot be called afterwards. */
   dispose(): void;
   /** How many signatures are traced and kept. */
@@ -90,8 +71,8 @@ const abandoned = new FinalizationRegistry<LruCache<Plans>>(cache => {
 
 /** @internal `compile` on the backend that `active` returns at the time of each call. */
 export function compileOn<R extends Results>(
-  active: () => OrtBackend,
-  fn: Traceable<R>,
+  active: () => RecordingBackend,
+  fn: TracedFunction<R>,
   options: CompileOptions = {},
 ): CompiledFunction<R> {
   checkOptions('tfjs-backend-ort', 'compile()', options, ['name', 'recompute', 'ownsGradient', 'replaces']);
@@ -112,7 +93,7 @@ export function compileOn<R extends Results>(
     throw problem('tfjs-backend-ort', { what: `the compiled function ${name} was disposed`, fix: 'compile it again' });
   };
   const gradientPlanOf = (
-    backend: OrtBackend,
+    backend: RecordingBackend,
     plans: Plans,
     shapes: InputShapes,
     names: readonly string[],
@@ -121,7 +102,7 @@ export function compileOn<R extends Results>(
 
   /** Plans by their inputs, whichever of these take a gradient: what has a backward pass runs forward for all. */
   const byInputs = new Map<string, Set<Plans>>();
-  const forwardOf = (backend: OrtBackend, plans: Plans, shapes: InputShapes): Plan => {
+  const forwardOf = (backend: RecordingBackend, plans: Plans, shapes: InputShapes): Plan => {
     const gradient = [...byInputs.get(inputsKey(shapes))!].find(each => each.gradient)?.gradient;
     if (gradient === undefined) {
       return (plans.forward ??= forwardPlan(backend, name, traceForward(backend, fn, shapes)));
@@ -132,7 +113,7 @@ export function compileOn<R extends Results>(
   };
 
   const planned = (
-    backend: OrtBackend,
+    backend: RecordingBackend,
     differentiable: Tensors,
     frozen: Tensors,
   ): { plans: Plans; shapes: InputShapes } => {
@@ -174,7 +155,7 @@ export function compileOn<R extends Results>(
     const plan = gradientPlanOf(backend, plans, shapes, differentiableNames);
     return runWithGradient(plan, Object.values(differentiable), feeds(plan, inputs), ownsGradient);
   };
-  const pullback = (differentiable: Tensors, frozen: Tensors = {}): Pullback => {
+  const pullback = (differentiable: Tensors, frozen: Tensors = {}): CompiledPullback => {
     const backend = active();
     if (replaces || backend.recording) {
       throw problem('tfjs-backend-ort', {
@@ -201,7 +182,7 @@ export function compileOn<R extends Results>(
   }) as CompiledFunction<R>;
 }
 
-function shapesOf({ store }: OrtBackend, tensors: Tensors): InputShapes {
+function shapesOf({ store }: RecordingBackend, tensors: Tensors): InputShapes {
   const entries = Object.entries(tensors).map(([name, tensor]): [string, InputShape] => {
     const { shape, dtype } = tensor;
     return [name, { shape, dtype, layout: store.layoutOf(tensor) }];

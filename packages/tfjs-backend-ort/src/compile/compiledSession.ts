@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
-import type { OrtBackend } from '../backend/ortBackend.ts';
 import type { Feed, Handle, Session } from '../device/device.ts';
 import type { OnnxModel } from '../onnx/onnxModel.ts';
 import type { TensorType } from '../onnx/elementType.ts';
 import { splitPartName } from '../packed/unpack.ts';
+import type { RecordingBackend } from './recording.ts';
 
 /** A part of a traced function as a session, loaded when it first runs. */
 export class CompiledSession {
@@ -11,12 +11,12 @@ export class CompiledSession {
   readonly outputs: readonly string[];
   /** The tensors that the inputs are, or are parts of. */
   readonly tensors: readonly string[];
-  readonly #backend: OrtBackend;
+  readonly #backend: RecordingBackend;
   readonly #model: OnnxModel;
   #session: Session | undefined;
   #isRetired = false;
 
-  constructor(backend: OrtBackend, model: OnnxModel) {
+  constructor(backend: RecordingBackend, model: OnnxModel) {
     this.#backend = backend;
     this.#model = model;
     this.inputs = model.inputs.map(input => input.name);

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
+import type { CompiledPullback, Results } from '@dropbp/engine';
 import type { GradientPlan, Plan } from './plan.ts';
-import { arrivingGradient, type Results } from './tracedFunction.ts';
+import { arrivingGradient } from './tracedFunction.ts';
 
 type Named = ReadonlyMap<string, tf.Tensor>;
 type Feeds = ReadonlyMap<string, tf.TensorInfo>;
@@ -39,19 +40,8 @@ export function runWithGradient(plan: GradientPlan, inputs: tf.Tensor[], feeds: 
   });
 }
 
-/** The backward pass of one run, to be run as often as one likes. */
-export interface Pullback {
-  /**
-   * @param adjoint - the gradient that arrives at the first result
-   * @returns a gradient for every differentiable input, in their order; the caller owns them
-   */
-  pull(adjoint: tf.Tensor): tf.Tensor[];
-  /** Frees what the run has kept for it. */
-  dispose(): void;
-}
-
 /** Runs the forward pass and keeps what the backward pass needs, beside the inputs. */
-export function pullbackOf(plan: GradientPlan, feeds: Feeds): Pullback {
+export function pullbackOf(plan: GradientPlan, feeds: Feeds): CompiledPullback {
   const needed = new Set(plan.backward.inputs);
   const kept = (plan.again ?? plan.forward).run(feeds);
   for (const [name, tensor] of kept) {

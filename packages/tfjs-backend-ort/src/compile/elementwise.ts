@@ -1,12 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import type { OrtBackend } from '../backend/ortBackend.ts';
+import type { Results, Tensors } from '@dropbp/engine';
 import type { Feed, Handle } from '../device/device.ts';
 import { neededNodes } from '../graph/neededNodes.ts';
 import { sameShape, type Shape, sizeOf } from '../graph/shape.ts';
 import type { TensorType } from '../onnx/elementType.ts';
 import type { Plan } from './plan.ts';
-import { inputName, type InputShapes, type Results, type Tensors } from './tracedFunction.ts';
+import type { RecordingBackend } from './recording.ts';
+import { inputName, type InputShapes } from './tracedFunction.ts';
 
 /**
  * Elements that are computed at a time: few enough that what lies between the operations stays in the caches, enough that a
@@ -38,7 +39,7 @@ export type Replaces = (result: number) => string;
  * @throws Problem for a function that does not work so
  */
 export function runElementwise(
-  backend: OrtBackend,
+  backend: RecordingBackend,
   name: string,
   inputs: Tensors,
   replaces: Replaces,

@@ -1,10 +1,9 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { OrtBackend } from '../backend/ortBackend.ts';
 import { bytesOf, type GraphNode, type Value } from '../graph/graph.ts';
 import { neededNodes } from '../graph/neededNodes.ts';
 import { sessionModel } from '../graph/sessionModel.ts';
 import { CompiledSession } from './compiledSession.ts';
-import type { Recording } from './recording.ts';
+import type { Recording, RecordingBackend } from './recording.ts';
 import { chooseSaved, type Recompute } from './savedValues.ts';
 import { arrivingGradient, type Traced, type TracedGradient } from './tracedFunction.ts';
 
@@ -40,7 +39,7 @@ export interface GradientPlan extends Plan {
 
 const names = (values: readonly Value[]): string[] => values.map(value => value.name);
 
-export function forwardPlan(backend: OrtBackend, name: string, { recording, outputs, isList }: Traced): Plan {
+export function forwardPlan(backend: RecordingBackend, name: string, { recording, outputs, isList }: Traced): Plan {
   const { graph } = recording;
   const nodes = neededNodes(graph.nodes, names(outputs));
   const forward = new CompiledSession(backend, sessionModel(`${name} forward`, graph, nodes, outputs));
@@ -48,7 +47,7 @@ export function forwardPlan(backend: OrtBackend, name: string, { recording, outp
 }
 
 export function gradientPlan(
-  backend: OrtBackend,
+  backend: RecordingBackend,
   name: string,
   traced: TracedGradient,
   recompute: Recompute,

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import { escaped, hostNumbers, type TensorStore } from '../backend/tensorStore.ts';
+import type { Device } from '../device/device.ts';
 import { Graph, type Value } from '../graph/graph.ts';
 import { sameShape } from '../graph/shape.ts';
 import type { Inputs, Kernel } from '../kernels/kernel.ts';
@@ -18,6 +19,14 @@ export interface Captured {
   readonly value: Value;
   /** Its elements. No tensor of tfjs: it is the compiled function's, as its sessions are, and no user has to count it. */
   readonly info: tf.TensorInfo;
+}
+
+/** What compiled functions ask of the backend that records and runs them. */
+export interface RecordingBackend extends tf.KernelBackend {
+  readonly device: Device;
+  readonly store: TensorStore;
+  /** The graph that kernels are appended to, while a function is traced. */
+  recording: Recording | undefined;
 }
 
 /** A graph being recorded from tfjs calls, and what it needs from outside. */

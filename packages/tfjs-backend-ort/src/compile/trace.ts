@@ -1,14 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import type { OrtBackend } from '../backend/ortBackend.ts';
-import { Recording } from './recording.ts';
+import { Recording, type RecordingBackend } from './recording.ts';
 
 /**
  * Runs `record` while every kernel that sees a traced tensor is recorded instead of run. Tensors that it leaves behind are disposed.
  * Kernels on real tensors run: that folds constants.
  */
 export function trace<T>(
-  backend: OrtBackend,
+  backend: RecordingBackend,
   record: (recording: Recording) => T,
 ): { recording: Recording; result: T } {
   const recording = new Recording(backend.store, backend);

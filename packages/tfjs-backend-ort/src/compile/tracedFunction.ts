@@ -1,14 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import type { OrtBackend } from '../backend/ortBackend.ts';
+import type { Results, TracedFunction } from '@dropbp/engine';
 import type { Graph, Value } from '../graph/graph.ts';
 import type { TensorType } from '../onnx/elementType.ts';
 import type { PackedLayout } from '../packed/weightForm.ts';
-import type { Recording } from './recording.ts';
+import type { Recording, RecordingBackend } from './recording.ts';
 import { trace } from './trace.ts';
-
-/** Tensors by name: the inputs of a compiled function. */
-export type Tensors = Readonly<Record<string, tf.Tensor>>;
 
 /** What a trace knows of one of a function's inputs. */
 export interface InputShape extends Pick<tf.TensorInfo, 'shape' | 'dtype'> {
@@ -17,12 +14,6 @@ export interface InputShape extends Pick<tf.TensorInfo, 'shape' | 'dtype'> {
 }
 
 export type InputShapes = Readonly<Record<string, InputShape>>;
-
-/** What a compiled function returns. */
-export type Results = tf.Tensor | tf.Tensor[];
-
-/** A function over named tensors. Ordinary tfjs; it may use `tf.customGrad`. */
-export type Traceable<R extends Results = Results> = (inputs: Record<string, tf.Tensor>) => R;
 
 /** A function's forward pass as a graph. */
 export interface Traced {
@@ -44,7 +35,7 @@ export const arrivingGradient = 'dy';
 /** The graph's name for a function's input: none of its own begin so. */
 export const inputName = (name: string): string => `input.${name}`;
 
-export function traceForward(backend: OrtBackend, fn: Traceable, inputs: InputShapes): Traced {
+export function traceForward(backend: RecordingBackend, fn: TracedFunction<Results>, inputs: InputShapes): Traced {
   const { recording, result } = trace(backend, recording => {
     const { tensors, isList } = call(fn, symbols(recording, inputs));
     return { outputs: outputsOf(recording, tensors), isList };
@@ -56,8 +47,8 @@ export function traceForward(backend: OrtBackend, fn: Traceable, inputs: InputSh
  * Traces the function and its gradient by the inputs named in `differentiable`.
  */
 export function traceGradient(
-  backend: OrtBackend,
-  fn: Traceable,
+  backend: RecordingBackend,
+  fn: TracedFunction<Results>,
   inputs: InputShapes,
   differentiable: readonly string[],
 ): TracedGradient {
@@ -91,7 +82,10 @@ function symbols(recording: Recording, inputs: InputShapes): Record<string, tf.T
   return Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, symbol(inputName(name), input)]));
 }
 
-function call(fn: Traceable, inputs: Record<string, tf.Tensor>): { tensors: tf.Tensor[]; isList: boolean } {
+function call(
+  fn: TracedFunction<Results>,
+  inputs: Record<string, tf.Tensor>,
+): { tensors: tf.Tensor[]; isList: boolean } {
   const result: unknown = fn(inputs);
   const list: unknown[] = Array.isArray(result) ? result : [result];
   const tensors = list.filter((item): item is tf.Tensor => item instanceof tf.Tensor);

@@ -1,6 +1,7 @@
+import type { PackedForm } from '@dropbp/engine';
 import { halfBits } from './halfBits.ts';
 import { packBlocks } from './packBlocks.ts';
-import { notFinite, type PackedWeight, type WeightForm } from './weightForm.ts';
+import { notFinite, type PackedWeight } from './weightForm.ts';
 
 /** Which axis of a weight the input features lie along: 1 for torch.nn.Linear, 0 for GPT-2's Conv1D. */
 export type InputAxis = 0 | 1;
@@ -15,7 +16,7 @@ export type InputAxis = 0 | 1;
 export function packWeight(
   values: Float32Array,
   [rows, columns]: readonly [rows: number, columns: number],
-  form: WeightForm,
+  form: PackedForm,
   inputAxis: InputAxis,
   isTable: boolean = false,
 ): PackedWeight {

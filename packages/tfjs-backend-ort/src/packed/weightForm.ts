@@ -1,18 +1,11 @@
 import { problem } from '@dropbp/basics';
+import type { PackedForm } from '@dropbp/engine';
 import type { ElementArray, ElementType } from '../onnx/elementType.ts';
 import type { Shape } from '../graph/shape.ts';
 
-/**
- * How a frozen weight is kept:
- * - `'f16'`: half precision
- * - `'int8'`: symmetric, a scale for each output channel. Products with it are computed in int8, activations quantised per row
- * - `'int4'` and `'int6'`: in blocks of 32 along the inputs, each with a scale and a zero point in 8 bits
- */
-export type WeightForm = 'f16' | 'int8' | 'int6' | 'int4';
-
 /** What of a packed weight follows from its shape and form alone: weights of one layout share sessions. */
 export interface PackedLayout {
-  readonly form: WeightForm;
+  readonly form: PackedForm;
   /** The shape that tfjs sees. */
   readonly shape: Shape;
   /** Whether the matrix lies transposed in memory. */

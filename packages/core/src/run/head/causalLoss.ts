@@ -4,7 +4,7 @@ import { IGNORED_LABEL, type Batch } from '../../contract/batch.ts';
 import type { Scope } from '../../contract/branch.ts';
 import type { Hooks } from '../../contract/hooks.ts';
 import type { Head } from '../../contract/model.ts';
-import type { TracedFunction } from '../../engine.ts';
+import type { TracedFunction } from '@dropbp/engine';
 import { crossEntropy, linearCrossEntropy, type Targets } from '../../ops/crossEntropy.ts';
 import { takeRows } from '../../ops/rows.ts';
 import { reshape } from '../../ops/shapes.ts';

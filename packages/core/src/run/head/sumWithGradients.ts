@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { activeEngine, type TracedFunction } from '../../engine.ts';
+import type { TracedFunction } from '@dropbp/engine';
+import { activeEngine } from '../../engine.ts';
 import { withGradient } from '../../ops/withGradient.ts';
 import { compileOnce } from '../pass/compileOnce.ts';
 import { trainedInputs, type CompiledInputs } from '../pass/compiledInputs.ts';

@@ -1,4 +1,4 @@
-import type { CompiledFunction, Engine, EngineOptions, Results, TracedFunction } from '../../engine.ts';
+import type { CompiledFunction, Engine, EngineOptions, Results, TracedFunction } from '@dropbp/engine';
 
 type Cache = WeakMap<object, Cache | CompiledFunction<Results>>;
 const compiled: Cache = new WeakMap();

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { activeEngine, type EngineOptions, type Results, type TracedFunction } from '../../engine.ts';
+import type { EngineOptions, Results, TracedFunction } from '@dropbp/engine';
+import { activeEngine } from '../../engine.ts';
 import { compileOnce } from './compileOnce.ts';
 
 /**
