@@ -17,7 +17,13 @@ export { seededRandom, type SeededRandom } from './seededRandom.ts';
 export { publishFolder, type PublishOptions } from './files/publishFolder.ts';
 export { syncDirectory } from './files/syncDirectory.ts';
 export { sum } from './sum.ts';
-export { forgetTemporary, removeLeftovers, removeTemporaries, temporaryPath } from './files/temporaryPath.ts';
+export {
+  forgetTemporary,
+  nameOfTemporary,
+  removeLeftovers,
+  removeTemporaries,
+  temporaryPath,
+} from './files/temporaryPath.ts';
 export { turn } from './turn.ts';
 export { writeAtomically, type FileContent } from './files/writeAtomically.ts';
 export { removeFolder, writeFolderAtomically } from './files/writeFolderAtomically.ts';

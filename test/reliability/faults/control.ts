@@ -1,12 +1,22 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** What one call of the system is made to do. */
-export type Fault = 'EIO' | 'ENOSPC' | 'EINTR' | 'short';
+export type Fault = 'EIO' | 'ENOSPC' | 'EINTR' | 'short' | 'stop';
 
-const codes: Readonly<Record<Fault, bigint>> = { EIO: 5n, ENOSPC: 28n, EINTR: 4n, short: -1n };
+const codes: Readonly<Record<Fault, bigint>> = { EIO: 5n, ENOSPC: 28n, EINTR: 4n, short: -1n, stop: -2n };
 /** As in interpose.c: six numbers, and the call that failed. */
 const controlBytes = 512;
 
@@ -27,6 +37,8 @@ export interface Interposer {
   disturb<T>(run: () => Promise<T>, at?: number, fault?: Fault): Promise<{ value: T; calls: number; failed: string }>;
   /** Runs something undisturbed and writes its calls down. */
   record(run: () => Promise<unknown>): Promise<Call[]>;
+  /** What a child's environment must have for its calls to count, and for one to stop it. @param at - 0 for none */
+  stopAt(at: number): NodeJS.ProcessEnv;
 }
 
 /**
@@ -57,13 +69,12 @@ export function startInterposer(folder: string, below: string): Interposer | und
 
 function interposer(controlPath: string, logPath: string): Interposer {
   // Children are not to be disturbed, unless they are asked to.
+  const { LD_PRELOAD } = process.env;
   delete process.env.LD_PRELOAD;
+  const childControl = `${controlPath}.child`;
   const file = openSync(controlPath, 'r+');
   const set = (isOn: boolean, isLogged: boolean, at = 0, fault?: Fault): void => {
-    const values = [BigInt(isOn), BigInt(isLogged), 0n, BigInt(at), fault === undefined ? 0n : codes[fault], 0n];
-    const block = new Uint8Array(controlBytes);
-    block.set(new Uint8Array(BigInt64Array.from(values).buffer));
-    writeSync(file, block, 0, controlBytes, 0);
+    writeSync(file, controlBlock(isOn, isLogged, at, fault), 0, controlBytes, 0);
   };
   const read = (): { calls: number; failed: string } => {
     const block = new Uint8Array(controlBytes);
@@ -97,7 +108,18 @@ function interposer(controlPath: string, logPath: string): Interposer {
       emptyFile(logPath);
       return calls;
     },
+    stopAt(at) {
+      writeFileSync(childControl, controlBlock(true, false, at, 'stop'));
+      return { ...process.env, LD_PRELOAD, FAULTS_CONTROL: childControl };
+    },
   };
+}
+
+function controlBlock(isOn: boolean, isLogged: boolean, at: number, fault?: Fault): Uint8Array {
+  const values = [BigInt(isOn), BigInt(isLogged), 0n, BigInt(at), fault === undefined ? 0n : codes[fault], 0n];
+  const block = new Uint8Array(controlBytes);
+  block.set(new Uint8Array(BigInt64Array.from(values).buffer));
+  return block;
 }
 
 function emptyFile(path: string): void {

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { writeTinyModel } from '../../../packages/cli/test/tinyModelFolder.ts';
 import { emptyFolder, startInterposer } from './control.ts';
 import { crashInTurn } from './crashes.ts';
+import { endMerges, stopFetches, stopRuns } from './stopped.ts';
 import { dropbp, trainFlags } from './subject.ts';
 import { beginScenario, failInTurn, mergeScenario, resumeScenario } from './turns.ts';
 
@@ -41,8 +42,18 @@ else {
     for (const [n, scenario] of scenarios.entries()) {
       if (values.only !== undefined && values.only !== kind + String(n)) continue;
       const end = Date.now() + Number(values.seconds) * 1000;
-      const { tally, failures } = await go(interposer, scenario, world, { part, parts, isOver: () => Date.now() > end });
+      const { tally, failures } = await go(interposer, scenario, world, {
+        part,
+        parts,
+        isOver: () => Date.now() > end,
+      });
       console.log(kind, JSON.stringify(tally));
       for (const failure of failures) console.log('FAILED', failure);
     }
+  const stops = { moments: 6, isOver: () => false };
+  if (values.only === undefined || values.only === 'stops0') console.log(await stopFetches(interposer, world, stops));
+  if (values.only === undefined || values.only === 'stops1')
+    console.log(await endMerges(interposer, scenarios[2]!, join(given, 'whole/adapter'), world, stops));
+  if (values.only === undefined || values.only === 'stops2')
+    console.log(await stopRuns(interposer, scenarios[0]!, flags, world, stops));
 }

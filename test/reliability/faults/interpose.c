@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #define SHORT_COUNT -1
+#define STOP -2
 #define MOST_FILES 65536
 
 struct control {
@@ -82,6 +84,7 @@ static int64_t fault_of(const char *call, const char *path) {
   if (number != control->fail_at) return 0;
   control->hits++;
   snprintf(control->failed, sizeof control->failed, "%s %s", call, path);
+  if (control->fault == STOP) kill(getpid(), SIGSTOP);
   return control->fault;
 }
 

@@ -41,7 +41,18 @@ export function faultOfEnding({ code, notes }: Ending): string | undefined {
 export function trainFlags(model: string, data: string): string[] {
   return [
     ...['--model', model, '--data', data, '--steps', '3', '--time', '8', '--batch', '1', '--sample-tokens', '1'],
-    ...['--save-every', '1', '--evaluations', '2', '--keep-checkpoints', '1', '--learning-rate', '0.02', '--rate', '0.5'],
+    ...[
+      '--save-every',
+      '1',
+      '--evaluations',
+      '2',
+      '--keep-checkpoints',
+      '1',
+      '--learning-rate',
+      '0.02',
+      '--rate',
+      '0.5',
+    ],
     ...['--dropout', '0.1', '--schedule', 'constant', '--backend', 'ort'],
   ];
 }

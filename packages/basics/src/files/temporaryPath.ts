@@ -37,21 +37,29 @@ export function removeTemporaries(packageName: string): void {
   live.clear();
 }
 
+/** The name that a file or folder was to have, of the name of its {@link temporaryPath}; undefined for other names. */
+export function nameOfTemporary(entry: string): string | undefined {
+  return temporaryName.exec(entry)?.[1];
+}
+
 /**
  * Removes what programs that were killed left in a directory under a {@link temporaryPath} of such names. What this process is
  * in the middle of writing stays.
+ *
+ * @param isOurs - whether a thing may go, by the name that it was to have and its path
  */
 export async function removeLeftovers(
   packageName: string,
   directory: string,
-  isOurs: (name: string) => boolean,
+  isOurs: (name: string, path: string) => boolean | Promise<boolean>,
 ): Promise<void> {
   const fs = nodeModule(packageName, 'node:fs/promises');
   const paths = nodeModule(packageName, 'node:path');
   for (const entry of await fs.readdir(directory)) {
-    const name = temporaryName.exec(entry)?.[1];
+    const name = nameOfTemporary(entry);
     const path = paths.join(directory, entry);
-    if (name !== undefined && isOurs(name) && !live.has(path)) await fs.rm(path, { recursive: true, force: true });
+    if (name === undefined || live.has(path)) continue;
+    if (await isOurs(name, path)) await fs.rm(path, { recursive: true, force: true });
   }
 }
 

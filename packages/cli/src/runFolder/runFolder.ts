@@ -7,6 +7,7 @@ import {
   fileDigest,
   isLock,
   makeFolder,
+  nameOfTemporary,
   problem,
   publishFolder,
   removeLeftovers,
@@ -203,10 +204,14 @@ async function makeWritable(path: string): Promise<void> {
   });
 }
 
-/** What lies in a folder, but for a lock that nobody may hold any more; undefined where there is no folder. */
+/**
+ * What lies in a folder; undefined where there is no folder. A lock that nobody may hold any more does not count, nor does the
+ * first file of a run that was killed before that file had its name.
+ */
 async function filesIn(path: string): Promise<string[] | undefined> {
+  const isLeft = (name: string): boolean => name.startsWith(lockFile) || nameOfTemporary(name) === names.options;
   try {
-    return (await readdir(path)).filter(name => !name.startsWith(lockFile));
+    return (await readdir(path)).filter(name => !isLeft(name));
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw writeProblem('cli', path, error);

@@ -1,7 +1,6 @@
-import { problem, removeTemporaries } from '@dropbp/basics';
+import { removeTemporaries } from '@dropbp/basics';
 import { compose, loadAdapter } from '@dropbp/compose';
 import { prepareAdapter } from '@dropbp/core';
-import { exists } from '../../files/exists.ts';
 import { command } from '../../flags/command.ts';
 import { choice, requiredText, text, toggle } from '../../flags/flag.ts';
 import { countParameters } from '../../method/countParameters.ts';
@@ -12,6 +11,7 @@ import { backendFlag, startBackend } from '../../model/startBackend.ts';
 import { formatLarge } from '../../terminal/formatNumber.ts';
 import { paint, styled } from '../../terminal/paint.ts';
 import { statusLine } from '../../terminal/statusLine.ts';
+import { openMergePlace, refuseExisting } from './mergePlace.ts';
 
 const mergeFlags = {
   adapter: requiredText('<folder>', 'the adapter, in the format of PEFT'),
@@ -45,15 +45,18 @@ export const mergeCommand = command({
     const tuned = compose(model, await prepareAdapter(await loadAdapter(adapter), model));
     status.show('Merging');
     const merged = tuned.merge();
+    const place = await openMergePlace(out);
     // What is half written is as large as the model: it goes when the command is asked to end.
     const release = terminal.onInterrupt(signal => {
       removeTemporaries('cli');
+      place.leave();
       process.exit(signal === 'SIGINT' ? 130 : 143);
     });
     try {
       await merged.save(out, dtype === 'auto' ? {} : { dtype });
     } finally {
       release();
+      place.leave();
     }
     status.clear();
     const parameters = countParameters(merged);
@@ -63,7 +66,3 @@ export const mergeCommand = command({
     else terminal.out(styled`${out}: ${source} with ${adapter}, ${formatLarge(parameters)} parameters\n`);
   },
 });
-
-async function refuseExisting(out: string): Promise<void> {
-  if (await exists(out)) throw problem('cli', { what: `--out ${out} exists`, fix: 'choose another folder' });
-}
