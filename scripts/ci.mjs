@@ -62,6 +62,7 @@ const checks = {
     // A file system that fills up, where one may be made.
     'mkdir -p out/small; mountpoint -q out/small || mount -t tmpfs -o size=4m tmpfs out/small || true',
     'npx tsx --tsconfig tsconfig.built.json test/reliability/ends.ts $(mountpoint -q out/small && echo --small out/small)',
+    'npx tsx test/reliability/faults/faults.ts --seconds 120',
     'npx tsx --tsconfig tsconfig.built.json test/reliability/soak.ts',
     'npx tsx --tsconfig tsconfig.built.json test/reliability/plannedMemory.ts',
     'npx tsx test/fuzz/fuzz.ts --runs 10000 --seconds 150',

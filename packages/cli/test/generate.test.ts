@@ -1,6 +1,6 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -162,6 +162,17 @@ describe('dropbp merge', () => {
     expect(config).toMatchObject({ torch_dtype: 'float32' });
     const again = await run('merge', '--adapter', at('run/adapter'), '--out', at('merged'));
     expect(again).toMatchObject({ code: 2, notes: `dropbp merge: --out ${at('merged')} exists; choose another folder.\n` }); // prettier-ignore
+    // What a killed merge left goes with the next; what holds files of others stays.
+    const hidden = (n: number): string => at(`later/.model.${String(n).repeat(8)}-0000-4000-8000-000000000000.tmp`);
+    for (const n of [1, 2]) mkdirSync(hidden(n), { recursive: true });
+    writeFileSync(join(hidden(1), 'model-00001-of-00002.safetensors'), 'half');
+    writeFileSync(join(hidden(1), '.config.json.11111111-0000-4000-8000-000000000000.tmp'), '');
+    writeFileSync(join(hidden(2), 'thesis.doc'), 'mine');
+    expect(await run('merge', '--adapter', at('run/adapter'), '--out', at('later/model'))).toMatchObject({ code: 0 });
+    expect(readdirSync(at('later')).sort()).toEqual([basename(hidden(2)), 'model']);
+    symlinkSync('nowhere', at('link'));
+    const linked = await run('merge', '--adapter', at('no adapter'), '--out', at('link'));
+    expect(linked).toMatchObject({ code: 2, notes: `dropbp merge: --out ${at('link')} is a symbolic link, to nowhere; choose another folder.\n` }); // prettier-ignore
     // Nothing is written or read: a base without a tokenizer will do.
     cpSync(at('model'), at('mute'), { recursive: true });
     rmSync(at('mute/tokenizer.json'));

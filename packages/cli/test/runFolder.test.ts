@@ -59,6 +59,17 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
+describe('a run that was killed before it had a file', () => {
+  it('can begin again, and its leftover goes', async () => {
+    const left = 'unborn/.options.json.11111111-0000-4000-8000-000000000000.tmp';
+    write(left, '{"format"');
+    expect(await train('unborn')).toMatchObject({ code: 0 });
+    expect(existsSync(at(left))).toBe(false);
+    write('foreign/.thesis.11111111-0000-4000-8000-000000000000.tmp', 'mine');
+    expect(await train('foreign')).toMatchObject({ code: 2, notes: expect.stringContaining('is not empty') as string });
+  });
+});
+
 describe('a run that is over', () => {
   it.each([
     [
