@@ -66,7 +66,7 @@ describe('a pipe or a device in place of a file', () => {
     const { code, notes, ms } = await run();
     expect(notes).toMatch(message);
     expect(code).toBe(2);
-    expect(ms).toBeLessThan(2000);
+    expect(ms).toBeLessThan(20_000);
   });
 });
 
@@ -98,7 +98,7 @@ describe('a config.json that asks for more than its checkpoint holds', () => {
       const { code, notes, ms } = await dropbp(...args, '--model', folder);
       expect(notes).toMatch(message);
       expect(code).toBe(2);
-      expect(ms).toBeLessThan(2000);
+      expect(ms).toBeLessThan(20_000);
     }
     await dropbp('inspect', folder);
   });
@@ -112,7 +112,7 @@ describe('a config.json that asks for more than its checkpoint holds', () => {
           '--model',
           changed(`deep-${String(++made)}`, { [file]: nested }),
         );
-        expect(ms).toBeLessThan(2000);
+        expect(ms).toBeLessThan(20_000);
         // A key that nobody reads may hold anything.
         expect(code).toBe(file !== 'config.json' && file !== 'tokenizer.json' && nested.startsWith('{') ? 0 : 2);
       }
@@ -178,8 +178,8 @@ describe('an adapter that claims more than its file holds', () => {
     expect(notes).toMatch(message);
     expect(code).toBe(2);
     expect(notes.length).toBeLessThan(20_000);
-    expect(ms).toBeLessThan(3000);
-    expect((await dropbp('inspect', folder)).ms).toBeLessThan(3000);
+    expect(ms).toBeLessThan(20_000);
+    expect((await dropbp('inspect', folder)).ms).toBeLessThan(20_000);
   });
 });
 

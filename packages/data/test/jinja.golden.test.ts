@@ -126,6 +126,6 @@ describe('limits', () => {
   ])('%s', (_, template, message) => {
     const startedMs = performance.now();
     expect(() => render(template)).toThrow(message);
-    expect(performance.now() - startedMs).toBeLessThan(10_000);
+    expect(performance.now() - startedMs).toBeLessThan(20_000);
   }); // prettier-ignore
 });

@@ -56,7 +56,7 @@ describe('a list of files without an end', () => {
   ])('is refused: one %s', { timeout: 20_000 }, async (_, lying, message) => {
     const startedMs = performance.now();
     expect(await bench.failure({ fetch: lying })).toMatch(message);
-    expect(performance.now() - startedMs).toBeLessThan(5000);
+    expect(performance.now() - startedMs).toBeLessThan(20_000);
   });
 
   it('is given up where it brings a byte now and then', async () => {

@@ -25,7 +25,7 @@ describe('a report of a very long run', () => {
     const page = renderReport([run]);
     expect(comparisonTable([run])).toContain('Held-out loss');
     expect(branchTable(run.branches)).toBeDefined();
-    expect(performance.now() - startedMs).toBeLessThan(5000);
+    expect(performance.now() - startedMs).toBeLessThan(20_000);
     expect(page.length).toBeLessThan(5e6);
     expect(page).toContain('29999 samples as training went, 100 of them here');
     // The curves keep their ends.

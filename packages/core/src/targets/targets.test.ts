@@ -119,7 +119,7 @@ describe('regular expressions of strangers', () => {
         for (let i = 0; i < 100; i++) matchesTarget('peft-lora', `${name}${i}`, rules);
       }
       for (let i = 0; i < 100; i++) patternValue('peft-lora', 'alphaPattern', { [pattern]: 1 }, `${name}${i}`);
-      expect(performance.now() - startedMs).toBeLessThan(5000);
+      expect(performance.now() - startedMs).toBeLessThan(20_000);
     });
   }
   it('are refused where they are too large', () => {
