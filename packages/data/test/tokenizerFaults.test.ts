@@ -66,6 +66,10 @@ describe('what Python refuses is refused', () => {
   });
 }); // prettier-ignore
 
+it.each(['fuse_unk', 'byte_fallback', 'ignore_merges'])('a %s of null is as one that is not there', async key => {
+  await expect(loadTokenizer({ tokenizer: changed('gpt2', `model.${key}`, null) })).resolves.toBeDefined();
+});
+
 describe('a key that stands twice in an object of tokenizer.json', () => {
   const load = (change: (text: string) => string): Promise<unknown> => {
     const folder = mkdtempSync(join(tmpdir(), 'dropbp-twice-'));

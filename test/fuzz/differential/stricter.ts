@@ -3,10 +3,15 @@ type List = Readonly<Record<string, readonly (readonly [message: RegExp, reason:
 /** What we refuse and Python takes, by our message, with the reason. Whatever else it is that we refuse is a finding. */
 const stricter: List = {
   tokenizer: [
-    [/expected no such key|that is not usable; got ""/, 'Rust passes over keys that it does not know, some of which misspell one that it does'],
-    [/is not supported|not known to take little time/, 'a part or an expression that no byte-pair encoding of a supported model has'],
+    [/expected no such key|and no other key|that is not usable; got ""; expected a text that is not empty/, 'Rust passes over keys that it does not know, some of which misspell one that it does'],
+    [/has an? (pre_tokenizer|normalizer|decoder|post_processor|model)[.\w[\]]* that is not supported/, 'a part that no byte-pair encoding of a supported model has: WordPiece, Unigram, …'],
+    [/has a (Replace decoder with pattern|Split with (behavior|invert|pattern)|added token with single_word|model\.(dropout|continuing_subword_prefix|end_of_word_suffix)) that is not supported/, 'a setting that no byte-pair encoding of a supported model has'],
+    [/a regular expression that is not known to take little time/, 'an expression that may take time without a limit'],
     [/not a single token with its own id|an id that Python/, 'Python gives such a token another id than the file says'],
-    [/has an? (pre_tokenizer|normalizer|decoder|post_processor|model).*that is not supported/, 'a part that no byte-pair encoding of a supported model has: WordPiece, Unigram, …'],
+    [/the key .* twice in one object/, 'Rust takes the last of two keys in some objects, and refuses them in others'],
+    [/has two tokens with one id/, 'of two tokens one could not be decoded'],
+    [/a template that does not hold the text once/, 'Python leaves the text out, or takes it twice'],
+    [/a normalizer that makes texts too long/, 'a text that grows without a limit'],
   ],
   template: [
     [/is not supported|are not supported/, 'what no template of a model uses, which would have to be written as Python writes it'],

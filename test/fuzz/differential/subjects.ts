@@ -66,7 +66,7 @@ function tokenizerSubject(target: FuzzTarget): Subject {
     async ours(input) {
       const tokenizer = await loadTokenizer(withFile(folder, 'tokenizer.json', input));
       return TEXTS.map(text => {
-        const ids = [...tokenizer.encode(text)];
+        const ids = [...tokenizer.encode(text, { addSpecialTokens: false })];
         return [ids, [...tokenizer.encode(text, { addSpecialTokens: true })], tokenizer.decode(ids)];
       });
     },
