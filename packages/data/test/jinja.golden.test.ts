@@ -51,6 +51,7 @@ describe('values', () => {
     ],
     ['{{ "😀"|length }} {{ "a😀b"[1] }} {{ "a😀"[::-1] }}', '1 😀 😀a'],
     ['{{ {"a": [1.0, none]}|tojson }}', '{"a": [1.0, null]}'],
+    ['{{ missing is callable }} {{ 1 is callable }}', 'True False'],
     ['{{ 1 == true }} {{ "1" == 1 }} {{ 3 is odd }}', 'True False True'],
   ])('%s', (template, text) => {
     expect(render(template)).toBe(text);

@@ -59,6 +59,7 @@ describe('what Python refuses is refused', () => {
     ['llama2', 'post_processor.special_tokens', {}, 'a template with a token that it does not define'],
     ['llama2', 'decoder.decoders.3.content', '  ', 'decoder.decoders[3].content that is not usable; got "  "; expected one character'],
     ['llama2', 'decoder.decoders.3.start', -1, 'decoder.decoders[3].start that is not usable; got -1'],
+    ['llama2-metaspace', 'pre_tokenizer', { type: 'Sequence', pretokenizers: [{ type: 'Digits', individual_digits: true }, { type: 'Metaspace', replacement: '▁', prepend_scheme: 'first', split: false }] }, 'Metaspace behind another pre_tokenizer, with prepend_scheme that is not supported; got "first"'],
     ['llama2-metaspace', 'pre_tokenizer.prepend_scheme', 'sometimes', 'expected one of first, never, always'],
     ['llama3', 'pre_tokenizer.pretokenizers.0.behavior', 'isolated', 'expected one of Removed, Isolated'],
   ])('%s: %s = %j', async (family, path, value, message) => {

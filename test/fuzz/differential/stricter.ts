@@ -5,7 +5,7 @@ const stricter: List = {
   tokenizer: [
     [/expected no such key|and no other key|that is not usable; got ""; expected a text that is not empty/, 'Rust passes over keys that it does not know, some of which misspell one that it does'],
     [/has an? (pre_tokenizer|normalizer|decoder|post_processor|model)[.\w[\]]* that is not supported/, 'a part that no byte-pair encoding of a supported model has: WordPiece, Unigram, …'],
-    [/has a (Replace decoder with pattern|Split with (behavior|invert|pattern)|added token with single_word|model\.(dropout|continuing_subword_prefix|end_of_word_suffix)) that is not supported/, 'a setting that no byte-pair encoding of a supported model has'],
+    [/has a (Replace decoder with pattern|Split with (behavior|invert|pattern)|Metaspace behind another pre_tokenizer, with prepend_scheme|added token with single_word|model\.(dropout|continuing_subword_prefix|end_of_word_suffix)) that is not supported/, 'a setting that no byte-pair encoding of a supported model has'],
     [/a regular expression that is not known to take little time/, 'an expression that may take time without a limit'],
     [/not a single token with its own id|an id that Python/, 'Python gives such a token another id than the file says'],
     [/the key .* twice in one object/, 'Rust takes the last of two keys in some objects, and refuses them in others'],
@@ -14,8 +14,12 @@ const stricter: List = {
     [/a normalizer that makes texts too long/, 'a text that grows without a limit'],
   ],
   template: [
-    [/is not supported|are not supported/, 'what no template of a model uses, which would have to be written as Python writes it'],
-    [/has no text|needs a dict|has no length/, 'Python writes where in memory an object lies, or takes a method for a value'],
+    [/the (filter|test|format|escape|field|method|member) .* is not supported|\{% \w+ %\} is not supported|\((cycler|joiner|lipsum) is not supported/, 'a part of Jinja2 that no template of a model uses'],
+    [/(members|parts?) of a text marked by 'safe' (is|are) not supported|replace is not supported for a text marked/, 'Python escapes what joins such a text'],
+    [/(several attributes|round to tens|round|title|isdigit\(\)|the title case of .*|index\(\) within a part of a list|find\(\) within a part of a text|parts of a range|a precision of .*|(a width|an indent|more than) [\w ]*|a part of a text marked by .*) (is|are) not supported/, 'an argument that no template of a model gives'],
+    [/has no parts/, 'Jinja2 computes a part of a constant beforehand, and passes over what is wrong with it'],
+    [/\((int|float|bool|None|a macro|namespace) is not a list or the like\)/, 'Python looks at a list only when its items are asked for'],
+    [/has no text|needs a dict|has no length|truncate needs a text/, 'Python writes where in memory an object lies, or takes a method for a value'],
   ],
   parquet: [
     [/stands there twice|of another type|is missing|not UTF-8/, 'Thrift takes the last of two fields, and passes over one of another type'],

@@ -65,6 +65,7 @@ export function readTokenizerJson(value: unknown, source: string): TokenizerJson
   checkAddedTokens(json, source);
   checkTemplates(json.post_processor, json, source);
   checkGrowth(json.normalizer, source);
+  checkMetaspace(json.pre_tokenizer, source);
   return json;
 }
 
@@ -166,6 +167,15 @@ interface Template {
   readonly single: readonly { readonly SpecialToken?: { readonly id: string }; readonly Sequence?: { readonly id: string } }[]; // prettier-ignore
   readonly pair: Template['single'];
   readonly special_tokens: Readonly<Record<string, { readonly id: string; readonly ids: readonly number[]; readonly tokens: readonly string[] }>>; // prettier-ignore
+}
+
+/** Of a text that another part has split, Python puts a space before the first piece alone, and our encoder before each. */
+function checkMetaspace(component: Component | null, source: string): void {
+  const leaves = (part: Component): readonly Component[] =>
+    part.type === 'Sequence' ? sequenceParts(part).flatMap(leaves) : [part];
+  const parts = component === null ? [] : leaves(component);
+  const isLate = parts.some((part, i) => i > 0 && part.type === 'Metaspace' && part.prepend_scheme === 'first');
+  if (isLate) throw unsupported(source, 'Metaspace behind another pre_tokenizer, with prepend_scheme', 'first');
 }
 
 /** How many times as long a normalizer may make a text. */

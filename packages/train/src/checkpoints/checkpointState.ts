@@ -62,6 +62,7 @@ export async function readCheckpointState(folder: string, takesOld: boolean): Pr
   if (!isObject(value) || (value.format !== 1 && value.format !== 2)) {
     throw wrong(isObject(value) ? value.format : value, 'an object of format 2');
   }
+  if (nestsDeeper(value, DEEPEST)) throw wrong('objects in one another', `at most ${DEEPEST} of them`);
   const isOld = value.format === 1;
   const wanted = isOld ? [...keys, 'options'] : [...keys, ...newKeys];
   checkOptions('train', path, value, [...wanted, ...(isOld ? [] : ['isSpoiled'])]);
@@ -123,6 +124,14 @@ function oldState(folder: string, value: Record<string, unknown>, takesOld: bool
 
 function isDigest(value: unknown): boolean {
   return isObject(value) && ranges.index.accepts(value.bytes as number) && /^[0-9a-f]{64}$/.test(String(value.sha256));
+}
+
+/** Writing an object as JSON takes a call for each level, and a file may hold any number of levels. */
+const DEEPEST = 100;
+
+function nestsDeeper(value: unknown, most: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return most === 0 || Object.values(value).some(inner => nestsDeeper(inner, most - 1));
 }
 
 /** SHA-256 of all that a state holds, as JSON without white space. */

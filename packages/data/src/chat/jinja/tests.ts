@@ -64,7 +64,7 @@ const tests: Readonly<Record<string, Test>> = {
   '>': compared('>'),
   '>=': compared('>='),
   boolean: plain(value => typeof value === 'boolean'),
-  callable: plain(value => value instanceof Callable || value instanceof Loop),
+  callable: plain(value => value instanceof Callable || value instanceof Loop || value instanceof Undefined),
   defined: plain(value => !(value instanceof Undefined)),
   divisibleby: [1, (value, divisor, context) => isEqual(remainder(value, divisor, context), 0n, context.budget)],
   eq: equal,
