@@ -84,6 +84,10 @@ export const evaluateCommand = command({
           const { signal } = interruption;
           const scored = await scoreAnswers(subject, prompts, { metrics, batch, limit, maxNewTokens, out, signal, onRows }); // prettier-ignore
           status.clear();
+          if (scored === undefined) {
+            terminal.notes(`Stopped before a row was answered: there is nothing to score${out === undefined ? '' : `, and ${out} is not written`}.\n`); // prettier-ignore
+            return interruption.exitCode();
+          }
           const about = { form: 'answers', model: subject.model.source, adapter: adapter ?? null };
           if (flags.json) terminal.out(`${JSON.stringify({ ...about, backend, ...scored }, undefined, 2)}\n`);
           else terminal.out(showAnswers(scored));

@@ -29,12 +29,17 @@ export interface ScoreAnswersOptions {
   readonly onRows: (rows: number) => Promise<boolean>;
 }
 
-/** Writes the most probable answer to each row, in batches, and scores it. @throws Problem for a row without what is needed */
+/**
+ * Writes the most probable answer to each row, in batches, and scores it.
+ *
+ * @returns undefined where it was told to end before the first batch was done; nothing is written then
+ * @throws Problem for a row without what is needed
+ */
 export async function scoreAnswers(
   opened: Subject,
   prompts: AsyncIterable<PromptRow>,
   { metrics, batch, limit, maxNewTokens, out, signal, onRows }: ScoreAnswersOptions,
-): Promise<AnswerScores> {
+): Promise<AnswerScores | undefined> {
   const { tokenizer, room, chatTemplate } = opened;
   const template = await chatTemplate();
   const encoding: AskEncoding = { tokenizer, room, template, isChat: false, system: undefined };
@@ -58,6 +63,7 @@ export async function scoreAnswers(
     for (const answer of answers) scored.push({ answer, scores: await scoresOf(answer, metrics) });
     if (!(await onRows(scored.length))) break;
   }
+  if (scored.length === 0) return undefined;
   if (out !== undefined) {
     await writeAtomically('cli', out, scored.map(({ answer, scores }) => lineOf(answeredRow(answer, 'answer', { scores }))).join('')); // prettier-ignore
   }
