@@ -1,6 +1,7 @@
 import { round } from '../median.ts';
 import { adapterRows, caseRows, finalLoss, type AdapterRow, type CaseRow } from '../convergence/tables.ts';
 import type { Results } from '../convergence/runPlan.ts';
+import { faults } from './faultTables.ts';
 import { differential, fuzz } from './fuzzTables.ts';
 import { lossPicture } from './lossChart.ts';
 import { markdownTable, type Cell } from './markdown.ts';
@@ -31,6 +32,7 @@ export const tables: Readonly<Record<string, () => string>> = {
   'ranks.full': () => ranks('ranks.full'),
   scaling: scalingTable,
   tfjsNode: tfjsNode,
+  faults,
   fuzz,
   differential,
   picture: stepPicture,

@@ -11,6 +11,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { machine } from '../../../bench/machine.ts';
 import { writeTinyModel } from '../../../packages/cli/test/tinyModelFolder.ts';
 import { emptyFolder, startInterposer, type Interposer } from './control.ts';
 import { crashInTurn } from './crashes.ts';
@@ -79,6 +80,10 @@ async function tryAll(interposer: Interposer): Promise<number> {
     (tallies[kind] ??= []).push(tally);
     failed += failures.length;
   }
-  if (values.result !== undefined) writeFileSync(values.result, `${JSON.stringify(tallies, undefined, 2)}\n`);
+  if (values.result !== undefined) {
+    const command = ['npx tsx test/reliability/faults/faults.ts', ...process.argv.slice(2)].join(' ');
+    const made = { ...machine(), command, failures: failed, ...tallies };
+    writeFileSync(values.result, `${JSON.stringify(made, undefined, 2)}\n`);
+  }
   return failed === 0 ? 0 : 1;
 }

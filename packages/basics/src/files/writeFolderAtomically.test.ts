@@ -90,6 +90,20 @@ describe('what a killed program leaves', () => {
     await removeFolder('x', path);
     expect(await readdir(parent)).toEqual([]);
   });
+  it('is on the disk under its hidden name before any of it goes: a crash leaves all or nothing', async () => {
+    await writeFolderAtomically('x', path, fill('content'));
+    const order: string[] = [];
+    const spies = (['rename', 'open', 'rm'] as const).map(name => {
+      const real = fs[name] as (...args: unknown[]) => Promise<unknown>;
+      return vi.spyOn(fs, name).mockImplementation(((...args: unknown[]) => {
+        order.push(args[0] === parent ? `${name} parent` : name);
+        return real(...args);
+      }) as never);
+    });
+    await removeFolder('x', path);
+    for (const spy of spies) spy.mockRestore();
+    expect(order).toEqual(['rename', 'open parent', 'rm']);
+  });
   it('says why it cannot be removed', async () => {
     const spy = vi.spyOn(fs, 'rename').mockRejectedValue(Object.assign(new Error('no'), { code: 'EBUSY' }));
     await expect(removeFolder('x', path)).rejects.toThrow(`[@dropbp/x] ${path} cannot be removed; got "EBUSY".`);

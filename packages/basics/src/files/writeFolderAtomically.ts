@@ -47,15 +47,19 @@ export async function writeFolderAtomically(
 }
 
 /**
- * Removes a folder so that nobody sees a part of it: it is renamed to a hidden sibling first. None need be there.
+ * Removes a folder so that nobody sees a part of it, also after a crash: it is renamed to a hidden sibling first. None need be there.
  *
  * @param packageName - the package that speaks, without its scope
  * @throws Problem if it cannot be removed
  */
 export async function removeFolder(packageName: string, path: string): Promise<void> {
   try {
-    const trash = await moveAside(packageName, nodeModule(packageName, 'node:path').resolve(path));
-    if (trash !== undefined) await removeAside(packageName, trash);
+    const target = nodeModule(packageName, 'node:path').resolve(path);
+    const trash = await moveAside(packageName, target);
+    if (trash === undefined) return;
+    // A crash could lose the rename, and keep what was removed after it: half a folder would have the name.
+    await syncDirectory(packageName, nodeModule(packageName, 'node:path').dirname(target));
+    await removeAside(packageName, trash);
   } catch (cause) {
     throw problem(packageName, {
       what: `${path} cannot be removed`,
