@@ -21,7 +21,6 @@ import { readyBatch } from './pass/readyBatch.ts';
 import { encodeTuned, saveTuned } from './files/saveTuned.ts';
 import { measureSensitivities } from './sensitivity/measureSensitivities.ts';
 import { meanOverSamples } from './sensitivity/meanOverSamples.ts';
-import { serialized } from './pass/serialized.ts';
 import { checkpointedBranches, optionNames, type ComposeOptions, type Composition } from './composeOptions.ts';
 import type { BatchShare, StepOptions, Tuned, TunedAdapter, ValueAndGradients } from './tuned.ts';
 
@@ -86,7 +85,7 @@ function isComposition(given: unknown): given is Composition {
 function bindAll(model: Model, adapter: Adapter, dropBP: DropBP | undefined, options: ComposeOptions): Tuned {
   checkParts(model, adapter, dropBP);
   checkOptions('compose', 'compose()', options, optionNames);
-  return manyAdapters(model, adapter, options, each => bind(model, each, dropBP, options));
+  return manyAdapters(model, adapter, options, one => bind(model, one, dropBP, options));
 }
 
 /** One adapter and DropBP, bound to a model. */
@@ -99,8 +98,8 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
     throw problem('compose', { what: `'${adapter.name}' has nothing to train in this model` });
   }
   const runnable = { ...attachedRunnable(model, attachment), isCheckpointed: checkpointedBranches(model, options) };
-  const dropping = dropBP && disposedOnError(attachment, () => startDropping(dropBP, { ...runnable, parameters }));
-  const inTurn = serialized();
+  const dropping = dropBP && disposeOnError(attachment, () => startDropping(dropBP, { ...runnable, parameters }));
+  const inTurn = makeQueue();
   let calls = 0;
 
   const dropsOf = ({ step, dropped, training, share }: Plan, shape: BatchShape): Drops => {
@@ -180,7 +179,7 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
 type Plan = Required<Omit<StepOptions, Open>> & { readonly [K in Open]: StepOptions[K] | undefined };
 type Open = 'onGradient' | 'dropped' | 'share';
 
-function disposedOnError<T>(attachment: Attachment, run: () => T): T {
+function disposeOnError<T>(attachment: Attachment, run: () => T): T {
   try {
     return run();
   } catch (error) {
@@ -221,4 +220,14 @@ function checkDropped(dropped: readonly boolean[], { branches }: Model): void {
     got: dropped,
     expected: `${branches.length} times true or false, one for each branch`,
   });
+}
+
+/** Runs asynchronous jobs one after the other, in the order in which they were handed in. */
+export function makeQueue(): <T>(job: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return job => {
+    const result = last.then(job);
+    last = result.catch(() => undefined); // whoever handed it in hears of its failure
+    return result;
+  };
 }

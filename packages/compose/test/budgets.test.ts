@@ -230,9 +230,9 @@ describe('FLOPs of the real length', () => {
 describe('a share of a batch', () => {
   const share = { rows: [1, 3], wholeRows: 5, largestShare: 3 };
   const [own, largest, whole] = [2, 3, 5];
-  const drops = async (tuned: Tuned, rows: number, of?: BatchShare): Promise<unknown> => {
+  const drops = async (tuned: Tuned, rows: number, share?: BatchShare): Promise<unknown> => {
     const batch = batchOf(8, rows);
-    return drawn(tuned, batch, 6, of).finally(() => batch.inputIds.dispose());
+    return drawn(tuned, batch, 6, share).finally(() => batch.inputIds.dispose());
   };
 
   it('drops what the whole drops', async () => {

@@ -42,8 +42,8 @@ async function saved(): Promise<string> {
   return folder;
 }
 
-async function logits(of: Tuned | Model): Promise<Float32Array> {
-  const result = of.forward(tokens);
+async function logits(subject: Tuned | Model): Promise<Float32Array> {
+  const result = subject.forward(tokens);
   const values = Float32Array.from(await result.data());
   result.dispose();
   return values;

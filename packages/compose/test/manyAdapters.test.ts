@@ -43,8 +43,8 @@ afterEach(() => {
 const a = (): Adapter => lora({ rank: 2, targetModules: ['q_proj', 'down_proj'], initialization: false, seed: 1 });
 const b = (): Adapter => lora({ rank: 3, targetModules: 'all-linear', initialization: false, seed: 2 });
 
-async function logits(of: Pick<Model, 'forward'>): Promise<number[]> {
-  const result = of.forward([[1, 2, 3]]);
+async function logits(subject: Pick<Model, 'forward'>): Promise<number[]> {
+  const result = subject.forward([[1, 2, 3]]);
   const values = Array.from(await result.data());
   result.dispose();
   return values;

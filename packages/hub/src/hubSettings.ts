@@ -1,7 +1,6 @@
 import { checkOptions, problem } from '@dropbp/basics';
 import { checkHubId, checkRevision } from './list/checkHubId.ts';
-import { hubLibrary } from './fetch/hubLibrary.ts';
-import { hostModules } from './cache/hostModules.ts';
+import { hubLibrary, hostModules } from './cache/hostModules.ts';
 import type { HubOptions, HubProgress, HubRetry } from './hubOptions.ts';
 
 /** An access token, and where it was found, for messages. */

@@ -139,11 +139,11 @@ describe('generate', () => {
     it('puts virtual tokens in front once, and counts their positions', async () => {
       const virtual = tf.randomNormal([1, 5, 8], 0, 1, 'float32', 3);
       const hooks: Hooks = { embed: (_, x) => tf.concat([tf.tile(virtual, [x.shape[0], 1, 1]), x], 1) };
-      for (const each of [model, gpt2]) {
-        const tuned: Runnable = { ...makeRunnable(each, each.parameters, hooks, new Set()), virtualTokens: 5 };
+      for (const runnable of [model, gpt2]) {
+        const tuned: Runnable = { ...makeRunnable(runnable, runnable.parameters, hooks, new Set()), virtualTokens: 5 };
         const generated = await collect(tuned, prompt, { maxNewTokens: 16 });
         expect(generated).toEqual(await greedyWithoutCache(tuned, prompt, 16));
-        expect(generated).not.toEqual(await collect(each, prompt, { maxNewTokens: 16 }));
+        expect(generated).not.toEqual(await collect(runnable, prompt, { maxNewTokens: 16 }));
       }
       const undeclared = makeRunnable(gpt2, gpt2.parameters, hooks, new Set());
       expect(() => generate({ ...undeclared, virtualTokens: 5 }, prompt, { maxNewTokens: 30 })).toThrow(
@@ -157,7 +157,7 @@ describe('generate', () => {
 
     it('lets keys and values that a hook puts in front be seen at every step', async () => {
       // In the Mistral model with its window of 7, three keys leave it one by one and ten do not fit it.
-      for (const [each, kvHeads, length] of [
+      for (const [runnable, kvHeads, length] of [
         [gpt2, 2, 3],
         [model, 1, 3],
         [model, 1, 10],
@@ -169,11 +169,14 @@ describe('generate', () => {
             values: tf.concat([prefix, values], 2),
           }),
         };
-        const tuned: Runnable = { ...makeRunnable(each, each.parameters, hooks, new Set()), virtualKeys: length };
+        const tuned: Runnable = {
+          ...makeRunnable(runnable, runnable.parameters, hooks, new Set()),
+          virtualKeys: length,
+        };
         const short = prompt.slice(0, 2);
         const generated = await collect(tuned, short, { maxNewTokens: 16 });
         expect(generated).toEqual(await greedyWithoutCache(tuned, short, 16));
-        expect(generated).not.toEqual(await collect(each, short, { maxNewTokens: 16 }));
+        expect(generated).not.toEqual(await collect(runnable, short, { maxNewTokens: 16 }));
         prefix.dispose();
       }
     });

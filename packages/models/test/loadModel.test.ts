@@ -162,8 +162,8 @@ describe('loadModel', () => {
       ['what is no folder', () => loadModel('./no/such/folder'), 'there is no such folder; got "./no/such/folder"'],
       ['files without a configuration', () => loadModel(new Map()), 'the files: there is no config.json'],
     ]; // prettier-ignore
-    for (const [what, load, message] of lists) {
-      it(what, async () => {
+    for (const [title, load, message] of lists) {
+      it(title, async () => {
         const before = tf.memory().numTensors;
         await expect(load()).rejects.toThrow(message);
         expect(tf.memory().numTensors).toBe(before);

@@ -26,8 +26,8 @@ async function readJson(name: string): Promise<unknown> {
   return JSON.parse(await readFile(join(folder, name), 'utf8'));
 }
 
-async function weights(of = folder) {
-  return decodeSafetensors(await readFile(join(of, 'model.safetensors')));
+async function weights(directory = folder) {
+  return decodeSafetensors(await readFile(join(directory, 'model.safetensors')));
 }
 
 describe('save', () => {
@@ -183,10 +183,10 @@ describe('createModel', () => {
       { model_type: 'gpt2', vocab_size: 64, n_embd: 64, n_layer: 8, n_head: 2, n_positions: 64 },
       { seed: 1 },
     );
-    const of = (name: string): Promise<number> => deviation(model.parameters.get(`transformer.${name}.weight`)!);
-    expect((await of('h.3.mlp.c_fc')) / 0.02).toBeCloseTo(1, 1);
-    expect((await of('h.3.attn.c_proj')) / 0.02).toBeCloseTo(1 / 4, 1);
-    expect((await of('h.3.mlp.c_proj')) / 0.02).toBeCloseTo(1 / 4, 1);
+    const directory = (name: string): Promise<number> => deviation(model.parameters.get(`transformer.${name}.weight`)!);
+    expect((await directory('h.3.mlp.c_fc')) / 0.02).toBeCloseTo(1, 1);
+    expect((await directory('h.3.attn.c_proj')) / 0.02).toBeCloseTo(1 / 4, 1);
+    expect((await directory('h.3.mlp.c_proj')) / 0.02).toBeCloseTo(1 / 4, 1);
     model.dispose();
   });
 

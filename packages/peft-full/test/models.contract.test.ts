@@ -36,8 +36,8 @@ testAdapter('the norms of a Llama, but for one', {
 });
 
 describe('filters', () => {
-  const trained = (of: object, options: FullFineTuneOptions): string[] => {
-    const model = createModel(of as Parameters<typeof createModel>[0], { seed: 1 });
+  const trained = (parts: object, options: FullFineTuneOptions): string[] => {
+    const model = createModel(parts as Parameters<typeof createModel>[0], { seed: 1 });
     const attachment = fullFineTune(options).attach(model);
     const names = [...attachment.parameters.keys()];
     attachment.dispose();

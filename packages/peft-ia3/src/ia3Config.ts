@@ -63,11 +63,11 @@ export function ia3Config(
     model,
     rules,
     {
-      exclude_modules: fitsPeft(named) ? sorted(excludeModules) : null,
+      exclude_modules: fitsPeft(named) ? sortNames(excludeModules) : null,
       fan_in_fan_out: layers.every(({ kind }) => kind === 'conv1d'),
-      feedforward_modules: sorted(feedforwardModules),
+      feedforward_modules: sortNames(feedforwardModules),
       init_ia3_weights: startsAtOne,
-      target_modules: sorted(targetModules),
+      target_modules: sortNames(targetModules),
     },
     provenance,
   );
@@ -92,6 +92,6 @@ function exactNames({ modules }: Model, layers: readonly Ia3Layer[]): Names {
   return { targetModules: [...namesOf(false), ...feedforwardModules], feedforwardModules };
 }
 
-function sorted(names: ModuleNames | undefined): ModuleNames | null {
+function sortNames(names: ModuleNames | undefined): ModuleNames | null {
   return Array.isArray(names) ? [...(names as readonly string[])].sort() : (names ?? null);
 }

@@ -8,8 +8,8 @@ import { ia3, peftFormat, type Ia3Options } from '../src/index.ts';
 let model: Model;
 let files: PeftFiles;
 
-async function filesOf(options: Ia3Options, of: Model): Promise<PeftFiles> {
-  const attachment = ia3(options).attach(of);
+async function filesOf(options: Ia3Options, target: Model): Promise<PeftFiles> {
+  const attachment = ia3(options).attach(target);
   const result = await attachment.toPeft!();
   attachment.dispose();
   return result;

@@ -3,7 +3,7 @@ import type { Adapter, Model } from '@dropbp/core';
 import { attachLora } from './layer/attachLora.ts';
 import { initialBias, initialValues, type LoraValues } from './init/initialValues.ts';
 import { loraConfig } from './files/loraConfig.ts';
-import { settle, type LoraOptions, type SettledOptions } from './plan/loraOptions.ts';
+import { readOptions, type LoraOptions, type SettledOptions } from './plan/loraOptions.ts';
 import { loraPlan, matrixNames, type LoraPlan } from './plan/loraPlan.ts';
 import { LORA_BIAS } from './plan/names.ts';
 import { isPrincipal, principalValues } from './init/principalValues.ts';
@@ -23,7 +23,7 @@ import { isPrincipal, principalValues } from './init/principalValues.ts';
  * ```
  */
 export function lora(options: LoraOptions): Adapter {
-  const settled = settle(options);
+  const settled = readOptions(options);
   const { settings, initialization, seed } = settled;
   if (!isPrincipal(initialization)) {
     return { name: 'lora', attach: model => attachFresh(model, loraPlan(model, settings, true), settled) };
@@ -31,18 +31,18 @@ export function lora(options: LoraOptions): Adapter {
   return {
     name: 'lora',
     attach() {
-      throw notPrepared(initialization);
+      throw notPreparedProblem(initialization);
     },
     async prepare(model) {
       const plan = loraPlan(model, settings, true);
       const taken = await principalValues(model, plan.layers, initialization, seed);
-      return preparedFor(model, () => attachFresh(model, plan, settled, taken));
+      return attachPrepared(model, () => attachFresh(model, plan, settled, taken));
     },
   };
 }
 
 /** An adapter that fits one model alone. */
-export function preparedFor(model: Model, attach: () => ReturnType<Adapter['attach']>): Adapter {
+export function attachPrepared(model: Model, attach: () => ReturnType<Adapter['attach']>): Adapter {
   return {
     name: 'lora',
     attach(other) {
@@ -56,7 +56,7 @@ export function preparedFor(model: Model, attach: () => ReturnType<Adapter['atta
 }
 
 /** @param initialization - as PEFT calls it */
-export function notPrepared(initialization: string): Error {
+export function notPreparedProblem(initialization: string): Error {
   return problem('peft-lora', {
     what: `initialization '${initialization}' starts from the weights of the model, which are not read yet`,
     fix: 'await composeAsync(model, { adapter }) in place of compose(model, { adapter })',

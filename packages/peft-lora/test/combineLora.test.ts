@@ -34,7 +34,7 @@ const Q = 'blocks.1.attn.q';
 const loaded = (files: PeftFiles): Adapter => peftFormat.fromPeft(files);
 
 async function expectSum(files: readonly PeftFiles[], options: CombineLoraOptions, module = Q): Promise<void> {
-  const changes = await Promise.all(files.map(each => changeOf(loaded(each), module)));
+  const changes = await Promise.all(files.map(file => changeOf(loaded(file), module)));
   const expected = changes[0]!.map((_, i) => changes.reduce((sum, change, j) => sum + options.weights[j]! * change[i]!, 0)); // prettier-ignore
   const actual = await changeOf(combineLora(files, options), module);
   expected.forEach((value, i) => expect(actual[i], options.combinationType).toBeCloseTo(value, 5));

@@ -277,20 +277,20 @@ describe('base weights in the file', () => {
 });
 
 describe('files of older releases', () => {
-  const stored = async (options: Parameters<typeof lora>[0], of: Model): Promise<PeftFiles> => {
-    const attachment = lora(options).attach(of);
+  const stored = async (options: Parameters<typeof lora>[0], target: Model): Promise<PeftFiles> => {
+    const attachment = lora(options).attach(target);
     const { config, tensors } = await attachment.toPeft!();
     attachment.dispose();
     return { config, tensors };
   };
   const expectLoaded = async (
     { config, tensors }: PeftFiles,
-    of: Model,
+    target: Model,
     rename: (key: string) => string,
   ): Promise<void> => {
     const renamed = new Map([...tensors].map(([key, array]) => [rename(key), array]));
     expect([...renamed.keys()]).not.toEqual([...tensors.keys()]);
-    const attachment = peftFormat.fromPeft({ config, tensors: renamed }).attach(of);
+    const attachment = peftFormat.fromPeft({ config, tensors: renamed }).attach(target);
     expect((await attachment.toPeft!()).tensors).toEqual(tensors);
     attachment.dispose();
   };
@@ -351,8 +351,8 @@ describe('the base weights that PEFT stores', () => {
 });
 
 describe('the saved configuration', () => {
-  const configOf = async (options: Parameters<typeof lora>[0], of = model): Promise<PeftFiles['config']> => {
-    const attachment = lora(options).attach(of);
+  const configOf = async (options: Parameters<typeof lora>[0], target = model): Promise<PeftFiles['config']> => {
+    const attachment = lora(options).attach(target);
     const { config } = await attachment.toPeft!();
     attachment.dispose();
     return config;

@@ -24,8 +24,8 @@ afterAll(() => {
   model.dispose();
 });
 
-async function filesOf(adapter: Adapter, of: Model = model): Promise<PeftFiles> {
-  const attachment = adapter.attach(of);
+async function filesOf(adapter: Adapter, target: Model = model): Promise<PeftFiles> {
+  const attachment = adapter.attach(target);
   const files = await attachment.toPeft!();
   attachment.dispose();
   return files;
@@ -190,8 +190,8 @@ describe('prompts in files', () => {
 });
 
 describe('prompt tuning', () => {
-  const rows = async (adapter: Adapter, of = model): Promise<number[][]> => {
-    const { data } = (await filesOf(adapter, of)).tensors.get('prompt_embeddings')!;
+  const rows = async (adapter: Adapter, target = model): Promise<number[][]> => {
+    const { data } = (await filesOf(adapter, target)).tensors.get('prompt_embeddings')!;
     return Array.from({ length: data.length / 8 }, (_, i) => Array.from(data.slice(i * 8, (i + 1) * 8)));
   };
   it('starts from a text, cut or repeated, and from tokens of the vocabulary', async () => {
@@ -204,7 +204,7 @@ describe('prompt tuning', () => {
     expect(await rows(fromText(5))).toEqual([5, 3, 1, 5, 3].map(row));
     const drawn = await rows(promptTuning({ numVirtualTokens: 9, initialization: 'vocabulary', seed: 1 }));
     const all = Array.from({ length: 13 }, (_, token) => row(token));
-    for (const each of drawn) expect(all).toContainEqual(each);
+    for (const entry of drawn) expect(all).toContainEqual(entry);
     expect(new Set(drawn.map(String)).size).toBeGreaterThan(3);
   });
   it('needs a name for the tokenizer of a text where the model has none', () => {
@@ -229,13 +229,13 @@ describe('the first values', () => {
       encoderNumLayers: 2,
     });
     const attachment = adapter.attach(model);
-    const of = async (name: string): Promise<Float32Array> =>
+    const target = async (name: string): Promise<Float32Array> =>
       (await attachment.parameters.get(`embed.prompt_encoder.${name}`)!.data()) as Float32Array;
     const deviation = (data: Float32Array): number => Math.sqrt(data.reduce((sum, x) => sum + x * x, 0) / data.length);
     const largest = (data: Float32Array): number => data.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-    expect(deviation(await of('embedding.weight'))).toBeCloseTo(1, 1);
-    expect(largest(await of('lstm_head.weight_ih_l1_reverse'))).toBeCloseTo(1 / 5, 2);
-    expect(largest(await of('mlp_head.0.weight'))).toBeCloseTo(1 / Math.sqrt(50), 2);
+    expect(deviation(await target('embedding.weight'))).toBeCloseTo(1, 1);
+    expect(largest(await target('lstm_head.weight_ih_l1_reverse'))).toBeCloseTo(1 / 5, 2);
+    expect(largest(await target('mlp_head.0.weight'))).toBeCloseTo(1 / Math.sqrt(50), 2);
     expect(attachment.parameters.get('embed.prompt_encoder.lstm_head.weight_ih_l1_reverse')!.shape).toEqual([100, 50]);
     attachment.dispose();
   });

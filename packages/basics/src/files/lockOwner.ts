@@ -1,5 +1,5 @@
 import { errorCode } from '../checks/errorCode.ts';
-import { isObject } from '../checks/isObject.ts';
+import { isObject } from '../checks/checkValue.ts';
 import { nodeModule } from './nodeModule.ts';
 
 /** Who holds a lock, as its file says. */

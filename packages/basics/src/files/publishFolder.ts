@@ -32,28 +32,28 @@ export async function publishFolder(
 ): Promise<string[]> {
   const fs = nodeModule(packageName, 'node:fs/promises');
   const paths = nodeModule(packageName, 'node:path');
-  const failed = (cause: unknown): never => {
+  const fail = (cause: unknown): never => {
     throw writeProblem(packageName, directory, cause);
   };
   const target = await realTarget(packageName, directory);
   await makeFolder(packageName, paths.dirname(target));
   const temporary = temporaryPath(packageName, target);
   try {
-    await fs.mkdir(temporary).catch(failed);
+    await fs.mkdir(temporary).catch(fail);
     await fill(temporary);
     const names = (await fs.readdir(temporary)).sort((a, b) => Number(a === last) - Number(b === last));
-    for (const name of names) await flushFile(packageName, paths.join(temporary, name)).catch(failed);
-    await syncDirectory(packageName, temporary).catch(failed);
+    for (const name of names) await flushFile(packageName, paths.join(temporary, name)).catch(fail);
+    await syncDirectory(packageName, temporary).catch(fail);
     await confirm?.(temporary);
     const isNew = await fs.rename(temporary, target).then(
       () => true,
-      (cause: unknown) => (['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(errorCode(cause) ?? '') ? false : failed(cause)),
+      (cause: unknown) => (['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(errorCode(cause) ?? '') ? false : fail(cause)),
     );
     if (!isNew) {
-      for (const name of names) await fs.rename(paths.join(temporary, name), paths.join(target, name)).catch(failed);
-      await syncDirectory(packageName, target).catch(failed);
+      for (const name of names) await fs.rename(paths.join(temporary, name), paths.join(target, name)).catch(fail);
+      await syncDirectory(packageName, target).catch(fail);
     }
-    await syncDirectory(packageName, paths.dirname(target)).catch(failed);
+    await syncDirectory(packageName, paths.dirname(target)).catch(fail);
     return names;
   } finally {
     await fs.rm(temporary, { recursive: true, force: true }).catch(() => undefined);

@@ -60,7 +60,7 @@ export async function readIfThere(
         length += bytesRead;
         if (bytesRead === 0) return bytes.subarray(0, length);
         if (length > maxBytes) throw tooLarge(packageName, path, length, maxBytes);
-        if (length === bytes.length) bytes = grown(bytes, Math.min(2 * length + 1024, maxBytes + 1));
+        if (length === bytes.length) bytes = growBuffer(bytes, Math.min(2 * length + 1024, maxBytes + 1));
       }
     } finally {
       await handle.close();
@@ -83,7 +83,7 @@ export async function readTextIfThere(
   return bytes && new TextDecoder().decode(bytes);
 }
 
-function grown(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
+function growBuffer(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
   const larger = new Uint8Array(length);
   larger.set(bytes);
   return larger;

@@ -22,21 +22,20 @@ export type FileContent = string | Uint8Array | ((append: (bytes: Uint8Array) =>
  */
 export async function writeAtomically(packageName: string, path: string, content: FileContent): Promise<void> {
   const fs = nodeModule(packageName, 'node:fs/promises');
-  const failed = (cause: unknown): never => {
+  const fail = (cause: unknown): never => {
     throw writeProblem(packageName, path, cause);
   };
   const temporary = temporaryPath(packageName, path);
   try {
-    const handle = await fs.open(temporary, 'wx').catch(failed);
+    const handle = await fs.open(temporary, 'wx').catch(fail);
     try {
-      if (typeof content === 'function') await content(bytes => append(handle, bytes).catch(failed));
-      else
-        await append(handle, typeof content === 'string' ? new TextEncoder().encode(content) : content).catch(failed);
-      await handle.sync().catch(failed);
+      if (typeof content === 'function') await content(bytes => append(handle, bytes).catch(fail));
+      else await append(handle, typeof content === 'string' ? new TextEncoder().encode(content) : content).catch(fail);
+      await handle.sync().catch(fail);
     } finally {
       await handle.close();
     }
-    await fs.rename(temporary, path).catch(failed);
+    await fs.rename(temporary, path).catch(fail);
   } catch (error) {
     await fs.rm(temporary, { force: true }).catch(() => undefined); // what went wrong first is what counts
     throw error;
@@ -44,7 +43,7 @@ export async function writeAtomically(packageName: string, path: string, content
     forgetTemporary(temporary);
   }
   // The rename itself reaches the disk with the directory.
-  await syncDirectory(packageName, nodeModule(packageName, 'node:path').dirname(path)).catch(failed);
+  await syncDirectory(packageName, nodeModule(packageName, 'node:path').dirname(path)).catch(fail);
 }
 
 async function append(handle: FileHandle, bytes: Uint8Array): Promise<void> {

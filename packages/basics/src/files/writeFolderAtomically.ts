@@ -22,28 +22,28 @@ export async function writeFolderAtomically(
 ): Promise<void> {
   const fs = nodeModule(packageName, 'node:fs/promises');
   const paths = nodeModule(packageName, 'node:path');
-  const failed = (cause: unknown): never => {
+  const fail = (cause: unknown): never => {
     throw writeProblem(packageName, path, cause);
   };
   const target = paths.resolve(path);
   const temporary = temporaryPath(packageName, target);
   let old: string | undefined;
   try {
-    await fs.mkdir(temporary).catch(failed);
+    await fs.mkdir(temporary).catch(fail);
     await fill(temporary);
-    await syncDirectory(packageName, temporary).catch(failed);
-    old = await moveAside(packageName, target).catch(failed);
-    await fs.rename(temporary, target).catch(failed);
+    await syncDirectory(packageName, temporary).catch(fail);
+    old = await moveAside(packageName, target).catch(fail);
+    await fs.rename(temporary, target).catch(fail);
   } catch (error) {
-    if (old !== undefined) await fs.rename(old, target).catch(failed);
+    if (old !== undefined) await fs.rename(old, target).catch(fail);
     // What went wrong first is what counts.
     await fs.rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     throw error;
   } finally {
     forgetTemporary(temporary);
   }
-  await syncDirectory(packageName, paths.dirname(target)).catch(failed);
-  if (old !== undefined) await removeAside(packageName, old).catch(failed);
+  await syncDirectory(packageName, paths.dirname(target)).catch(fail);
+  if (old !== undefined) await removeAside(packageName, old).catch(fail);
 }
 
 /**

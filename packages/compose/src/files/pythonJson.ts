@@ -9,16 +9,16 @@ export function pythonJson(value: unknown, indent = ''): string {
   }
   if (typeof value === 'object' && value !== null) {
     const entries = Object.entries(value).sort(([a], [b]) => compareCodePoints(a, b));
-    return enclose('{', '}', entries.map(([key, entry]) => `${inner}${escaped(key)}: ${pythonJson(entry, inner)}`), indent); // prettier-ignore
+    return enclose('{', '}', entries.map(([key, entry]) => `${inner}${escapeValue(key)}: ${pythonJson(entry, inner)}`), indent); // prettier-ignore
   }
-  return escaped(value);
+  return escapeValue(value);
 }
 
 function enclose(open: string, close: string, lines: readonly string[], indent: string): string {
   return lines.length === 0 ? open + close : `${open}\n${lines.join(',\n')}\n${indent}${close}`;
 }
 
-function escaped(value: unknown): string {
+function escapeValue(value: unknown): string {
   return JSON.stringify(value).replace(
     /[\u007f-\uffff]/g,
     unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,

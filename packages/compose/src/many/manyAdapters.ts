@@ -1,11 +1,9 @@
-import { checkOptions, nearNames, problem } from '@dropbp/basics';
+import { checkOptions, nearNames, problem, nodeModule } from '@dropbp/basics';
 import { plainRunnable, type Adapter, type Model } from '@dropbp/core';
 import type { ComposeOptions } from '../composeOptions.ts';
 import type { ManyAdapters, Tuned, TunedAdapter } from '../tuned.ts';
 import { checkAdapterName } from './checkAdapterName.ts';
-import { delegate } from './delegate.ts';
 import { forRows } from './forRows.ts';
-import { saveAll } from './saveAll.ts';
 import { withoutAdapters } from './withoutAdapters.ts';
 
 /**
@@ -95,4 +93,18 @@ export function manyAdapters(
   const current = (): TunedAdapter => (scopesWithout > 0 ? none : bound.get(active)!);
   const tuned = delegate(first, current);
   return Object.defineProperties(tuned, Object.getOwnPropertyDescriptors(many)) as Tuned;
+}
+
+/** Saves adapters as PEFT does: the one called `default` in the folder itself, others in folders of their names. */
+export async function saveAll(directory: string, adapters: ReadonlyMap<string, TunedAdapter>): Promise<void> {
+  if (adapters.size === 0) throw problem('compose', { what: 'save() has no adapter to save', fix: 'name some' });
+  const path = nodeModule('compose', 'node:path');
+  for (const [name, tuned] of adapters) await tuned.save(name === 'default' ? directory : path.join(directory, name));
+}
+
+/** An object that has, at any time, the properties of another one. @param like - names them */
+export function delegate<T extends object>(like: T, current: () => T): T {
+  const keys = Object.keys(like) as (keyof T)[];
+  const properties = keys.map(key => [key, { configurable: true, enumerable: true, get: () => current()[key] }]);
+  return Object.defineProperties({}, Object.fromEntries(properties) as PropertyDescriptorMap) as T;
 }

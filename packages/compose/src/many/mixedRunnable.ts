@@ -18,7 +18,7 @@ export interface RowsOf {
 export function mixedRunnable(model: Model, groups: readonly RowsOf[]): Runnable {
   const plain = plainRunnable(model);
   for (const { adapter, runnable } of groups) checkShared(adapter, runnable, plain);
-  const joined = (scopeOf: (runnable: Runnable) => Scope): Scope => {
+  const joinScopes = (scopeOf: (runnable: Runnable) => Scope): Scope => {
     const shared = scopeOf(plain);
     const own = groups.flatMap(({ runnable }, i) =>
       Object.entries(scopeOf(runnable))
@@ -31,15 +31,15 @@ export function mixedRunnable(model: Model, groups: readonly RowsOf[]): Runnable
     ...plain,
     hooks: sharedHooks(groups),
     adaptedModules: new Set(groups.flatMap(({ runnable }) => [...runnable.adaptedModules])),
-    branchScopes: plain.branchScopes.map((_, i) => joined(runnable => runnable.branchScopes[i]!)),
-    outerScope: joined(({ outerScope }) => outerScope),
+    branchScopes: plain.branchScopes.map((_, i) => joinScopes(runnable => runnable.branchScopes[i]!)),
+    outerScope: joinScopes(({ outerScope }) => outerScope),
   };
 }
 
 function checkShared(adapter: string | undefined, { branchScopes, outerScope }: Runnable, plain: Runnable): void {
   const replaced = [
-    ...branchScopes.map((scope, i) => replacedIn(scope, plain.branchScopes[i]!)),
-    replacedIn(outerScope, plain.outerScope),
+    ...branchScopes.map((scope, i) => findReplaced(scope, plain.branchScopes[i]!)),
+    findReplaced(outerScope, plain.outerScope),
   ].find(name => name !== undefined);
   const ownHead = `${plain.model.head.path}.weight`;
   const isUntied = ownHead in outerScope && !(ownHead in plain.outerScope);
@@ -52,7 +52,7 @@ function checkShared(adapter: string | undefined, { branchScopes, outerScope }: 
 }
 
 /** A weight of the model that is another one in this scope. */
-function replacedIn(scope: Scope, plain: Scope): string | undefined {
+function findReplaced(scope: Scope, plain: Scope): string | undefined {
   return Object.keys(scope).find(name => name in plain && scope[name] !== plain[name]);
 }
 

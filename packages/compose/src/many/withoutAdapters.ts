@@ -8,7 +8,7 @@ import type { TunedAdapter } from '../tuned.ts';
 /** The plain model in the place of one with an adapter: what needs none works, and the rest says that there is none. */
 export function withoutAdapters(model: Model, { loss }: ComposeOptions): TunedAdapter {
   const runnable = plainRunnable(model);
-  const refused = (what: string) => (): never => {
+  const refuse = (what: string) => (): never => {
     throw problem('compose', {
       what: `${what} needs an adapter, and none is in use here`,
       fix: 'call it outside withoutAdapter()',
@@ -16,7 +16,7 @@ export function withoutAdapters(model: Model, { loss }: ComposeOptions): TunedAd
   };
   return {
     ...runnable,
-    adapter: { name: 'none', attach: refused('attach()') },
+    adapter: { name: 'none', attach: refuse('attach()') },
     parameters: new Map(),
     dropSchedule: undefined,
     trainableCount: 0,
@@ -25,12 +25,12 @@ export function withoutAdapters(model: Model, { loss }: ComposeOptions): TunedAd
       const ready = await readyBatch(runnable, batch, loss);
       return { value: lossPass(runnable, ready), tokens: ready.rows.labels.length };
     },
-    valueAndGradients: later(refused('valueAndGradients()')),
-    calibrate: later(refused('calibrate()')),
-    save: later(refused('save()')),
-    toFiles: later(refused('toFiles()')),
-    merge: refused('merge()'),
-    safeMerge: later(refused('safeMerge()')),
+    valueAndGradients: later(refuse('valueAndGradients()')),
+    calibrate: later(refuse('calibrate()')),
+    save: later(refuse('save()')),
+    toFiles: later(refuse('toFiles()')),
+    merge: refuse('merge()'),
+    safeMerge: later(refuse('safeMerge()')),
     dispose: () => undefined,
   };
 }

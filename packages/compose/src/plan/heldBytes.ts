@@ -28,7 +28,8 @@ export function heldBytes(runnable: Runnable, { batch, time }: BatchShape): numb
     const scope = branchScopes[i]!;
     const tensors = Object.entries(scope).map(([name, t]) => [name, t.shape, isTrainable(t)]);
     const key = JSON.stringify([applies.indexOf(branch.apply), isCheckpointed?.(i), tensors]);
-    const bytes = known.get(key) ?? measured(x, { branch, scope, hooks, shared, isCheckpointed: isCheckpointed?.(i) });
+    const bytes =
+      known.get(key) ?? measureBranch(x, { branch, scope, hooks, shared, isCheckpointed: isCheckpointed?.(i) });
     known.set(key, bytes);
     return bytes;
   });
@@ -37,17 +38,17 @@ export function heldBytes(runnable: Runnable, { batch, time }: BatchShape): numb
   return held;
 }
 
-function measured(x: tf.Tensor, run: BranchRun): number {
+function measureBranch(x: tf.Tensor, run: BranchRun): number {
   // What a second run on another input holds again is not the branch's own: weights, and constants of a compiled function.
-  const shared = saved(x, run);
+  const shared = savedBytes(x, run);
   const other = tf.neg(x);
-  const own = saved(other, run);
+  const own = savedBytes(other, run);
   other.dispose();
   return [...own].reduce((sum, [dataId, bytes]) => (shared.has(dataId) ? sum : sum + bytes), 0);
 }
 
 /** The bytes that the backward pass needs, by what they belong to. */
-function saved(x: tf.Tensor, run: BranchRun): Map<object, number> {
+function savedBytes(x: tf.Tensor, run: BranchRun): Map<object, number> {
   const trained = Object.values(run.scope).filter(isTrainable);
   const needs = { input: true, stream: true };
   const pullback = tapePullback(() => runBranch(x, run, 'record', needs), [x, ...trained]);

@@ -37,7 +37,7 @@ export function passFlops(runnable: Runnable, { batch, time }: BatchShape): Pass
 
   const branches = model.branches.map((branch, i): PartFlops => {
     const isOwn = (name: string): boolean => model.parameters.has(`${branch.block}.${name}`);
-    const { own, added } = divided(branchScopes[i]!, isOwn);
+    const { own, added } = divideScope(branchScopes[i]!, isOwn);
     const plain = branch.flops(shape);
     const linear = Math.min(plain, product(own));
     const ofAdapter = product(added.filter(isTrainable));
@@ -55,7 +55,7 @@ export function passFlops(runnable: Runnable, { batch, time }: BatchShape): Pass
 }
 
 /** The tensors of a scope by whether they are the model's. */
-function divided(scope: Scope, isOwn: (name: string) => boolean): { own: tf.Tensor[]; added: tf.Tensor[] } {
+function divideScope(scope: Scope, isOwn: (name: string) => boolean): { own: tf.Tensor[]; added: tf.Tensor[] } {
   const entries = Object.entries(scope);
   const of = (own: boolean): tf.Tensor[] => entries.flatMap(([name, tensor]) => (isOwn(name) === own ? [tensor] : []));
   return { own: of(true), added: of(false) };

@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { sum } from '@dropbp/basics';
 import { weightForm, workingMemory, type BatchShape, type PackedForm, type Runnable } from '@dropbp/core';
-import { checkShape } from './checkShape.ts';
+import { checkShape } from './branchFlops.ts';
 import { heldBytes } from './heldBytes.ts';
 import { passFlops } from './passFlops.ts';
 

@@ -1,8 +1,7 @@
 import { sum } from '@dropbp/basics';
 import type { BatchShape } from '@dropbp/core';
 import type { TunedAdapter } from '../tuned.ts';
-import { branchFlops } from './branchFlops.ts';
-import { checkShape } from './checkShape.ts';
+import { branchFlops, checkShape } from './branchFlops.ts';
 import { passFlops } from './passFlops.ts';
 import { solveBudget } from './solveBudget.ts';
 

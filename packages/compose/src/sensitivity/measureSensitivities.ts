@@ -110,12 +110,12 @@ function sweepBranch(
       const pulled = pullback.pull(adjoint);
       const missing = key === WHOLE ? whole : new Map<string, tf.Tensor>();
       for (const [name, gradient] of pulled.parameters) {
-        const of = run.scope[name]!;
-        const ownName = own.get(of);
+        const tensor = run.scope[name]!;
+        const ownName = own.get(tensor);
         if (ownName !== undefined) missing.set(ownName, gradient);
         else {
-          if (key === WHOLE) spread.add(index, of, gradient.clone());
-          spread.add(key, of, gradient);
+          if (key === WHOLE) spread.add(index, tensor, gradient.clone());
+          spread.add(key, tensor, gradient);
         }
       }
       if (key === WHOLE) {

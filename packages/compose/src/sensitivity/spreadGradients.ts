@@ -10,7 +10,7 @@ import { tensorSums, type TensorSums } from './tensorSums.ts';
  */
 export interface SpreadGradients {
   /** Takes over the part that a branch or the head gives: of the whole gradient, or of what is missing without branch `key`. */
-  add(key: number, of: tf.Tensor, gradient: tf.Tensor): void;
+  add(key: number, tensor: tf.Tensor, gradient: tf.Tensor): void;
   /** Adds what the embedding gives for what arrives behind it, and hands everything on. */
   settle(arriving: TensorSums<number>): Promise<void>;
   dispose(): void;
@@ -39,7 +39,7 @@ export function spreadGradients(
   };
 
   return {
-    add: (key, of, gradient) => sumsOf(key).add(of, gradient),
+    add: (key, tensor, gradient) => sumsOf(key).add(tensor, gradient),
     async settle(arriving) {
       const adjoints = arriving.take();
       const embedded = [...new Set(Object.values(outerScope).filter(isTrainable))];

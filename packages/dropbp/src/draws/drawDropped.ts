@@ -1,9 +1,8 @@
 import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
-import { bernoulliDraw } from './bernoulliDraw.ts';
+import { bernoulliDraw, referenceDraw } from './referenceDraw.ts';
 import { checkChoice } from '../policy/checkChoice.ts';
 import { nestedDraw } from './nestedDraw.ts';
 import { pivotalDraw } from './pivotalDraw.ts';
-import { referenceDraw } from './referenceDraw.ts';
 import { amount, checkNumbers, checkSameLength } from '../policy/checkNumbers.ts';
 
 /**

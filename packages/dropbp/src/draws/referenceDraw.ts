@@ -1,5 +1,3 @@
-import { bernoulliDraw } from './bernoulliDraw.ts';
-
 /**
  * The authors' draw: independent drops, then, while fewer than `rate` of the branches are dropped (a count, not FLOPs),
  * the kept branch of the highest rate is dropped too, the earliest of equals first. Nothing is taken back when more are.
@@ -17,4 +15,9 @@ export function referenceDraw(rates: readonly number[], uniforms: readonly numbe
     count++;
   }
   return dropped;
+}
+
+/** Drops each branch on its own: `uniforms[i] < rates[i]`. */
+export function bernoulliDraw(rates: readonly number[], uniforms: readonly number[]): boolean[] {
+  return rates.map((rate, i) => uniforms[i]! < rate);
 }

@@ -52,7 +52,8 @@ export function branchRates(settings: DropBPSettings, branches: readonly DropBra
   const leading = [...branches.keys()].filter(i => branches[i]!.leads ?? true);
   const takingPart = leading.filter(i => only === undefined || branches[i]!.kind === only);
 
-  const sum = (costs: readonly number[], of: readonly number[]): number => of.reduce((all, i) => all + costs[i]!, 0);
+  const sum = (costs: readonly number[], indices: readonly number[]): number =>
+    indices.reduce((all, i) => all + costs[i]!, 0);
   const rateOfTakingPart = (target: number, costs: readonly number[]): number => {
     if (takingPart.length === leading.length || target === 0) return target;
     return (target * sum(costs, leading)) / sum(costs, takingPart);

@@ -35,7 +35,7 @@ export function readBudget(options: {
     );
     return { timeSaved };
   }
-  if (memory !== undefined) return { memory: bytesOf(memory) };
+  if (memory !== undefined) return { memory: readBytes(memory) };
   if (given.length === 0) {
     throw problem('dropbp', {
       what: 'how much to drop is not said',
@@ -58,7 +58,7 @@ const units: Readonly<Record<string, number>> = {
 };
 
 /** `'4GiB'` or a count of bytes, which a text may hold as well → bytes. @throws Problem for anything else */
-export function bytesOf(memory: unknown): number {
+export function readBytes(memory: unknown): number {
   const text = typeof memory === 'string' ? memory.trim() : '';
   // Without a unit it is a count of bytes, if it is long enough to be one: '4' has lost its unit.
   const [, size, unit = ''] = /^(\d+(?:\.\d+)?)\s*([A-Za-z]+)$/.exec(/^\d{7,}$/.test(text) ? `${text}B` : text) ?? [];

@@ -99,7 +99,7 @@ export function startSchedule(settings: DropBPSettings, branches: readonly DropB
     if (rate === undefined || highest === undefined) return;
     const even = calibrates ? flops.map(() => 1) : sensitivities;
     allocation.rates(rate, costs, even);
-    if (highest > rate) naming('schedule.from', () => allocation.rates(highest, costs, even));
+    if (highest > rate) nameOption('schedule.from', () => allocation.rates(highest, costs, even));
   };
   // A budget out of reach shows now, not when a tenth of the run is done.
   checkReach(allocation.hardestFlops);
@@ -212,7 +212,7 @@ export function startSchedule(settings: DropBPSettings, branches: readonly DropB
 }
 
 /** Runs a check of another rate than `rate`, which its message would speak of. */
-function naming(option: string, check: () => void): void {
+function nameOption(option: string, check: () => void): void {
   try {
     check();
   } catch (error) {

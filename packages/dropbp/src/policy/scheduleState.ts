@@ -27,8 +27,8 @@ export function readState(state: unknown, settings: DropBPSettings, numBranches:
   const { options, rates, sensitivities, totalSteps } = state as DropScheduleState;
   const differing = differingKeys(options, settings);
   if (differing.length > 0) {
-    const only = (of: unknown): object =>
-      Object.fromEntries(Object.entries({ ...(of as object | null) }).filter(([key]) => differing.includes(key)));
+    const only = (value: unknown): object =>
+      Object.fromEntries(Object.entries({ ...(value as object | null) }).filter(([key]) => differing.includes(key)));
     throw problem('dropbp', {
       what: `the checkpoint was made with another ${differing.join(' and another ')}`,
       got: only(options),

@@ -1,8 +1,7 @@
 import { checkNumber, checkOptions, problem, ranges, sum } from '@dropbp/basics';
 import { checkChoice } from '../policy/checkChoice.ts';
 import { linearRates } from './linearRates.ts';
-import { minimaxRates } from './minimaxRates.ts';
-import { quadraticRates } from './quadraticRates.ts';
+import { minimaxRates, quadraticRates } from './levelRates.ts';
 import { reachableRate, referenceRates } from './referenceRates.ts';
 import { amount, checkNumbers, checkSameLength, within } from '../policy/checkNumbers.ts';
 

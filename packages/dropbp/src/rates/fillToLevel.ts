@@ -70,3 +70,9 @@ function clip(value: number, min: number, max: number): number {
 function sumWhere(values: readonly number[], isCounted: readonly boolean[]): number {
   return values.reduce((total, value, i) => (isCounted[i] ? total + value : total), 0);
 }
+
+/** Sensitivities as shares of the largest, so that dividing by them overflows only where they count as zero. */
+export function relativeSensitivities(sensitivities: readonly number[]): number[] {
+  const largest = sensitivities.reduce((most, value) => Math.max(most, value), 0);
+  return sensitivities.map(value => (value / largest > 1e-200 ? value / largest : 0));
+}

@@ -20,12 +20,12 @@ export interface SensitivityNorms {
 export function sensitivityFromNorms(norms: SensitivityNorms): number {
   checkOptions('dropbp', 'sensitivityFromNorms()', norms, ['base', 'dropped']);
   const { base, dropped } = norms;
-  const isMap = (of: unknown): boolean => of instanceof Map;
-  for (const [name, of] of Object.entries({ base, dropped })) {
+  const isMap = (value: unknown): boolean => value instanceof Map;
+  for (const [name, value] of Object.entries({ base, dropped })) {
     checkValue<unknown>(
       'dropbp',
       `sensitivityFromNorms(): ${name}`,
-      of,
+      value,
       isMap,
       'a Map of norms by the names of parameters',
     );

@@ -1,7 +1,6 @@
 import { makeFolder, Problem, syncDirectory, writeAtomically } from '@dropbp/basics';
 import { diskProblem, errorCode } from '../fetch/hubProblem.ts';
-import { hubLibrary } from '../fetch/hubLibrary.ts';
-import { hostModules } from './hostModules.ts';
+import { hubLibrary, hostModules } from './hostModules.ts';
 import { isCommit } from '../list/checkHubId.ts';
 
 /**

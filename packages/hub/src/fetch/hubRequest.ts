@@ -31,7 +31,7 @@ export async function hubRequest<Result>(
     } catch (error) {
       settings.signal?.throwIfAborted();
       if (watchdog.signal.aborted) throw new HubTransient(`silence for ${silenceMs / 1000} s`);
-      throw broken(error);
+      throw brokenProblem(error);
     } finally {
       clearTimeout(timer);
     }
@@ -87,7 +87,7 @@ function checkStatus(response: Response, subject: string, settings: HubSettings)
   throw new HubTransient(`it answered ${response.status}`, { retryAfterMs });
 }
 
-function broken(error: unknown): HubTransient {
+function brokenProblem(error: unknown): HubTransient {
   const code = errorCode(error);
   // Names and routes that fail, connections that nobody takes: as opposed to those that break later.
   const isUnreachable =

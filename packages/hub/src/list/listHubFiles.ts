@@ -1,6 +1,6 @@
 import { Problem, problem } from '@dropbp/basics';
 import { isCommit } from './checkHubId.ts';
-import { hubLibrary } from '../fetch/hubLibrary.ts';
+import { hubLibrary } from '../cache/hostModules.ts';
 import { HubTransient } from '../fetch/hubProblem.ts';
 import { hubRequest } from '../fetch/hubRequest.ts';
 import type { HubSettings } from '../hubSettings.ts';

@@ -164,10 +164,10 @@ function attentionBranch(c: GptNeoxConfig): Branch['apply'] {
     const parts = (states: tf.Tensor): tf.Tensor[] =>
       splitLast(splitHeads(linearLayer('attention.query_key_value', states, p, hooks), c.heads), 3);
     const [q, k, values] = parts(normLayer('input_layernorm', x, p, c.epsilon)) as [tf.Tensor, tf.Tensor, tf.Tensor];
-    const turned = (states: tf.Tensor): tf.Tensor => rope(states, context.shared.cos!, context.shared.sin!);
+    const rotate = (states: tf.Tensor): tf.Tensor => rope(states, context.shared.cos!, context.shared.sin!);
     return attend(
-      turned(q),
-      { keys: turned(k), values },
+      rotate(q),
+      { keys: rotate(k), values },
       {
         ...{ name: 'attention', p, hooks, context },
         keyValue(states) {

@@ -119,19 +119,19 @@ function attentionBranch(c: LlamaConfig, { window, rotary }: LlamaLayer): Branch
     const normal = rmsNorm(x, p['input_layernorm.weight']!, c.epsilon);
     const project = (name: string, states: tf.Tensor, heads: number): tf.Tensor =>
       splitHeads(linearLayer(`self_attn.${name}_proj`, states, p, hooks), heads);
-    const scaled = (name: string, states: tf.Tensor): tf.Tensor =>
+    const scaleStates = (name: string, states: tf.Tensor): tf.Tensor =>
       c.qkNorm ? rmsNorm(states, p[`self_attn.${name}_norm.weight`]!, c.epsilon) : states;
-    const encoded = (name: string, states: tf.Tensor): tf.Tensor =>
-      rotary ? rope(scaled(name, states), context.shared.cos!, context.shared.sin!) : scaled(name, states);
+    const encodePositions = (name: string, states: tf.Tensor): tf.Tensor =>
+      rotary ? rope(scaleStates(name, states), context.shared.cos!, context.shared.sin!) : scaleStates(name, states);
     const keysOf = (states: tf.Tensor): tf.Tensor => project('k', states, c.kvHeads);
     const valuesOf = (states: tf.Tensor): tf.Tensor => project('v', states, c.kvHeads);
-    const q = encoded('q', project('q', normal, c.heads));
+    const q = encodePositions('q', project('q', normal, c.heads));
     return attend(
       q,
-      { keys: encoded('k', keysOf(normal)), values: valuesOf(normal) },
+      { keys: encodePositions('k', keysOf(normal)), values: valuesOf(normal) },
       {
         ...{ name: 'self_attn', p, hooks, context, window },
-        keyValue: states => ({ keys: scaled('k', keysOf(states)), values: valuesOf(states) }),
+        keyValue: states => ({ keys: scaleStates('k', keysOf(states)), values: valuesOf(states) }),
         output: gathered => linearLayer('self_attn.o_proj', mergeHeads(gathered), p, hooks),
       },
     );

@@ -39,11 +39,11 @@ export async function* decodeRows(
   plan: DecodePlan,
 ): AsyncGenerator<(number | undefined)[], void, undefined> {
   const { stop, signal, random, maxNewTokens } = plan;
-  const ready = settledOnce();
+  const encoders = encodeEachOnce();
   let cache: KeyValueCache | undefined;
   try {
     signal?.throwIfAborted();
-    const begun = begin(groups.map(({ runnable, prompts }) => ({ runnable: ready.of(runnable), prompts })));
+    const begun = begin(groups.map(({ runnable, prompts }) => ({ runnable: encoders.of(runnable), prompts })));
     cache = begun.cache;
     let { logits } = begun;
     const rows = begun.lengths.map(length => ({ length, hasEnded: false }));
@@ -60,17 +60,17 @@ export async function* decodeRows(
       yield tokens;
       if (count === maxNewTokens) return;
       signal?.throwIfAborted();
-      logits = nextLogits(ready.of(together), cache, tokens, rows.map(({ length }) => length)); // prettier-ignore
+      logits = nextLogits(encoders.of(together), cache, tokens, rows.map(({ length }) => length)); // prettier-ignore
       for (const row of rows) if (!row.hasEnded) row.length++;
     }
   } finally {
     cache?.dispose();
-    ready.dispose();
+    encoders.dispose();
   }
 }
 
 /** Runs what an adapter's encoder does once for a whole generation. */
-function settledOnce(): { of: (runnable: Runnable) => Runnable; dispose: () => void } {
+function encodeEachOnce(): { of: (runnable: Runnable) => Runnable; dispose: () => void } {
   const known = new Map<Runnable, ReturnType<typeof encodeForPasses>>();
   return {
     of(runnable) {

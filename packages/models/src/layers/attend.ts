@@ -29,8 +29,8 @@ interface Attend extends Pick<AttentionParts, 'keyValue' | 'output'> {
  * @param own - keys and values of the same tokens, positions encoded
  * @returns `[batch, time, hiddenSize]`
  */
-export function attend(queries: tf.Tensor, own: KeyValue, of: Attend): tf.Tensor {
-  const { name, p, hooks, context, scale, window, keyValue, output } = of;
+export function attend(queries: tf.Tensor, own: KeyValue, given: Attend): tf.Tensor {
+  const { name, p, hooks, context, scale, window, keyValue, output } = given;
   const { keyBias, windowKeyBias, textStarts } = context.shared;
   const begun = context.isStart && hooks.keyValue !== undefined ? hooks.keyValue(name, own, p) : own;
   const { keys, values } = context.extendCache === undefined ? begun : context.extendCache(begun.keys, begun.values);

@@ -40,7 +40,7 @@ export function makeModel(
       return forwardLogits(runnable, tokens, options);
     },
     withParameters(replaced) {
-      const [nextConfig, nextDefinition] = untiedWhereAsked(config, definition, replaced);
+      const [nextConfig, nextDefinition] = untieWhereAsked(config, definition, replaced);
       const shapes = parameterShapes(nextDefinition);
       checkReplaced(replaced, shapes);
       // A clone shares the memory, so that each model frees its own and neither the other's.
@@ -56,7 +56,7 @@ export function makeModel(
 }
 
 /** A tied head that is given a weight of its own is tied no longer. */
-function untiedWhereAsked(
+function untieWhereAsked(
   config: RawConfig,
   definition: Definition,
   replaced: ReadonlyMap<string, tf.Tensor>,

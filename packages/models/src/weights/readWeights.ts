@@ -77,9 +77,9 @@ function matchNames(
     throw problem('models', {
       what: `${file} does not fit its config.json`,
       got: [
-        ...listed('missing', missing),
-        ...listed('not known', unknown.map((name, i) => (i < SHOWN ? name + suggestion(name, missing) : name))), // prettier-ignore
-        ...listed('misshapen', misshapen),
+        ...listNames('missing', missing),
+        ...listNames('not known', unknown.map((name, i) => (i < SHOWN ? name + suggestion(name, missing) : name))), // prettier-ignore
+        ...listNames('misshapen', misshapen),
       ].join('; '),
       expected: `the ${shapes.size} weights of a '${definition.architecture}' model`,
     });
@@ -114,7 +114,7 @@ async function checkTiedCopy(
 /** Names that an error lists of each kind. */
 const SHOWN = 5;
 
-function listed(label: string, names: readonly string[]): string[] {
+function listNames(label: string, names: readonly string[]): string[] {
   if (names.length === 0) return [];
   const more = names.length > SHOWN ? ` and ${names.length - SHOWN} more` : '';
   return [`${label}: ${names.slice(0, SHOWN).join(', ')}${more}`];

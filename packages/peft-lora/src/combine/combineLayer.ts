@@ -43,10 +43,10 @@ export function combineLayer(
 ): LoraValues {
   const { type, rank } = options;
   const shapes = { rank, inFeatures, outFeatures };
-  if (type === 'cat') return padded(stacked(parts, inFeatures, outFeatures), shapes);
-  if (type.endsWith('svd')) return decomposed(parts, inFeatures, outFeatures, options);
+  if (type === 'cat') return padParts(stackParts(parts, inFeatures, outFeatures), shapes);
+  if (type.endsWith('svd')) return decompose(parts, inFeatures, outFeatures, options);
   // As in PEFT, the root of a weight goes to each of A and B, so that products of different adapters come in.
-  const own = parts.map(part => padded({ a: part.a, b: part.b, rank: part.rank }, shapes));
+  const own = parts.map(part => padParts({ a: part.a, b: part.b, rank: part.rank }, shapes));
   const scaled = parts.map(({ weight, scaling }) => weight * scaling);
   const roots = scaled.map(value => Math.sqrt(Math.abs(value)));
   const signed = roots.map((root, i) => (scaled[i]! < 0 ? -root : root));
@@ -62,7 +62,7 @@ interface RankedValues extends LoraValues {
 }
 
 /** The exact sum: all A below each other, all B side by side. */
-function stacked(parts: readonly CombinedPart[], inFeatures: number, outFeatures: number): RankedValues {
+function stackParts(parts: readonly CombinedPart[], inFeatures: number, outFeatures: number): RankedValues {
   const rank = parts.reduce((sum, part) => sum + part.rank, 0);
   const a = new Float32Array(rank * inFeatures);
   const b = new Float32Array(outFeatures * rank);
@@ -78,7 +78,7 @@ function stacked(parts: readonly CombinedPart[], inFeatures: number, outFeatures
 }
 
 /** Filled up with zeros to a rank. */
-function padded(
+function padParts(
   { a, b, rank: own }: RankedValues,
   {
     rank,
@@ -95,7 +95,7 @@ function padded(
 }
 
 /** The best approximation of the combined change by a rank. */
-function decomposed(
+function decompose(
   parts: readonly CombinedPart[],
   inFeatures: number,
   outFeatures: number,
@@ -105,13 +105,13 @@ function decomposed(
   const count = Math.min(rank, inFeatures, outFeatures);
   const triplets =
     type === 'svd'
-      ? ofSum(stacked(parts, inFeatures, outFeatures), inFeatures, outFeatures, count)
+      ? ofSum(stackParts(parts, inFeatures, outFeatures), inFeatures, outFeatures, count)
       : largestSingular(ofChanges(parts, inFeatures, outFeatures, type, options), count);
   const b = triplets.left.mulRowVector([...triplets.values]);
   const a = triplets.right.transpose();
   const shapes = { rank, inFeatures, outFeatures };
   const values = { a: toFloat32(a), b: toFloat32(b), rank: a.rows };
-  return padded(svdClamp === undefined ? values : { ...clamped(values, svdClamp), rank: a.rows }, shapes);
+  return padParts(svdClamp === undefined ? values : { ...clampValues(values, svdClamp), rank: a.rows }, shapes);
 }
 
 /** Of B · A, from decompositions of the two, which are narrow. */
@@ -149,11 +149,11 @@ function ofChanges(
 }
 
 /** Entries cut at plus and minus a quantile of all of them. */
-function clamped({ a, b }: LoraValues, quantile: number): LoraValues {
+function clampValues({ a, b }: LoraValues, quantile: number): LoraValues {
   const sorted = Float64Array.from([...a, ...b]).sort();
   const at = quantile * (sorted.length - 1);
   const [low, high] = [sorted[Math.floor(at)]!, sorted[Math.ceil(at)]!];
   const limit = low + (high - low) * (at - Math.floor(at));
-  const cut = (value: number): number => Math.min(limit, Math.max(-limit, value));
-  return { a: a.map(cut), b: b.map(cut) };
+  const clamp = (value: number): number => Math.min(limit, Math.max(-limit, value));
+  return { a: a.map(clamp), b: b.map(clamp) };
 }

@@ -177,9 +177,9 @@ function combinedConfig(adapters: readonly PeftFiles[], rank: number, modules: r
 /** The adapters' rules where they are alike, all names of plain lists, and otherwise every module by its whole name. */
 function combinedTargets(configs: readonly PeftFiles['config'][], modules: readonly string[]): PeftFiles['config'] {
   const filters = ['exclude_modules', 'layers_to_transform', 'layers_pattern'] as const;
-  const sorted = (value: unknown): unknown => (Array.isArray(value) ? [...(value as unknown[])].sort() : value);
+  const sortList = (value: unknown): unknown => (Array.isArray(value) ? [...(value as unknown[])].sort() : value);
   const rulesOf = (config: PeftFiles['config']): string =>
-    JSON.stringify([config.target_modules, ...filters.map(key => config[key])].map(sorted));
+    JSON.stringify([config.target_modules, ...filters.map(key => config[key])].map(sortList));
   if (new Set(configs.map(rulesOf)).size === 1) return {};
   const lists = configs.map(({ target_modules }) => target_modules);
   const isFiltered = configs.some(config => filters.some(key => (config[key] ?? null) !== null));

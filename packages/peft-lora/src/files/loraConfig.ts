@@ -129,8 +129,8 @@ export function loraConfig(
       bias: settings.bias,
       rank_pattern: rankPattern,
       alpha_pattern: alphaPattern,
-      target_modules: sorted(modules),
-      exclude_modules: isAll ? null : sorted(rules.excludeModules),
+      target_modules: sortNames(modules),
+      exclude_modules: isAll ? null : sortNames(rules.excludeModules),
       layers_to_transform: rules.layersToTransform ?? null,
       layers_pattern: rules.layersPattern ?? null,
       modules_to_save: savedModules(model, settings),
@@ -156,6 +156,6 @@ function savedModules(model: Model, { rules, ensureWeightTying }: LoraSettings):
   return kept.includes(embedding) ? kept : [...kept, embedding];
 }
 
-function sorted(names: string | readonly string[] | undefined): string | readonly string[] | null {
+function sortNames(names: string | readonly string[] | undefined): string | readonly string[] | null {
   return Array.isArray(names) ? [...(names as readonly string[])].sort() : ((names as string | undefined) ?? null);
 }

@@ -10,7 +10,7 @@ import {
 import { attachLora } from '../layer/attachLora.ts';
 import { defaultTargets } from '../plan/defaultTargets.ts';
 import type { LoraValues } from '../init/initialValues.ts';
-import { notPrepared, preparedFor } from '../lora.ts';
+import { notPreparedProblem, attachPrepared } from '../lora.ts';
 import { loraConfig } from './loraConfig.ts';
 import { loraPlan, type LoraPlan } from '../plan/loraPlan.ts';
 import { matchTensors } from './matchTensors.ts';
@@ -48,7 +48,7 @@ function fromPeft({ config, tensors }: PeftFiles): Adapter {
   return {
     name: 'lora',
     attach() {
-      throw notPrepared(initialization);
+      throw notPreparedProblem(initialization);
     },
     async prepare(model) {
       const plan = planFor(model);
@@ -56,7 +56,7 @@ function fromPeft({ config, tensors }: PeftFiles): Adapter {
       // Before a weight is decomposed at the ranks that the configuration claims.
       matchTensors(model, plan, tensors, config.base_model_name_or_path);
       const taken = await principalValues(model, plan.layers, initialization, 0);
-      return preparedFor(model, () => attach(model, plan, taken));
+      return attachPrepared(model, () => attach(model, plan, taken));
     },
   };
 }

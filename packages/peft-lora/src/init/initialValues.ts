@@ -22,14 +22,14 @@ export function initialValues(layer: LoraLayer, initialization: Initialization, 
   const normal = (): number => random.normal();
   const uniform = (bound: number) => (): number => (2 * random() - 1) * bound;
   if (kind === 'embedding') {
-    const a = initialization === false ? drawn(sizeOfA, normal) : new Float32Array(sizeOfA);
-    return { a, b: drawn(sizeOfB, normal) };
+    const a = initialization === false ? drawValues(sizeOfA, normal) : new Float32Array(sizeOfA);
+    return { a, b: drawValues(sizeOfB, normal) };
   }
   if (initialization === 'orthogonal') return orthogonalValues(layer, random);
   const bound = 1 / Math.sqrt(inFeatures);
   return {
-    a: drawn(sizeOfA, initialization === 'gaussian' ? () => random.normal() / rank : uniform(bound)),
-    b: initialization === false ? drawn(sizeOfB, uniform(1 / Math.sqrt(rank))) : new Float32Array(sizeOfB),
+    a: drawValues(sizeOfA, initialization === 'gaussian' ? () => random.normal() / rank : uniform(bound)),
+    b: initialization === false ? drawValues(sizeOfB, uniform(1 / Math.sqrt(rank))) : new Float32Array(sizeOfB),
   };
 }
 
@@ -41,7 +41,7 @@ export function initialBias(
 ): Float32Array {
   const bound = 1 / Math.sqrt(rank);
   return initialization === false
-    ? drawn(outFeatures, () => (2 * random() - 1) * bound)
+    ? drawValues(outFeatures, () => (2 * random() - 1) * bound)
     : new Float32Array(outFeatures);
 }
 
@@ -68,6 +68,6 @@ function orthogonalValues({ module, rank, inFeatures, outFeatures }: LoraLayer, 
   };
 }
 
-function drawn(length: number, draw: () => number): Float32Array {
+function drawValues(length: number, draw: () => number): Float32Array {
   return Float32Array.from({ length }, draw);
 }

@@ -45,7 +45,7 @@ export function normalMatrix(rows: number, columns: number, random: SeededRandom
  * smaller, which takes about a third of a full decomposition. A value below 1e-8 of the largest is not told from zero.
  */
 export function largestSingular(matrix: Matrix, count: number): SingularTriplets {
-  if (matrix.rows < matrix.columns) return swapped(largestSingular(matrix.transpose(), count));
+  if (matrix.rows < matrix.columns) return swapSides(largestSingular(matrix.transpose(), count));
   const { eigenvectorMatrix } = new EigenvalueDecomposition(matrix.transpose().mmul(matrix), { assumeSymmetric: true });
   // In ascending order.
   const last = matrix.columns - 1;
@@ -92,6 +92,6 @@ export function thinQr(matrix: Matrix): { readonly q: Matrix; readonly r: Matrix
   return { q: orthogonalMatrix, r: upperTriangularMatrix };
 }
 
-function swapped({ left, values, right }: SingularTriplets): SingularTriplets {
+function swapSides({ left, values, right }: SingularTriplets): SingularTriplets {
   return { left: right, values, right: left };
 }

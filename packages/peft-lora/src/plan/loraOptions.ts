@@ -98,8 +98,8 @@ const known: readonly (keyof LoraOptions)[] = [
 ];
 
 /** @throws Problem on options that are unknown, out of range, or cannot go together */
-export function settle(given: LoraOptions): SettledOptions {
-  const options = renamed(given);
+export function readOptions(given: LoraOptions): SettledOptions {
+  const options = renameOptions(given);
   checkSupported(options);
   checkOptions('peft-lora', 'lora()', options, known);
   const { rank = 8, alpha = rank, dropout = 0, rankPattern = {}, alphaPattern = {}, bias = 'none', seed = 0 } = options;
@@ -114,7 +114,7 @@ export function settle(given: LoraOptions): SettledOptions {
   checkPattern('alphaPattern', alphaPattern, positive.accepts, 'numbers > 0');
   checkValue('peft-lora', 'bias', bias, v => ['none', 'all', 'lora_only'].includes(v), "'none', 'all' or 'lora_only'");
   checkNumber('peft-lora', 'seed', seed, ranges.integer);
-  const initialization = settleInitialization(options.initialization);
+  const initialization = readInitialization(options.initialization);
   const { trainableTokenIndices } = options;
   checkValue(
     'peft-lora',
@@ -138,7 +138,7 @@ export function settle(given: LoraOptions): SettledOptions {
   return {
     settings: {
       ...{ rank, alpha, dropout, useRslora, useDora, loraBias, bias, rankPattern, alphaPattern },
-      ...{ trainableTokenIndices, ensureWeightTying, rules: settleRules(options) },
+      ...{ trainableTokenIndices, ensureWeightTying, rules: readRules(options) },
     },
     initialization,
     seed,
@@ -150,7 +150,7 @@ export function settle(given: LoraOptions): SettledOptions {
 }
 
 /** The options under their names here. */
-function renamed(given: LoraOptions): LoraOptions {
+function renameOptions(given: LoraOptions): LoraOptions {
   const options: Record<string, unknown> = { ...given };
   for (const [peftName, name] of Object.entries(synonyms)) {
     if (options[peftName] === undefined) continue;
@@ -180,7 +180,7 @@ function checkSupported(options: object): void {
   }
 }
 
-function settleInitialization(given: unknown = 'default'): Initialization {
+function readInitialization(given: unknown = 'default'): Initialization {
   const initialization = given === true ? 'default' : given;
   if (initialization === false) return false;
   const name = String(initialization);
@@ -214,7 +214,7 @@ function checkLoraBias(useDora: boolean, initialization: Initialization): void {
   checkValue('peft-lora', 'initialization', initialization, v => v === 'default' || v === false, "with loraBias, 'default' or false, as in PEFT"); // prettier-ignore
 }
 
-function settleRules(options: LoraOptions): TargetRules {
+function readRules(options: LoraOptions): TargetRules {
   const { targetModules, excludeModules, layersToTransform, layersPattern, modulesToSave } = options;
   const isList = (v: unknown): boolean => Array.isArray(v) && v.every(entry => typeof entry === 'string');
   const isNames = (v: unknown): boolean => typeof v === 'string' || isList(v);

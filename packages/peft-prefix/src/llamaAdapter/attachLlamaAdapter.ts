@@ -51,7 +51,7 @@ export function attachLlamaAdapter(model: Model, parts: LlamaAdapterParts): Atta
 const addsBehindOutput: ReadonlySet<string> = new Set(['gpt2']);
 
 /** What the queries find in the branch's prompt; undefined for a branch without one. */
-function found(name: string, { queries, keyValue }: AttentionParts, p: Scope): tf.Tensor | undefined {
+function findPrompt(name: string, { queries, keyValue }: AttentionParts, p: Scope): tf.Tensor | undefined {
   const prompt = p[`${name}.${PROMPT}`];
   return prompt === undefined ? undefined : promptAttention(queries, keyValue(prompt), p[`${name}.${GATE}`]!);
 }
@@ -59,13 +59,13 @@ function found(name: string, { queries, keyValue }: AttentionParts, p: Scope): t
 // Two objects for all adapters, so that an engine compiles once for all of a kind.
 const beforeOutput: Hooks = {
   attention(name, parts, p) {
-    const more = found(name, parts, p);
+    const more = findPrompt(name, parts, p);
     return parts.output(more === undefined ? parts.gathered : add(parts.gathered, more));
   },
 };
 const behindOutput: Hooks = {
   attention(name, parts, p) {
-    const more = found(name, parts, p);
+    const more = findPrompt(name, parts, p);
     const result = parts.output(parts.gathered);
     return more === undefined ? result : add(result, mergeHeads(more));
   },

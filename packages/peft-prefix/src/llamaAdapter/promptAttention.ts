@@ -17,29 +17,29 @@ export function promptAttention(queries: tf.Tensor, { keys, values }: KeyValue, 
   const scale = 1 / Math.sqrt(size);
   // The heads of a group are stacked as rows, so that keys and values are never repeated for them.
   const rows = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [batch * kvHeads, (heads / kvHeads) * time, size]);
-  const repeated = (x: tf.Tensor): tf.Tensor =>
+  const repeatRows = (x: tf.Tensor): tf.Tensor =>
     tf.reshape(tf.tile(x, [batch, 1, 1, 1]), [batch * kvHeads, length, size]);
-  const summed = (dx: tf.Tensor): tf.Tensor => tf.sum(tf.reshape(dx, [batch, kvHeads, length, size]), 0, true);
+  const sumOverRows = (dx: tf.Tensor): tf.Tensor => tf.sum(tf.reshape(dx, [batch, kvHeads, length, size]), 0, true);
   const probabilities = (q: tf.Tensor, k: tf.Tensor): tf.Tensor =>
-    tf.softmax(tf.mul(tf.matMul(rows(q), repeated(k), false, true), scale));
+    tf.softmax(tf.mul(tf.matMul(rows(q), repeatRows(k), false, true), scale));
   return withGradient(
     [queries, keys, values, gate],
     save => {
       save([queries, keys, values, gate]);
-      const gathered = tf.matMul(probabilities(queries, keys), repeated(values));
+      const gathered = tf.matMul(probabilities(queries, keys), repeatRows(values));
       return tf.reshape(tf.mul(gathered, gate), queries.shape);
     },
     (dy, [q, k, v, gate], [isQueryWanted]) => {
       const p = probabilities(q!, k!);
       const dRows = rows(dy);
       const dGathered = tf.mul(dRows, gate!);
-      const dP = tf.matMul(dGathered, repeated(v!), false, true);
+      const dP = tf.matMul(dGathered, repeatRows(v!), false, true);
       const dScores = tf.mul(tf.mul(p, tf.sub(dP, tf.sum(tf.mul(dP, p), -1, true))), scale);
-      const gathered = tf.matMul(p, repeated(v!));
+      const gathered = tf.matMul(p, repeatRows(v!));
       return [
-        isQueryWanted ? tf.reshape(tf.matMul(dScores, repeated(k!)), q!.shape) : undefined,
-        summed(tf.matMul(dScores, rows(q!), true, false)),
-        summed(tf.matMul(p, dGathered, true, false)),
+        isQueryWanted ? tf.reshape(tf.matMul(dScores, repeatRows(k!)), q!.shape) : undefined,
+        sumOverRows(tf.matMul(dScores, rows(q!), true, false)),
+        sumOverRows(tf.matMul(p, dGathered, true, false)),
         tf.reshape(tf.sum(tf.mul(dRows, gathered)), [1]),
       ];
     },

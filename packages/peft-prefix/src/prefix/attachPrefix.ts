@@ -81,12 +81,12 @@ const hooks: Hooks = {
     const prefix = p[`${name}.${PREFIX}`];
     if (prefix === undefined) return pair;
     const [keys, values] = splitLast(prefix, 2) as [tf.Tensor, tf.Tensor];
-    return { keys: inFront(keys, pair.keys), values: inFront(values, pair.values) };
+    return { keys: putInFront(keys, pair.keys), values: putInFront(values, pair.values) };
   },
 };
 
 /** @param front - `[numVirtualTokens, kvHeads · headSize]` */
-function inFront(front: tf.Tensor, of: KeyValue['keys']): tf.Tensor {
-  const [, kvHeads, , headSize] = of.shape as [number, number, number, number];
-  return prepend(transpose(reshape(front, [front.shape[0], kvHeads, headSize]), [1, 0, 2]), of, 2);
+function putInFront(front: tf.Tensor, states: KeyValue['keys']): tf.Tensor {
+  const [, kvHeads, , headSize] = states.shape as [number, number, number, number];
+  return prepend(transpose(reshape(front, [front.shape[0], kvHeads, headSize]), [1, 0, 2]), states, 2);
 }

@@ -16,11 +16,11 @@ export function addLstm(network: NetworkBuilder, name: string, { inputSize, hidd
   const bound = 1 / Math.sqrt(hiddenSize);
   for (let layer = 0; layer < layers; layer++) {
     for (const direction of directions) {
-      const of = `l${layer}${direction}`;
-      network.uniform(`${name}.weight_ih_${of}`, [4 * hiddenSize, layer === 0 ? inputSize : 2 * hiddenSize], bound);
-      network.uniform(`${name}.weight_hh_${of}`, [4 * hiddenSize, hiddenSize], bound);
-      network.uniform(`${name}.bias_ih_${of}`, [4 * hiddenSize], bound);
-      network.uniform(`${name}.bias_hh_${of}`, [4 * hiddenSize], bound);
+      const suffix = `l${layer}${direction}`;
+      network.uniform(`${name}.weight_ih_${suffix}`, [4 * hiddenSize, layer === 0 ? inputSize : 2 * hiddenSize], bound);
+      network.uniform(`${name}.weight_hh_${suffix}`, [4 * hiddenSize, hiddenSize], bound);
+      network.uniform(`${name}.bias_ih_${suffix}`, [4 * hiddenSize], bound);
+      network.uniform(`${name}.bias_hh_${suffix}`, [4 * hiddenSize], bound);
     }
   }
 }
@@ -49,17 +49,20 @@ export function lstm(
   return states;
 }
 
-function oneDirection(p: Scope, name: string, of: string, x: tf.Tensor, isReverse: boolean): tf.Tensor {
+function oneDirection(p: Scope, name: string, suffix: string, x: tf.Tensor, isReverse: boolean): tf.Tensor {
   const time = x.shape[0];
-  const recurrent = p[`${name}.weight_hh_${of}`]!;
+  const recurrent = p[`${name}.weight_hh_${suffix}`]!;
   const hiddenSize = recurrent.shape[1]!;
-  const fromInput = tf.split(linear(x, p[`${name}.weight_ih_${of}`]!, { bias: p[`${name}.bias_ih_${of}`]! }), time);
+  const fromInput = tf.split(
+    linear(x, p[`${name}.weight_ih_${suffix}`]!, { bias: p[`${name}.bias_ih_${suffix}`]! }),
+    time,
+  );
   let hidden: tf.Tensor = tf.zeros([1, hiddenSize]);
   let cell: tf.Tensor = tf.zeros([1, hiddenSize]);
   const results: tf.Tensor[] = [];
   for (let step = 0; step < time; step++) {
     const at = isReverse ? time - 1 - step : step;
-    const gates = tf.add(fromInput[at]!, linear(hidden, recurrent, { bias: p[`${name}.bias_hh_${of}`]! }));
+    const gates = tf.add(fromInput[at]!, linear(hidden, recurrent, { bias: p[`${name}.bias_hh_${suffix}`]! }));
     const [input, forget, candidate, output] = tf.split(gates, 4, 1) as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
     cell = tf.add(tf.mul(tf.sigmoid(forget), cell), tf.mul(tf.sigmoid(input), tf.tanh(candidate)));
     hidden = tf.mul(tf.sigmoid(output), tf.tanh(cell));

@@ -83,7 +83,7 @@ export function promptTuning(options: PromptTuningOptions): Adapter {
       const table =
         initialization === 'random'
           ? variable(normalValues(numVirtualTokens * sizes.tokenDim, random), [numVirtualTokens, sizes.tokenDim])
-          : embedded(model, initialTokens(model, initialization, numVirtualTokens, random));
+          : embedTokens(model, initialTokens(model, initialization, numVirtualTokens, random));
       return attachTable(model, table, () => promptConfig(model, rules, numVirtualTokens, sizes, own));
     },
   };
@@ -150,7 +150,7 @@ function initialTokens(
   });
 }
 
-function embedded({ parameters, embedding }: Model, tokens: readonly number[]): tf.Variable {
+function embedTokens({ parameters, embedding }: Model, tokens: readonly number[]): tf.Variable {
   return tf.tidy(() =>
     tf.variable(tf.gather(parameters.get(`${embedding}.weight`)!, tf.tensor1d([...tokens], 'int32'))),
   );

@@ -56,10 +56,10 @@ function scalesOf(blocks: Uint8Array, at: number, part: number): { scale: number
   const half = halfFloats();
   const d = half[halfBits(blocks, at)]!;
   const dmin = half[halfBits(blocks, at + 2)]!;
-  const packed = (i: number): number => blocks[at + 4 + i]!;
-  if (part < 4) return { scale: d * (packed(part) & 63), minimum: dmin * (packed(part + 4) & 63) };
+  const packedByte = (i: number): number => blocks[at + 4 + i]!;
+  if (part < 4) return { scale: d * (packedByte(part) & 63), minimum: dmin * (packedByte(part + 4) & 63) };
   return {
-    scale: d * ((packed(part + 4) & 15) | ((packed(part - 4) >> 6) << 4)),
-    minimum: dmin * ((packed(part + 4) >> 4) | ((packed(part) >> 6) << 4)),
+    scale: d * ((packedByte(part + 4) & 15) | ((packedByte(part - 4) >> 6) << 4)),
+    minimum: dmin * ((packedByte(part + 4) >> 4) | ((packedByte(part) >> 6) << 4)),
   };
 }
