@@ -87,6 +87,9 @@ def answer(line):
         return text
     except KeyboardInterrupt:
         raise
+    except TypeError as error:
+        # Bytes that are no text have no place in JSON: no answer to compare.
+        return "{}" if "is not JSON serializable" in str(error) else json.dumps({"error": f"TypeError: {error}"[:400]})
     # Rust panics are no Exception.
     except BaseException as error:
         return json.dumps({"error": f"{type(error).__name__}: {error}"[:400]})

@@ -5,6 +5,7 @@ import { decompressPage } from 'hyparquet/src/datapage.js';
 import { getMaxDefinitionLevel, getMaxRepetitionLevel, getTreePath, isFlatColumn } from 'hyparquet/src/schema.js';
 import { checkParquetStruct } from './parquetThrift.ts';
 import { PARQUET_LIMITS, VALUE_BYTES, type TakeBytes } from './parquetLimits.ts';
+import { lz4Size, snappySize } from './parquetSizes.ts';
 import { checkDeltaBytes, checkDeltas, checkRuns, sharedBytes } from './parquetRuns.ts';
 
 /** What the pages of a column are checked with. */
@@ -52,12 +53,24 @@ export function checkParquetPages(
       const { encoding } = header.dictionary_page_header ?? {};
       if (encoding !== 'PLAIN' && encoding !== 'PLAIN_DICTIONARY')
         throw new Error('a dictionary in another encoding than PLAIN');
-      const page = decompressPage(bytes, unpackedSize, column.codec, compressors);
+      const page = unpackPage(bytes, unpackedSize, column.codec, compressors);
       if (column.type === 'BYTE_ARRAY') entries = entryBytes(page, count);
     } else checkPage(bytes, header, { levels, column, compressors, entries, take });
   }
   if (values !== Number(column.num_values)) throw new Error('a column of fewer values than it claims');
   if (isFlatColumn(path) && values !== rows) throw new Error('a column of another length than the others');
+}
+
+/** A page as its codec unpacks it. @throws Error where the codec's own bytes tell another size */
+function unpackPage(
+  bytes: Uint8Array,
+  size: number,
+  codec: ColumnMetaData['codec'],
+  compressors: Compressors | undefined,
+): Uint8Array {
+  const own = codec === 'SNAPPY' ? snappySize(bytes) : codec === 'LZ4_RAW' ? lz4Size(bytes) : size;
+  if (own !== size && bytes.length > 0) throw new Error(`a page of ${own} bytes that claims ${size}`);
+  return decompressPage(bytes, size, codec, compressors);
 }
 
 /** Values that share an entry of a dictionary take time, but no memory of their own. */
@@ -100,7 +113,7 @@ function checkPage(bytes: Uint8Array, header: PageHeader, context: PageContext):
   const { codec } = column;
   const v1 = header.data_page_header;
   if (header.type === 'DATA_PAGE' && v1 !== undefined) {
-    const page = decompressPage(bytes, header.uncompressed_page_size, codec, compressors);
+    const page = unpackPage(bytes, header.uncompressed_page_size, codec, compressors);
     let at = 0;
     for (const level of [levels.repetition, levels.definition]) {
       if (level > 0) at = checkSizedRuns(page, at, bitWidth(level), v1.num_values);
@@ -125,12 +138,7 @@ function checkPage(bytes: Uint8Array, header: PageHeader, context: PageContext):
     const packed = bytes.subarray(levelsEnd);
     const size = header.uncompressed_page_size - levelsEnd;
     const isPacked = v2.is_compressed !== false && packed.length > 0;
-    checkValues(
-      isPacked ? decompressPage(packed, size, codec, compressors) : packed,
-      v2.encoding,
-      context,
-      v2.num_values,
-    );
+    checkValues(isPacked ? unpackPage(packed, size, codec, compressors) : packed, v2.encoding, context, v2.num_values);
   }
 }
 

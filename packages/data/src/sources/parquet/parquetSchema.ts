@@ -16,6 +16,9 @@ export function withOneAnnotation(element: SchemaElement): SchemaElement {
   if (annotation !== undefined && isGroup !== groupAnnotations.includes(annotation)) {
     throw new Error(`'${element.name}' cannot be a ${annotation}`);
   }
+  if (isGroup && annotation !== undefined && annotation !== 'MAP_KEY_VALUE' && element.repetition_type === 'REPEATED') {
+    throw new Error(`the ${annotation} '${element.name}' is repeated`);
+  }
   return newer === undefined ? element : { ...element, converted_type: newer };
 }
 

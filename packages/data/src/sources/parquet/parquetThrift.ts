@@ -16,6 +16,9 @@ const required = {
   RowGroup: { 1: ['ColumnChunk'], 2: 'i64', 3: 'i64' },
   ColumnChunk: { 2: 'i64' },
   ColumnMetaData: { 1: 'i32', 2: ['i32'], 3: ['text'], 4: 'i32', 5: 'i64', 6: 'i64', 7: 'i64', 9: 'i64' },
+  KeyValue: { 1: 'text' },
+  PageEncodingStats: { 1: 'i32', 2: 'i32', 3: 'i32' },
+  SortingColumn: { 1: 'i32', 2: 'bool', 3: 'bool' },
   PageHeader: { 1: 'i32', 2: 'i32', 3: 'i32' },
   DataPageHeader: { 1: 'i32', 2: 'i32', 3: 'i32', 4: 'i32' },
   DictionaryPageHeader: { 1: 'i32', 2: 'i32' },
@@ -23,10 +26,11 @@ const required = {
 } as const satisfies Record<string, Readonly<Record<number, unknown>>>;
 
 const optional: Readonly<Partial<Record<StructName, Readonly<Record<number, FieldKind>>>>> = {
-  FileMetaData: { 5: 'any list', 6: 'text', 7: 'any list' },
+  FileMetaData: { 5: ['KeyValue'], 6: 'text', 7: 'any list' },
   SchemaElement: { 1: 'i32', 2: 'i32', 3: 'i32', 5: 'i32', 6: 'i32', 7: 'i32', 8: 'i32', 9: 'i32' },
   ColumnChunk: { 1: 'text', 3: 'ColumnMetaData' },
-  ColumnMetaData: { 10: 'i64', 11: 'i64' },
+  RowGroup: { 4: ['SortingColumn'] },
+  ColumnMetaData: { 8: ['KeyValue'], 10: 'i64', 11: 'i64', 13: ['PageEncodingStats'] },
   PageHeader: { 4: 'i32', 5: 'DataPageHeader', 7: 'DictionaryPageHeader', 8: 'DataPageHeaderV2' },
   DictionaryPageHeader: { 3: 'bool' },
   DataPageHeaderV2: { 7: 'bool' },
