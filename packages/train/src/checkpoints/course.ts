@@ -23,7 +23,7 @@ export function advance(
   course: Course,
   { step, heldOutLoss }: TrainStep,
   position: unknown,
-  lossBefore = Infinity,
+  lossBefore: number = Infinity,
 ): Course {
   const { best, evaluationsSinceBest } = course;
   if (heldOutLoss === undefined) return { step, position, best, evaluationsSinceBest };
