@@ -109,6 +109,12 @@ describe('a configuration', () => {
     ['lora_alpha', null, 'lora_alpha in adapter_config.json is not usable; got null'],
     ['lora_dropout', 1, 'lora_dropout in adapter_config.json is not usable; got 1'],
     ['use_rslora', 'yes', 'use_rslora in adapter_config.json is not usable'],
+    [
+      'rank_pattern',
+      [],
+      'rank_pattern in adapter_config.json is not usable; got []; expected integers ≥ 1 by module name',
+    ],
+    ['alpha_pattern', [], 'alpha_pattern in adapter_config.json is not usable; got []'],
     ['rank_pattern', { q: 0 }, 'rank_pattern in adapter_config.json is not usable'],
     [
       'target_modules',

@@ -31,6 +31,7 @@ const stricter: List = {
   ],
   adapter: [
     [/has a key that is not known/, 'a key that nobody knows may change what is computed'],
+    [/(modules_to_save|target_parameters|use_qalora|init_lora_weights|\w+_config|\w+_invocation_tokens|layer_replication|enable_lora|use_bdlora) is not supported: /, 'what PEFT computes there is not implemented, whatever the value'],
     [/does not fit the model/, 'PEFT leaves tensors out that fit nowhere, and draws those that are missing'],
     [/in adapter_config.json is not usable/, 'Python takes a value of another type where it only asks whether it is true'],
   ],

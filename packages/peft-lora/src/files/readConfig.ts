@@ -1,4 +1,4 @@
-import { problem } from '@dropbp/basics';
+import { isObject, problem } from '@dropbp/basics';
 import { peftConfigReader, peftValues, type PeftFiles, type Provenance, type TargetRules } from '@dropbp/core';
 import { configRules } from './loraConfig.ts';
 import { isTokens } from '../plan/loraOptions.ts';
@@ -91,4 +91,4 @@ const isTokenIndices = (value: unknown): value is TokenIndices => isTokens(value
 const isPatternOf =
   (accepts: (value: unknown) => boolean) =>
   (value: unknown): value is Record<string, number> =>
-    typeof value === 'object' && value !== null && Object.values(value).every(accepts);
+    isObject(value) && Object.values(value).every(accepts);
