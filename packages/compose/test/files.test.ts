@@ -299,6 +299,10 @@ describe('loadAdapter', () => {
       'adapter_model.bin is a pickle, which can run code: load it with PEFT and save_pretrained() it again',
     );
     const weights = { 'adapter_model.safetensors': encodeSafetensors({}) };
+    await refused(
+      await newFolder({ 'adapter_config.json': Buffer.from('{"\u0080":1}', 'latin1'), ...weights }),
+      'is not UTF-8',
+    );
     await refused(await newFolder({ 'adapter_config.json': '{', ...weights }), 'is no JSON; got "{"');
     await refused(await newFolder({ 'adapter_config.json': '[]', ...weights }), 'is no object; got []');
     await refused(await newFolder({ 'adapter_config.json': '{}', ...weights }), "expected a peft_type such as 'LORA'");

@@ -110,6 +110,11 @@ describe('a configuration', () => {
     ['lora_dropout', 1, 'lora_dropout in adapter_config.json is not usable; got 1'],
     ['use_rslora', 'yes', 'use_rslora in adapter_config.json is not usable'],
     [
+      'target_parameters',
+      '',
+      'target_parameters in adapter_config.json is not usable; got ""; expected null or a list',
+    ],
+    [
       'rank_pattern',
       [],
       'rank_pattern in adapter_config.json is not usable; got []; expected integers ≥ 1 by module name',

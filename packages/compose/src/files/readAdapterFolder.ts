@@ -1,4 +1,4 @@
-import { errorCode, nodeModule, problem, readTextIfThere } from '@dropbp/basics';
+import { errorCode, nodeModule, problem, readIfThere } from '@dropbp/basics';
 import { configFile, weightsFile } from './saveTuned.ts';
 
 /** An adapter's folder: its configuration, and the path of its weights. */
@@ -42,8 +42,19 @@ export async function readAdapterFolder(directory: string): Promise<AdapterFolde
         : 'the adapter is incomplete: copy both files',
     });
   }
-  const text = await readTextIfThere('compose', path.join(directory, configFile), MOST_CONFIG_BYTES);
-  return { config: parseConfig(text ?? '', directory), weights: path.join(directory, weightsFile) };
+  const bytes = await readIfThere('compose', path.join(directory, configFile), MOST_CONFIG_BYTES);
+  return {
+    config: parseConfig(decodeConfig(bytes ?? new Uint8Array(), directory), directory),
+    weights: path.join(directory, weightsFile),
+  };
+}
+
+function decodeConfig(bytes: Uint8Array, directory: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw problem('compose', { what: `${configFile} in ${directory} is not UTF-8`, cause });
+  }
 }
 
 function parseConfig(text: string, directory: string): Readonly<Record<string, unknown>> {

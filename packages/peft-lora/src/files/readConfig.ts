@@ -29,6 +29,7 @@ export function readConfig(config: PeftFiles['config']): ReadConfig {
   const flagOf = (key: string): boolean => reader.read(key, flag, 'true or false');
   const initialization = reader.read('init_lora_weights', isAny, 'anything');
   checkInitialization(initialization);
+  reader.optional('target_parameters', isNoText, 'null or a list of names');
   reader.optional('eva_config', isEva, 'null, or an object with a rho ≥ 1 and a tau in [0, 1]');
   return {
     settings: {
@@ -82,6 +83,7 @@ const isPositive = (value: unknown): value is number => Number.isFinite(value) &
 const isBias = (value: unknown): value is TrainedBiases => ['none', 'all', 'lora_only'].includes(value as string);
 const isLayers = (value: unknown): value is number | number[] =>
   Number.isInteger(value) || (Array.isArray(value) && value.every(Number.isInteger));
+const isNoText = (value: unknown): value is unknown => typeof value !== 'string';
 const isEva = (value: unknown): value is object => {
   const { rho = 2, tau = 0.99 } = value as { readonly rho?: unknown; readonly tau?: unknown };
   return typeof rho === 'number' && rho >= 1 && typeof tau === 'number' && tau >= 0 && tau <= 1;
