@@ -7,7 +7,8 @@ import { commandOf, emptyFolder, pack, publicPackages, root } from './packPackag
 import { printTable } from './printTable.mjs';
 
 /** Most kilobytes that a package may have packed. Where one needs more, look first at what came in. */
-const mostKB = { '@dropbp/cli': 240, '@dropbp/data': 160, '@dropbp/models': 180, '@dropbp/tfjs-backend-ort': 200 };
+// In data lies the interpreter of chat templates, in place of a dependency.
+const mostKB = { '@dropbp/cli': 300, '@dropbp/data': 290, '@dropbp/models': 140, '@dropbp/tfjs-backend-ort': 200 };
 const mostKBOfOthers = 120;
 
 const { repository } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
