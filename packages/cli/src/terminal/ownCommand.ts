@@ -30,8 +30,9 @@ export function commandFor({ script, directory, path }: Start): string {
   if (folders.some(folder => leadsTo(join(folder, 'dropbp'), file))) return 'dropbp';
   if (isInProject(directory, file)) return 'npx dropbp';
   // A package that was fetched to run once.
-  if (/[\\/]_npx[\\/]/.test(file)) return 'npx @dropbp/cli';
-  if (/[\\/]dlx-?[^\\/]*[\\/]/.test(file)) return 'pnpm dlx @dropbp/cli';
+  const fetched = /[\\/]@dropbp[\\/]cli[\\/]/.test(file) ? '@dropbp/cli' : 'dropbp';
+  if (/[\\/]_npx[\\/]/.test(file)) return `npx ${fetched}`;
+  if (/[\\/]dlx-?[^\\/]*[\\/]/.test(file)) return `pnpm dlx ${fetched}`;
   const near = relative(directory, script);
   const shown = shellWord(near === '' || near.startsWith('..') ? script : near);
   return `${file.endsWith('.ts') ? 'npx tsx' : 'node'} ${shown}`;
