@@ -34,7 +34,7 @@ describe('random templates', () => {
       if (ours !== undefined) equal++;
     }
     console.log(`${equal} of the ${written} templates that Jinja2 writes are written alike, the others refused`);
-    expect(written).toBeGreaterThan(10_000);
+    expect(written).toBeGreaterThan(1000);
     expect(equal / written).toBeGreaterThan(0.97);
   });
 });
