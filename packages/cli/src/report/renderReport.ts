@@ -6,6 +6,7 @@ import { chartSpecs, type ChartSpec } from './charts/chartSpecs.ts';
 import { markup, jsonScript, trusted, type Markup } from './markup.ts';
 import { optionsTable } from './optionsTable.ts';
 import { samples } from './samples.ts';
+import { definitionPage, worthLines } from './stepWorth.ts';
 import { summaryTable } from './summaryTable.ts';
 
 /**
@@ -47,6 +48,7 @@ export function renderReport(runs: readonly RunRecord[]): string {
             <h2 id="summary">Result</h2>
             ${summaryTable(runs)}
             ${runs.flatMap(whyLines)}
+            ${worthNotes(runs)}
           </section>
           <section aria-labelledby="charts">
             <h2 id="charts">Course of training</h2>
@@ -102,6 +104,13 @@ function whyLines({ name, steps, options, length, costs, drops, data }: RunRecor
     ...(typeof data.heldOutRows === 'number' && data.heldOutRows > 0 ? [`Held-out rows: ${data.heldOutRows}.`] : []),
   ];
   return lines.length === 0 ? [] : [markup`<p class="about">${name}: ${lines.join(' ')}</p>`];
+}
+
+/** Whether drops paid, and where r and s are defined; nothing where no run can be judged. */
+function worthNotes(runs: readonly RunRecord[]): Markup | null {
+  const [verdicts, definition] = worthLines(runs);
+  if (definition === undefined) return null;
+  return markup`<p class="about">${verdicts.join(' ')} ${definition} <a href="${definitionPage}">When drops pay</a></p>`;
 }
 
 /** What has become of the run, where it did not take all its steps. */

@@ -14,7 +14,7 @@ export function summaryTable(runs: readonly RunRecord[]): Markup {
           measure =>
             markup`<tr>
               <th scope="row">${measure.title}</th>
-              ${runs.map(run => cell(measure, run, runs[0]!))}
+              ${runs.map(run => cell(measure, run, runs))}
             </tr>`,
         )}
       </tbody>
@@ -26,14 +26,15 @@ function tiles(run: RunRecord): Markup {
   return markup`<p class="run-name"><span class="key run-0"></span>${run.name}</p>
     <dl class="tiles">
       ${measuresOf([run]).map(
-        ({ title, value, show }) => markup`<div><dt>${title}</dt><dd>${show(value(run)!)}</dd></div>`,
+        ({ title, value, show }) =>
+          markup`<div><dt>${title}</dt><dd>${show(value(run, [run])!, run, [run])}</dd></div>`,
       )}
     </dl>`;
 }
 
-function cell(measure: Measure, run: RunRecord, first: RunRecord): Markup {
-  const value = measure.value(run);
+function cell(measure: Measure, run: RunRecord, runs: readonly RunRecord[]): Markup {
+  const value = measure.value(run, runs);
   if (value === undefined) return markup`<td>–</td>`;
-  const change = difference(measure, run, first);
-  return markup`<td>${measure.show(value)}${change === undefined ? null : markup` <small>${change}</small>`}</td>`;
+  const change = difference(measure, run, runs);
+  return markup`<td>${measure.show(value, run, runs)}${change === undefined ? null : markup` <small>${change}</small>`}</td>`;
 }
