@@ -132,13 +132,13 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
     },
     async valueAndGradients(batch, options = {}) {
       checkOptions('compose', 'valueAndGradients()', options, [
-        ...['step', 'dropped', 'training', 'seed', 'share', 'onGradient'],
+        ...['step', 'dropped', 'dropPrompts', 'training', 'seed', 'share', 'onGradient'],
       ]);
       const { training = true, seed = 0, share, onGradient } = options;
       const number = options.step ?? calls++;
-      const { dropped } = options;
+      const { dropped, dropPrompts } = options;
       if (dropped !== undefined) checkDropped(dropped, model);
-      return inTurn(() => step(batch, { step: number, dropped, training, seed, share, onGradient }));
+      return inTurn(() => step(batch, { step: number, dropped, dropPrompts, training, seed, share, onGradient }));
     },
     calibrate: (batch, options = {}) =>
       inTurn(async () => {
@@ -177,7 +177,7 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
 
 /** The options of a step with their defaults. */
 type Plan = Required<Omit<StepOptions, Open>> & { readonly [K in Open]: StepOptions[K] | undefined };
-type Open = 'onGradient' | 'dropped' | 'share';
+type Open = 'onGradient' | 'dropped' | 'dropPrompts' | 'share';
 
 function disposeOnError<T>(attachment: Attachment, run: () => T): T {
   try {

@@ -8,6 +8,11 @@ export interface StepOptions {
   readonly step?: number;
   /** The branches whose backward is dropped, true = dropped. @defaultValue what DropBP draws for the step */
   readonly dropped?: readonly boolean[];
+  /**
+   * Whether prompts run forward only: see `dropPrompts` of `dropBP()`. @defaultValue what DropBP's options say, and not without
+   * them
+   */
+  readonly dropPrompts?: boolean;
   /** Whether dropout and DropBP act. @defaultValue true */
   readonly training?: boolean;
   /** Seed of the dropout masks, an integer. @defaultValue 0 */

@@ -1,9 +1,16 @@
 import { nearNames, problem } from '@dropbp/basics';
 
 /** @throws Problem naming the nearest choices when `value` is none of `choices` */
-export function checkChoice(name: string, value: unknown, choices: readonly string[]): void {
-  if (choices.includes(value as string)) return;
-  const near = typeof value === 'string' ? nearNames(value, choices, 1) : [];
+export function checkChoice(name: string, value: unknown, choices: readonly (string | boolean)[]): void {
+  if (choices.includes(value as string | boolean)) return;
+  const near =
+    typeof value === 'string'
+      ? nearNames(
+          value,
+          choices.filter(choice => typeof choice === 'string'),
+          1,
+        )
+      : [];
   throw problem('dropbp', {
     what: `${name} is unknown`,
     got: value,

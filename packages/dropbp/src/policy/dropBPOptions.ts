@@ -5,6 +5,9 @@ import type { Calibration, CalibrationSettings } from './calibration.ts';
 import type { RateSchedule } from './rateSchedule.ts';
 import type { Rescale } from './rescale.ts';
 
+/** Whether prompts run forward only: always, never, or where a measurement says that it pays. */
+export type DropPrompts = boolean | 'auto';
+
 /** What `dropBP` takes: a budget, in one of three terms, and how to meet it. */
 export interface DropBPOptions {
   /**
@@ -53,6 +56,12 @@ export interface DropBPOptions {
    * makes those of all branches that are ever kept unbiased. Up to `max`, in either case. @defaultValue false, as the authors
    */
   readonly rescale?: boolean | Rescale;
+  /**
+   * Whether prompts run forward only: the tokens of a text in front of the first one that predicts a label. Their keys and
+   * values are constants for the rest of the text. `'auto'` does so where a measurement says that it pays. It adds to `rate`,
+   * which may be 0. @defaultValue false
+   */
+  readonly dropPrompts?: DropPrompts;
   /** Seed of the draws, a 32-bit unsigned integer. @defaultValue 526, the authors' */
   readonly seed?: number;
 }
@@ -77,6 +86,8 @@ export interface DropBPSettings extends Budget {
   readonly allocation: AllocationMethod | 'depth';
   /** See {@link DropBPOptions.rescale}. */
   readonly rescale?: Required<Rescale>;
+  /** See {@link DropBPOptions.dropPrompts}. Absent where prompts are never dropped. */
+  readonly dropPrompts?: Exclude<DropPrompts, false>;
   /** See {@link DropBPOptions.seed}. */
   readonly seed: number;
 }

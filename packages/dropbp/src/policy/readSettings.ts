@@ -14,19 +14,20 @@ type Allocation = DropBPSettings['allocation'];
 
 const known = [
   ...['rate', 'timeSaved', 'memory', 'minRate', 'maxRate', 'schedule', 'only', 'calibration', 'sensitivities'],
-  ...['sampling', 'allocation', 'rescale', 'seed'],
+  ...['sampling', 'allocation', 'rescale', 'dropPrompts', 'seed'],
 ];
 
 /** Fills in the defaults. @throws Problem on options that are unknown, out of range, or without effect */
 export function readSettings(options: DropBPOptions): DropBPSettings {
   checkOptions('dropbp', 'dropBP()', options, known);
   const budget = readBudget(options);
-  const { minRate = 0, only, sensitivities, seed = 526 } = options;
+  const { minRate = 0, only, sensitivities, dropPrompts = false, seed = 526 } = options;
   const { allocation, sampling } = chooseAllocation(options);
   checkNumber('dropbp', 'minRate', minRate, within(0, Math.min(budget.rate ?? 1, 0.9)));
   checkChoice('allocation', allocation, [...allocationMethods, 'depth'] as const);
   if (allocation === 'depth') refuseWithDepth(options);
   if (only !== undefined) checkChoice('only', only, ['attention', 'mlp']);
+  checkChoice('dropPrompts', dropPrompts, [true, false, 'auto'] as const);
   if (sensitivities !== undefined) checkNumbers('sensitivities', sensitivities, amount);
   const isSeed = (v: number): boolean => Number.isInteger(v) && v >= 0 && v < 2 ** 32;
   checkNumber('dropbp', 'seed', seed, { accepts: isSeed, expected: 'an integer in [0, 2^32)' });
@@ -52,6 +53,7 @@ export function readSettings(options: DropBPOptions): DropBPSettings {
     sampling,
     allocation,
     ...(rescale !== undefined && { rescale }),
+    ...(dropPrompts !== false && { dropPrompts }),
     seed,
   });
 }
