@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '@dropbp/basics';
-import { causalLoss, hiddenStates, type Adapter, type Batch, type Model } from '@dropbp/core';
+import { causalLoss, runPass, trainingSteps, type Adapter, type Batch, type Model } from '@dropbp/core';
 import { dropBP, type DropBPOptions } from '@dropbp/dropbp';
 import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
@@ -81,7 +81,7 @@ describe('planStep', () => {
     const { rows } = await readyBatch({ model }, batch);
     const inputs = [...tuned.parameters.values()];
     const held = (dropped: boolean[]): number => {
-      const loss = (): tf.Tensor => causalLoss(tuned, hiddenStates(tuned, batch.inputIds, { dropped }), rows);
+      const loss = (): tf.Tensor => causalLoss(tuned, runPass(tuned, batch, trainingSteps(tuned, { dropped })), rows);
       return savedBytes(loss, inputs, [...model.parameters.values(), ...inputs]);
     };
     const all = model.branches.map(() => true);

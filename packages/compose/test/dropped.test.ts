@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { causalLoss, hiddenStates, labelledRows, type Adapter, type Batch, type Model } from '@dropbp/core';
+import { causalLoss, labelledRows, runPass, trainingSteps, type Adapter, type Batch, type Model } from '@dropbp/core';
 import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
 import { countKernels, savedBytes, toyBatch, toyModel } from '@dropbp/testing';
@@ -62,7 +62,11 @@ describe.each(methods)('with %s, a dropped branch', (_, create) => {
     const inputs = [...tuned.parameters.values()];
     const weights = [...model.parameters.values(), ...inputs];
     const held = (dropped: boolean[]): number =>
-      savedBytes(() => causalLoss(tuned, hiddenStates(tuned, batch.inputIds, { dropped }), rows), inputs, weights);
+      savedBytes(
+        () => causalLoss(tuned, runPass(tuned, batch, trainingSteps(tuned, { dropped })), rows),
+        inputs,
+        weights,
+      );
     // The lowest branch that is kept holds less than it does above another one: nobody wants a gradient of its input.
     const withLowest = only(-1).map((_, branch) => held(allBut(branch)));
     const added = only(-1).map((_, branch) => held(allBut(branch).with(0, false)) - withLowest[0]!);

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import '@dropbp/tfjs-backend-ort';
 import { describe, expect, it } from 'vitest';
-import { causalLoss, hiddenStates, labelledRows, type Adapter, type Batch, type Model } from '@dropbp/core';
+import { causalLoss, labelledRows, runPass, type Adapter, type Batch, type Model } from '@dropbp/core';
 import { dropBP } from '@dropbp/dropbp';
 import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
@@ -137,7 +137,7 @@ describe.each(['cpu', 'ort'])('on %s', backend => {
     const held = (options: ComposeOptions): number => {
       const tuned = compose(model, fullFineTune(), undefined, options);
       const inputs = [...tuned.parameters.values()];
-      const bytes = savedBytes(() => causalLoss(tuned, hiddenStates(tuned, inputIds), rows), inputs, [
+      const bytes = savedBytes(() => causalLoss(tuned, runPass(tuned, { inputIds }), rows), inputs, [
         ...model.parameters.values(),
         ...inputs,
       ]);

@@ -69,14 +69,9 @@ export {
 } from './run/encodeForPass.ts';
 export { forwardLogits } from './run/head/forwardLogits.ts';
 export { headLogits } from './run/head/headLogits.ts';
-export {
-  hiddenStates,
-  leadsToTrainable,
-  receivesGradient,
-  trainedBranches,
-  trainsEmbedding,
-  type HiddenStatesOptions,
-} from './run/pass/hiddenStates.ts';
+export { runPass, type PassStep, type PassTokens, type StepOf } from './run/pass/runPass.ts';
+export { trainingSteps, type TrainingStep } from './run/pass/trainingSteps.ts';
+export { leadsToTrainable, receivesGradient, trainedBranches, trainsEmbedding } from './run/pass/gradientReach.ts';
 export { runBranch, type BranchRun, type GradientNeeds, type GradientPath } from './run/pass/runBranch.ts';
 export { attachedTensors, prepareAdapter } from './run/prepareAdapter.ts';
 export {

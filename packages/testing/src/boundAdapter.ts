@@ -4,8 +4,9 @@ import { seededRandom } from '@dropbp/basics';
 import {
   attachedRunnable,
   causalLoss,
-  hiddenStates,
   labelledRows,
+  runPass,
+  trainingSteps,
   type Attachment,
   type Model,
   type Runnable,
@@ -68,7 +69,7 @@ export async function lossOf(
   labelIds.dispose();
   return {
     loss: (runnable, dropped) =>
-      tf.tidy(() => causalLoss(runnable, hiddenStates(runnable, inputIds, { dropped }), rows)),
+      tf.tidy(() => causalLoss(runnable, runPass(runnable, { inputIds }, trainingSteps(runnable, { dropped })), rows)),
     dispose: () => inputIds.dispose(),
   };
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { hiddenStates, type Branch, type Model, type Runnable } from '@dropbp/core';
+import { runPass, type Branch, type Model, type Runnable } from '@dropbp/core';
 
 /**
  * The same, with what the dropped branches give now in place of the branches: a loss whose plain gradient is what DropBP
@@ -22,8 +22,8 @@ export function withConstantBranches(
     return result;
   });
   tf.tidy(() => {
-    const ids = tf.tensor2d(tokens.map(row => [...row]), undefined, 'int32'); // prettier-ignore
-    hiddenStates({ ...runnable, model: recording }, ids);
+    const inputIds = tf.tensor2d(tokens.map(row => [...row]), undefined, 'int32'); // prettier-ignore
+    runPass({ ...runnable, model: recording }, { inputIds });
   });
   const constant = replaced(({ apply }, i) => (dropped[i] === true ? () => results[i]!.clone() : apply));
   return { runnable: { ...runnable, model: constant }, dispose: () => tf.dispose(results) };

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { causalLoss, hiddenStates, labelledRows, makeRunnable } from '@dropbp/core';
+import { causalLoss, labelledRows, makeRunnable, runPass } from '@dropbp/core';
 import { kernelCases, toyModel } from '@dropbp/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { OrtBackend } from '../src/backend/ortBackend.ts';
@@ -44,7 +44,7 @@ describe('on the GPU', () => {
     const runnable = makeRunnable(model, trained, {}, new Set());
     const { value, grads } = tf
       .engine()
-      .gradients(() => causalLoss(runnable, hiddenStates(runnable, inputIds), labels), [...trained.values()]);
+      .gradients(() => causalLoss(runnable, runPass(runnable, { inputIds }), labels), [...trained.values()]);
     for (const tensor of [value, ...grads]) expect(Array.from(await tensor.data()).every(Number.isFinite)).toBe(true);
     expect([...onCpu]).toEqual([]);
   });

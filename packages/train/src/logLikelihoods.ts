@@ -1,14 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { bucketLength, checkValue, problem } from '@dropbp/basics';
-import {
-  headLogits,
-  hiddenStates,
-  IGNORED_LABEL,
-  plainRunnable,
-  takeRows,
-  type Model,
-  type Runnable,
-} from '@dropbp/core';
+import { headLogits, runPass, IGNORED_LABEL, plainRunnable, takeRows, type Model, type Runnable } from '@dropbp/core';
 
 /** A sequence of which some tokens are scored. */
 export interface ScoredSequence {
@@ -110,7 +102,7 @@ function scoresOf(runnable: Runnable, sequences: readonly ScoredSequence[], rows
   // What fills a row up stands behind its own tokens, which do not see it.
   const values = new Int32Array(inputs.size * time);
   for (const { ids, place } of inputs.values()) values.set(ids, place * time);
-  const hidden = hiddenStates(runnable, tf.tensor2d(values, [inputs.size, time], 'int32'));
+  const hidden = runPass(runnable, { inputIds: tf.tensor2d(values, [inputs.size, time], 'int32') });
   const [batch, whole, width] = hidden.shape as [number, number, number];
   const flat = tf.reshape(hidden, [batch * whole, width]);
   const chunks: tf.Tensor1D[] = [];

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { hiddenStates, receivesGradient, type Batch, type LabelledRows, type Runnable } from '@dropbp/core';
+import { receivesGradient, runPass, trainingSteps, type Batch, type LabelledRows, type Runnable } from '@dropbp/core';
 import type { Drops } from '../dropping.ts';
 import type { LossOfPass } from './lossOfPass.ts';
 import { recordedGradients } from './recordedGradients.ts';
@@ -23,8 +23,8 @@ export interface Pass {
 }
 
 /** The loss alone, with nothing recorded. */
-export function lossPass(runnable: Runnable, { inputIds, attentionMask, positions, lossOf }: ReadyBatch): tf.Scalar {
-  return tf.tidy(() => lossOf(runnable, hiddenStates(runnable, inputIds, { attentionMask, positions })) as tf.Scalar);
+export function lossPass(runnable: Runnable, batch: ReadyBatch): tf.Scalar {
+  return tf.tidy(() => batch.lossOf(runnable, runPass(runnable, batch)) as tf.Scalar);
 }
 
 /**
@@ -40,17 +40,16 @@ export function gradientPass(
   onGradient?: OnGradient,
 ): Pass {
   if (!receivesGradient(runnable, dropped)) return { value: lossPass(runnable, batch), gradients: new Map() };
-  const { inputIds, attentionMask, positions, lossOf } = batch;
   const anchor = onGradient && tf.tidy(() => tf.variable(tf.scalar(0)));
   const early = onGradient && anchor && { anchor, take: onGradient };
   // Tensors, and only where they do something: an engine then compiles a branch once for all factors.
   const scalars = (scales: readonly number[] | undefined): (tf.Scalar | undefined)[] | undefined =>
     scales?.map((scale, i) => (dropped[i] === true || scale === 1 ? undefined : tf.scalar(scale)));
   const scales = { gradientScales: scalars(gradientScales), parameterScales: scalars(parameterScales) };
-  const options = { attentionMask, positions, dropped, ...scales, early };
+  const steps = trainingSteps(runnable, { dropped, ...scales, early });
   try {
     const { value, gradients: all } = recordedGradients(
-      () => lossOf(runnable, hiddenStates(runnable, inputIds, options)),
+      () => batch.lossOf(runnable, runPass(runnable, batch, steps)),
       [...parameters.values(), ...(anchor ? [anchor] : [])],
     );
     all[parameters.size]?.dispose(); // the anchor's

@@ -1,5 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
-import { hiddenStates, trainsEmbedding, type BranchRun, type Runnable, type Scope } from '@dropbp/core';
+import {
+  runPass,
+  trainsEmbedding,
+  type PassStep,
+  type Runnable,
+  type Scope,
+  type StepOf,
+  type BranchRun,
+} from '@dropbp/core';
 import type { ReadyBatch } from '../pass/gradientPass.ts';
 
 /** Branches of one input: one, or those of a parallel block. */
@@ -38,8 +46,9 @@ export function keptForward(runnable: Runnable, batch: ReadyBatch, isKept: reado
   };
   let shared: Scope | undefined;
   let last: tf.Tensor | undefined;
-  const onInput = (index: number, input: tf.Tensor, run: BranchRun): void => {
-    if (isKept[index] !== true) return;
+  const asItIs: PassStep = {};
+  const keepInput: StepOf = (index, { input, run }) => {
+    if (isKept[index] !== true) return asItIs;
     shared ??= Object.fromEntries(Object.entries(run.shared).map(([name, tensor]) => [name, keep(tensor)]));
     if (input !== last) {
       stages.push({ input: keep(input), branches: [], needsInput: stages.length > 0 || trainsEmbedding(runnable) });
@@ -49,10 +58,10 @@ export function keptForward(runnable: Runnable, batch: ReadyBatch, isKept: reado
     // What the stream holds changes no gradient, but a branch that adds to another tensor than its input must see one.
     const stream = run.stream === input ? undefined : keep(input);
     stage.branches.push({ index, run: { ...run, shared, stream } });
+    return asItIs;
   };
-  const { inputIds, attentionMask, positions } = batch;
   try {
-    const output = hiddenStates(runnable, inputIds, { attentionMask, positions, onInput });
+    const output = runPass(runnable, batch, keepInput);
     kept.push(output);
     return { stages, output, dispose: () => tf.dispose(kept) };
   } catch (error) {

@@ -1,13 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { bucketLength, problem, type SeededRandom } from '@dropbp/basics';
-import {
-  activeEngine,
-  headLogits,
-  hiddenStates,
-  encodeForPasses,
-  type HiddenStatesOptions,
-  type Runnable,
-} from '@dropbp/core';
+import { activeEngine, headLogits, encodeForPasses, runPass, type Runnable } from '@dropbp/core';
 import { joinCaches, keyValueCache, type KeyValueCache } from './keyValueCache.ts';
 import { sampleToken, type Sampling } from './sampleToken.ts';
 
@@ -118,7 +111,7 @@ function beginGroup({ runnable, prompts }: PromptGroup): Begun {
       const tokens = new Int32Array(prompts.length * time);
       prompts.forEach((prompt, row) => tokens.set(prompt, row * time));
       const ids = tf.tensor2d(tokens, [prompts.length, time], 'int32');
-      const hidden = hiddenStates(runnable, ids, { cacheSlot: cache.slot });
+      const hidden = runPass(runnable, { inputIds: ids }, branch => ({ slot: cache.slot(branch) }));
       virtual = hidden.shape[1]! - time;
       return headLogits(runnable, lastStates(hidden, prompts.map(({ length }) => virtual + length - 1))); // prettier-ignore
     });
@@ -145,11 +138,15 @@ function nextLogits(
   offset: readonly number[],
 ): tf.Tensor {
   cache.makeRoom(offset);
-  const options: HiddenStatesOptions = { offset, cacheCapacity: cache.capacity, cacheSlot: cache.slot };
   return tf.tidy(() => {
     // A row that has ended goes on with some token, whose logits nobody reads.
     const ids = tf.tensor2d(tokens.map(token => token ?? 0), [tokens.length, 1], 'int32'); // prettier-ignore
-    return headLogits(runnable, hiddenStates(runnable, ids, options));
+    return headLogits(
+      runnable,
+      runPass(runnable, { inputIds: ids, offset, cacheCapacity: cache.capacity }, branch => ({
+        slot: cache.slot(branch),
+      })),
+    );
   });
 }
 

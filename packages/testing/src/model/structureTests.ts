@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
 import { seededRandom } from '@dropbp/basics';
-import { hiddenStates, makeRunnable, plainRunnable, type Hooks, type Model, type ModuleInfo } from '@dropbp/core';
+import { makeRunnable, plainRunnable, runPass, type Hooks, type Model, type ModuleInfo } from '@dropbp/core';
 import type { Tests } from '../describeSuite.ts';
 import { expectClose, TIME, tokens, type ModelSuite, type WithModel } from './modelUnderTest.ts';
 
@@ -84,7 +84,7 @@ export function structureTests(suite: ModelSuite, withModel: WithModel): Tests {
       const runnable = makeRunnable(model, model.parameters, hooks, new Set());
       const { branchScopes, outerScope } = runnable;
       tf.tidy(() => {
-        const x = hiddenStates(runnable, tf.tensor2d(tokens(model), [2, TIME], 'int32'));
+        const x = runPass(runnable, { inputIds: tf.tensor2d(tokens(model), [2, TIME], 'int32') });
         model.head.project(model.head.normalize(x, outerScope), outerScope, hooks);
       });
       const expected = model.branches.flatMap(({ block, modules }, i) =>

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
-import { causalLoss, hiddenStates, labelledRows, makeRunnable, plainRunnable } from '@dropbp/core';
+import { causalLoss, labelledRows, makeRunnable, plainRunnable, runPass } from '@dropbp/core';
 import type { Tests } from '../describeSuite.ts';
 import { gradientCheck } from '../gradientCheck.ts';
 import { greedyWithoutCache } from '../greedyWithoutCache.ts';
@@ -26,7 +26,7 @@ export function useTests(suite: ModelSuite, withModel: WithModel): Tests {
         const labels = tf.oneHot(tf.slice<tf.Rank, tf.Tensor2D>(inputIds, [0, 1]), model.vocabSize);
         const logits = tf.slice(model.forward(inputIds), [0, 0, 0], [-1, TIME - 1, -1]);
         const expected = tf.losses.softmaxCrossEntropy(labels, logits);
-        return tf.sub(causalLoss(runnable, hiddenStates(runnable, inputIds), rows), expected);
+        return tf.sub(causalLoss(runnable, runPass(runnable, { inputIds }), rows), expected);
       });
       const [far] = await difference.data();
       expect(Math.abs(far!), 'head.project is more than a linear layer').toBeLessThan(CLOSE * 10);
@@ -38,7 +38,7 @@ export function useTests(suite: ModelSuite, withModel: WithModel): Tests {
       const runnable = makeRunnable(model, variables, {}, new Set());
       const inputIds = tf.tensor2d(tokens(model), [2, TIME], 'int32');
       const rows = await labelledRows({ inputIds, labels: inputIds }, model.vocabSize);
-      const loss = (): tf.Tensor => causalLoss(runnable, hiddenStates(runnable, inputIds), rows);
+      const loss = (): tf.Tensor => causalLoss(runnable, runPass(runnable, { inputIds }), rows);
       const { worst, where } = await gradientCheck(loss, [...variables.values()], 2e-3, 2);
       expect(worst, `${where}: ${[...variables.keys()][Number(/\d+/.exec(where)?.[0])] ?? ''}`).toBeLessThan(0.02);
       tf.dispose([inputIds, ...variables.values()]);

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { checkOptions } from '@dropbp/basics';
 import type { ForwardOptions } from '../../contract/model.ts';
 import { headLogits } from './headLogits.ts';
-import { hiddenStates } from '../pass/hiddenStates.ts';
+import { runPass } from '../pass/runPass.ts';
 import type { Runnable } from '../runnable.ts';
 import { toInt32Rows, type TokenRows } from './toInt32Rows.ts';
 
@@ -28,7 +28,7 @@ export function forwardLogits(runnable: Runnable, tokens: TokenRows, options: Fo
       options.positions === undefined
         ? undefined
         : toInt32Rows('positions', options.positions, { below: time, shape: ids.shape });
-    const hidden = hiddenStates(runnable, ids, { attentionMask, positions });
+    const hidden = runPass(runnable, { inputIds: ids, attentionMask, positions });
     const virtual = hidden.shape[1]! - time;
     const own = virtual === 0 ? hidden : tf.slice(hidden, [0, virtual, 0], [batch, time, -1]);
     return headLogits(runnable, own);
