@@ -13,16 +13,18 @@ import {
 } from '@dropbp/core';
 import type { DropBP, DropSchedule } from '@dropbp/dropbp';
 import { checkParts } from './checkParts.ts';
-import { startDropping, type Drops } from './dropping.ts';
+import { beginRun } from './drops/beginRun.ts';
+import { startDropping, type Drops } from './drops/startDropping.ts';
 import { gradientPass, lossPass } from './pass/gradientPass.ts';
 import { manyAdapters } from './many/manyAdapters.ts';
 import { mergeInto, mergeSafely } from './files/mergeInto.ts';
 import { readyBatch } from './pass/readyBatch.ts';
+import { countDropFlops } from './plan/dropFlops.ts';
 import { encodeTuned, saveTuned } from './files/saveTuned.ts';
 import { measureSensitivities } from './sensitivity/measureSensitivities.ts';
 import { meanOverSamples } from './sensitivity/meanOverSamples.ts';
 import { checkpointedBranches, optionNames, type ComposeOptions, type Composition } from './composeOptions.ts';
-import type { BatchShare, StepOptions, Tuned, TunedAdapter, ValueAndGradients } from './tuned.ts';
+import type { BatchShare, CalibrateOptions, StepOptions, Tuned, TunedAdapter, ValueAndGradients } from './tuned.ts';
 
 /** The step whose dropout masks calibration uses: none of training's. */
 const CALIBRATION_STEP = -1;
@@ -99,6 +101,7 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
   }
   const runnable = { ...attachedRunnable(model, attachment), isCheckpointed: checkpointedBranches(model, options) };
   const dropping = dropBP && disposeOnError(attachment, () => startDropping(dropBP, { ...runnable, parameters }));
+  const flopsOf = countDropFlops(runnable);
   const inTurn = makeQueue();
   let calls = 0;
 
@@ -113,11 +116,40 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
     const masks = options.training ? stepTensors(attachment, ready.rows, options) : new Map<string, tf.Tensor>();
     try {
       const pass = gradientPass(withTensors(runnable, masks), parameters, ready, drops, options.onGradient);
-      return { ...pass, tokens: ready.rows.labels.length, dropped: drops.dropped };
+      const { dropped } = drops;
+      return { ...pass, tokens: ready.rows.labels.length, dropped, ...flopsOf(ready.rows, dropped) };
     } finally {
       tf.dispose([...masks.values()]);
     }
   };
+
+  const calibrate = (batch: Batch, options: CalibrateOptions = {}): Promise<readonly number[]> =>
+    inTurn(async () => {
+      checkOptions('compose', 'calibrate()', options, ['samples', 'peers']);
+      const { samples = samplesOf(dropping?.schedule), peers } = options;
+      checkNumber('compose', 'samples', samples, ranges.count);
+      const sensitivities = await meanOverSamples(
+        batch,
+        { samples, peers, length: model.branches.length, virtualTokens: runnable.virtualTokens },
+        async sample => {
+          const masks = stepTensors(attachment, shapeOf(sample), { seed: 0, step: CALIBRATION_STEP });
+          try {
+            const ready = await readyBatch(runnable, sample, loss);
+            return await measureSensitivities(withTensors(runnable, masks), parameters, ready);
+          } finally {
+            tf.dispose([...masks.values()]);
+          }
+        },
+      );
+      if (!sensitivities.every(Number.isFinite)) {
+        throw notFinite('compose', {
+          what: 'gradients are not finite: no sensitivities can be measured on them',
+          fix: 'train with a lower learning rate or a longer warm-up',
+        });
+      }
+      if (dropping?.schedule.calibrates === true) dropping.schedule.calibrate(sensitivities);
+      return sensitivities;
+    });
 
   return {
     ...runnable,
@@ -140,33 +172,8 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
       if (dropped !== undefined) checkDropped(dropped, model);
       return inTurn(() => step(batch, { step: number, dropped, dropPrompts, training, seed, share, onGradient }));
     },
-    calibrate: (batch, options = {}) =>
-      inTurn(async () => {
-        checkOptions('compose', 'calibrate()', options, ['samples', 'peers']);
-        const { samples = samplesOf(dropping?.schedule), peers } = options;
-        checkNumber('compose', 'samples', samples, ranges.count);
-        const sensitivities = await meanOverSamples(
-          batch,
-          { samples, peers, length: model.branches.length, virtualTokens: runnable.virtualTokens },
-          async sample => {
-            const masks = stepTensors(attachment, shapeOf(sample), { seed: 0, step: CALIBRATION_STEP });
-            try {
-              const ready = await readyBatch(runnable, sample, loss);
-              return await measureSensitivities(withTensors(runnable, masks), parameters, ready);
-            } finally {
-              tf.dispose([...masks.values()]);
-            }
-          },
-        );
-        if (!sensitivities.every(Number.isFinite)) {
-          throw notFinite('compose', {
-            what: 'gradients are not finite: no sensitivities can be measured on them',
-            fix: 'train with a lower learning rate or a longer warm-up',
-          });
-        }
-        if (dropping?.schedule.calibrates === true) dropping.schedule.calibrate(sensitivities);
-        return sensitivities;
-      }),
+    calibrate,
+    beginRun: options => beginRun(dropping?.schedule, options, calibrate),
     save: directory => saveTuned(directory, model, adapter, attachment),
     toFiles: () => encodeTuned(adapter, attachment),
     merge: () => mergeInto(model, adapter, attachment),

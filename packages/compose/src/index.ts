@@ -7,7 +7,9 @@ export {
   type AdapterFiles,
   type LoadAdapterOptions,
 } from './files/loadAdapter.ts';
+export type { DropRun, RunOptions } from './drops/beginRun.ts';
 export { branchFlops } from './plan/branchFlops.ts';
+export type { DropFlops } from './plan/dropFlops.ts';
 export { bytesPerNumber, planStep, type Planned, type StepPlan } from './plan/planStep.ts';
 export { plannedRate } from './plan/plannedRate.ts';
 export { unmerge } from './files/unmerge.ts';

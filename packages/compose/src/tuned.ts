@@ -1,6 +1,8 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { Adapter, Batch, ForwardOptions, Model, RowGroups, Runnable, TokenRows } from '@dropbp/core';
 import type { DropSchedule } from '@dropbp/dropbp';
+import type { DropRun, RunOptions } from './drops/beginRun.ts';
+import type { DropFlops } from './plan/dropFlops.ts';
 
 /** Options of {@link Tuned.valueAndGradients}. */
 export interface StepOptions {
@@ -64,7 +66,7 @@ export interface Loss {
 }
 
 /** What {@link Tuned.valueAndGradients} gives. */
-export interface ValueAndGradients extends Loss {
+export interface ValueAndGradients extends Loss, DropFlops {
   /** By parameter name, for those alone that received one. The caller owns them. */
   readonly gradients: Map<string, tf.Tensor>;
   /** What was dropped: one for each branch. */
@@ -157,6 +159,11 @@ export interface TunedAdapter extends Omit<Runnable, 'forRows'> {
    * @returns a sensitivity for each branch, in order: the mean over the samples
    */
   calibrate(batch: Batch, options?: CalibrateOptions): Promise<readonly number[]>;
+  /**
+   * Begins a training run: from here on DropBP's rates follow the number of its passes. `train` of `@dropbp/train` calls it, measures before
+   * each pass and keeps the state in its checkpoints; a loop of your own can do the same.
+   */
+  beginRun(options: RunOptions): DropRun;
   /**
    * Writes the adapter as PEFT does: `adapter_config.json` and `adapter_model.safetensors`. Where the trained weights are
    * the model's own, a checkpoint folder.

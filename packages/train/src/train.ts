@@ -7,11 +7,11 @@ import { openCheckpointsOfAll } from './checkpoints/checkpointsOfAll.ts';
 import { advance, beginning, type Course } from './checkpoints/course.ts';
 import { agreeOnRun } from './comm/agreeOnRun.ts';
 import { compareWeights } from './comm/compareWeights.ts';
-import { rowDealer, type RowDealer } from './comm/rowDealer.ts';
+import { rowDealer } from './comm/rowDealer.ts';
 import { shareStart } from './comm/shareStart.ts';
 import { stepOfAll } from './comm/stepOfAll.ts';
 import { evaluateLoss } from './evaluateLoss.ts';
-import { accumulate } from './step/accumulate.ts';
+import { accumulate, type Feed } from './step/accumulate.ts';
 import { checkBatches } from './options/checkBatches.ts';
 import { earlyUpdates } from './step/earlyUpdates.ts';
 import { scheduledRate } from './optimizers/scheduledRate.ts';
@@ -29,8 +29,8 @@ import { warnOfPlainCpu, warnUnlessStarted } from './warnings.ts';
  * the same, bit for bit, as those of a run that was not stopped.
  *
  * Each batch is one micro-batch and is disposed when it was used. With DropBP, each micro-batch draws its own branches,
- * by its number in the run, and sensitivities are measured on the micro-batch that `dropSchedule.calibrationStep` names
- * among all `steps · accumulation`, before its own pass. A step is read back from the device once.
+ * by its number in the run, and sensitivities are measured when `tuned.beginRun()` says, on the
+ * micro-batch that is next. A step is read back from the device once.
  *
  * With `comm`, several processes train together: see {@link TrainOptions.comm}. Every rank reports every step, and all reports
  * are the same but for their times. Checkpoints are rank 0's, and any number of ranks goes on from them.
@@ -75,16 +75,16 @@ async function* run(
   // Several ranks stop at the same step, by what they have told each other in it.
   const stops = (): boolean => (comm.size === 1 ? plan.stop?.aborted === true : isStopped);
   try {
-    await agreeOnRun(comm, tuned, plan);
-    checkpoints = plan.checkpoints && (await openCheckpointsOfAll(tuned, plan, plan.checkpoints));
-    await shareStart(comm, tuned, plan.optimizer);
+    const drops = tuned.beginRun({ passes: plan.steps * plan.accumulation, ...(comm.size > 1 && { peers: comm }) });
+    const trained = { parameters: tuned.parameters, drops };
+    await agreeOnRun(comm, tuned, drops, plan);
+    checkpoints = plan.checkpoints && (await openCheckpointsOfAll(trained, plan, plan.checkpoints));
+    await shareStart(comm, trained, plan.optimizer);
     course = checkpoints?.course ?? beginning;
     const { step, position } = course;
     if (whyEnded(course, plan, stops()) !== undefined) return;
-    // After a checkpoint was restored: a run that goes on may have become longer.
-    tuned.dropSchedule?.plan(plan.steps * plan.accumulation);
     source = await batchSource(batches, plan.steps, { count: step * plan.accumulation, position });
-    const feed = { source, dealer: rowDealer(comm, tuned) };
+    const feed = { source, dealer: rowDealer(comm, tuned), drops };
     for (;;) {
       const done = await oneStep(tuned, feed, plan, course.step + 1);
       const { report } = done;
@@ -146,7 +146,7 @@ function withLastGood(error: unknown, newest: string | undefined): unknown {
 
 async function oneStep(
   tuned: Tuned,
-  feed: { readonly source: BatchSource; readonly dealer: RowDealer },
+  feed: Feed,
   plan: TrainPlan,
   step: number,
 ): Promise<{ readonly report: TrainStep; readonly isStopped: boolean }> {
@@ -158,7 +158,7 @@ async function oneStep(
     const window = await stepOfAll(plan.comm, own, step, plan.stop?.aborted === true);
     const update = await updateParameters(tuned, window, { ...plan, step, learningRate, early });
     const seconds = (performance.now() - startedMs) / 1000;
-    const rates = tuned.dropSchedule?.rates;
+    const { rates } = feed.drops;
     const heldOutLoss = await heldOut(tuned, plan, step);
     const report: TrainStep = {
       step,

@@ -201,9 +201,14 @@ describe('DropBP', () => {
         passes++;
         return tuned.valueAndGradients(batch, options);
       },
-      calibrate(batch) {
-        measuredAt.push(passes);
-        return tuned.calibrate(batch);
+      beginRun(given) {
+        const run = tuned.beginRun(given);
+        const measure = async (pass: number, batch: Batch): Promise<boolean> => {
+          const hasMeasured = await run.measure(pass, batch);
+          if (hasMeasured) measuredAt.push(passes);
+          return hasMeasured;
+        };
+        return Object.create(run, { measure: { value: measure } }) as typeof run;
       },
     };
     const steps = await allSteps(watched, oneRowBatches(), { steps: 17, learningRate, accumulation: 2 });

@@ -27,6 +27,7 @@ export function withoutAdapters(model: Model, { loss }: ComposeOptions): TunedAd
     },
     valueAndGradients: later(refuse('valueAndGradients()')),
     calibrate: later(refuse('calibrate()')),
+    beginRun: refuse('beginRun()'),
     save: later(refuse('save()')),
     toFiles: later(refuse('toFiles()')),
     merge: refuse('merge()'),

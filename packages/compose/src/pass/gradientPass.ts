@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { receivesGradient, runPass, trainingSteps, type Batch, type LabelledRows, type Runnable } from '@dropbp/core';
-import type { Drops } from '../dropping.ts';
+import type { Drops } from '../drops/startDropping.ts';
 import type { LossOfPass } from './lossOfPass.ts';
 import { recordedGradients } from './recordedGradients.ts';
 

@@ -8,7 +8,7 @@ import {
   writeFolderAtomically,
   writeProblem,
 } from '@dropbp/basics';
-import type { Tuned } from '@dropbp/compose';
+import type { DropRun, Tuned } from '@dropbp/compose';
 import type { TrainPlan } from '../options/trainOptions.ts';
 import type { Optimizer } from '../optimizers/optimizer.ts';
 import { checkpointName, isCheckpointName, listCheckpoints } from './checkpointFolders.ts';
@@ -44,6 +44,12 @@ export interface CheckpointKeeper {
   readonly newest: string | undefined;
 }
 
+/** What a run changes and its checkpoints keep, beside the optimizer. */
+export interface Trained {
+  readonly parameters: Tuned['parameters'];
+  readonly drops: DropRun;
+}
+
 /** What of a run's plan its checkpoints know. */
 export type KeptPlan = IdentifyingPlan & Pick<TrainPlan, 'steps'>;
 
@@ -53,7 +59,7 @@ export type KeptPlan = IdentifyingPlan & Pick<TrainPlan, 'steps'>;
  * @throws Problem if there are checkpoints that were not asked for, or the one to go on from is damaged or of another run
  */
 export async function openCheckpoints(
-  tuned: Tuned,
+  { parameters, drops }: Trained,
   plan: KeptPlan,
   { directory, every, keep, resume, fromStep, identity, acceptChanges, guard }: CheckpointPlan,
 ): Promise<CheckpointKeeper> {
@@ -81,15 +87,9 @@ export async function openCheckpoints(
 
   async function restore(folder: string, state: CheckpointState): Promise<Course> {
     const own = ownIdentity(state.plannedSteps);
-    if ((state.dropBP === null) !== (tuned.dropSchedule === undefined)) {
-      throw problem('train', {
-        what: `the checkpoint ${folder} was made ${state.dropBP === null ? 'without' : 'with'} DropBP`,
-        fix: 'go on as it began',
-      });
-    }
     const tensors = await readOptimizerTensors(folder);
-    const stray = Object.keys(state.optimizer.steps).find(name => !tuned.parameters.has(name));
-    const assign = await readParameters(folder, tuned.parameters);
+    const stray = Object.keys(state.optimizer.steps).find(name => !parameters.has(name));
+    const assign = await readParameters(folder, parameters);
     if (stray !== undefined) {
       throw problem('train', {
         what: `the checkpoint ${folder} does not fit: its optimizer knows a '${stray}', which is not trained`,
@@ -97,7 +97,7 @@ export async function openCheckpoints(
       });
     }
     await checkOptimizer(optimizer, state);
-    tuned.dropSchedule?.restore(state.dropBP);
+    drops.restore(state.dropBP);
     checkChanges(folder, changesOf(state.identity, own), acceptChanges);
     optimizer.restore({ values: state.optimizer, tensors });
     // Last, so that a checkpoint that is refused leaves the parameters as they are.
@@ -109,15 +109,14 @@ export async function openCheckpoints(
   async function fill(folder: string, course: Course): Promise<void> {
     const { values, tensors } = await optimizer.state();
     const files = {
-      [parametersFile]: await writeParameters(folder, tuned.parameters),
+      [parametersFile]: await writeParameters(folder, parameters),
       [optimizerFile]: await writeOptimizerTensors(folder, tensors),
     };
-    const dropBP = tuned.dropSchedule?.state ?? null;
     // Last: it has the checksums of the others.
     await writeCheckpointState(folder, {
       format: 2,
       ...course,
-      ...{ identity: kept, plannedSteps: steps, optimizer: values, dropBP, files },
+      ...{ identity: kept, plannedSteps: steps, optimizer: values, dropBP: drops.state, files },
     });
     await guard();
   }

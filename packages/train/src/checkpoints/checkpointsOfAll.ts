@@ -1,7 +1,6 @@
-import type { Tuned } from '@dropbp/compose';
 import { fromRoot } from '../comm/fromRoot.ts';
 import type { TrainPlan } from '../options/trainOptions.ts';
-import { isDue, openCheckpoints, type CheckpointKeeper } from './checkpointKeeper.ts';
+import { isDue, openCheckpoints, type CheckpointKeeper, type Trained } from './checkpointKeeper.ts';
 import type { CheckpointPlan } from './checkpointOptions.ts';
 
 /**
@@ -9,15 +8,15 @@ import type { CheckpointPlan } from './checkpointOptions.ts';
  * checkpoint to be written; a checkpoint knows nothing of ranks.
  */
 export async function openCheckpointsOfAll(
-  tuned: Tuned,
+  trained: Trained,
   plan: TrainPlan,
   checkpoints: CheckpointPlan,
 ): Promise<CheckpointKeeper> {
   const { comm } = plan;
-  if (comm.size === 1) return openCheckpoints(tuned, plan, checkpoints);
+  if (comm.size === 1) return openCheckpoints(trained, plan, checkpoints);
   let keeper: CheckpointKeeper | undefined;
   const { course, ...opened } = await fromRoot(comm, async () => {
-    keeper = await openCheckpoints(tuned, plan, checkpoints);
+    keeper = await openCheckpoints(trained, plan, checkpoints);
     return { course: keeper.course, newest: keeper.newest ?? null };
   });
   let newest = opened.newest ?? undefined;

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import type { Tuned } from '@dropbp/compose';
+import type { DropRun, Tuned } from '@dropbp/compose';
 import type { TrainPlan } from '../options/trainOptions.ts';
 import type { Comm } from './comm.ts';
 import { fromRoot } from './fromRoot.ts';
@@ -14,9 +14,9 @@ type Facts = Readonly<Record<string, unknown>>;
  *
  * @throws Problem, on every rank, where one has other options, another adapter, model or backend than rank 0
  */
-export async function agreeOnRun(comm: Comm, tuned: Tuned, plan: TrainPlan): Promise<void> {
+export async function agreeOnRun(comm: Comm, tuned: Tuned, drops: DropRun, plan: TrainPlan): Promise<void> {
   if (comm.size === 1) return;
-  const own = await factsOf(tuned, plan);
+  const own = await factsOf(tuned, drops, plan);
   const first = await fromRoot(comm, () => own);
   const key = Object.keys(own).find(key => JSON.stringify(own[key]) !== JSON.stringify(first[key]));
   const differs = await gathered(comm, [key === undefined ? 0 : 1]);
@@ -35,7 +35,7 @@ export async function agreeOnRun(comm: Comm, tuned: Tuned, plan: TrainPlan): Pro
 }
 
 /** What has to be the same everywhere, by the name that a message gives it. */
-async function factsOf({ model, adapter, parameters, dropSchedule }: Tuned, plan: TrainPlan): Promise<Facts> {
+async function factsOf({ model, adapter, parameters }: Tuned, drops: DropRun, plan: TrainPlan): Promise<Facts> {
   const { steps, learningRate, accumulation, maxGradientNorm, seed, compareWeightsEvery } = plan;
   const { schedule, evaluate, checkpoints, optimizer } = plan;
   const facts = {
@@ -47,7 +47,7 @@ async function factsOf({ model, adapter, parameters, dropSchedule }: Tuned, plan
     'the optimizer': (await optimizer.state()).values.optimizer,
     'the adapter': adapter.name,
     'what is trained': hashText(JSON.stringify([...parameters].map(([name, { shape }]) => [name, shape]))),
-    DropBP: dropSchedule?.options,
+    DropBP: drops.settings,
     'the model': [model.architecture, model.branches.length, model.vocabSize, await hashOfModel(model.parameters)],
     'the backend': tf.getBackend(),
   };

@@ -15,6 +15,12 @@ export async function gathered(comm: Comm, own: readonly number[]): Promise<numb
   return Array.from({ length: size }, (_, of) => Array.from(all.subarray(of * own.length, (of + 1) * own.length)));
 }
 
+/** A number as two that float32 holds, which together have 48 of its bits. */
+export function splitNumber(value: number): [large: number, small: number] {
+  const large = Math.fround(value);
+  return [large, value - large];
+}
+
 /** A 32-bit hash as two numbers that float32 holds exactly. */
 export function hashNumbers(hash: number): [high: number, low: number] {
   return [hash >>> 16, hash & 0xffff];

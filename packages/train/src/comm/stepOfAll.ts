@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
-import { problem } from '@dropbp/basics';
+import { problem, sum } from '@dropbp/basics';
 import type { Accumulated } from '../step/accumulate.ts';
 import type { Comm } from './comm.ts';
-import { differingRanks, gathered, hashNumbers, nameRanks } from './gathered.ts';
+import { differingRanks, gathered, hashNumbers, nameRanks, splitNumber } from './gathered.ts';
 import { hashText } from './hash.ts';
 import { reduceGradients } from './reduceGradients.ts';
 
@@ -29,8 +29,9 @@ export async function stepOfAll(comm: Comm, own: Accumulated, step: number, isSt
   const [loss] = await value.data().finally(() => value.dispose());
   const names = [...gradients.keys()];
   const hash = hashNumbers(hashText(JSON.stringify([droppedBranches, names])));
-  const all = await gathered(comm, [loss!, own.tokens, isStopped ? 1 : 0, ...hash]);
-  const differing = differingRanks(all.map(numbers => numbers.slice(3)));
+  const flops = [...splitNumber(own.flops), ...splitNumber(own.droppedFlops)];
+  const all = await gathered(comm, [loss!, own.tokens, isStopped ? 1 : 0, ...flops, ...hash]);
+  const differing = differingRanks(all.map(numbers => numbers.slice(7)));
   if (differing.length > 0) {
     tf.dispose([...gradients.values()]);
     throw problem('train', {
@@ -38,9 +39,11 @@ export async function stepOfAll(comm: Comm, own: Accumulated, step: number, isSt
       fix: 'start every rank with the same options and data, on the same versions',
     });
   }
-  const tokens = all.reduce((sum, numbers) => sum + numbers[1]!, 0);
-  const mean = all.reduce((sum, [of, weight]) => (weight === 0 ? sum : sum + of! * (weight! / tokens)), 0);
+  const total = (...places: readonly number[]): number => sum(all.flatMap(numbers => places.map(at => numbers[at]!)));
+  const tokens = total(1);
+  const mean = all.reduce((value, [loss, weight]) => (weight === 0 ? value : value + loss! * (weight! / tokens)), 0);
   const norm = await reduceGradients(comm, gradients, own.tokens / tokens);
   const isAnyStopped = all.some(numbers => numbers[2] === 1);
-  return { ...own, value: tf.scalar(mean), tokens, norm, isStopped: isAnyStopped };
+  const ofAll = { tokens, flops: total(3, 4), droppedFlops: total(5, 6), norm, isStopped: isAnyStopped };
+  return { ...own, value: tf.scalar(mean), ...ofAll };
 }

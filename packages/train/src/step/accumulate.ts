@@ -1,7 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { sum } from '@dropbp/basics';
-import { branchFlops, type StepOptions, type Tuned, type ValueAndGradients } from '@dropbp/compose';
-import { leadsToTrainable } from '@dropbp/core';
+import type { DropFlops, DropRun, StepOptions, Tuned, ValueAndGradients } from '@dropbp/compose';
 import type { BatchSource } from './batchSource.ts';
 import type { DealtRows, RowDealer } from '../comm/rowDealer.ts';
 import { disposeBatch } from './disposeBatch.ts';
@@ -9,18 +7,21 @@ import type { EarlyUpdates } from './earlyUpdates.ts';
 import { gradientWindow } from './gradientWindow.ts';
 import type { TrainPlan } from '../options/trainOptions.ts';
 
+/** Where micro-batches come from, who deals their rows, and what they drop. */
+export interface Feed {
+  readonly source: BatchSource;
+  readonly dealer: RowDealer;
+  readonly drops: DropRun;
+}
+
 /** The micro-batches of a step, put together. The caller owns value and gradients. */
-export interface Accumulated {
+export interface Accumulated extends DropFlops {
   /** Mean loss. */
   readonly value: tf.Scalar;
   readonly gradients: Map<string, tf.Tensor>;
   readonly tokens: number;
   readonly passedTokens: number;
   readonly droppedBranches: readonly (readonly boolean[])[];
-  /** FLOPs of all branches that lead to something trainable, forward. */
-  readonly flops: number;
-  /** Those of the dropped ones. */
-  readonly droppedFlops: number;
   /** Time that DropBP's measuring took. */
   readonly calibrationSeconds: number;
 }
@@ -32,12 +33,11 @@ export interface Accumulated {
  */
 export async function accumulate(
   tuned: Tuned,
-  { source, dealer }: { readonly source: BatchSource; readonly dealer: RowDealer },
+  { source, dealer, drops }: Feed,
   { steps, accumulation, seed, signal, comm }: TrainPlan,
   step: number,
   onGradient?: EarlyUpdates['onGradient'],
 ): Promise<Accumulated> {
-  const leads = leadsToTrainable(tuned);
   const window = gradientWindow();
   const droppedBranches: (readonly boolean[])[] = [];
   let passedTokens = 0;
@@ -50,11 +50,9 @@ export async function accumulate(
       const batch = await source.next(step);
       try {
         const microStep = (step - 1) * accumulation + i;
-        if (tuned.dropSchedule && isToCalibrate(tuned.dropSchedule, microStep, steps * accumulation)) {
-          const startedMs = performance.now();
-          await tuned.calibrate(batch, comm.size > 1 ? { peers: comm } : {});
-          calibrationSeconds += (performance.now() - startedMs) / 1000;
-        }
+        const startedMs = performance.now();
+        const hasMeasured = await drops.measure(microStep, batch);
+        if (hasMeasured) calibrationSeconds += (performance.now() - startedMs) / 1000;
         const options = { step: microStep, seed, ...(onGradient && { onGradient }) };
         const pass =
           comm.size === 1
@@ -63,11 +61,8 @@ export async function accumulate(
         window.add(pass);
         droppedBranches.push(pass.dropped);
         passedTokens += batch.inputIds.size;
-        const [rows, time] = batch.inputIds.shape as [number, number];
-        const costs = branchFlops(tuned, { batch: rows, time }).filter((_, branch) => leads[branch]);
-        const dropped = pass.dropped.filter((_, branch) => leads[branch]);
-        flops += sum(costs);
-        droppedFlops += sum(costs.filter((_, i) => dropped[i] === true));
+        flops += pass.flops;
+        droppedFlops += pass.droppedFlops;
       } finally {
         disposeBatch(batch);
       }
@@ -78,12 +73,6 @@ export async function accumulate(
   }
 }
 
-/** A run that goes on with another number of steps may be past the one before which it would have measured: it does so at once. */
-function isToCalibrate(schedule: NonNullable<Tuned['dropSchedule']>, microStep: number, total: number): boolean {
-  const isOverdue = schedule.sensitivities === undefined && microStep > (schedule.calibrationStep(total) ?? Infinity);
-  return isOverdue || schedule.isCalibrationStep(microStep, total);
-}
-
 /** The pass of a rank on its rows. */
 async function passOfShare(
   tuned: Tuned,
@@ -92,7 +81,7 @@ async function passOfShare(
 ): Promise<ValueAndGradients> {
   try {
     const pass = await tuned.valueAndGradients(batch, { ...options, share });
-    return counts ? pass : { ...pass, tokens: 0 };
+    return counts ? pass : { ...pass, tokens: 0, flops: 0, droppedFlops: 0 };
   } finally {
     disposeBatch(batch);
   }

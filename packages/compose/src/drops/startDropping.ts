@@ -1,10 +1,10 @@
 import { leadsToTrainable, trainedBranches, type BatchShape } from '@dropbp/core';
 import type { DrawTerms, DropBP, DropSchedule } from '@dropbp/dropbp';
-import { branchFlops } from './plan/branchFlops.ts';
-import type { Planned } from './plan/planStep.ts';
-import { passFlops } from './plan/passFlops.ts';
-import { rateForTime, solveBudget } from './plan/solveBudget.ts';
-import type { BatchShare } from './tuned.ts';
+import { branchFlops } from '../plan/branchFlops.ts';
+import type { Planned } from '../plan/planStep.ts';
+import { passFlops } from '../plan/passFlops.ts';
+import { rateForTime, solveBudget } from '../plan/solveBudget.ts';
+import type { BatchShare } from '../tuned.ts';
 
 /** What a step drops. */
 export interface Drops {
