@@ -64,8 +64,12 @@ describe.each(models)('dropbp evaluate on %s, against transformers', model => {
   beforeAll(() => tf.setBackend('ort'));
 
   it.each(questionForms)('finds each choice of $name as probable', async form => {
-    const choice = { adapter, weights: 'f32' } as const;
-    const subject = await openSubject(join(modelsFolder, model), choice, statusLine(fakeTerminal()));
+    const places = {
+      base: { source: join(modelsFolder, model) },
+      adapter: adapter === undefined ? undefined : { name: adapter, folder: adapter },
+    };
+    const choice = { model, weights: 'f32' } as const;
+    const subject = await openSubject(places, choice, statusLine(fakeTerminal()));
     const scores: (readonly number[])[] = [];
     for await (const row of readRows(join(questions, `${form.name}.parquet`))) {
       scores.push((await askQuestion(subject, readQuestion(form, row))).scores);

@@ -1,11 +1,13 @@
 export { compose, composeAsync } from './compose.ts';
 export type { ComposeOptions, Composition, LossFunction } from './composeOptions.ts';
+export { findBase, type Base } from './files/findBase.ts';
 export {
   checkAdapterConfig,
   loadAdapter,
   readAdapter,
   type AdapterFiles,
   type LoadAdapterOptions,
+  type ReadAdapterOptions,
 } from './files/loadAdapter.ts';
 export type { DropRun, RunOptions } from './drops/beginRun.ts';
 export { branchFlops } from './plan/branchFlops.ts';

@@ -282,7 +282,7 @@ describe('loadAdapter', () => {
     const missing = join(scratch, 'missing');
     await refused(
       missing,
-      `[@dropbp/compose] there is no folder ${missing}; expected the folder with adapter_config.json`,
+      `[@dropbp/hub] there is no such folder; got "${missing}"; expected the folder of an adapter, or a hub id such as 'someone/adapter'`,
     );
     const folder = await saved();
     const file = join(folder, 'adapter_model.safetensors');

@@ -3,6 +3,7 @@ export { Problem } from '@dropbp/basics';
 export {
   compose,
   composeAsync,
+  findBase,
   loadAdapter,
   planStep,
   readAdapter,

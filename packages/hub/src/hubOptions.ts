@@ -22,7 +22,7 @@ export interface HubRetry {
   readonly silenceMs?: number;
 }
 
-/** How a model is fetched from the hub. Variables of the environment are those of Python's `huggingface_hub`. */
+/** How a model or an adapter is fetched from the hub. Variables of the environment are those of Python's `huggingface_hub`. */
 export interface HubOptions {
   /** A branch, a tag or a commit. @defaultValue 'main' */
   readonly revision?: string;
@@ -46,4 +46,10 @@ export interface HubOptions {
   readonly fetch?: typeof fetch;
   /** How often and when a failed request is made again. */
   readonly retry?: HubRetry;
+}
+
+/** How an adapter is fetched from the hub. */
+export interface AdapterHubOptions extends HubOptions {
+  /** The folder inside the repository, or the local folder, that holds the adapter. @defaultValue its root */
+  readonly subfolder?: string;
 }

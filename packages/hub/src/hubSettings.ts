@@ -1,6 +1,7 @@
 import { checkOptions, problem } from '@dropbp/basics';
 import { checkHubId, checkRevision } from './list/checkHubId.ts';
 import { hubLibrary, hostModules } from './cache/hostModules.ts';
+import type { Content } from './list/content.ts';
 import type { HubOptions, HubProgress, HubRetry } from './hubOptions.ts';
 
 /** An access token, and where it was found, for messages. */
@@ -12,6 +13,7 @@ export interface HubToken {
 /** Everything a download depends on: the options with their defaults. */
 export interface HubSettings {
   readonly id: string;
+  readonly content: Content;
   readonly revision: string;
   readonly token: HubToken | undefined;
   readonly cacheDirectory: string;
@@ -29,8 +31,13 @@ export interface HubSettings {
  *
  * @throws Problem
  */
-export async function hubSettings(id: string, options: HubOptions): Promise<HubSettings> {
-  checkOptions('hub', 'resolveHubSnapshot()', options, [
+export async function hubSettings(
+  id: string,
+  options: HubOptions,
+  content: Content,
+  caller: string,
+): Promise<HubSettings> {
+  checkOptions('hub', caller, options, [
     'revision',
     'token',
     'cacheDirectory',
@@ -49,6 +56,7 @@ export async function hubSettings(id: string, options: HubOptions): Promise<HubS
   const hub = await hubLibrary();
   return {
     id,
+    content,
     revision,
     token: await findToken(options.token),
     cacheDirectory: hostModules().path.resolve(expand(options.cacheDirectory ?? hub.getHFHubCachePath())),

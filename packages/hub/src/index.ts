@@ -1,2 +1,9 @@
-export type { HubOptions, HubProgress, HubRetry } from './hubOptions.ts';
-export { resolveHubSnapshot } from './resolveHubSnapshot.ts';
+export type { AdapterHubOptions, HubOptions, HubProgress, HubRetry } from './hubOptions.ts';
+export {
+  findAdapterFolder,
+  findModelFolder,
+  mayBeHubId,
+  rememberSource,
+  type RememberedSource,
+} from './local/findFolder.ts';
+export { resolveHubAdapter, resolveHubSnapshot } from './resolveHubSnapshot.ts';

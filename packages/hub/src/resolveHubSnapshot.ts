@@ -2,9 +2,11 @@ import { cachedSnapshot } from './cache/cachedSnapshot.ts';
 import { fetchSnapshot } from './fetch/fetchSnapshot.ts';
 import { hubCache } from './cache/hubCache.ts';
 import { hostModules } from './cache/hostModules.ts';
-import type { HubOptions } from './hubOptions.ts';
+import type { AdapterHubOptions, HubOptions } from './hubOptions.ts';
 import { HubTransient, offlineProblem, unreachableProblem } from './fetch/hubProblem.ts';
-import { hubSettings } from './hubSettings.ts';
+import { hubSettings, type HubSettings } from './hubSettings.ts';
+import { adapterContent } from './list/chooseAdapterFiles.ts';
+import { modelContent } from './list/chooseFiles.ts';
 import { listHubFiles, type HubListing } from './list/listHubFiles.ts';
 
 /**
@@ -24,13 +26,36 @@ import { listHubFiles, type HubListing } from './list/listHubFiles.ts';
  * ```
  */
 export async function resolveHubSnapshot(id: string, options: HubOptions = {}): Promise<string> {
-  const settings = await hubSettings(id, options);
+  return resolveFiles(await hubSettings(id, options, modelContent, 'resolveHubSnapshot()'));
+}
+
+/**
+ * The folder on disk with an adapter of the Hugging Face hub: `adapter_config.json`, `adapter_model.safetensors`, and the
+ * tokenizer's files where the adapter has some. It is fetched and cached as {@link resolveHubSnapshot} does.
+ *
+ * @param id - `'someone/adapter'`
+ * @throws Problem by cause, as there; also for a repository without an adapter, and for one whose weights are a pickle
+ *
+ * @example
+ * ```ts
+ * const folder = await resolveHubAdapter('someone/adapter', { revision: 'v2' });
+ * ```
+ */
+export async function resolveHubAdapter(id: string, options: AdapterHubOptions = {}): Promise<string> {
+  const { subfolder, ...given } = options;
+  const content = adapterContent(subfolder);
+  const snapshot = await resolveFiles(await hubSettings(id, given, content, 'resolveHubAdapter()'));
+  return subfolder === undefined ? snapshot : hostModules().path.join(snapshot, subfolder);
+}
+
+async function resolveFiles(settings: HubSettings): Promise<string> {
+  const { id } = settings;
   settings.signal?.throwIfAborted();
   const cache = await hubCache(settings.cacheDirectory, id);
   if (settings.offline) {
     const cached = await cachedSnapshot(cache, settings);
     if ('folder' in cached) return cached.folder;
-    throw offlineProblem(cached.lacking);
+    throw offlineProblem(cached.lacking, settings);
   }
 
   let listing: HubListing;
@@ -41,7 +66,7 @@ export async function resolveHubSnapshot(id: string, options: HubOptions = {}): 
     const cached = await cachedSnapshot(cache, settings);
     if ('lacking' in cached) throw unreachableProblem(error, cached.lacking, settings);
     hostModules().process.emitWarning(
-      `[@dropbp/models] no answer from ${settings.endpoint} (${error.reason}): '${id}' is used as the cache holds it`,
+      `[@dropbp/hub] no answer from ${settings.endpoint} (${error.reason}): '${id}' is used as the cache holds it`,
     );
     return cached.folder;
   }

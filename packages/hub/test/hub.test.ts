@@ -187,7 +187,7 @@ describe('what is refused', () => {
     expect(message).toContain('pytorch_model.bin');
     expect(message).toContain('save_pretrained()');
     tree['adapter_config.json'] = text('{}');
-    expect(await bench.failure()).toContain('it is an adapter: load the base model');
+    expect(await bench.failure()).toContain('it is an adapter: loadAdapter() loads it');
   });
 
   it('a repository without config.json', async () => {

@@ -211,7 +211,7 @@ describe('a disk without room', () => {
       return Response.json(entries, { headers: response.headers });
     };
     expect(await bench.failure({ fetch: vast })).toMatch(
-      /the disk has no room for the model: .+; got "\d+ bytes free"; expected 45\d+ bytes; free room, or move the cache with HF_HUB_CACHE/,
+      /the disk has no room for the files: .+; got "\d+ bytes free"; expected 45\d+ bytes; free room, or move the cache with HF_HUB_CACHE/,
     );
     expect(bench.server.fetched()).toEqual([]);
   });

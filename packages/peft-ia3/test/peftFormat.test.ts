@@ -71,10 +71,17 @@ describe('a configuration', () => {
   });
 
   it('keeps where it came from when it is saved again', async () => {
-    const kept = { revision: 'main', task_type: 'FEATURE_EXTRACTION', auto_mapping: { parent_library: 'x' } };
-    const attachment = attach({ ...kept, base_model_name_or_path: 'elsewhere' });
-    expect((await attachment.toPeft!()).config).toMatchObject({ ...kept, base_model_name_or_path: 'toy' });
-    attachment.dispose();
+    const kept = { task_type: 'FEATURE_EXTRACTION', auto_mapping: { parent_library: 'x' } };
+    // A revision is one of the base that it was written for.
+    for (const [base, revision] of [
+      ['elsewhere', null],
+      ['toy', 'v1'],
+    ] as const) {
+      const attachment = attach({ ...kept, revision: 'v1', base_model_name_or_path: base });
+      const { config } = await attachment.toPeft!();
+      expect(config).toMatchObject({ ...kept, revision, base_model_name_or_path: 'toy' });
+      attachment.dispose();
+    }
   });
 });
 

@@ -11,7 +11,7 @@ import {
 } from '@dropbp/data';
 import { findModelFolder, ggufTokenizer, loadModel, readGguf, type HubOptions, type WeightsForm } from '@dropbp/models';
 import { readJsonIfThere } from '../files/readJsonFile.ts';
-import { choice, requiredText, toggle, type Flag } from '../flags/flag.ts';
+import { choice, requiredText, text, toggle, type Flag } from '../flags/flag.ts';
 import { formatBytes } from '../terminal/formatNumber.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
 
@@ -21,6 +21,22 @@ export const weightsForms: readonly WeightsForm[] = ['f32', 'f16', 'int8', 'int4
 /** The flag that names a model where one is needed. */
 export function modelFlag(help: string): Flag<string> {
   return requiredText('<folder|file|hub id>', `${help}: a folder, a GGUF file, or a hub id`);
+}
+
+/** The flag that says which revision of a model on the hub is meant. */
+export function revisionFlag(): Flag<string | undefined> {
+  return {
+    ...text('<name>', 'of a hub id: a branch, a tag or a commit'),
+    defaultText: 'main, or what the adapter names',
+  };
+}
+
+/** Where a model lies. */
+export interface ModelPlace {
+  /** A folder, a GGUF file or a hub id. */
+  readonly source: string;
+  /** Of a hub id. @defaultValue main */
+  readonly revision?: string | undefined;
 }
 
 /** The flag that says how frozen weights are kept. */
@@ -49,18 +65,15 @@ export interface OpenedModel {
   readonly chatTemplate: (options?: LoadChatTemplateOptions) => Promise<ChatTemplate | undefined>;
 }
 
-/**
- * Loads a model and its tokenizer from a folder, a GGUF file or the hub, and shows how far it is.
- *
- * @param source - a folder, a GGUF file or a hub id
- */
+/** Loads a model and its tokenizer from a folder, a GGUF file or the hub, and shows how far it is. */
 export async function openModel(
-  source: string,
+  place: ModelPlace,
   status: StatusLine,
   { weights = 'f32' }: { readonly weights?: WeightsForm } = {},
 ): Promise<OpenedModel> {
-  const companions = (await isFile(source)) ? await ggufCompanions(source) : await folderCompanions(source, status);
-  const model = await openBase(source, status, { weights });
+  const { source } = place;
+  const companions = (await isFile(source)) ? await ggufCompanions(source) : await folderCompanions(place, status);
+  const model = await openBase(place, status, { weights });
   const { tokenizer, endTokens } = companions;
   const ends = [...endTokens, ...tokenIds(model.config.eos_token_id), ...(tokenizer.eosToken ? [tokenizer.eosToken.id] : [])]; // prettier-ignore
   return { ...companions, model, endTokens: [...new Set(ends)] };
@@ -68,14 +81,15 @@ export async function openModel(
 
 /** Loads a model alone, in the same way: for what reads and writes no text. */
 export async function openBase(
-  source: string,
+  place: ModelPlace,
   status: StatusLine,
   { weights = 'f32' }: { readonly weights?: WeightsForm } = {},
 ): Promise<Model> {
+  const { source } = place;
   // The id, not the cache's folder, is what an adapter shall remember of its base.
   const model = await loadModel(source, {
     weights,
-    hub: fetching(source, status),
+    hub: fetching(place, status),
     onTensor: (done, total) => status.show(`Loading ${source}`, `${done} of ${total} tensors`),
   });
   status.clear();
@@ -89,8 +103,13 @@ export async function quantisedTypes(source: string): Promise<string[]> {
   return [...new Set([...tensors.values()].map(({ type }) => type))].filter(type => type.startsWith('Q'));
 }
 
-function fetching(source: string, status: StatusLine): Pick<HubOptions, 'onProgress'> {
+/** Options of a download that shows how far it is. */
+export function fetching(
+  { source, revision }: ModelPlace,
+  status: StatusLine,
+): Pick<HubOptions, 'onProgress' | 'revision'> {
   return {
+    ...(revision !== undefined && { revision }),
     onProgress: ({ file, receivedBytes, totalBytes }) => {
       status.show(`Fetching ${source}`, `${formatBytes(receivedBytes)} of ${formatBytes(totalBytes)} (${file})`);
     },
@@ -105,8 +124,8 @@ async function isFile(path: string): Promise<boolean> {
 
 type Companions = Omit<OpenedModel, 'model'>;
 
-async function folderCompanions(source: string, status: StatusLine): Promise<Companions> {
-  const folder = await findModelFolder(source, fetching(source, status));
+async function folderCompanions(place: ModelPlace, status: StatusLine): Promise<Companions> {
+  const folder = await findModelFolder(place.source, fetching(place, status));
   return {
     tokenizer: await loadTokenizer(folder),
     // What transformers ends an answer at: chat models name the end of a turn there.

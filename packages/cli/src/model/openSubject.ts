@@ -1,13 +1,14 @@
 import { problem } from '@dropbp/basics';
 import { compose, loadAdapter } from '@dropbp/compose';
+import { findAdapterFolder } from '@dropbp/hub';
 import { prepareAdapter, type Model, type Runnable } from '@dropbp/core';
 import type { WeightsForm } from '@dropbp/models';
 import { checkFolder } from '../files/kindOfPath.ts';
 import { text } from '../flags/flag.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { baseOfAdapter, openNamedBase } from './baseOfAdapter.ts';
-import { openModel, weightsFlag, type OpenedModel } from './openModel.ts';
+import { baseOfAdapter, openNamedBase, type AdapterPlace } from './baseOfAdapter.ts';
+import { fetching, openModel, revisionFlag, weightsFlag, type ModelPlace, type OpenedModel } from './openModel.ts';
 
 /** Flags that say what is run: a model, an adapter on its base, or on another. */
 export const subjectFlags = {
@@ -15,7 +16,8 @@ export const subjectFlags = {
     ...text('<folder|file|hub id>', 'the model: a folder, a GGUF file, or a hub id'),
     defaultText: 'the base that the adapter names',
   },
-  adapter: text('<folder>', 'an adapter in the format of PEFT, as dropbp train writes it'),
+  adapter: text('<folder|hub id>', 'an adapter in the format of PEFT, as dropbp train writes it'),
+  revision: revisionFlag(),
   weights: weightsFlag(),
 };
 
@@ -32,25 +34,23 @@ export interface Subject extends OpenedModel {
 export interface SubjectChoice {
   readonly model: string | undefined;
   readonly adapter: string | undefined;
+  readonly revision: string | undefined;
   readonly weights: WeightsForm;
 }
 
-/** Loads a model and an adapter on it. @param source - of the model: see {@link sourceOf} */
+/** Loads a model and an adapter on it. */
 export async function openSubject(
-  source: string,
-  {
-    adapter,
-    weights,
-    model: chosen,
-  }: Pick<SubjectChoice, 'adapter' | 'weights'> & { readonly model?: string | undefined },
+  { base, adapter }: SubjectPlaces,
+  { weights, model: chosen }: Pick<SubjectChoice, 'weights' | 'model'>,
   status: StatusLine,
 ): Promise<Subject> {
-  const opened = await openNamedBase({ model: chosen, adapter }, () => openModel(source, status, { weights }));
+  const named = { model: chosen, adapter: adapter?.name };
+  const opened = await openNamedBase(named, () => openModel(base, status, { weights }));
   const { model } = opened;
   if (adapter === undefined) {
     return { ...opened, subject: model, room: model.maxPositions, dispose: () => model.dispose() };
   }
-  const tuned = compose(model, await prepareAdapter(await loadAdapter(adapter), model));
+  const tuned = compose(model, await prepareAdapter(await loadAdapter(adapter.folder), model));
   return {
     ...opened,
     subject: tuned,
@@ -67,16 +67,36 @@ export function roomOf({ model, virtualTokens = 0, virtualKeys = 0 }: Runnable):
   return model.maxPositions - virtualTokens - virtualKeys;
 }
 
-/** Where the model comes from: the flag, or the adapter that names its base. @throws Problem where nothing names one */
-export async function sourceOf(
-  { model, adapter }: Pick<SubjectChoice, 'model' | 'adapter'>,
+/** Where a model and an adapter on it lie. */
+export interface SubjectPlaces {
+  readonly base: ModelPlace;
+  readonly adapter: AdapterPlace | undefined;
+}
+
+/**
+ * Finds the model, by the flag or by the adapter that names its base, and the adapter, which is fetched where it is on the hub.
+ *
+ * @throws Problem where nothing names a model
+ */
+export async function findSubject(
+  { model, adapter: name, revision }: Pick<SubjectChoice, 'model' | 'adapter' | 'revision'>,
   terminal: Terminal,
-): Promise<string> {
-  if (adapter !== undefined) await checkFolder(adapter, 'adapter');
+  status: StatusLine,
+): Promise<SubjectPlaces> {
+  const adapter = name === undefined ? undefined : await findAdapter(name, status);
   if (model !== undefined) {
     await checkFolder(model, 'model');
-    return model;
+    return { base: { source: model, revision }, adapter };
   }
   if (adapter === undefined) throw problem('cli', { what: 'there is no model', fix: 'give --model, or --adapter' });
-  return baseOfAdapter(adapter, terminal);
+  const base = await baseOfAdapter(adapter, terminal);
+  return { base: { ...base, ...(revision !== undefined && { revision }) }, adapter };
+}
+
+/** The folder of an adapter, which is fetched where it is on the hub. @throws Problem if there is none */
+export async function findAdapter(name: string, status: StatusLine): Promise<AdapterPlace> {
+  await checkFolder(name, 'adapter');
+  const folder = await findAdapterFolder(name, fetching({ source: name }, status));
+  status.clear();
+  return { name, folder };
 }

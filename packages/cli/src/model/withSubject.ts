@@ -1,6 +1,6 @@
 import { statusLine, type StatusLine } from '../terminal/statusLine.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { openSubject, sourceOf, type Subject, type SubjectChoice } from './openSubject.ts';
+import { findSubject, openSubject, type Subject, type SubjectChoice } from './openSubject.ts';
 import { startBackend } from './startBackend.ts';
 
 /** What {@link withSubject} hands over beside the model. */
@@ -20,10 +20,10 @@ export async function withSubject<T>(
   terminal: Terminal,
   use: (subject: Subject, surroundings: Surroundings) => Promise<T>,
 ): Promise<T> {
-  const source = await sourceOf(flags, terminal);
-  const backend = await startBackend(flags.backend, terminal);
   const status = statusLine(terminal);
-  const subject = await openSubject(source, flags, status);
+  const places = await findSubject(flags, terminal, status);
+  const backend = await startBackend(flags.backend, terminal);
+  const subject = await openSubject(places, flags, status);
   try {
     return await use(subject, { backend, status });
   } finally {

@@ -19,7 +19,19 @@ const sampledBytes = 2 ** 28;
 const ofNoStep: ReadonlySet<string> = new Set([
   ...notOfTheRun,
   ...Object.keys(dropFlags),
-  ...['model', 'data', 'steps', 'epochs', 'evaluations', 'prompt', 'sampleTokens', 'patience', 'keep', 'saveEvery'],
+  ...[
+    'model',
+    'revision',
+    'data',
+    'steps',
+    'epochs',
+    'evaluations',
+    'prompt',
+    'sampleTokens',
+    'patience',
+    'keep',
+    'saveEvery',
+  ],
   ...['keepCheckpoints', 'checkpointing', 'name', 'backend'],
 ]);
 
@@ -45,7 +57,9 @@ export async function identityOfRun(settings: RunSettings, run: string): Promise
     found => found.isFile(),
     () => false,
   );
-  const folder = isFile ? undefined : await findModelFolder(settings.model);
+  const folder = isFile
+    ? undefined
+    : await findModelFolder(settings.model, settings.revision === undefined ? {} : { revision: settings.revision });
   const own = folder === undefined ? [] : await readdir(folder);
   const filesOf = (pattern: RegExp): Promise<string[]> =>
     digests(own.filter(name => pattern.test(name)).map(name => [name, join(folder!, name)]));

@@ -1,5 +1,6 @@
-import { checkOptions, nodeModule, problem } from '@dropbp/basics';
+import { checkOptions, problem } from '@dropbp/basics';
 import type { Adapter, AdapterFormat, PeftFiles } from '@dropbp/core';
+import type { HubOptions } from '@dropbp/hub';
 import { findFormat } from './findFormat.ts';
 import { readAdapterFolder, type AdapterFolder } from './readAdapterFolder.ts';
 import { readArrays } from './readArrays.ts';
@@ -12,28 +13,36 @@ export interface AdapterFiles {
   readonly weights: Blob;
 }
 
-/** Options of {@link loadAdapter}. */
-export interface LoadAdapterOptions {
-  /** Formats to look through first: the `peftFormat` of adapter packages, or your own. @defaultValue none */
-  readonly formats?: readonly AdapterFormat[];
+/** Where an adapter lies: options of {@link readAdapter}. */
+export interface ReadAdapterOptions {
   /** The adapter's name, where the folder holds several: each but that called `default` is in a folder of its name. */
   readonly subfolder?: string;
+  /** For a hub id: which revision, the token of a private adapter, where to keep it, and who hears of the progress. */
+  readonly hub?: HubOptions;
+}
+
+/** Options of {@link loadAdapter}. */
+export interface LoadAdapterOptions extends ReadAdapterOptions {
+  /** Formats to look through first: the `peftFormat` of adapter packages, or your own. @defaultValue none */
+  readonly formats?: readonly AdapterFormat[];
 }
 
 /**
  * Loads an adapter that PEFT or {@link Tuned.save} wrote, to be composed with its base model. It can be trained on.
  *
- * @param source - a folder (Node), or the files
- * @throws Problem if the folder holds no adapter, its method is not known, or a value in it is not supported
+ * @param source - a folder or a hub id such as `'someone/adapter'` (Node), or the files. A folder that is there wins over a hub id
+ * @throws Problem if there is no adapter, the hub does not give it, its method is not known, or a value in it is not supported
  *
  * @example
  * ```ts
- * const tuned = compose(model, await loadAdapter('my-adapter'));
+ * const adapter = await loadAdapter('someone/adapter');
+ * const { source, revision } = await findBase('someone/adapter');
+ * const tuned = compose(await loadModel(source, revision === undefined ? {} : { hub: { revision } }), adapter);
  * ```
  */
 export async function loadAdapter(source: string | AdapterFiles, options: LoadAdapterOptions = {}): Promise<Adapter> {
-  checkOptions('compose', 'loadAdapter()', options, ['formats', 'subfolder']);
-  const { config, weights } = await openAdapter(source, options.subfolder);
+  checkOptions('compose', 'loadAdapter()', options, ['formats', 'subfolder', 'hub']);
+  const { config, weights } = await openAdapter(source, options);
   const format = await formatOf(config, options.formats);
   return format.fromPeft({ config, tensors: await readArrays(weights) });
 }
@@ -69,24 +78,30 @@ async function formatOf(
 /**
  * What an adapter's two files hold, whatever its method: for what works on files, such as putting adapters together.
  *
- * @param source - a folder (Node), or the files
- * @throws Problem if the folder holds no adapter
+ * @param source - a folder or a hub id (Node), or the files
+ * @throws Problem if there is no adapter
  */
-export async function readAdapter(source: string | AdapterFiles): Promise<PeftFiles> {
-  const { config, weights } = await openAdapter(source);
+export async function readAdapter(source: string | AdapterFiles, options: ReadAdapterOptions = {}): Promise<PeftFiles> {
+  checkOptions('compose', 'readAdapter()', options, ['subfolder', 'hub']);
+  const { config, weights } = await openAdapter(source, options);
   return { config, tensors: await readArrays(weights) };
 }
 
-async function openAdapter(source: string | AdapterFiles, subfolder?: string): Promise<AdapterFolder | AdapterFiles> {
+async function openAdapter(
+  source: string | AdapterFiles,
+  { subfolder, hub }: ReadAdapterOptions,
+): Promise<AdapterFolder | AdapterFiles> {
   if (typeof source === 'string') {
+    // Loaded when needed: browsers do without it.
+    const { findAdapterFolder } = await import('@dropbp/hub');
     return readAdapterFolder(
-      subfolder === undefined ? source : nodeModule('compose', 'node:path').join(source, subfolder),
+      await findAdapterFolder(source, { ...hub, ...(subfolder !== undefined && { subfolder }) }),
     );
   }
-  if (subfolder === undefined) return source;
+  if (subfolder === undefined && hub === undefined) return source;
   throw problem('compose', {
-    what: 'subfolder has no effect on files',
-    got: subfolder,
-    fix: 'give the files of that folder',
+    what: `${subfolder === undefined ? 'hub' : 'subfolder'} has no effect on files`,
+    got: subfolder ?? hub,
+    fix: 'give the files of the adapter alone',
   });
 }

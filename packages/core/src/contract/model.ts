@@ -70,6 +70,8 @@ export interface Model {
   readonly config: Readonly<Record<string, unknown>>;
   /** Where the model came from: a folder or hub id, written into adapters as `base_model_name_or_path`. */
   readonly source: string;
+  /** Of a hub id: the branch, tag or commit that was asked for, written into adapters as `revision`. @defaultValue none was */
+  readonly revision?: string;
   /** Width of the residual stream. */
   readonly hiddenSize: number;
   /** Tokens that it knows: the width of the logits. */

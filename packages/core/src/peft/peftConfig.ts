@@ -140,11 +140,15 @@ export function writePeftConfig(
   own: Config,
   provenance: Provenance = {},
 ): Config {
+  const base = provenance.base_model_name_or_path ?? null;
+  // A revision is one of the base that it was written for.
+  const isSameBase = model.source === '' || base === null || base === model.source;
   return {
     ...commonDefaults,
     task_type: 'CAUSAL_LM',
     ...provenance,
-    base_model_name_or_path: model.source === '' ? (provenance.base_model_name_or_path ?? null) : model.source,
+    base_model_name_or_path: model.source === '' ? base : model.source,
+    revision: model.revision ?? (isSameBase ? (provenance.revision ?? null) : null),
     inference_mode: true,
     peft_type: peftType,
     ...defaults,

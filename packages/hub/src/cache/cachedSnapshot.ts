@@ -1,6 +1,6 @@
 import { readTextIfThere } from '@dropbp/basics';
 import { isCommit } from '../list/checkHubId.ts';
-import { chooseFiles, indexFile, MOST_INDEX_BYTES, readShards } from '../list/chooseFiles.ts';
+import { indexFile, MOST_INDEX_BYTES, readShards } from '../list/chooseFiles.ts';
 import type { HubCache } from './hubCache.ts';
 import { hostModules } from './hostModules.ts';
 import type { HubSettings } from '../hubSettings.ts';
@@ -10,7 +10,7 @@ export type CachedSnapshot = { readonly folder: string } | { readonly lacking: s
 
 /** Looks for a revision in the cache, without the network. Whether the tokenizer's files are all there it cannot know. */
 export async function cachedSnapshot(cache: HubCache, settings: HubSettings): Promise<CachedSnapshot> {
-  const { id, revision, cacheDirectory } = settings;
+  const { id, revision, cacheDirectory, content } = settings;
   const { fs, path } = hostModules();
   const commit = (await cache.readRef(revision)) ?? (isCommit(revision) ? revision : undefined);
   const folder = commit === undefined ? undefined : cache.snapshot(commit);
@@ -29,9 +29,9 @@ export async function cachedSnapshot(cache: HubCache, settings: HubSettings): Pr
     );
     if (isThere) present.add(entry.split(path.sep).join('/'));
   }
-  if (!present.has('config.json')) return lacks('config.json');
-  if (!present.has('model.safetensors') && !present.has(indexFile)) return lacks('model.safetensors');
-  if (chooseFiles(present, id).index === undefined) return { folder };
+  const lacking = content.lacking(present);
+  if (lacking !== undefined) return lacks(lacking);
+  if (content.choose(present, id).index === undefined) return { folder };
   const shards = readShards((await readTextIfThere('hub', path.join(folder, indexFile), MOST_INDEX_BYTES)) ?? '', id);
   const missing = shards.find(shard => !present.has(shard));
   return missing === undefined ? { folder } : lacks(missing);

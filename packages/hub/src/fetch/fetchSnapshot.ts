@@ -1,5 +1,5 @@
 import { makeFolder, problem, readTextIfThere, type FileLock } from '@dropbp/basics';
-import { chooseFiles, MOST_INDEX_BYTES, readShards } from '../list/chooseFiles.ts';
+import { MOST_INDEX_BYTES, readShards } from '../list/chooseFiles.ts';
 import { downloadBlob, partialFile, type DownloadSettings } from './downloadBlob.ts';
 import { fileExists, placeBlob, type HubCache } from '../cache/hubCache.ts';
 import { hostModules } from '../cache/hostModules.ts';
@@ -15,8 +15,8 @@ import { withLock } from '../cache/withLock.ts';
  * @throws Problem
  */
 export async function fetchSnapshot(listing: HubListing, cache: HubCache, settings: HubSettings): Promise<void> {
-  const { id } = settings;
-  const chosen = chooseFiles(new Set(listing.files.keys()), id);
+  const { id, content } = settings;
+  const chosen = content.choose(new Set(listing.files.keys()), id);
   const find = (path: string): HubFile => {
     const file = listing.files.get(path);
     if (file !== undefined) return checkFile(file, id);
@@ -120,7 +120,7 @@ async function checkRoom(files: readonly HubFile[], commit: string, cache: HubCa
   const disk = await fs.statfs(folder).catch(() => undefined);
   if (disk === undefined || disk.blocks === 0 || disk.bavail * disk.bsize >= needed) return;
   throw problem('hub', {
-    what: `the disk has no room for the model: ${folder}`,
+    what: `the disk has no room for the files: ${folder}`,
     got: `${disk.bavail * disk.bsize} bytes free`,
     expected: `${needed} bytes`,
     fix: 'free room, or move the cache with HF_HUB_CACHE',

@@ -27,7 +27,7 @@ export class HubTransient extends Error {
 
 /** Why the hub answered with a status that no retry changes. */
 export function statusProblem(response: Response, subject: string, settings: HubSettings): Problem {
-  const { id, revision, endpoint, token } = settings;
+  const { id, revision, endpoint, token, content } = settings;
   const code = response.headers.get('x-error-code');
   const message = response.headers.get('x-error-message') ?? '';
   const got = `${response.status} ${message || response.statusText}`.trim();
@@ -38,14 +38,22 @@ export function statusProblem(response: Response, subject: string, settings: Hub
     const fix = token
       ? `accept it at ${page} with the account of the token (from ${token.origin})`
       : `accept it at ${page}, then give a token of that account: ${giveToken}`;
-    return problem('hub', { what: `the model '${id}' is gated: it asks to accept its licence first`, got, fix });
+    return problem('hub', {
+      what: `the ${content.noun} '${id}' is gated: it asks to accept its licence first`,
+      got,
+      fix,
+    });
   }
   if (code === 'RevisionNotFound') {
     const fix = `see the branches and tags at ${page}/tree/main`;
-    return problem('hub', { what: `the model '${id}' has no revision '${revision}'`, got, fix });
+    return problem('hub', { what: `the ${content.noun} '${id}' has no revision '${revision}'`, got, fix });
   }
   if (code === 'EntryNotFound') {
-    return problem('hub', { what: `the model '${id}' has no file ${subject}`, got, fix: `see ${page}/tree/main` });
+    return problem('hub', {
+      what: `the ${content.noun} '${id}' has no file ${subject}`,
+      got,
+      fix: `see ${page}/tree/main`,
+    });
   }
   if (response.status === 401 && token && /invalid credentials/i.test(message)) {
     const fix = `make a new one at ${endpoint}/settings/tokens`;
@@ -55,7 +63,7 @@ export function statusProblem(response: Response, subject: string, settings: Hub
     const fix = token
       ? `check the name, and that the token (from ${token.origin}) may read it`
       : `check the name; if it is private, give a token: ${giveToken}`;
-    return problem('hub', { what: `there is no model '${id}' at ${endpoint}, or it is private`, got, fix });
+    return problem('hub', { what: `there is no ${content.noun} '${id}' at ${endpoint}, or it is private`, got, fix });
   }
   if (response.status === 403) {
     const fix = token ? `give the token (from ${token.origin}) the right to read it` : `give a token: ${giveToken}`;
@@ -70,17 +78,17 @@ export function unreachableProblem(error: HubTransient, cached: string, settings
     what: error.isUnreachable
       ? `no connection to the hub at ${settings.endpoint} (${error.reason}), and ${cached}`
       : `the hub at ${settings.endpoint} does not answer as it should (${error.reason}), and ${cached}`,
-    fix: `${error.isUnreachable ? `connect to the network${proxyHint()}` : 'try again later'}, or pass the path of a local folder with the model's files`,
+    fix: `${error.isUnreachable ? `connect to the network${proxyHint()}` : 'try again later'}, or pass the path of a local folder with the ${settings.content.noun}'s files`,
     cause: error,
     isFailure: true,
   });
 }
 
 /** Only the cache may be used, and it does not hold what was asked for. */
-export function offlineProblem(cached: string): Problem {
+export function offlineProblem(cached: string, { content }: HubSettings): Problem {
   return problem('hub', {
     what: `the hub may not be asked (offline, or HF_HUB_OFFLINE), and ${cached}`,
-    fix: "go online once to fetch it, or pass the path of a local folder with the model's files",
+    fix: `go online once to fetch it, or pass the path of a local folder with the ${content.noun}'s files`,
   });
 }
 

@@ -1,4 +1,5 @@
 import { problem } from '@dropbp/basics';
+import type { Content } from './content.ts';
 
 const singleFile = 'model.safetensors';
 /** The file that says which shards a checkpoint has. */
@@ -7,14 +8,15 @@ export const indexFile = 'model.safetensors.index.json';
 /** What is read of an index: as much as a safetensors header may have. */
 export const MOST_INDEX_BYTES = 100_000_000;
 
-const besides = [
-  'generation_config.json',
+/** Files that say how text becomes tokens. */
+export const tokenizerFiles = [
   'tokenizer.json',
   'tokenizer_config.json',
   'special_tokens_map.json',
   'added_tokens.json',
   'chat_template.jinja',
 ];
+const besides = ['generation_config.json', ...tokenizerFiles];
 const chatTemplate = /^additional_chat_templates\/[\w. -]{1,100}\.jinja$/;
 /** Of additional templates; models have one or two. */
 const MOST_TEMPLATES = 64;
@@ -27,17 +29,18 @@ export interface ChosenFiles {
   readonly index: string | undefined;
 }
 
-/**
- * Picks the files that we can use: no other formats of the weights, and no second copies.
- *
- * @param available - the paths of the repository
- * @throws Problem if there is no model in it that we can read
- */
-export function chooseFiles(available: ReadonlySet<string>, id: string): ChosenFiles {
+/** A model: the files that we can use, without other formats of the weights and second copies. */
+export const modelContent: Content = {
+  noun: 'model',
+  choose: chooseFiles,
+  lacking: present => ['config.json', ...(present.has(indexFile) ? [] : [singleFile])].find(file => !present.has(file)),
+};
+
+function chooseFiles(available: ReadonlySet<string>, id: string): ChosenFiles {
   const isSingle = available.has(singleFile);
   if (!isSingle && !available.has(indexFile)) throw noSafetensors(available, id);
   if (!available.has('config.json')) {
-    throw problem('hub', { what: `the model '${id}' has no config.json`, got: names(available) });
+    throw problem('hub', { what: `the model '${id}' has no config.json`, got: listFiles(available) });
   }
   const tokenizer = available.has('tokenizer.json') ? [] : ['vocab.json', 'merges.txt'];
   const files = [...besides, ...tokenizer].filter(file => available.has(file));
@@ -84,14 +87,17 @@ function noSafetensors(available: ReadonlySet<string>, id: string): Error {
   const isGguf = [...available].some(file => file.endsWith('.gguf'));
   return problem('hub', {
     what: `the model '${id}' has no weights as safetensors`,
-    got: names(available),
+    got: listFiles(available),
     expected: `${singleFile}, or ${indexFile} and its shards`,
     ...(other && { fix: 'convert it: in Python, from_pretrained() and save_pretrained() write safetensors' }),
     ...(isGguf && { fix: 'download one of its GGUF files and load it by its path' }),
-    ...(isAdapter && { fix: 'it is an adapter: load the base model that its adapter_config.json names' }),
+    ...(isAdapter && {
+      fix: 'it is an adapter: loadAdapter() loads it, onto the base model that its adapter_config.json names',
+    }),
   });
 }
 
-function names(available: ReadonlySet<string>): string {
+/** The files of a repository, for a message. */
+export function listFiles(available: ReadonlySet<string>): string {
   return [...available].filter(name => !/(^|\/)\.git/.test(name)).join(', ') || 'no files';
 }

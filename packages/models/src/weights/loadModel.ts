@@ -2,7 +2,7 @@ import { checkOptions } from '@dropbp/basics';
 import type { Model } from '@dropbp/core';
 import { defineModel } from '../architectures/architectures.ts';
 import type { HubOptions } from '@dropbp/hub';
-import { rememberedSource } from './findModelFolder.ts';
+import { loadHub } from './findModelFolder.ts';
 import { makeModel } from './makeModel.ts';
 import { checkWeightForms, type WeightForms } from './makeWeight.ts';
 import { readJsonObject } from './modelFiles.ts';
@@ -48,7 +48,7 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
     const definition = defineModel(config, limitsOf(checkpoint));
     const { parameters, dtypes } = await readWeights(checkpoint, definition, options);
     return makeModel(config, definition, parameters, {
-      source: typeof source === 'string' ? await rememberedSource(source) : '',
+      ...(typeof source === 'string' ? await (await loadHub()).rememberSource(source, hub) : { source: '' }),
       files,
       dtypes,
     });

@@ -12,6 +12,8 @@ import { saveModel, type StoredDtype } from './saveModel.ts';
 export interface Origin {
   /** The folder or hub id; `''` for a model that was made from random numbers. */
   readonly source: string;
+  /** Of a hub id: the revision that was asked for. */
+  readonly revision?: string;
   /** The files of the checkpoint, whose tokenizer is saved with the model. */
   readonly files?: ModelFiles | undefined;
   /** The type that each weight was stored as, by name. */
@@ -34,6 +36,7 @@ export function makeModel(
     ...definition,
     config,
     source: origin.source,
+    ...(origin.revision !== undefined && { revision: origin.revision }),
     parameters,
     forward(tokens, options) {
       runnable ??= plainRunnable(model);

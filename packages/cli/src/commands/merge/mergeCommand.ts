@@ -5,8 +5,8 @@ import { command } from '../../flags/command.ts';
 import { choice, requiredText, text, toggle } from '../../flags/flag.ts';
 import { countParameters } from '../../method/countParameters.ts';
 import { openNamedBase } from '../../model/baseOfAdapter.ts';
-import { openBase, quantisedTypes } from '../../model/openModel.ts';
-import { sourceOf } from '../../model/openSubject.ts';
+import { openBase, quantisedTypes, revisionFlag } from '../../model/openModel.ts';
+import { findSubject } from '../../model/openSubject.ts';
 import { backendFlag, startBackend } from '../../model/startBackend.ts';
 import { formatLarge } from '../../terminal/formatNumber.ts';
 import { paint, styled } from '../../terminal/paint.ts';
@@ -14,12 +14,13 @@ import { statusLine } from '../../terminal/statusLine.ts';
 import { openMergePlace, refuseExisting } from './mergePlace.ts';
 
 const mergeFlags = {
-  adapter: requiredText('<folder>', 'the adapter, in the format of PEFT'),
+  adapter: requiredText('<folder|hub id>', 'the adapter, in the format of PEFT'),
   out: requiredText('<folder>', 'where the model goes; there must be none'),
   model: {
     ...text('<folder|file|hub id>', 'the base: a folder, a GGUF file, or a hub id'),
     defaultText: 'that which the adapter names',
   },
+  revision: revisionFlag(),
   dtype: choice(['auto', 'F32', 'F16', 'BF16'], 'type of the weights; auto: as in the base', 'auto'),
   backend: backendFlag(),
   json: toggle('print the result as one JSON object'),
@@ -33,16 +34,17 @@ export const mergeCommand = command({
   examples: ['dropbp merge --adapter out/kjv/adapter --out out/kjv-merged'],
   async run({ adapter, out, dtype, json, ...flags }, _positionals, terminal) {
     await refuseExisting(out);
-    const source = await sourceOf({ model: flags.model, adapter }, terminal);
-    await startBackend(flags.backend, terminal);
     const status = statusLine(terminal);
+    const places = await findSubject({ ...flags, adapter }, terminal, status);
+    const { source } = places.base;
+    await startBackend(flags.backend, terminal);
     const quantised = await quantisedTypes(source);
-    const model = await openNamedBase({ model: flags.model, adapter }, () => openBase(source, status));
+    const model = await openNamedBase({ model: flags.model, adapter }, () => openBase(places.base, status));
     if (quantised.length > 0) {
       const note = `${source} is quantised (${quantised.join(', ')}): its weights are dequantised, and written as ${dtype === 'auto' ? 'F32' : dtype}`;
       terminal.notes(styled`${paint('yellow', note)}\n`);
     }
-    const tuned = compose(model, await prepareAdapter(await loadAdapter(adapter), model));
+    const tuned = compose(model, await prepareAdapter(await loadAdapter(places.adapter!.folder), model));
     status.show('Merging');
     const merged = tuned.merge();
     const place = await openMergePlace(out);

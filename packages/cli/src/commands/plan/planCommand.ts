@@ -70,7 +70,7 @@ export const planCommand = command({
     const method = { ...flags, promptTuningInit: undefined, promptTuningInitText: undefined };
     checkMethodFlags(method);
     await checkFolder(flags.model, 'base');
-    const model = await openBase(flags.model, status, flags);
+    const model = await openBase({ source: flags.model, revision: flags.revision }, status, flags);
     checkMethodSize(flags, model);
     const policy = policyOf(flags);
     const adapter = await prepareAdapter(chooseAdapter(method, { model }), model);

@@ -1,7 +1,7 @@
 import { number, positiveInteger, share, toggle, type Flag, type FlagValues } from '../../flags/flag.ts';
 import { dropFlags } from '../../drops/dropFlags.ts';
 import { costFlags, methodSections } from '../../method/methodFlags.ts';
-import { checkpointingFlag, modelFlag, weightsFlag } from '../../model/openModel.ts';
+import { checkpointingFlag, modelFlag, revisionFlag, weightsFlag } from '../../model/openModel.ts';
 import { backendFlag } from '../../model/startBackend.ts';
 import { trainFlags } from '../train/trainFlags.ts';
 
@@ -11,6 +11,7 @@ const { timeSaved, memory } = dropFlags;
 /** The flags of `dropbp plan`: those of a run that decide what a step costs. */
 export const planFlags = {
   model: modelFlag('the model to fine-tune'),
+  revision: revisionFlag(),
   batch: number(positiveInteger, 'sequences in a batch', 8),
   time: { ...number(positiveInteger, 'tokens in a sequence'), defaultText: '128, or as many as the model can' },
   rates: rates('drop rates to plan for', [0, 0.25, 0.5, 0.75, 0.875]),

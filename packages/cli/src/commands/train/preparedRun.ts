@@ -46,7 +46,11 @@ export async function prepareRun(flags: TrainFlagValues, startedAt: string, stat
   // Before the model is fetched and loaded: a bad row shows at once.
   status.show(`Reading ${flags.data.join(', ')}`);
   const dataset = await openData(flags);
-  const { model, tokenizer, chatTemplate: templateOf } = await openModel(flags.model, status, flags);
+  const {
+    model,
+    tokenizer,
+    chatTemplate: templateOf,
+  } = await openModel({ source: flags.model, revision: flags.revision }, status, flags);
   checkMethodSize(flags, model);
   const adapter = await prepareAdapter(chooseAdapter(flags, { model, tokenizer }), model);
   const { tuned, choice } = await composeRun(flags, model, adapter);

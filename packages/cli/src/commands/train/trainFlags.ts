@@ -16,12 +16,13 @@ import {
 import { dataFlags } from '../../data/dataFlags.ts';
 import { dropFlags } from '../../drops/dropFlags.ts';
 import { methodFlags, methodSections } from '../../method/methodFlags.ts';
-import { checkpointingFlag, modelFlag, weightsFlag } from '../../model/openModel.ts';
+import { checkpointingFlag, modelFlag, revisionFlag, weightsFlag } from '../../model/openModel.ts';
 import { backendFlag } from '../../model/startBackend.ts';
 
 /** The flags of `dropbp train`. */
 export const trainFlags = {
   model: modelFlag('the model to fine-tune'),
+  revision: revisionFlag(),
   out: requiredText('<folder>', 'where the adapter and the report go'),
   dryRun: toggle('show what the run would do and what the model would see, and train nothing'),
   config: text('<file>', 'flags from a file, YAML or JSON, as learningRate: 0.001; those given here win'),
