@@ -100,6 +100,12 @@ export function adamW(options: AdamWOptions): Optimizer {
       const groups = equalShapeGroups(pairs, ({ parameter }) => parameter.shape);
       for (const group of groups) tf.tidy(() => updateGroup(group));
     },
+    divisorOf(name, parameter) {
+      return tf.tidy((): tf.Tensor | undefined => {
+        const { steps, tensors } = slots.get(name, parameter);
+        return steps === 0 ? undefined : tf.add(tf.sqrt(tf.div(tensors.square, 1 - beta2 ** steps)), epsilon);
+      });
+    },
     state: () => slots.state(),
     restore: state => slots.restore(state),
     dispose: () => slots.dispose(),

@@ -24,6 +24,14 @@ export interface Optimizer {
     gradients: ReadonlyMap<string, tf.Tensor>,
     learningRate?: number,
   ): void;
+  /**
+   * What the next step would divide the gradient of a parameter by, element by element: Adam's √v̂ + ε. The caller owns the
+   * tensor. Gradients are compared in this metric: see `dropPrompts: 'auto'` of DropBP.
+   *
+   * @returns undefined before the parameter's first step
+   * @defaultValue the optimizer divides by nothing
+   */
+  divisorOf?(name: string, parameter: tf.Tensor): tf.Tensor | undefined;
   /** Everything that the steps so far have left: what a checkpoint must keep. */
   state(): Promise<OptimizerState>;
   /**

@@ -117,6 +117,21 @@ describe('adamW', () => {
     const moved = await parameters.get('p')!.array();
     [0.9, 1.1, 0.9].forEach((value, i) => expect((moved as number[])[i]).toBeCloseTo(value, 5));
   });
+  it('says what it divides a gradient by: the root of the corrected mean of squares, and epsilon', async () => {
+    const parameters = named('p', [1, 1]);
+    const optimizer = adamW({ learningRate: 0.1, beta2: 0.9, epsilon: 0.5 });
+    const parameter = parameters.get('p')!;
+    const before = tf.memory().numTensors;
+    expect(optimizer.divisorOf!('p', parameter)).toBeUndefined();
+    expect(tf.memory().numTensors).toBe(before);
+    optimizer.apply(parameters, gradient('p', [3, -4]));
+    optimizer.apply(parameters, gradient('p', [1, 0]));
+    const divisor = optimizer.divisorOf!('p', parameter)!;
+    const expected = [(0.09 * 9 + 0.1 * 1) / (1 - 0.81), (0.09 * 16) / (1 - 0.81)].map(v => Math.sqrt(v) + 0.5);
+    const values = await divisor.data();
+    expected.forEach((value, i) => expect(values[i]).toBeCloseTo(value, 5));
+    divisor.dispose();
+  });
   it('leaves the parameters without decay that noDecay names', async () => {
     const parameters = new Map([...named('a.weight', [1]), ...named('a.bias', [1])]);
     const zero = new Map([...gradient('a.weight', [0]), ...gradient('a.bias', [0])]);
