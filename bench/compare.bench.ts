@@ -15,7 +15,7 @@ import { machine } from './machine.ts';
 import { measureOurs, measureTorch, prepareOurs, type Flags } from './measureInProcess.ts';
 import type { Measured } from './measureStep.ts';
 import { median, round } from './median.ts';
-import { partsOf } from './partsOf.ts';
+import { namesOf } from './readArguments.ts';
 
 const { values } = parseArgs({
   options: {
@@ -29,7 +29,7 @@ const { values } = parseArgs({
   },
 });
 const rates = [0, 0.5, 0.875];
-const only = new Set(partsOf(values.only, ['lora', 'full', 'generate']));
+const only = new Set(namesOf(values.only, ['lora', 'full', 'generate']));
 const model = fileURLToPath(new URL(`../${values.model}`, import.meta.url));
 const { time, batch, steps, tokens } = values;
 

@@ -15,7 +15,7 @@ import { longestSequence } from './longestSequence.ts';
 import { machine } from './machine.ts';
 import { measureOurs, prepareOurs, type Flags } from './measureInProcess.ts';
 import { median, round } from './median.ts';
-import { partsOf } from './partsOf.ts';
+import { namesOf } from './readArguments.ts';
 
 const { values } = parseArgs({
   options: {
@@ -33,7 +33,7 @@ const { only, ...shape } = values;
 const times = values.times.split(',').map(Number);
 const limit = Number(values.memory);
 const { method, batch, steps } = values;
-const wanted = partsOf(only, ['times', 'lengths']);
+const wanted = namesOf(only, ['times', 'lengths']);
 const where = machine();
 await prepareOurs();
 

@@ -16,7 +16,7 @@ import { machine } from './machine.ts';
 import { measureOurs, measureTorch, prepareOurs, type Flags } from './measureInProcess.ts';
 import type { Measured } from './measureStep.ts';
 import { median, round } from './median.ts';
-import { partsOf } from './partsOf.ts';
+import { namesOf } from './readArguments.ts';
 
 const { values } = parseArgs({
   options: {
@@ -32,7 +32,7 @@ const model = fileURLToPath(new URL(`../${values.model}`, import.meta.url));
 const rounds = Number(values.rounds);
 type Row = Readonly<Record<string, string | number>>;
 const parts = { steps, generation, quality, training, length };
-const wanted = partsOf(values.only, Object.keys(parts) as (keyof typeof parts)[]);
+const wanted = namesOf(values.only, Object.keys(parts) as (keyof typeof parts)[]);
 
 const file = fileURLToPath(new URL('results/packed.json', import.meta.url));
 const results = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>) : {};

@@ -1,11 +1,14 @@
 import { round } from '../median.ts';
 import type { Results, RunResult } from './runPlan.ts';
 
+/** The case that the others are compared with. */
+export const baseCase = 'no drop';
+
 /**
  * A row for each case, the base first and the others by name: at its best learning rate, means over the seeds. Times are steps times the measured time of a step of
  * that case, with the measuring of sensitivities; they are ratios to the base's whole run.
  */
-export function caseRows(results: Results, base = 'no drop'): CaseRow[] {
+export function caseRows(results: Results, base: string = baseCase): CaseRow[] {
   const cases = bestOfEachCase(results);
   const clock = clockOf(results);
   const baseRuns = cases.get(base) ?? [];
@@ -121,7 +124,7 @@ export function bestRuns(results: Results, name: string): RunResult[] | undefine
 }
 
 /** Of each case the runs of that learning rate which was the best for the first seed. */
-function bestOfEachCase({ runs }: Results): Map<string, RunResult[]> {
+export function bestOfEachCase({ runs }: Results): Map<string, RunResult[]> {
   const best = new Map<string, RunResult[]>();
   for (const [name, own] of groupBy(Object.values(runs), ({ plan }) => plan.name)) {
     const byRate = [...groupBy(own, ({ plan }) => plan.learningRate).values()];
@@ -150,7 +153,7 @@ export function finalLoss({ heldOut }: RunResult): number {
 type Clock = (run: RunResult, step: number) => number;
 
 /** How long a step takes does not depend on how many there are: cases of more or fewer steps have the time of the case itself. */
-function timesOf(stepTimes: Results['stepTimes'], name: string): Results['stepTimes'][string] | undefined {
+export function timesOf(stepTimes: Results['stepTimes'], name: string): Results['stepTimes'][string] | undefined {
   return stepTimes[name.replace(/ × [\d.]+ steps$/, '')];
 }
 
@@ -179,6 +182,6 @@ function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> 
   return groups;
 }
 
-function mean(values: readonly number[]): number {
+export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
