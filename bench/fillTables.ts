@@ -14,7 +14,9 @@ import { tables } from './report/tables.ts';
 
 const isCheck = process.argv.includes('--check');
 
-const documents = ['results', 'quantised', 'many-machines', 'tfjs-node', 'reliability'].map(name => `docs/${name}.md`);
+const documents = ['results', 'quantised', 'many-machines', 'tfjs-node', 'reliability', 'when-drops-pay'].map(
+  name => `docs/${name}.md`,
+);
 for (const name of [...documents, 'examples/browser/README.md', 'README.md']) {
   write(name, old => fillMarks(old, tables));
 }

@@ -6,6 +6,7 @@ import { differential, fuzz } from './fuzzTables.ts';
 import { lossPicture } from './lossChart.ts';
 import { markdownTable, type Cell } from './markdown.ts';
 import { readResults, shownWhere, writtenBy, type Where, type Written } from './readResults.ts';
+import { layersWorth } from './worthTables.ts';
 import { scalingTable } from './scaling.ts';
 import { stepPicture } from './stepChart.ts';
 
@@ -35,6 +36,7 @@ export const tables: Readonly<Record<string, () => string>> = {
   faults,
   fuzz,
   differential,
+  'worth.layers': layersWorth,
   picture: stepPicture,
   lossPicture,
   ...Object.fromEntries(
