@@ -80,7 +80,7 @@ describe('flags beside a configuration file', () => {
     const line = new Map(
       Object.entries({ ...given, model: 'm', out: at('none'), data: ['d'], config: at('run.yaml') }),
     );
-    return completeFlags(trainFlags, line, ...(await trainCommand.layers!(line)));
+    return completeFlags(trainFlags, line, ...(await trainCommand.layers!(line, fakeTerminal())));
   };
   it.each([
     ['epochs: 2', { steps: 5 }, { steps: 5, epochs: undefined }],

@@ -39,9 +39,14 @@ export async function kindOfPath(path: string): Promise<KindOfPath> {
  * not there is let be: a model may be the id of one on the hub.
  *
  * @param wanted - a base is a model to be trained, in whose place no adapter can stand
+ * @param named - the flag that names the path. @defaultValue that of what is wanted
  * @throws Problem that says what it is, and which one was meant
  */
-export async function checkFolder(path: string, wanted: 'adapter' | 'model' | 'base'): Promise<void> {
+export async function checkFolder(
+  path: string,
+  wanted: 'adapter' | 'model' | 'base',
+  named: 'adapter' | 'model' | 'from' = wanted === 'adapter' ? 'adapter' : 'model',
+): Promise<void> {
   const info = await stat(path).catch(() => undefined);
   const flag = wanted === 'base' ? 'model' : wanted;
   const expected = flag === 'model' ? 'a folder with config.json, tokenizer.json and model.safetensors' : 'a folder with adapter_config.json'; // prettier-ignore
@@ -52,10 +57,10 @@ export async function checkFolder(path: string, wanted: 'adapter' | 'model' | 'b
   const kind = kindOfFolder(files);
   if (kind === flag) return;
   const other = flag === 'model' ? 'adapter' : 'model';
-  const give = (part: string): string => `give --${part} ${shellWord(join(path, part))}`;
+  const give = (part: string): string => `give --${part === flag ? named : part} ${shellWord(join(path, part))}`;
   const replaced = kind === other ? `give it as --${other}` : files.includes(other) ? give(other) : undefined;
   const trained = kind === 'adapter' || kind === 'run' ? 'give the model that it was trained on' : undefined;
-  const fix = files.includes(flag) ? give(flag) : wanted === 'base' ? trained : replaced;
+  const fix = files.includes(flag) ? give(flag) : wanted === 'base' ? trained : named === 'from' ? undefined : replaced;
   throw problem('cli', {
     what: `${path} holds no ${flag}${kind === undefined ? '' : `: it is ${kind === 'adapter' ? 'an' : 'a'} ${kind}`}`,
     expected,

@@ -28,7 +28,7 @@ export interface Command<F extends Flags = Flags> {
    * @param given - what stands on the line, by key
    * @throws Problem for what is not usable
    */
-  layers?(given: ReadonlyMap<string, unknown>): Promise<readonly ReadonlyMap<string, unknown>[]>;
+  layers?(given: ReadonlyMap<string, unknown>, terminal: Terminal): Promise<readonly ReadonlyMap<string, unknown>[]>;
   /** @returns the exit status, where it is not 0. @throws Problem for what the user can mend */
   run(
     flags: FlagValues<F>,

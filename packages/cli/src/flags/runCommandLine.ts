@@ -46,7 +46,7 @@ export async function runCommandLine(options: CommandLineOptions): Promise<ExitC
     }
     const { values, positionals } = parseFlags(subject, command.flags, rest);
     checkPositionals(command, positionals);
-    const layers = (await command.layers?.(values)) ?? [];
+    const layers = (await command.layers?.(values, terminal)) ?? [];
     line = { flags: completeFlags(command.flags, values, ...layers), positionals };
   } catch (error) {
     return reportError(error, subject, terminal, named);

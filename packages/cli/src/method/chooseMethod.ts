@@ -74,8 +74,9 @@ const defaults: Readonly<Record<MethodName, Partial<MethodFlagValues>>> = {
   full: {},
 };
 
-/** The options with the defaults of the method. */
-export function settleMethod<F extends MethodFlagValues>(flags: F): F {
+/** The options with the defaults of the method; those of an adapter that there is are as they are. */
+export function settleMethod<F extends MethodFlagValues & { readonly from?: string | undefined }>(flags: F): F {
+  if (flags.from !== undefined) return flags;
   const missing = Object.entries(defaults[flags.adapter]).filter(([flag]) => flags[flag as MethodFlag] === undefined);
   const settled = { ...flags, ...Object.fromEntries(missing) };
   return settled.adapter === 'lora' ? { ...settled, alpha: settled.alpha ?? settled.rank } : settled;

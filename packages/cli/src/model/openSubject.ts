@@ -93,9 +93,18 @@ export async function findSubject(
   return { base: { ...base, ...(revision !== undefined && { revision }) }, adapter };
 }
 
-/** The folder of an adapter, which is fetched where it is on the hub. @throws Problem if there is none */
-export async function findAdapter(name: string, status: StatusLine): Promise<AdapterPlace> {
-  await checkFolder(name, 'adapter');
+/**
+ * The folder of an adapter, which is fetched where it is on the hub.
+ *
+ * @param flag - that names it
+ * @throws Problem if there is none
+ */
+export async function findAdapter(
+  name: string,
+  status: StatusLine,
+  flag: 'adapter' | 'from' = 'adapter',
+): Promise<AdapterPlace> {
+  await checkFolder(name, 'adapter', flag);
   const folder = await findAdapterFolder(name, fetching({ source: name }, status));
   status.clear();
   return { name, folder };

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileDigest, nearNames, problem } from '@dropbp/basics';
+import { findAdapterFolder } from '@dropbp/hub';
 import { findModelFolder } from '@dropbp/models';
 import type { Change, RunIdentity } from '@dropbp/train';
 import { dataFlags } from '../data/dataFlags.ts';
@@ -22,6 +23,7 @@ const ofNoStep: ReadonlySet<string> = new Set([
   ...[
     'model',
     'revision',
+    'from',
     'data',
     'steps',
     'epochs',
@@ -41,6 +43,7 @@ const placing: readonly string[] = [...Object.keys(dataFlags), 'data', 'tokenize
 /** Files of a model's folder that say how text becomes tokens. */
 const tokenizerFiles =
   /^(tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab\..*|merges\.txt|chat_template.*|spiece\.model)$/;
+const adapterFiles = /^adapter_(config\.json|model\.safetensors)$/;
 const modelFiles = /^(config\.json|model.*\.safetensors(\.index\.json)?)$/;
 
 /**
@@ -60,14 +63,16 @@ export async function identityOfRun(settings: RunSettings, run: string): Promise
   const folder = isFile
     ? undefined
     : await findModelFolder(settings.model, settings.revision === undefined ? {} : { revision: settings.revision });
-  const own = folder === undefined ? [] : await readdir(folder);
-  const filesOf = (pattern: RegExp): Promise<string[]> =>
-    digests(own.filter(name => pattern.test(name)).map(name => [name, join(folder!, name)]));
+  const filesOf = async (pattern: RegExp, place: string): Promise<string[]> => {
+    const names = (await readdir(place)).filter(name => pattern.test(name));
+    return digests(names.map(name => [name, join(place, name)]));
+  };
   return {
     ...Object.fromEntries(flags),
     run,
-    model: folder === undefined ? await digests([['model', settings.model]]) : await filesOf(modelFiles),
-    ...(folder !== undefined && { tokenizer: await filesOf(tokenizerFiles) }),
+    model: folder === undefined ? await digests([['model', settings.model]]) : await filesOf(modelFiles, folder),
+    ...(folder !== undefined && { tokenizer: await filesOf(tokenizerFiles, folder) }),
+    ...(settings.from !== undefined && { from: await filesOf(adapterFiles, await findAdapterFolder(settings.from)) }),
     data: await digests(settings.data.map((path, i) => [`file ${i + 1}`, path])),
   };
 }

@@ -1,5 +1,5 @@
-import type { Tuned } from '@dropbp/compose';
-import { prepareAdapter } from '@dropbp/core';
+import { loadAdapter, type Tuned } from '@dropbp/compose';
+import { prepareAdapter, type Adapter } from '@dropbp/core';
 import { encodePrompt, type ChatTemplate, type Dataset, type Tokenizer } from '@dropbp/data';
 import { asChat, defaultPrompt } from '../../data/defaultPrompt.ts';
 import { openData } from '../../data/openData.ts';
@@ -10,10 +10,10 @@ import { templateFor } from '../../data/templateFor.ts';
 import type { StatusLine } from '../../terminal/statusLine.ts';
 import { batchTimes, checkBudget, ownRows } from '../../drops/checkBudget.ts';
 import { checkBatchSize, checkMethodSize } from '../../model/checkSizes.ts';
-import { checkMethodFlags, chooseAdapter } from '../../method/chooseMethod.ts';
+import { checkMethodFlags, chooseAdapter, type AdapterBase } from '../../method/chooseMethod.ts';
 import { dropCosts } from '../../drops/dropCosts.ts';
 import { openModel } from '../../model/openModel.ts';
-import { roomOf } from '../../model/openSubject.ts';
+import { findAdapter, roomOf } from '../../model/openSubject.ts';
 import type { DropCosts } from '../../record/runRecord.ts';
 import { checkMeasuring, sequenceTime, settleRun, type RunSettings } from '../../model/runSettings.ts';
 import { composeRun } from '../../drops/settleRate.ts';
@@ -52,7 +52,7 @@ export async function prepareRun(flags: TrainFlagValues, startedAt: string, stat
     chatTemplate: templateOf,
   } = await openModel({ source: flags.model, revision: flags.revision }, status, flags);
   checkMethodSize(flags, model);
-  const adapter = await prepareAdapter(chooseAdapter(flags, { model, tokenizer }), model);
+  const adapter = await prepareAdapter(await adapterOf(flags, { model, tokenizer }, status), model);
   const { tuned, choice } = await composeRun(flags, model, adapter);
   const room = roomOf(tuned);
   const time = sequenceTime(flags, room, dataset.format.name);
@@ -72,6 +72,13 @@ export async function prepareRun(flags: TrainFlagValues, startedAt: string, stat
   const sampleTokens = prompt === '' ? 0 : Math.max(0, Math.min(flags.sampleTokens, roomToWrite));
   status.clear();
   return { settings, tuned, costs, tokenizer, dataset, data, prompt, sampleTokens };
+}
+
+/** What is trained: a new adapter, or one that there is. */
+async function adapterOf(flags: TrainFlagValues, base: AdapterBase, status: StatusLine): Promise<Adapter> {
+  if (flags.from === undefined) return chooseAdapter(flags, base);
+  const { folder } = await findAdapter(flags.from, status, 'from');
+  return loadAdapter(folder);
 }
 
 function promptOf(

@@ -4,6 +4,7 @@ import { command } from '../../flags/command.ts';
 import { readConfigFile, takeValues } from '../../flags/configFile.ts';
 import { runOnRanks } from '../../ranks/runOnRanks.ts';
 import { readRunOptions } from '../../runFolder/runOptions.ts';
+import { layerFromAdapter } from './layerFromAdapter.ts';
 import { trainFlags, trainSections } from './trainFlags.ts';
 import { trainOnRank } from './trainOnRank.ts';
 
@@ -19,9 +20,10 @@ export const trainCommand = command({
     'dropbp train --model HuggingFaceTB/SmolLM2-135M-Instruct --data chats.jsonl --epochs 2 --out out/chats',
     'dropbp train --config run.yaml --steps 100 --out out/notes',
     'dropbp train --config run.yaml --out out/notes --workers 2',
+    'dropbp train --from someone/adapter --data chats.jsonl --out out/further',
     'dropbp train --resume --out out/notes',
   ],
-  async layers(given) {
+  async layers(given, terminal) {
     const config = given.get('config');
     const fromFile = typeof config === 'string' ? await readConfigFile(config, trainFlags) : undefined;
     if (fromFile?.has('config') === true) {
@@ -35,19 +37,17 @@ export const trainCommand = command({
     const out = value('out');
     const isResumed = value('resume') === true && typeof out === 'string';
     const stored = isResumed ? await storedFlags(out) : undefined;
-    if (isResumed && stored === undefined && value('model') === undefined) {
+    if (isResumed && stored === undefined && [value('model'), value('from')].every(found => found === undefined)) {
       throw problem('cli', {
         what: `there is no run in ${out} to go on with`,
         fix: 'look at --out, or give --model and --data to begin one there',
       });
     }
     const above: ReadonlyMap<string, unknown>[] = [given];
-    return [fromFile, stored].flatMap(layer => {
-      if (layer === undefined) return [];
-      const kept = withoutReplaced(layer, above);
-      above.push(kept);
-      return [kept];
-    });
+    for (const layer of [fromFile, stored]) if (layer !== undefined) above.push(withoutReplaced(layer, above));
+    const from = value('from') ?? stored?.get('from');
+    if (typeof from === 'string') above.push(await layerFromAdapter(from, above, terminal));
+    return above.slice(1);
   },
   run: (flags, _positionals, terminal) =>
     runOnRanks(flags.workers, terminal, (comm, own) => trainOnRank({ ...flags, workers: comm.size }, comm, own)),

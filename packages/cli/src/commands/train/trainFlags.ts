@@ -23,6 +23,7 @@ import { backendFlag } from '../../model/startBackend.ts';
 export const trainFlags = {
   model: modelFlag('the model to fine-tune'),
   revision: revisionFlag(),
+  from: text('<folder|hub id>', 'an adapter to train on: its method, options and base come from its configuration'),
   out: requiredText('<folder>', 'where the adapter and the report go'),
   dryRun: toggle('show what the run would do and what the model would see, and train nothing'),
   config: text('<file>', 'flags from a file, YAML or JSON, as learningRate: 0.001; those given here win'),
