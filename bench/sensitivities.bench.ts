@@ -69,7 +69,7 @@ async function measure({ model: { branches, vocabSize } }: Tuned, time: number):
   if (values.passes) {
     let expected: number[] = [];
     const taken = await seconds(async () => {
-      expected = await oracleSensitivities(tuned, tuned.parameters, await readyBatch(tuned, batch));
+      expected = await oracleSensitivities(tuned.internal, tuned.parameters, await readyBatch(tuned.internal, batch));
     });
     const worst = Math.max(...expected.map((value, i) => Math.abs(measured[i]! - value) / value));
     passes = { passesInSteps: round(taken / stepSeconds), worstDifference: Number(worst.toExponential(1)) };

@@ -24,14 +24,21 @@ await learn('all weights', whole, first, 5e-3);
 const taught = whole.merge();
 
 const tuned = compose(taught, lora({ rank: 4, targetModules: 'all-linear' }), dropBP({ rate: 0.5, seed: 1 }));
-await learn('LoRA', tuned, second, 2e-2);
-const rates = tuned.dropSchedule!.rates;
+const rates = await learn('LoRA', tuned, second, 2e-2);
 taught.branches.forEach(({ path }, i) => console.log(`${path.padEnd(14)} dropped in ${Math.round(100 * rates[i]!)} %`));
 
-async function learn(what: string, subject: typeof tuned, tokens: Int32Array, learningRate: number): Promise<void> {
+async function learn(
+  what: string,
+  subject: typeof tuned,
+  tokens: Int32Array,
+  learningRate: number,
+): Promise<readonly number[]> {
+  let rates: readonly number[] = [];
   const batches = textBatches(tokens, { batchSize: 8, seqLen: 32, seed: 1 });
-  for await (const { step, loss, dropped } of train(subject, batches, { steps: 80, learningRate })) {
+  for await (const { step, loss, dropped, ...after } of train(subject, batches, { steps: 80, learningRate })) {
+    rates = after.rates ?? rates;
     if (step % 20 !== 0) continue;
     console.log(`${what}, step ${step}: loss ${loss.toFixed(2)}, ${Math.round(100 * dropped)} % dropped`);
   }
+  return rates;
 }

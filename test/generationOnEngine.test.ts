@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compose, type Tuned } from '@dropbp/compose';
-import { makeRunnable, plainRunnable, type Hooks, type Model, type Runnable } from '@dropbp/core';
+import { makeRunnable, plainRunnable, type Hooks, type Model, type Runnable, type Subject } from '@dropbp/core';
 import { createModel, generate } from '@dropbp/models';
 import { lora } from '@dropbp/peft-lora';
 import { greedyWithoutCache } from '@dropbp/testing';
@@ -37,7 +37,7 @@ afterAll(() => {
   model.dispose();
 });
 
-async function collect(subject: Model | Runnable, tokens: readonly number[], count: number): Promise<number[]> {
+async function collect(subject: Subject, tokens: readonly number[], count: number): Promise<number[]> {
   const before = tf.memory().numTensors;
   const generated: number[] = [];
   for await (const token of generate(subject, tokens, { maxNewTokens: count, stopTokens: [] })) generated.push(token);
@@ -92,7 +92,7 @@ describe('generation on the engine', () => {
       keyValue: (_, pair) => ({ keys: tf.concat([keys, pair.keys], 2), values: tf.concat([keys, pair.values], 2) }),
     };
     const adapted: Runnable[] = [
-      tuned,
+      tuned.internal,
       { ...withHooks(inFront), virtualKeys: 3 },
       { ...withHooks({ embed: (_, x) => tf.concat([virtual, x], 1) }), virtualTokens: 5 },
     ];

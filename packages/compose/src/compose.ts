@@ -100,7 +100,8 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
     throw problem('compose', { what: `'${adapter.name}' has nothing to train in this model` });
   }
   const runnable = { ...attachedRunnable(model, attachment), isCheckpointed: checkpointedBranches(model, options) };
-  const dropping = dropBP && disposeOnError(attachment, () => startDropping(dropBP, { ...runnable, parameters }));
+  const dropping =
+    dropBP && disposeOnError(attachment, () => startDropping(dropBP, { internal: runnable, parameters }));
   const flopsOf = countDropFlops(runnable);
   const inTurn = makeQueue();
   let calls = 0;
@@ -152,10 +153,9 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
     });
 
   return {
-    ...runnable,
+    model,
     adapter,
     parameters,
-    dropSchedule: dropping?.schedule,
     trainableCount: [...parameters.values()].reduce((sum, { size }) => sum + size, 0),
     forward: (tokens, options) => forwardLogits(runnable, tokens, options),
     async loss(batch) {
@@ -179,6 +179,7 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
     merge: () => mergeInto(model, adapter, attachment),
     safeMerge: () => mergeSafely(model, adapter, attachment),
     dispose: () => attachment.dispose(),
+    internal: { ...runnable, dropSchedule: dropping?.schedule },
   };
 }
 

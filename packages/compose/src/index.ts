@@ -25,5 +25,6 @@ export type {
   StepOptions,
   Tuned,
   TunedAdapter,
+  TunedInternals,
   ValueAndGradients,
 } from './tuned.ts';

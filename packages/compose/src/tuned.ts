@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { Adapter, Batch, ForwardOptions, Model, RowGroups, Runnable, TokenRows } from '@dropbp/core';
+import type { Adapter, Batch, ForwardOptions, Model, Runnable, TokenRows } from '@dropbp/core';
 import type { DropSchedule } from '@dropbp/dropbp';
 import type { DropRun, RunOptions } from './drops/beginRun.ts';
 import type { DropFlops } from './plan/dropFlops.ts';
@@ -100,8 +100,6 @@ export interface ManyAdapters {
    * too. Of a function that returns a promise, until that is settled: other calls in the meantime see the plain model too.
    */
   withoutAdapter<T>(run: () => T): T;
-  /** For `generateBatch` of `@dropbp/models`: rows of a batch with an adapter each. */
-  forRows(adapters: readonly (string | undefined)[]): RowGroups;
   /**
    * Writes the adapters as PEFT does: `adapter_config.json` and `adapter_model.safetensors`, that called `default` in the folder
    * itself, others in folders of their names. Where the trained weights are the model's own, a checkpoint folder.
@@ -119,21 +117,26 @@ export interface SaveAdaptersOptions {
   readonly adapters?: readonly string[];
 }
 
+/** What the engine, the trainer and the command read of a {@link Tuned}. It may change in any version. */
+export interface TunedInternals extends Runnable {
+  /** Rates and draws; undefined without DropBP. */
+  readonly dropSchedule: DropSchedule | undefined;
+}
+
 /** A model bound to an adapter or several, with DropBP where it was given. */
 export interface Tuned extends TunedAdapter, ManyAdapters {
   save(directory: string, options?: SaveAdaptersOptions): Promise<void>;
-  forRows(adapters: readonly (string | undefined)[]): RowGroups;
   dispose(): void;
 }
 
 /** A model bound to one adapter, with DropBP where it was given. */
-export interface TunedAdapter extends Omit<Runnable, 'forRows'> {
+export interface TunedAdapter {
+  /** The model, as it was given. */
+  readonly model: Model;
   /** The adapter that was attached. */
   readonly adapter: Adapter;
   /** What is trained, by name, in a stable order. */
   readonly parameters: ReadonlyMap<string, tf.Variable>;
-  /** Rates and draws of this run; undefined without DropBP. */
-  readonly dropSchedule: DropSchedule | undefined;
   /** How many numbers are trained. */
   readonly trainableCount: number;
   /**
@@ -192,4 +195,10 @@ export interface TunedAdapter extends Omit<Runnable, 'forRows'> {
   safeMerge(): Promise<Model>;
   /** Frees the adapter's parameters, not the model's. A second call does nothing. */
   dispose(): void;
+  /**
+   * What other packages of this project need. It may change in any version.
+   *
+   * @internal
+   */
+  readonly internal: TunedInternals;
 }

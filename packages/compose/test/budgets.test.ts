@@ -81,7 +81,8 @@ describe('planStep', () => {
     const { rows } = await readyBatch({ model }, batch);
     const inputs = [...tuned.parameters.values()];
     const held = (dropped: boolean[]): number => {
-      const loss = (): tf.Tensor => causalLoss(tuned, runPass(tuned, batch, trainingSteps(tuned, { dropped })), rows);
+      const loss = (): tf.Tensor =>
+        causalLoss(tuned.internal, runPass(tuned.internal, batch, trainingSteps(tuned.internal, { dropped })), rows);
       return savedBytes(loss, inputs, [...model.parameters.values(), ...inputs]);
     };
     const all = model.branches.map(() => true);
@@ -114,13 +115,13 @@ describe('a budget of time', () => {
     const [below, anywhere] = (['depth', 'linear'] as const).map(allocation => {
       const tuned = start({ rate: 0, allocation }, low);
       const plan = planStep(tuned, shape);
-      const largest = tuned.dropSchedule!.largestRate(plan.branchBackwardFlops);
+      const largest = tuned.internal.dropSchedule!.largestRate(plan.branchBackwardFlops);
       tuned.dispose();
       return (largest * sum(plan.branchBackwardFlops)) / plan.flops(0);
     }) as [number, number];
     expect(below).toBeLessThan(anywhere);
     const tuned = start({ timeSaved: (below + anywhere) / 2 }, low);
-    expect(tuned.dropSchedule!.options).toMatchObject({ allocation: 'reference', sampling: 'pivotal' });
+    expect(tuned.internal.dropSchedule!.options).toMatchObject({ allocation: 'reference', sampling: 'pivotal' });
     expect(plannedRate(tuned, shape)).toBeLessThan(0.9);
     tuned.dispose();
   });
@@ -137,7 +138,7 @@ describe('a budget of time', () => {
     for (const time of [4, 40, 4]) {
       const batch = batchOf(time);
       await drawn(tuned, batch, 1);
-      rates.push(tuned.dropSchedule!.rates[0]!);
+      rates.push(tuned.internal.dropSchedule!.rates[0]!);
       batch.inputIds.dispose();
     }
     expect(rates[0]).toBe(rates[2]);
@@ -213,10 +214,10 @@ describe('FLOPs of the real length', () => {
     const tuned = start({ rate: 0.5, allocation: 'quadratic' });
     const [short, long] = [batchOf(4), batchOf(60)];
     await tuned.calibrate(short);
-    tuned.dropSchedule!.calibrate(model.branches.map(() => 1));
+    tuned.internal.dropSchedule!.calibrate(model.branches.map(() => 1));
     const ratesFor = async (batch: Batch): Promise<number[]> => {
       await drawn(tuned, batch, 1);
-      return [...tuned.dropSchedule!.rates];
+      return [...tuned.internal.dropSchedule!.rates];
     };
     const [a, b] = [await ratesFor(short), await ratesFor(long)];
     expect(b[0]! / b[1]!).toBeGreaterThan(1.2 * (a[0]! / a[1]!));

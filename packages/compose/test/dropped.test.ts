@@ -63,7 +63,8 @@ describe.each(methods)('with %s, a dropped branch', (_, create) => {
     const weights = [...model.parameters.values(), ...inputs];
     const held = (dropped: boolean[]): number =>
       savedBytes(
-        () => causalLoss(tuned, runPass(tuned, batch, trainingSteps(tuned, { dropped })), rows),
+        () =>
+          causalLoss(tuned.internal, runPass(tuned.internal, batch, trainingSteps(tuned.internal, { dropped })), rows),
         inputs,
         weights,
       );

@@ -45,7 +45,7 @@ describe('dropBP({ rate }) on a model', () => {
     ['norms behind all branches and in them', () => fullFineTune({ parts: ['norms'] }), 'depth'],
   ])('drops for %s by %s', (_, adapter, allocation) => {
     const tuned = start(adapter());
-    expect(tuned.dropSchedule!.options.allocation).toBe(allocation);
+    expect(tuned.internal.dropSchedule!.options.allocation).toBe(allocation);
     tuned.dispose();
   });
 

@@ -103,7 +103,7 @@ async function resultsOn(backend: string, create: () => Adapter, model: () => Mo
 }
 
 /** Whether the method changes weights alone, and neither puts anything in front nor looks at tokens of its own. */
-function canMerge({ hooks, virtualTokens, virtualKeys }: Tuned): boolean {
+function canMerge({ internal: { hooks, virtualTokens, virtualKeys } }: Tuned): boolean {
   return (virtualTokens ?? virtualKeys) === undefined && hooks.attention === undefined;
 }
 

@@ -106,7 +106,7 @@ describe.each([
 ] as const)('%s: sensitivities', (_, create, { gradnorm, graddiff, rates }) => {
   it("are the authors' by norms, and bounded by those of whole gradients", async () => {
     const tuned = goldenTuned(create());
-    const measured = await measureSensitivities(tuned, tuned.parameters, await readyBatch({ model }, batch));
+    const measured = await measureSensitivities(tuned.internal, tuned.parameters, await readyBatch({ model }, batch));
     expect(relativeError(measured, gradnorm)).toBeLessThan(TOLERANCE);
     measured.forEach((sensitivity, i) => expect(sensitivity).toBeLessThan(graddiff[i]! * (1 + TOLERANCE)));
     for (const { p, minRate, rates: expected } of rates) {

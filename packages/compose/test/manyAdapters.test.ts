@@ -119,10 +119,10 @@ describe('several adapters on one model', () => {
     tuned.useAdapter('other');
     expect(await pass()).toEqual([...tuned.parameters.keys()]);
     expect(await logits(tuned)).not.toEqual(start);
-    const schedule = tuned.dropSchedule;
+    const schedule = tuned.internal.dropSchedule;
     tuned.useAdapter('default');
     expect(await logits(tuned)).toEqual(start);
-    expect(tuned.dropSchedule).not.toBe(schedule);
+    expect(tuned.internal.dropSchedule).not.toBe(schedule);
     tuned.dispose();
     inputIds.dispose();
   });
@@ -325,7 +325,7 @@ describe('rows of one batch with an adapter each', () => {
   it('compute a layer of the model once for all of them', () => {
     const tuned = compose(model, a());
     tuned.addAdapter('b', b());
-    const { together } = tuned.forRows(['default', 'b', undefined]);
+    const { together } = tuned.internal.forRows!(['default', 'b', undefined]);
     const seen: string[] = [];
     const p = together.branchScopes[0]!;
     const x = tf.ones([3, 1, 16]);
@@ -337,8 +337,8 @@ describe('rows of one batch with an adapter each', () => {
     expect(seen).toEqual(['3,1,16']);
     expect(result.shape).toEqual([3, 1, 16]);
     // The same members give the same hooks: what an engine compiled for them.
-    expect(tuned.forRows(['default', 'b', undefined]).together.hooks).toBe(together.hooks);
-    expect(tuned.forRows(['default', 'default', 'b']).together.hooks).not.toBe(together.hooks);
+    expect(tuned.internal.forRows!(['default', 'b', undefined]).together.hooks).toBe(together.hooks);
+    expect(tuned.internal.forRows!(['default', 'default', 'b']).together.hooks).not.toBe(together.hooks);
     tf.dispose([x, result]);
     tuned.dispose();
   });

@@ -137,7 +137,7 @@ describe.each(['cpu', 'ort'])('on %s', backend => {
     const held = (options: ComposeOptions): number => {
       const tuned = compose(model, fullFineTune(), undefined, options);
       const inputs = [...tuned.parameters.values()];
-      const bytes = savedBytes(() => causalLoss(tuned, runPass(tuned, { inputIds }), rows), inputs, [
+      const bytes = savedBytes(() => causalLoss(tuned.internal, runPass(tuned.internal, { inputIds }), rows), inputs, [
         ...model.parameters.values(),
         ...inputs,
       ]);

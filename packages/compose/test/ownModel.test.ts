@@ -72,7 +72,7 @@ describe('a parallel block', () => {
         tf.dispose([value, ...gradients.values()]);
         if (step === 1) await tuned.calibrate({ inputIds, labels: inputIds });
       }
-      results.set('rates', Float32Array.from(tuned.dropSchedule!.rates));
+      results.set('rates', Float32Array.from(tuned.internal.dropSchedule!.rates));
       tuned.dispose();
       model.dispose();
       inputIds.dispose();

@@ -28,7 +28,7 @@ describe.each(['cpu', 'ort'])('rescale on %s', backend => {
   async function meanOf(tuned: Tuned, sets: readonly (readonly [boolean[], number])[]): Promise<Gradients> {
     const mean = new Map([...tuned.parameters].map(([name, { size }]) => [name, new Float64Array(size)]));
     for (const [dropped, chance] of sets) {
-      tuned.dropSchedule!.draw = () => dropped;
+      tuned.internal.dropSchedule!.draw = () => dropped;
       for (const [name, values] of await gradientsOf(tuned)) {
         Array.from(values).forEach((value, i) => (mean.get(name)![i]! += chance * value));
       }
@@ -66,7 +66,7 @@ describe.each(['cpu', 'ort'])('rescale on %s', backend => {
     const tuned = compose(model, adapter(), dropBP({ rate: 0.5, allocation: 'depth', rescale: { max: 1e3 } }));
     const exact = await gradientsOf(tuned, Array<boolean>(6).fill(false));
     const [rows, time] = batch.inputIds.shape as [number, number];
-    const rates = [1, ...tuned.dropSchedule!.ratesWith(branchFlops(tuned, { batch: rows, time })), 0];
+    const rates = [1, ...tuned.internal.dropSchedule!.ratesWith(branchFlops(tuned, { batch: rows, time })), 0];
     // All branches in front of the cut are dropped.
     const sets = Array.from({ length: 7 }, (_, cut): [boolean[], number] => [
       Array.from({ length: 6 }, (_, i) => i < cut),

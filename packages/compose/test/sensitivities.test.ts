@@ -88,14 +88,14 @@ async function withTuned(
 }
 
 async function measured(tuned: Tuned, batch: Batch): Promise<number[]> {
-  return measureSensitivities(tuned, tuned.parameters, await readyBatch(tuned, batch));
+  return measureSensitivities(tuned.internal, tuned.parameters, await readyBatch(tuned.internal, batch));
 }
 
 /** From 2L + 1 passes over the first row. */
 async function ofFirst(tuned: Tuned, batch: Batch, loss: LossFunction): Promise<number[]> {
   const inputIds = tf.slice(batch.inputIds, [0, 0], [1, -1]);
-  const ready = await readyBatch(tuned, { inputIds, labels: inputIds }, loss);
-  return oracleSensitivities(tuned, tuned.parameters, ready).finally(() => inputIds.dispose());
+  const ready = await readyBatch(tuned.internal, { inputIds, labels: inputIds }, loss);
+  return oracleSensitivities(tuned.internal, tuned.parameters, ready).finally(() => inputIds.dispose());
 }
 
 function expectEqual(actual: readonly number[], expected: readonly number[]): void {
@@ -125,7 +125,11 @@ describe.each(Object.entries(models))('%s', (_, create) => {
 
   it.each(Object.entries(adapters))('%s: as from 2L + 1 passes', (_, adapter) =>
     withTuned(create, adapter, async (tuned, batch) => {
-      const expected = await oracleSensitivities(tuned, tuned.parameters, await readyBatch(tuned, batch));
+      const expected = await oracleSensitivities(
+        tuned.internal,
+        tuned.parameters,
+        await readyBatch(tuned.internal, batch),
+      );
       expect(expected.some(sensitivity => sensitivity > 0)).toBe(true);
       expectEqual(await measured(tuned, batch), expected);
     }),
@@ -155,7 +159,11 @@ describe('options of compose', () => {
       toyModel,
       adapters['LoRA everywhere']!,
       async (tuned, batch) => {
-        const own = await measureSensitivities(tuned, tuned.parameters, await readyBatch(tuned, batch, loss));
+        const own = await measureSensitivities(
+          tuned.internal,
+          tuned.parameters,
+          await readyBatch(tuned.internal, batch, loss),
+        );
         expectEqual(await tuned.calibrate(batch, { samples: 1 }), await ofFirst(tuned, batch, loss));
         expect(own).not.toEqual(await measured(tuned, batch));
       },
@@ -174,7 +182,11 @@ it('are those of rows of several texts', async () => {
     ];
     const positions = tf.tensor2d(rows, undefined, 'int32');
     const packed = { ...batch, positions };
-    const expected = await oracleSensitivities(tuned, tuned.parameters, await readyBatch(tuned, packed));
+    const expected = await oracleSensitivities(
+      tuned.internal,
+      tuned.parameters,
+      await readyBatch(tuned.internal, packed),
+    );
     expectEqual(await measured(tuned, packed), expected);
     expect(await measured(tuned, batch)).not.toEqual(expected);
     positions.dispose();

@@ -63,7 +63,7 @@ describe('compose', () => {
     withTuned(lora(random), tuned => {
       expect(tuned.trainableCount).toBe(3 * 2 * (2 * 8 + 8 * 2));
       expect([...tuned.parameters.keys()].slice(0, 2)).toEqual(['blocks.0.attn.q.lora_A.weight', 'blocks.0.attn.q.lora_B.weight']); // prettier-ignore
-      expect(tuned.dropSchedule).toBeUndefined();
+      expect(tuned.internal.dropSchedule).toBeUndefined();
       return Promise.resolve();
     }));
   it('refuses an adapter with nothing to train', () => {
@@ -232,8 +232,8 @@ describe('calibrate', () => {
         const onlySecond = { inputIds: batch.inputIds, labels: blank };
         const first = await tuned.calibrate(onlySecond);
         expect(first).toHaveLength(BRANCHES);
-        expect(tuned.dropSchedule!.sensitivities).toEqual(first);
-        expect(new Set(tuned.dropSchedule!.rates).size).toBeGreaterThan(1);
+        expect(tuned.internal.dropSchedule!.sensitivities).toEqual(first);
+        expect(new Set(tuned.internal.dropSchedule!.rates).size).toBeGreaterThan(1);
         const alone = {
           inputIds: tf.slice(batch.inputIds, [1, 0], [1, -1]),
           labels: tf.slice(batch.labels, [1, 0], [1, -1]),
@@ -373,4 +373,18 @@ describe('compose with its parts in one object', () => {
     await expect(composeAsync(model, { adapter: 3 as never })).rejects.toThrow('the adapter');
     await expect(composeAsync(model, undefined as never)).rejects.toThrow('the adapter');
   });
+});
+
+it('shows users what is theirs, and keeps the rest in one property', () => {
+  const tuned = compose(model, lora(random));
+  expect(Object.keys(tuned).sort()).toEqual(
+    [
+      ...['model', 'adapter', 'parameters', 'trainableCount'],
+      ...['forward', 'loss', 'valueAndGradients', 'calibrate', 'beginRun'],
+      ...['save', 'toFiles', 'merge', 'safeMerge', 'dispose'],
+      ...['adapters', 'activeAdapter', 'addAdapter', 'useAdapter', 'removeAdapter', 'withoutAdapter'],
+      'internal',
+    ].sort(),
+  );
+  tuned.dispose();
 });

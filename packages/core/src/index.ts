@@ -75,12 +75,15 @@ export { leadsToTrainable, receivesGradient, trainedBranches, trainsEmbedding } 
 export { runBranch, type BranchRun, type GradientNeeds, type GradientPath } from './run/pass/runBranch.ts';
 export { attachedTensors, prepareAdapter } from './run/prepareAdapter.ts';
 export {
+  asRunnable,
   attachedRunnable,
   makeRunnable,
   plainRunnable,
+  textPositions,
   withTensors,
   type RowGroups,
   type Runnable,
+  type Subject,
 } from './run/runnable.ts';
 export { runWhole } from './run/pass/runWhole.ts';
 export { toInt32Rows, type TokenRows } from './run/head/toInt32Rows.ts';

@@ -17,7 +17,7 @@ import { hasMethods } from './options/hasMethods.ts';
  * @throws Problem if there are no batches, or what is given is none
  */
 export async function evaluateLoss(
-  tuned: Pick<Tuned, 'loss' | 'model' | 'virtualTokens'>,
+  tuned: Pick<Tuned, 'loss' | 'internal'>,
   batches: Iterable<Batch> | AsyncIterable<Batch>,
   comm: Comm = soloComm(),
 ): Promise<number> {

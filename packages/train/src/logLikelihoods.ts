@@ -1,6 +1,15 @@
 import * as tf from '@tensorflow/tfjs';
 import { bucketLength, checkValue, problem } from '@dropbp/basics';
-import { headLogits, runPass, IGNORED_LABEL, plainRunnable, takeRows, type Model, type Runnable } from '@dropbp/core';
+import {
+  asRunnable,
+  headLogits,
+  runPass,
+  IGNORED_LABEL,
+  takeRows,
+  textPositions,
+  type Runnable,
+  type Subject,
+} from '@dropbp/core';
 
 /** A sequence of which some tokens are scored. */
 export interface ScoredSequence {
@@ -27,14 +36,11 @@ const CHUNK = 64;
  * const [a, b] = await logLikelihoods(tuned, [{ ids: [5, 7, 9], labels: [-100, -100, 9] }, { ids: [5, 7, 8], labels: [-100, -100, 8] }]);
  * ```
  */
-export async function logLikelihoods(
-  subject: Model | Runnable,
-  sequences: readonly ScoredSequence[],
-): Promise<number[]> {
+export async function logLikelihoods(subject: Subject, sequences: readonly ScoredSequence[]): Promise<number[]> {
   const expected = 'a model, or what compose() gives';
   checkValue<unknown>('train', 'logLikelihoods(): what is asked', subject, isObject, expected);
   checkValue<unknown>('train', 'logLikelihoods(): sequences', sequences, Array.isArray, 'a list of { ids, labels }');
-  const runnable = 'branchScopes' in subject ? subject : plainRunnable(subject);
+  const runnable = asRunnable(subject);
   const rows = scoredRows(runnable, sequences);
   const scores = tf.tidy(() => tf.concat(scoresOf(runnable, sequences, rows)));
   const values = await scores.data().finally(() => scores.dispose());
@@ -50,13 +56,8 @@ interface ScoredRow {
   readonly label: number;
 }
 
-/** Tokens that the model has positions for, beside those that an adapter takes. */
-function roomOf({ model, virtualTokens = 0, virtualKeys = 0 }: Runnable): number {
-  return model.maxPositions - virtualTokens - virtualKeys;
-}
-
 function scoredRows(runnable: Runnable, sequences: readonly ScoredSequence[]): ScoredRow[] {
-  const longest = roomOf(runnable) + 1;
+  const longest = textPositions(runnable) + 1;
   const { vocabSize } = runnable.model;
   const isToken = (value: number): boolean => Number.isInteger(value) && value >= 0 && value < vocabSize;
   return sequences.flatMap((given: Partial<ScoredSequence> | undefined, sequence) => {
@@ -98,7 +99,7 @@ function scoresOf(runnable: Runnable, sequences: readonly ScoredSequence[], rows
     return place;
   });
   const longest = Math.max(...sequences.map(({ ids }) => ids.length - 1));
-  const time = bucketLength(longest, roomOf(runnable));
+  const time = bucketLength(longest, textPositions(runnable));
   // What fills a row up stands behind its own tokens, which do not see it.
   const values = new Int32Array(inputs.size * time);
   for (const { ids, place } of inputs.values()) values.set(ids, place * time);

@@ -488,14 +488,14 @@ describe('a run that cannot go on', () => {
   it('measures sensitivities late where a run goes on with more steps than it had', async () => {
     const first = startRun({ ...kept(), steps: 4, accumulation: 1 });
     const short = await collect(first.run);
-    expect(first.tuned.dropSchedule!.sensitivities).toBeUndefined();
+    expect(first.tuned.internal.dropSchedule!.sensitivities).toBeUndefined();
     await first.end();
     const second = startRun({ ...kept({ resume: true }), accumulation: 1 });
     const long = await collect(second.run);
     expect([...short, ...long].map(({ calibrationSeconds }) => calibrationSeconds !== undefined)).toEqual(
       Array.from({ length: 14 }, (_, i) => i === 4),
     );
-    expect(second.tuned.dropSchedule!.sensitivities).toHaveLength(6);
+    expect(second.tuned.internal.dropSchedule!.sensitivities).toHaveLength(6);
     await second.end();
   });
   it.each([

@@ -151,7 +151,7 @@ describe('accumulation', () => {
   });
   it('draws anew for each micro-batch, by its number in the run', async () => {
     const tuned = toyTuned(model, dropBP({ rate: 0.5, calibration: false, seed: 3 }));
-    const draws = Array.from({ length: 6 }, (_, i) => tuned.dropSchedule!.draw(i));
+    const draws = Array.from({ length: 6 }, (_, i) => tuned.internal.dropSchedule!.draw(i));
     const steps = await allSteps(tuned, oneRowBatches(), { steps: 3, learningRate, accumulation: 2 });
     expect(steps.flatMap(step => step.droppedBranches)).toEqual(draws);
     tuned.dispose();

@@ -1,5 +1,4 @@
 // Model and engine, in a thread of their own: the page stays free.
-import { plainRunnable } from '@dropbp/core';
 import { Problem } from '@dropbp/basics';
 import type { Report, Request } from '../messages.ts';
 import { chooseBackend } from './chooseBackend.ts';
@@ -37,9 +36,9 @@ const answers: { readonly [K in Request['kind']]: (request: Extract<Request, { k
   goOn: () => follow(),
   async sample({ prompt, maxNewTokens, stage }) {
     const { model, tokenizer } = loadedBase();
-    const runnable = stage === 'before' || run === undefined ? plainRunnable(model) : run.tuned;
+    const subject = stage === 'before' || run === undefined ? model : run.tuned;
     let text = prompt;
-    for await (const more of writeText(runnable, tokenizer, prompt, maxNewTokens)) {
+    for await (const more of writeText(subject, tokenizer, prompt, maxNewTokens)) {
       text += more;
       tell({ kind: 'sample', stage, text, isDone: false });
     }

@@ -11,7 +11,7 @@ export const OTHER_RATE = 0.5;
 /** What the drops of a run cost and save, counted in FLOPs. @param shape - of a batch of mean length */
 export function dropCosts(tuned: Tuned, { why }: RateChoice, shape: BatchShape): DropCosts {
   const plan = planStep(tuned, shape);
-  const dropped = tuned.dropSchedule?.options.rate ?? plannedRate(tuned, shape);
+  const dropped = tuned.internal.dropSchedule?.options.rate ?? plannedRate(tuned, shape);
   const savedAt = (rate: number): number => 1 - plan.flops(rate) / plan.flops(0);
   return {
     ...{ dropped, why, saved: savedAt(plannedRate(tuned, shape)), savedAtHalf: savedAt(OTHER_RATE) },

@@ -2,7 +2,7 @@ import type { PreparedRun } from '../commands/train/preparedRun.ts';
 import type { DropsRecord } from '../record/runRecord.ts';
 
 /** How a run drops, for its record; undefined without DropBP. */
-export function dropsOf({ dropSchedule }: PreparedRun['tuned']): DropsRecord | undefined {
+export function dropsOf({ internal: { dropSchedule } }: PreparedRun['tuned']): DropsRecord | undefined {
   if (dropSchedule === undefined) return undefined;
   const { allocation, sampling, memory } = dropSchedule.options;
   return { allocation, sampling, ...(memory !== undefined && { memory }) };

@@ -1,7 +1,7 @@
 import { problem } from '@dropbp/basics';
 import { compose, loadAdapter } from '@dropbp/compose';
 import { findAdapterFolder } from '@dropbp/hub';
-import { prepareAdapter, type Model, type Runnable } from '@dropbp/core';
+import { prepareAdapter, textPositions, type Subject as Runs } from '@dropbp/core';
 import type { WeightsForm } from '@dropbp/models';
 import { checkFolder } from '../files/kindOfPath.ts';
 import { text } from '../flags/flag.ts';
@@ -24,7 +24,7 @@ export const subjectFlags = {
 /** A model, with an adapter where one was given. */
 export interface Subject extends OpenedModel {
   /** What is run. */
-  readonly subject: Model | Runnable;
+  readonly subject: Runs;
   /** Tokens of a text that it has room for: positions that an adapter takes are not among them. */
   readonly room: number;
   dispose(): void;
@@ -54,17 +54,12 @@ export async function openSubject(
   return {
     ...opened,
     subject: tuned,
-    room: roomOf(tuned),
+    room: textPositions(tuned.internal),
     dispose() {
       tuned.dispose();
       model.dispose();
     },
   };
-}
-
-/** Tokens that fit into a model's positions beside those that an adapter puts in front. */
-export function roomOf({ model, virtualTokens = 0, virtualKeys = 0 }: Runnable): number {
-  return model.maxPositions - virtualTokens - virtualKeys;
 }
 
 /** Where a model and an adapter on it lie. */

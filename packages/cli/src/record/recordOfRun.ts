@@ -68,8 +68,8 @@ function recordsOf<T extends RunEvent['type']>(events: readonly RunEvent[], type
 }
 
 function branchRecords(tuned: PreparedRun['tuned']): BranchRecord[] {
-  const { model, dropSchedule } = tuned;
-  const leads = dropSchedule && leadsToTrainable(tuned);
+  const { model, dropSchedule } = tuned.internal;
+  const leads = dropSchedule && leadsToTrainable(tuned.internal);
   return model.branches.map(({ path, kind }, i) => {
     const sensitivity = dropSchedule?.sensitivities?.[i];
     const dropRate = dropSchedule?.rates[i] ?? 0;

@@ -30,12 +30,17 @@ const MOST_TIME = 2 ** 20;
 
 /** @throws Problem where DropBP's budget cannot be reached */
 export function startDropping(dropBP: DropBP, tuned: Planned): Dropping {
-  const { model } = tuned;
-  const [leads, trains] = [leadsToTrainable(tuned), trainedBranches(tuned)];
+  const { internal: runnable } = tuned;
+  const { model } = runnable;
+  const [leads, trains] = [leadsToTrainable(runnable), trainedBranches(runnable)];
   const shapes = [1, USUAL_TIME, MOST_TIME].map(time => ({ batch: 1, time: Math.min(time, model.maxPositions) }));
-  const [shortest, usual, longest] = shapes.map(shape => branchFlops(tuned, shape)) as [number[], number[], number[]];
+  const [shortest, usual, longest] = shapes.map(shape => branchFlops(runnable, shape)) as [
+    number[],
+    number[],
+    number[],
+  ];
   const { timeSaved } = dropBP.options;
-  const solved = timeSaved && Math.max(...shapes.map(shape => rateForTime(timeSaved, passFlops(tuned, shape))));
+  const solved = timeSaved && Math.max(...shapes.map(shape => rateForTime(timeSaved, passFlops(runnable, shape))));
   const schedule = dropBP.start(
     model.branches.map(({ kind }, i) => ({
       flops: usual[i]!,
@@ -57,7 +62,7 @@ export function startDropping(dropBP: DropBP, tuned: Planned): Dropping {
     return terms;
   };
   const newTerms = (shape: BatchShape): DrawTerms => {
-    if (dropBP.options.rate !== undefined) return { costs: branchFlops(tuned, shape) };
+    if (dropBP.options.rate !== undefined) return { costs: branchFlops(runnable, shape) };
     return solveBudget(schedule, tuned, shape);
   };
   return {

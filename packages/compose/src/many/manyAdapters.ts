@@ -1,5 +1,5 @@
 import { checkOptions, nearNames, problem, nodeModule } from '@dropbp/basics';
-import { plainRunnable, type Adapter, type Model } from '@dropbp/core';
+import { plainRunnable, type Adapter, type Model, type Runnable } from '@dropbp/core';
 import type { ComposeOptions } from '../composeOptions.ts';
 import type { ManyAdapters, Tuned, TunedAdapter } from '../tuned.ts';
 import { checkAdapterName } from './checkAdapterName.ts';
@@ -9,20 +9,26 @@ import { withoutAdapters } from './withoutAdapters.ts';
 /**
  * A model with adapters by name, one of which is in use: what is asked of the model is asked of that one.
  *
- * @param bind - binds an adapter to the model
+ * @param bindOne - binds an adapter to the model
  */
 export function manyAdapters(
   model: Model,
   adapter: Adapter,
   options: ComposeOptions,
-  bind: (adapter: Adapter) => TunedAdapter,
+  bindOne: (adapter: Adapter) => TunedAdapter,
 ): Tuned {
   const { adapterName = 'default' } = options;
   checkAdapterName(adapterName);
+  const plain = plainRunnable(model);
+  const withRows = (one: TunedAdapter): TunedAdapter => {
+    const ofRows: Runnable['forRows'] = names =>
+      forRows(model, names, name => (name === undefined ? plain : find(name).internal));
+    return { ...one, internal: { ...one.internal, forRows: ofRows } };
+  };
+  const bind = (another: Adapter): TunedAdapter => withRows(bindOne(another));
   const first = bind(adapter);
   const bound = new Map([[adapterName, first]]);
-  const none = withoutAdapters(model, options);
-  const plain = plainRunnable(model);
+  const none = withRows(withoutAdapters(model, options));
   let active = adapterName;
   let scopesWithout = 0;
 
@@ -80,7 +86,6 @@ export function manyAdapters(
       }
       return result.finally(leave) as typeof result;
     },
-    forRows: names => forRows(model, names, name => (name === undefined ? plain : find(name))),
     async save(directory, given = {}) {
       checkOptions('compose', 'save()', given, ['adapters']);
       const names = given.adapters ?? [...bound.keys()];

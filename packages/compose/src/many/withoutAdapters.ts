@@ -15,10 +15,9 @@ export function withoutAdapters(model: Model, { loss }: ComposeOptions): TunedAd
     });
   };
   return {
-    ...runnable,
+    model,
     adapter: { name: 'none', attach: refuse('attach()') },
     parameters: new Map(),
-    dropSchedule: undefined,
     trainableCount: 0,
     forward: (tokens, options) => forwardLogits(runnable, tokens, options),
     async loss(batch) {
@@ -33,6 +32,7 @@ export function withoutAdapters(model: Model, { loss }: ComposeOptions): TunedAd
     merge: refuse('merge()'),
     safeMerge: later(refuse('safeMerge()')),
     dispose: () => undefined,
+    internal: { ...runnable, dropSchedule: undefined },
   };
 }
 

@@ -15,7 +15,7 @@ const parts: readonly (readonly [keyof Batch, isNeeded: boolean])[] = [
 
 /** Checks a batch and reads its labels. @throws Problem if it is misshapen, too long, or no label counts */
 export async function readyBatch(
-  { model, virtualTokens }: Pick<Runnable, 'model' | 'virtualTokens'>,
+  { model, virtualTokens }: Pick<Runnable, 'model' | 'virtualTokens'> & { readonly internal?: never },
   batch: Batch,
   loss?: LossFunction,
 ): Promise<ReadyBatch> {

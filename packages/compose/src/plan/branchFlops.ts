@@ -1,4 +1,4 @@
-import type { BatchShape, Runnable } from '@dropbp/core';
+import { asRunnable, type BatchShape, type Subject } from '@dropbp/core';
 import { checkNumber, checkValue, isObject, ranges } from '@dropbp/basics';
 
 /**
@@ -6,10 +6,8 @@ import { checkNumber, checkValue, isObject, ranges } from '@dropbp/basics';
  *
  * @param shape - without the virtual tokens of an adapter, which are counted as well
  */
-export function branchFlops(
-  { model, virtualTokens = 0 }: Pick<Runnable, 'model' | 'virtualTokens'>,
-  { batch, time }: BatchShape,
-): number[] {
+export function branchFlops(subject: Subject, { batch, time }: BatchShape): number[] {
+  const { model, virtualTokens = 0 } = asRunnable(subject);
   return model.branches.map(branch => branch.flops({ batch, time: time + virtualTokens }));
 }
 

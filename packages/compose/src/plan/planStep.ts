@@ -1,6 +1,6 @@
-import type * as tf from '@tensorflow/tfjs';
 import { sum } from '@dropbp/basics';
-import { weightForm, workingMemory, type BatchShape, type PackedForm, type Runnable } from '@dropbp/core';
+import { weightForm, workingMemory, type BatchShape, type Model, type PackedForm, type Runnable } from '@dropbp/core';
+import type { Tuned } from '../tuned.ts';
 import { checkShape } from './branchFlops.ts';
 import { heldBytes } from './heldBytes.ts';
 import { passFlops } from './passFlops.ts';
@@ -29,10 +29,10 @@ export interface StepPlan {
   memory(rate: number): number;
 }
 
-/** A model with an adapter, as compose() returns it. */
-export interface Planned extends Runnable {
-  /** What is trained, by name. */
-  readonly parameters: ReadonlyMap<string, tf.Variable>;
+/** What is planned: what compose() returns. */
+export interface Planned {
+  readonly internal: Runnable;
+  readonly parameters: Tuned['parameters'];
 }
 
 /** Rows of the head whose logits exist at a time, and how many tensors of their size. */
@@ -45,21 +45,21 @@ const [HEAD_ROWS, HEAD_COPIES] = [128, 3];
  * Memory is that of the process, estimated: it takes the loss to be the cross-entropy, whose logits never exist all at once, and
  * the optimiser to be AdamW. Both follow from shapes, so that a run that goes on elsewhere finds the same.
  */
-export function planStep(tuned: Planned, shape: BatchShape): StepPlan {
+export function planStep({ internal: runnable, parameters }: Planned, shape: BatchShape): StepPlan {
   checkShape('planStep()', shape);
-  const { branches, head, all } = passFlops(tuned, shape);
+  const { branches, head, all } = passFlops(runnable, shape);
   const branchBackwardFlops = branches.map(({ backward }) => backward);
   const droppable = sum(branchBackwardFlops);
   const forwardFlops = all - head.backward - droppable;
-  const isCheckpointed = tuned.model.branches.some((_, i) => tuned.isCheckpointed?.(i));
-  const branchBytes = heldBytes(tuned, shape);
-  const { hiddenSize, vocabSize } = tuned.model;
-  const stream = 4 * shape.batch * (shape.time + (tuned.virtualTokens ?? 0)) * hiddenSize;
+  const isCheckpointed = runnable.model.branches.some((_, i) => runnable.isCheckpointed?.(i));
+  const branchBytes = heldBytes(runnable, shape);
+  const { hiddenSize, vocabSize } = runnable.model;
+  const stream = 4 * shape.batch * (shape.time + (runnable.virtualTokens ?? 0)) * hiddenSize;
   const largest = Math.max(
-    ...(isCheckpointed ? heldBytes({ ...tuned, isCheckpointed: undefined }, shape) : branchBytes),
+    ...(isCheckpointed ? heldBytes({ ...runnable, isCheckpointed: undefined }, shape) : branchBytes),
   );
   const working = workingMemory(largest);
-  const standingBytes = working.program + bytesOfWeights(tuned) + bytesOfTraining(tuned);
+  const standingBytes = working.program + bytesOfWeights(runnable) + bytesOfTraining(runnable.model, parameters);
   const workingBytes = working.step + 3 * stream + 4 * HEAD_COPIES * HEAD_ROWS * vocabSize;
   return {
     shape,
@@ -84,12 +84,12 @@ export const bytesPerNumber: Readonly<Record<'f32' | PackedForm, number>> = {
   int4: 0.5625,
 };
 
-function bytesOfWeights({ branchScopes, outerScope }: Planned): number {
+function bytesOfWeights({ branchScopes, outerScope }: Runnable): number {
   const tensors = new Set([...branchScopes, outerScope].flatMap(scope => Object.values(scope)));
   return sum([...tensors].map(tensor => tensor.size * bytesPerNumber[weightForm(tensor)]));
 }
 
 /** A gradient and two moments of all that is trained; a copy of a weight of the model's own, which the first update makes. */
-function bytesOfTraining({ model, parameters }: Planned): number {
+function bytesOfTraining(model: Model, parameters: Tuned['parameters']): number {
   return [...parameters].reduce((all, [name, { size }]) => all + 4 * size * (model.parameters.has(name) ? 4 : 3), 0);
 }

@@ -13,11 +13,11 @@ import { solveBudget } from './solveBudget.ts';
  */
 export function plannedRate(tuned: TunedAdapter, shape: BatchShape): number {
   checkShape('plannedRate()', shape);
-  const { dropSchedule: schedule } = tuned;
+  const { dropSchedule: schedule } = tuned.internal;
   if (schedule === undefined) return 0;
   if (schedule.options.rate === undefined) return solveBudget(schedule, tuned, shape).rate;
   const rates = schedule.ratesWith(branchFlops(tuned, shape));
-  const backward = passFlops(tuned, shape).branches.map(branch => branch.backward);
+  const backward = passFlops(tuned.internal, shape).branches.map(branch => branch.backward);
   const all = sum(backward);
   return all === 0 ? 0 : sum(backward.map((flops, i) => flops * rates[i]!)) / all;
 }

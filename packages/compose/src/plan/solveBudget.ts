@@ -20,7 +20,7 @@ export interface SolvedBudget {
 export function solveBudget(schedule: DropSchedule, tuned: Planned, shape: BatchShape): SolvedBudget {
   const { timeSaved, memory } = schedule.options;
   // FLOPs follow from shapes, what branches hold is measured: nothing is run for a budget of time.
-  if (timeSaved !== undefined) return forTime(timeSaved, passFlops(tuned, shape), schedule, shape);
+  if (timeSaved !== undefined) return forTime(timeSaved, passFlops(tuned.internal, shape), schedule, shape);
   return forMemory(memory!, planStep(tuned, shape), schedule);
 }
 

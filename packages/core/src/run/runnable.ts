@@ -5,7 +5,7 @@ import type { Hooks } from '../contract/hooks.ts';
 import type { Model } from '../contract/model.ts';
 import { attachedTensors } from './prepareAdapter.ts';
 
-/** A model with the parameters and hooks to run it with: a model itself, or what `compose` returns. */
+/** A model with the parameters and hooks to run it with. */
 export interface Runnable {
   /** The model with its weights. */
   readonly model: Model;
@@ -31,6 +31,20 @@ export interface Runnable {
   readonly branchScopes: readonly Scope[];
   /** Parameters outside the branches, by full name. */
   readonly outerScope: Scope;
+}
+
+/** Something to run: a model, a model with parameters and hooks, or what `compose()` returns. */
+export type Subject = Model | Runnable | { readonly internal: Runnable };
+
+/** What runs a subject now: of several adapters the one in use. */
+export function asRunnable(subject: Subject): Runnable {
+  if ('internal' in subject) return subject.internal;
+  return 'branchScopes' in subject ? subject : plainRunnable(subject);
+}
+
+/** How many tokens of a text the model has positions for, beside those that an adapter puts in front. */
+export function textPositions({ model, virtualTokens = 0, virtualKeys = 0 }: Runnable): number {
+  return model.maxPositions - virtualTokens - virtualKeys;
 }
 
 /** Rows of a batch that go with different adapters. */

@@ -1,5 +1,5 @@
 import { checkOptions } from '@dropbp/basics';
-import { plainRunnable, type Model, type Runnable } from '@dropbp/core';
+import { asRunnable, type Subject } from '@dropbp/core';
 import { decodeRows } from './decodeRows.ts';
 import { decodePlan, generateOptionNames, type GenerateOptions } from './generateOptions.ts';
 
@@ -17,12 +17,12 @@ import { decodePlan, generateOptionNames, type GenerateOptions } from './generat
  * ```
  */
 export function generate(
-  subject: Model | Runnable,
+  subject: Subject,
   tokens: readonly number[] | Int32Array,
   options: GenerateOptions = {},
 ): AsyncIterable<number> {
   checkOptions('models', 'generate()', options, generateOptionNames);
-  const runnable = 'branchScopes' in subject ? subject : plainRunnable(subject);
+  const runnable = asRunnable(subject);
   const plan = decodePlan('generate()', [{ tokens, runnable }], options);
   return onlyRow(decodeRows([{ runnable, prompts: [Int32Array.from(tokens)] }], runnable, plan));
 }

@@ -1,5 +1,5 @@
 import { checkOptions, problem } from '@dropbp/basics';
-import { plainRunnable, type Model, type RowGroups, type Runnable } from '@dropbp/core';
+import { asRunnable, type RowGroups, type Runnable, type Subject } from '@dropbp/core';
 import { decodeRows } from './decodeRows.ts';
 import { decodePlan, generateOptionNames, type GenerateOptions, type Prompt } from './generateOptions.ts';
 
@@ -28,13 +28,13 @@ export interface GenerateBatchOptions extends GenerateOptions {
  * ```
  */
 export function generateBatch(
-  subject: Model | Runnable,
+  subject: Subject,
   texts: readonly (readonly number[] | Int32Array)[],
   options: GenerateBatchOptions = {},
 ): AsyncIterable<(number | undefined)[]> {
   checkOptions('models', 'generateBatch()', options, [...generateOptionNames, 'adapters']);
   if (texts.length === 0) throw problem('models', { what: 'generateBatch() has no text to go on from' });
-  const runnable = 'branchScopes' in subject ? subject : plainRunnable(subject);
+  const runnable = asRunnable(subject);
   const { groups, together } = rowGroups(runnable, texts.length, options.adapters);
   const prompts = texts.map((tokens, row): Prompt => {
     const group = groups.find(({ rows }) => rows.includes(row))!;

@@ -1,5 +1,5 @@
 import { checkValue, problem, seededRandom, type SeededRandom } from '@dropbp/basics';
-import type { Model, Runnable } from '@dropbp/core';
+import { textPositions, type Model, type Runnable } from '@dropbp/core';
 import type { DecodePlan } from './decodeRows.ts';
 import type { Sampling } from './sampleToken.ts';
 
@@ -71,9 +71,9 @@ function checkTokens(subject: string, tokens: readonly number[] | Int32Array, vo
 }
 
 function newTokens(subject: string, asked: number | undefined, { tokens, runnable }: Prompt): number {
-  const { model, virtualTokens = 0, virtualKeys = 0 } = runnable;
-  const virtual = virtualTokens + virtualKeys;
-  const room = model.maxPositions - virtual - tokens.length;
+  const { maxPositions } = runnable.model;
+  const virtual = maxPositions - textPositions(runnable);
+  const room = textPositions(runnable) - tokens.length;
   const count = asked ?? Math.max(1, room);
   if (!Number.isInteger(count) || count < 1) {
     throw problem('models', {
@@ -86,7 +86,7 @@ function newTokens(subject: string, asked: number | undefined, { tokens, runnabl
   throw problem('models', {
     what: 'the text would be longer than the model has positions for',
     got: `${tokens.length} tokens and ${count} new ones${virtual === 0 ? '' : `, behind ${virtual} virtual ones`}`,
-    expected: `${model.maxPositions} in all`,
+    expected: `${maxPositions} in all`,
     fix: room < 1 ? 'shorten the text' : `set maxNewTokens to ${room}, or shorten the text`,
   });
 }

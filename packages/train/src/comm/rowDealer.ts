@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import type { BatchShare } from '@dropbp/compose';
-import { labelledRows, type Batch, type Runnable } from '@dropbp/core';
+import type { BatchShare, Tuned } from '@dropbp/compose';
+import { labelledRows, type Batch } from '@dropbp/core';
 import type { Comm } from './comm.ts';
 
 /** What a rank works on of a batch. */
@@ -30,7 +30,7 @@ export interface RowDealer {
 
 export function rowDealer(
   { rank, size }: Comm,
-  { model, virtualTokens }: Pick<Runnable, 'model' | 'virtualTokens'>,
+  { internal: { model, virtualTokens } }: Pick<Tuned, 'internal'>,
 ): RowDealer {
   let mostRows = 0;
   return {

@@ -1,5 +1,5 @@
 import { problem } from '@dropbp/basics';
-import { IGNORED_LABEL, type Model, type Runnable } from '@dropbp/core';
+import { IGNORED_LABEL, type Subject } from '@dropbp/core';
 import { tokenizeRows, type Dataset, type Sequence, type TokenizeRowsOptions } from '@dropbp/data';
 import { logLikelihoods } from '@dropbp/train';
 
@@ -30,7 +30,7 @@ export interface MeasureTextsOptions extends TokenizeRowsOptions {
  * @throws Problem where none counts
  */
 export async function measureTexts(
-  subject: Model | Runnable,
+  subject: Subject,
   dataset: Dataset,
   { batch, limit, onRow, ...options }: MeasureTextsOptions,
 ): Promise<TextScores> {

@@ -1,6 +1,6 @@
 import { Problem } from '@dropbp/basics';
 import { bytesPerNumber, compose, plannedRate, planStep, type Tuned } from '@dropbp/compose';
-import { prepareAdapter, weightForm, type Adapter, type BatchShape, type Model } from '@dropbp/core';
+import { prepareAdapter, textPositions, weightForm, type Adapter, type BatchShape, type Model } from '@dropbp/core';
 import { dropBP, type DropBP, type DropSchedule } from '@dropbp/dropbp';
 import type { WeightsForm } from '@dropbp/models';
 import { checkFolder } from '../../files/kindOfPath.ts';
@@ -10,7 +10,6 @@ import { checkBatchSize, checkMethodSize } from '../../model/checkSizes.ts';
 import { checkTime } from '../../model/checkTime.ts';
 import { countParameters } from '../../method/countParameters.ts';
 import { openBase } from '../../model/openModel.ts';
-import { roomOf } from '../../model/openSubject.ts';
 import { trainFlags } from '../train/trainFlags.ts';
 import { startBackend } from '../../model/startBackend.ts';
 import { formatBytes, formatLarge, formatSeconds, formatShare } from '../../terminal/formatNumber.ts';
@@ -76,7 +75,7 @@ export const planCommand = command({
     const adapter = await prepareAdapter(chooseAdapter(method, { model }), model);
     const { checkpointing } = flags;
     const tuned = compose(model, adapter, policy, { checkpointing });
-    const room = roomOf(tuned);
+    const room = textPositions(tuned.internal);
     const shape = { batch: flags.batch, time: flags.time ?? Math.min(128, room) };
     try {
       checkTime(flags.time, room);
@@ -90,7 +89,7 @@ export const planCommand = command({
       const steps: StepForecast[] = [];
       const outOfReach: OutOfReach[] = [];
       for (const rate of rates) {
-        const schedule = tuned.dropSchedule ?? scheduleOf(model, adapter, rate);
+        const schedule = tuned.internal.dropSchedule ?? scheduleOf(model, adapter, rate);
         if (schedule instanceof Problem) outOfReach.push({ rate, why: schedule.message });
         else steps.push(forecastStep(step, rate, leastShare(schedule, rate, step.branchBytes), speed));
       }
@@ -134,7 +133,7 @@ function scheduleOf(model: Model, adapter: Adapter, rate: number): DropSchedule 
   try {
     const run = compose(model, adapter, dropBP({ rate }));
     run.dispose();
-    return run.dropSchedule;
+    return run.internal.dropSchedule;
   } catch (error) {
     if (error instanceof Problem) return error;
     throw error;

@@ -83,14 +83,14 @@ export async function dryRun({ settings, tuned, costs, dataset, data }: Prepared
   const plan = planStep(tuned, shape);
   const rows = ownRows(settings);
   const dropRate = plannedRate(tuned, { batch: rows, time: meanTime });
-  const { dropSchedule } = tuned;
+  const { dropSchedule } = tuned.internal;
   const least = leastShare(dropSchedule, dropRate, plan.branchBytes);
   const speed = await probeSpeed(tuned, shape);
   const forecast = forecastStep(plan, dropRate, least, speed);
   const inTime = { saved: forecast.saved, savedAtHalf: forecastStep(plan, OTHER_RATE, 0, speed).saved };
   const longestShape = { batch: rows, time: longestTime };
   const longest = planStep(tuned, longestShape);
-  const leastOfLongest = leastShare(tuned.dropSchedule, plannedRate(tuned, longestShape), longest.branchBytes);
+  const leastOfLongest = leastShare(dropSchedule, plannedRate(tuned, longestShape), longest.branchBytes);
   const secondsPerStep = forecast.seconds! * accumulation;
   const batches = steps * accumulation;
   const evaluations = data.heldOut === undefined ? 0 : 1 + Math.ceil(steps / evaluateEvery);

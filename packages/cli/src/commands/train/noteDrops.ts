@@ -7,7 +7,7 @@ import type { PreparedRun } from './preparedRun.ts';
 /** Says how much a run drops, how and why, and where it cannot do what was asked for. */
 export function noteDrops({ settings, tuned, costs }: PreparedRun, terminal: Terminal): void {
   terminal.notes(styled`${paint('dim', `DropBP: ${dropLine(costs, dropsOf(tuned))}`)}\n`);
-  const { dropSchedule } = tuned;
+  const { dropSchedule } = tuned.internal;
   if (dropSchedule === undefined) return;
   const { calibrates } = dropSchedule;
   const draws = settings.steps * settings.accumulation;

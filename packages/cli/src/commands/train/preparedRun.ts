@@ -1,5 +1,5 @@
 import { loadAdapter, type Tuned } from '@dropbp/compose';
-import { prepareAdapter, type Adapter } from '@dropbp/core';
+import { prepareAdapter, textPositions, type Adapter } from '@dropbp/core';
 import { encodePrompt, type ChatTemplate, type Dataset, type Tokenizer } from '@dropbp/data';
 import { asChat, defaultPrompt } from '../../data/defaultPrompt.ts';
 import { openData } from '../../data/openData.ts';
@@ -13,7 +13,7 @@ import { checkBatchSize, checkMethodSize } from '../../model/checkSizes.ts';
 import { checkMethodFlags, chooseAdapter, type AdapterBase } from '../../method/chooseMethod.ts';
 import { dropCosts } from '../../drops/dropCosts.ts';
 import { openModel } from '../../model/openModel.ts';
-import { findAdapter, roomOf } from '../../model/openSubject.ts';
+import { findAdapter } from '../../model/openSubject.ts';
 import type { DropCosts } from '../../record/runRecord.ts';
 import { checkMeasuring, sequenceTime, settleRun, type RunSettings } from '../../model/runSettings.ts';
 import { composeRun } from '../../drops/settleRate.ts';
@@ -54,7 +54,7 @@ export async function prepareRun(flags: TrainFlagValues, startedAt: string, stat
   checkMethodSize(flags, model);
   const adapter = await prepareAdapter(await adapterOf(flags, { model, tokenizer }, status), model);
   const { tuned, choice } = await composeRun(flags, model, adapter);
-  const room = roomOf(tuned);
+  const room = textPositions(tuned.internal);
   const time = sequenceTime(flags, room, dataset.format.name);
   checkBatchSize({ batch: flags.batch, time }, model);
   const chatTemplate = await templateFor(dataset, model, () => templateOf({ date: new Date(startedAt) }));

@@ -61,7 +61,7 @@ export async function trainRun(run: PreparedRun, options: TrainRunOptions): Prom
       board.observe(event);
       note(event);
       if (event.type === 'step')
-        bar.update({ ...event, ...(tuned.dropSchedule === undefined && { dropped: undefined }) });
+        bar.update({ ...event, ...(tuned.internal.dropSchedule === undefined && { dropped: undefined }) });
     },
     flush(): void {
       log.flush();
