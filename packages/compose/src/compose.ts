@@ -13,7 +13,9 @@ import {
 } from '@dropbp/core';
 import type { DropBP, DropSchedule } from '@dropbp/dropbp';
 import { checkParts } from './checkParts.ts';
-import { beginRun } from './drops/beginRun.ts';
+import { beginRun, type DropParts } from './drops/beginRun.ts';
+import { comparePrompts } from './drops/prompts/comparePrompts.ts';
+import { promptGate } from './drops/prompts/promptGate.ts';
 import { startDropping, type Drops } from './drops/startDropping.ts';
 import { gradientPass, lossPass } from './pass/gradientPass.ts';
 import { manyAdapters } from './many/manyAdapters.ts';
@@ -102,6 +104,7 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
   const runnable = { ...attachedRunnable(model, attachment), isCheckpointed: checkpointedBranches(model, options) };
   const dropping =
     dropBP && disposeOnError(attachment, () => startDropping(dropBP, { internal: runnable, parameters }));
+  const gate = dropBP?.options.dropPrompts === 'auto' ? promptGate() : undefined;
   const flopsOf = countDropFlops(runnable);
   const inTurn = makeQueue();
   let calls = 0;
@@ -152,6 +155,16 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
       return sensitivities;
     });
 
+  const compare: DropParts['compare'] = (batch, options) =>
+    inTurn(() => {
+      const passOf = (sample: Batch, dropPrompts: boolean): Promise<ValueAndGradients> => {
+        const dropped = model.branches.map(() => false);
+        const nothing = { share: undefined, onGradient: undefined };
+        return step(sample, { step: CALIBRATION_STEP, dropped, dropPrompts, training: true, seed: 0, ...nothing });
+      };
+      return comparePrompts(runnable, batch, { ...options, parameters, passOf });
+    });
+
   return {
     model,
     adapter,
@@ -173,7 +186,7 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
       return inTurn(() => step(batch, { step: number, dropped, dropPrompts, training, seed, share, onGradient }));
     },
     calibrate,
-    beginRun: options => beginRun(dropping?.schedule, options, calibrate),
+    beginRun: options => beginRun({ schedule: dropping?.schedule, gate, calibrate, compare }, options),
     save: directory => saveTuned(directory, model, adapter, attachment),
     toFiles: () => encodeTuned(adapter, attachment),
     merge: () => mergeInto(model, adapter, attachment),

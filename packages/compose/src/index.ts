@@ -9,7 +9,9 @@ export {
   type LoadAdapterOptions,
   type ReadAdapterOptions,
 } from './files/loadAdapter.ts';
-export type { DropRun, RunOptions } from './drops/beginRun.ts';
+export type { DropRun, DropRunState, RunOptions } from './drops/beginRun.ts';
+export type { DivisorOf } from './drops/prompts/compareGradients.ts';
+export type { PromptComparison, PromptDecision, PromptGateState } from './drops/prompts/promptGate.ts';
 export { branchFlops } from './plan/branchFlops.ts';
 export type { DropFlops } from './plan/dropFlops.ts';
 export { bytesPerNumber, planStep, type Planned, type StepPlan } from './plan/planStep.ts';

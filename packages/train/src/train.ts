@@ -154,11 +154,12 @@ async function oneStep(
   const learningRate = scheduledRate(plan, step);
   const early = plan.earlyUpdate ? earlyUpdates(tuned, plan.optimizer, learningRate) : undefined;
   try {
+    const decided = feed.drops.promptDecision;
     const own = await accumulate(tuned, feed, plan, step, early?.onGradient);
     const window = await stepOfAll(plan.comm, own, step, plan.stop?.aborted === true);
     const update = await updateParameters(tuned, window, { ...plan, step, learningRate, early });
     const seconds = (performance.now() - startedMs) / 1000;
-    const { rates } = feed.drops;
+    const { rates, promptDecision } = feed.drops;
     const heldOutLoss = await heldOut(tuned, plan, step);
     const report: TrainStep = {
       step,
@@ -171,6 +172,7 @@ async function oneStep(
       dropped: window.flops === 0 ? 0 : window.droppedFlops / window.flops,
       droppedBranches: window.droppedBranches,
       ...(rates && { rates }),
+      ...(promptDecision && promptDecision !== decided && { promptDecision }),
       ...(window.calibrationSeconds > 0 && { calibrationSeconds: window.calibrationSeconds }),
       ...(heldOutLoss !== undefined && { heldOutLoss }),
     };

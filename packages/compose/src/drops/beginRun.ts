@@ -2,6 +2,9 @@ import { checkNumber, checkOptions, checkValue, isObject, problem, ranges } from
 import type { Batch } from '@dropbp/core';
 import type { DropBPSettings, DropSchedule, DropScheduleState } from '@dropbp/dropbp';
 import type { CalibrateOptions, Peers } from '../tuned.ts';
+import type { DivisorOf } from './prompts/compareGradients.ts';
+import type { ComparePromptsOptions } from './prompts/comparePrompts.ts';
+import type { PromptComparison, PromptDecision, PromptGate, PromptGateState } from './prompts/promptGate.ts';
 
 /** Options of {@link Tuned.beginRun}. */
 export interface RunOptions {
@@ -19,17 +22,22 @@ export interface DropRun {
   readonly rates: readonly number[] | undefined;
   /** Sensitivity of each branch, measured or given; undefined before there are any. */
   readonly sensitivities: readonly number[] | undefined;
+  /** The latest decision on dropped prompts; undefined before the first, and without `dropPrompts: 'auto'`. */
+  readonly promptDecision: PromptDecision | undefined;
   /**
-   * Measures sensitivities and allocates the rates anew, if a measurement is due before this pass.
+   * Measures what is due before this pass: sensitivities, from which the rates are allocated anew, and whether it pays to drop
+   * prompts.
    *
    * @param pass - number of the pass in the run, from 0
    * @param batch - what the pass is about to train on: the whole batch, which stays the caller's
+   * @param divisorOf - the metric of the optimizer, in which gradients with and without prompts are compared.
+   * @defaultValue the plain one
    * @returns whether it measured
    * @throws Problem if the gradients are not finite
    */
-  measure(pass: number, batch: Batch): Promise<boolean>;
+  measure(pass: number, batch: Batch, divisorOf?: DivisorOf): Promise<boolean>;
   /** What a checkpoint must keep: JSON-safe, a copy; null without DropBP. */
-  readonly state: DropScheduleState | null;
+  readonly state: DropRunState | null;
   /**
    * Continues from a state of this run or of an earlier one, which may have had fewer passes.
    *
@@ -38,17 +46,38 @@ export interface DropRun {
   restore(state: unknown): void;
 }
 
-/** @param calibrate - measures sensitivities and gives them to the schedule */
-export function beginRun(
-  schedule: DropSchedule | undefined,
-  options: RunOptions,
-  calibrate: (batch: Batch, options: CalibrateOptions) => Promise<unknown>,
-): DropRun {
+/** The drops of a run in a checkpoint. */
+export interface DropRunState extends DropScheduleState {
+  /** What was found out about dropped prompts; absent without `dropPrompts: 'auto'`. */
+  readonly prompts?: PromptGateState;
+}
+
+/** What a run decides with. */
+export interface DropParts {
+  /** Undefined without DropBP. */
+  readonly schedule: DropSchedule | undefined;
+  /** Undefined without `dropPrompts: 'auto'`. */
+  readonly gate: PromptGate | undefined;
+  /** Measures sensitivities and gives them to the schedule. */
+  readonly calibrate: (batch: Batch, options: CalibrateOptions) => Promise<unknown>;
+  /** Compares the gradients of a batch with those without its prompts. */
+  readonly compare: (
+    batch: Batch,
+    options: Pick<ComparePromptsOptions, 'peers' | 'divisorOf'>,
+  ) => Promise<PromptComparison>;
+}
+
+/** Begins the drops of a run. */
+export function beginRun({ schedule, gate, calibrate, compare }: DropParts, options: RunOptions): DropRun {
   checkValue<unknown>('compose', 'beginRun(): its options', options, isObject, '{ passes, peers? }');
   checkOptions('compose', 'beginRun()', options, ['passes', 'peers']);
   const { passes, peers } = options;
   checkNumber('compose', 'passes', passes, ranges.index);
-  schedule?.plan(passes);
+  const plan = (): void => {
+    schedule?.plan(passes);
+    gate?.plan(passes);
+  };
+  plan();
   return {
     settings: schedule?.options,
     get rates() {
@@ -57,13 +86,18 @@ export function beginRun(
     get sensitivities() {
       return schedule?.sensitivities;
     },
-    async measure(pass, batch) {
-      if (schedule === undefined || !isDue(schedule, pass, passes)) return false;
-      await calibrate(batch, peers === undefined ? {} : { peers });
-      return true;
+    get promptDecision() {
+      return gate?.decision;
+    },
+    async measure(pass, batch, divisorOf) {
+      const isCalibrated = schedule !== undefined && isDue(schedule, pass, passes);
+      if (isCalibrated) await calibrate(batch, peers === undefined ? {} : { peers });
+      const isCompared = gate?.isDue(pass) === true;
+      if (isCompared) gate.add(pass, await compare(batch, { peers, divisorOf }));
+      return isCalibrated || isCompared;
     },
     get state() {
-      return schedule?.state ?? null;
+      return schedule === undefined ? null : { ...schedule.state, ...(gate && { prompts: gate.state }) };
     },
     restore(state) {
       if ((state === null) !== (schedule === undefined)) {
@@ -72,8 +106,11 @@ export function beginRun(
           fix: 'go on as it began',
         });
       }
-      schedule?.restore(state);
-      schedule?.plan(passes);
+      const { prompts, ...own } = isObject(state) ? state : { prompts: undefined };
+      schedule?.restore(isObject(state) ? own : state);
+      if (gate === undefined && prompts !== undefined) checkOptions('compose', 'the state of a run', { prompts }, []);
+      gate?.restore(prompts);
+      plan();
     },
   };
 }

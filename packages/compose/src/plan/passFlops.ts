@@ -26,8 +26,11 @@ export interface PassFlops {
 /** Matrix products of attention itself: two forward; backward four, and one to compute the probabilities again. */
 const ATTENTION_BACKWARD = 5 / 2;
 
-/** @param shape - without the virtual tokens of an adapter */
-export function passFlops(runnable: Runnable, { batch, time }: BatchShape): PassFlops {
+/**
+ * @param shape - without the virtual tokens of an adapter
+ * @param labels - tokens whose label counts: the head runs on these alone. @defaultValue all
+ */
+export function passFlops(runnable: Runnable, { batch, time }: BatchShape, labels: number = batch * time): PassFlops {
   const { model, branchScopes, outerScope } = standInForEncoder(runnable);
   const shape = { batch, time: time + (runnable.virtualTokens ?? 0) };
   const tokens = shape.batch * shape.time;
@@ -47,7 +50,7 @@ export function passFlops(runnable: Runnable, { batch, time }: BatchShape): Pass
     const again = runnable.isCheckpointed?.(i) === true ? forward : 0;
     return { forward, backward: leads[i] === true ? ofInput + ofWeights + again : 0 };
   });
-  const projection = 2 * batch * time * model.hiddenSize * model.vocabSize;
+  const projection = 2 * labels * model.hiddenSize * model.vocabSize;
   const headWeight = outerScope[`${model.head.path}.weight`] ?? outerScope[model.head.weight];
   const ofWeight = headWeight !== undefined && isTrainable(headWeight) ? projection : 0;
   const head = { forward: projection, backward: projection + ofWeight };

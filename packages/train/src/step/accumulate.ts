@@ -34,7 +34,7 @@ export interface Accumulated extends DropFlops {
 export async function accumulate(
   tuned: Tuned,
   { source, dealer, drops }: Feed,
-  { steps, accumulation, seed, signal, comm }: TrainPlan,
+  { steps, accumulation, seed, signal, comm, optimizer }: TrainPlan,
   step: number,
   onGradient?: EarlyUpdates['onGradient'],
 ): Promise<Accumulated> {
@@ -51,7 +51,9 @@ export async function accumulate(
       try {
         const microStep = (step - 1) * accumulation + i;
         const startedMs = performance.now();
-        const hasMeasured = await drops.measure(microStep, batch);
+        const hasMeasured = await drops.measure(microStep, batch, (name, parameter) =>
+          optimizer.divisorOf?.(name, parameter),
+        );
         if (hasMeasured) calibrationSeconds += (performance.now() - startedMs) / 1000;
         const options = { step: microStep, seed, ...(onGradient && { onGradient }) };
         const pass =

@@ -1,3 +1,5 @@
+import type { PromptDecision } from '@dropbp/compose';
+
 /** What a step of {@link train} reports. */
 export interface TrainStep {
   /** Counts from 1. */
@@ -22,7 +24,9 @@ export interface TrainStep {
   readonly updated: boolean;
   /** DropBP's rate for each branch after the step. */
   readonly rates?: readonly number[];
-  /** How much of the step's time went into measuring DropBP's sensitivities, in steps that measured them. */
+  /** What was decided about dropped prompts, in steps that decided it: with `dropPrompts: 'auto'`. */
+  readonly promptDecision?: PromptDecision;
+  /** How much of the step's time went into measuring for DropBP: sensitivities, and gradients without prompts. */
   readonly calibrationSeconds?: number;
   /** Mean loss of the evaluation that followed this step. */
   readonly heldOutLoss?: number;

@@ -1,0 +1,93 @@
+import { NotFinite } from '@dropbp/basics';
+import { describe, expect, it } from 'vitest';
+import { promptGate, type PromptComparison, type PromptGate } from './promptGate.ts';
+
+/** A batch whose gradients have this cosine, and of which dropped prompts save this share. */
+const batchOf = (similarity: number, saved: number): PromptComparison => ({
+  ...{ both: 6 * similarity, whole: 4, partial: 9 },
+  ...{ flops: 100, savedFlops: 100 * saved },
+});
+
+const gateOf = (passes: number): PromptGate => {
+  const gate = promptGate();
+  gate.plan(passes);
+  return gate;
+};
+
+/** The passes before which a run compares gradients. */
+function comparedPasses(gate: PromptGate, from: number, to: number): number[] {
+  const compared: number[] = [];
+  for (let pass = from; pass < to; pass++) {
+    if (!gate.isDue(pass)) continue;
+    gate.add(pass, batchOf(0.9, 0.4));
+    compared.push(pass);
+  }
+  return compared;
+}
+
+describe('promptGate', () => {
+  it('drops prompts where ρ² is above 1 − saved', () => {
+    for (const [similarity, saved, dropsPrompts] of [
+      [0.8, 0.37, true],
+      [0.8, 0.35, false],
+      [-0.99, 0.5, false],
+      [1, 0, false],
+    ] as const) {
+      const gate = gateOf(50);
+      gate.add(0, batchOf(similarity, saved));
+      expect(gate.decision).toEqual({ pass: 0, similarity: expect.closeTo(similarity) as number, saved, dropsPrompts });
+      expect(gate.dropsPrompts).toBe(dropsPrompts);
+    }
+  });
+  it('decides at the start and again at a tenth, on more batches in longer runs', () => {
+    expect(comparedPasses(gateOf(50), 0, 50)).toEqual([0, 5]);
+    expect(comparedPasses(gateOf(120), 0, 120)).toEqual([0, 1, 12, 13]);
+    expect(comparedPasses(gateOf(5000), 0, 5000)).toEqual([0, 1, 2, 3, 500, 501, 502, 503]);
+    expect(comparedPasses(gateOf(5), 0, 5)).toEqual([0]);
+  });
+  it('keeps the earlier decision until the later one', () => {
+    const gate = gateOf(120);
+    gate.add(0, batchOf(0.9, 0.4));
+    expect(gate.dropsPrompts).toBe(false);
+    gate.add(1, batchOf(0.9, 0.4));
+    expect(gate.dropsPrompts).toBe(true);
+    gate.add(12, batchOf(0.1, 0.4));
+    expect(gate.dropsPrompts).toBe(true);
+    gate.add(13, batchOf(0.1, 0.4));
+    expect(gate).toMatchObject({
+      dropsPrompts: false,
+      decision: { pass: 13, similarity: expect.closeTo(0.1) as number },
+    });
+  });
+  it('goes on from its state without deciding anew, in the middle of a measurement too', () => {
+    for (const stop of [1, 2, 13, 14]) {
+      const [stopped, resumed] = [gateOf(120), gateOf(120)];
+      comparedPasses(stopped, 0, stop);
+      resumed.restore(JSON.parse(JSON.stringify(stopped.state)));
+      expect(resumed.state).toEqual(stopped.state);
+      expect(comparedPasses(resumed, stop, 120)).toEqual(comparedPasses(stopped, stop, 120));
+      expect(resumed.state).toEqual(stopped.state);
+    }
+  });
+  it('measures at once in a run that has become shorter than its tenth', () => {
+    const gate = gateOf(1000);
+    comparedPasses(gate, 0, 50);
+    gate.plan(100);
+    expect(gate.isDue(50)).toBe(true);
+  });
+  it('refuses gradients that are not finite, and what is no state', () => {
+    const gate = gateOf(10);
+    expect(() => gate.add(0, { ...batchOf(1, 1), whole: NaN })).toThrow(NotFinite);
+    const decision = { pass: 0, similarity: 0.5, saved: 0.5, dropsPrompts: true };
+    for (const state of [
+      undefined,
+      {},
+      { decisions: [], pending: 3 },
+      { decisions: [{ ...decision, saved: 'much' }], pending: null },
+      { decisions: [decision, decision, decision], pending: null },
+      { decisions: [decision], pending: null, more: 1 },
+    ]) {
+      expect(() => gateOf(10).restore(state)).toThrow(/the state of dropped prompts|no state of dropped prompts/);
+    }
+  });
+});

@@ -1,0 +1,130 @@
+import { checkOptions, isObject, notFinite, problem } from '@dropbp/basics';
+import type { GradientProducts } from './compareGradients.ts';
+
+/** What was found out about dropped prompts, and what follows from it. */
+export interface PromptDecision {
+  /** The first pass of the run that follows it, counted from 0. */
+  readonly pass: number;
+  /** ρ, the cosine of the whole gradient and the one without prompts, in the optimizer's metric. */
+  readonly similarity: number;
+  /** Share of a whole step's FLOPs that dropped prompts save. */
+  readonly saved: number;
+  /** Whether prompts are dropped: ρ² is above 1 − saved. */
+  readonly dropsPrompts: boolean;
+}
+
+/** What one batch says about dropped prompts. */
+export interface PromptComparison extends GradientProducts {
+  /** FLOPs of a whole pass. */
+  readonly flops: number;
+  /** Those that dropped prompts save. */
+  readonly savedFlops: number;
+}
+
+/** What a checkpoint keeps of a gate. */
+export interface PromptGateState {
+  readonly decisions: readonly PromptDecision[];
+  /** Sums over the batches of a measurement that is not over; null where none is under way. */
+  readonly pending: (PromptComparison & { readonly batches: number }) | null;
+}
+
+/** Decides whether a run drops prompts: at its start, and again after a tenth. Until the first decision it drops none. */
+export interface PromptGate {
+  /** Whether passes drop prompts by now. */
+  readonly dropsPrompts: boolean;
+  /** The latest decision. */
+  readonly decision: PromptDecision | undefined;
+  /** How many passes the run has: what is measured when and on how much follows from it. */
+  plan(passes: number): void;
+  /** Whether the batch of this pass is to be compared before it. */
+  isDue(pass: number): boolean;
+  /** Takes what the batch of a pass says. @throws NotFinite where its gradients are not finite */
+  add(pass: number, comparison: PromptComparison): void;
+  /** JSON-safe, a copy. */
+  readonly state: PromptGateState;
+  /** @throws Problem for what is no state of a gate */
+  restore(state: unknown): void;
+}
+
+/** Share of the run after which it is measured again: an adapter that begins at zero hides gradients at the start. */
+const AGAIN_AT = 0.1;
+/** A batch is compared for each so many passes of the run, so that a measurement takes about a thirtieth of it; four at most. */
+const [PASSES_PER_BATCH, MOST_BATCHES] = [60, 4];
+
+export function promptGate(): PromptGate {
+  let passes = 0;
+  let decisions: readonly PromptDecision[] = [];
+  let pending: PromptGateState['pending'] = null;
+  const batches = (): number => Math.min(MOST_BATCHES, Math.max(1, Math.round(passes / PASSES_PER_BATCH)));
+  return {
+    get dropsPrompts() {
+      return decisions.at(-1)?.dropsPrompts ?? false;
+    },
+    get decision() {
+      return decisions.at(-1);
+    },
+    plan(planned) {
+      passes = planned;
+    },
+    isDue(pass) {
+      if (pending !== null || decisions.length === 0) return true;
+      const again = Math.floor(AGAIN_AT * passes);
+      return decisions.length === 1 && pass >= again && again > decisions[0]!.pass;
+    },
+    add(pass, comparison) {
+      const sums = pending ?? { both: 0, whole: 0, partial: 0, flops: 0, savedFlops: 0, batches: 0 };
+      pending = {
+        both: sums.both + comparison.both,
+        whole: sums.whole + comparison.whole,
+        partial: sums.partial + comparison.partial,
+        flops: sums.flops + comparison.flops,
+        savedFlops: sums.savedFlops + comparison.savedFlops,
+        batches: sums.batches + 1,
+      };
+      if (![pending.both, pending.whole, pending.partial].every(Number.isFinite)) {
+        throw notFinite('compose', {
+          what: 'gradients are not finite: with and without prompts they cannot be compared',
+          fix: 'train with a lower learning rate or a longer warm-up',
+        });
+      }
+      if (pending.batches < batches()) return;
+      decisions = [...decisions, decide(pass, pending)];
+      pending = null;
+    },
+    get state() {
+      return structuredClone({ decisions, pending });
+    },
+    restore(state) {
+      ({ decisions, pending } = readGateState(state));
+    },
+  };
+}
+
+function decide(pass: number, { both, whole, partial, flops, savedFlops }: PromptComparison): PromptDecision {
+  const similarity = whole * partial > 0 ? both / Math.sqrt(whole * partial) : 0;
+  const saved = flops > 0 ? savedFlops / flops : 0;
+  return { pass, similarity, saved, dropsPrompts: saved > 0 && similarity > 0 && similarity ** 2 > 1 - saved };
+}
+
+function readGateState(state: unknown): PromptGateState {
+  const wrong = (got: unknown, expected: string): Error =>
+    problem('compose', { what: 'this is no state of dropped prompts', got, expected });
+  if (!isObject(state)) throw wrong(state, '{ decisions, pending }');
+  checkOptions('compose', 'the state of dropped prompts', state, ['decisions', 'pending']);
+  const { decisions, pending } = state;
+  if (!Array.isArray(decisions) || decisions.length > 2 || !decisions.every(isDecision)) {
+    throw wrong(decisions, 'at most two decisions: { pass, similarity, saved, dropsPrompts }');
+  }
+  if (pending !== null && !hasNumbers(pending, ['both', 'whole', 'partial', 'flops', 'savedFlops', 'batches'])) {
+    throw wrong(pending, 'sums of a measurement that is not over, or null');
+  }
+  return structuredClone({ decisions, pending }) as PromptGateState;
+}
+
+function isDecision(value: unknown): boolean {
+  return hasNumbers(value, ['pass', 'similarity', 'saved']) && typeof value.dropsPrompts === 'boolean';
+}
+
+function hasNumbers(value: unknown, names: readonly string[]): value is Record<string, unknown> {
+  return isObject(value) && names.every(name => Number.isFinite(value[name]));
+}
