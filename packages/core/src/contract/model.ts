@@ -117,6 +117,8 @@ export interface Model {
   withParameters(replaced: ReadonlyMap<string, tf.Tensor>): Model;
   /** Writes a checkpoint folder that transformers loads: `config.json`, `model.safetensors` and tokenizer files. */
   save(directory: string, options?: SaveOptions): Promise<void>;
+  /** The files of its tokenizer and its generation by name, where it came with such: `tokenizer.json`. @defaultValue none */
+  companions?(): Promise<ReadonlyMap<string, Uint8Array>>;
   /** Frees the weights. A second call does nothing. */
   dispose(): void;
 }

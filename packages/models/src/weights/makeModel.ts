@@ -4,6 +4,7 @@ import { disposeOnce, forwardLogits, plainRunnable, type Model, type Runnable } 
 import type { Definition } from '../architectures/architecture.ts';
 import { defineModel } from '../architectures/architectures.ts';
 import type { RawConfig } from '../architectures/configReader.ts';
+import { readCompanions } from './companions.ts';
 import type { ModelFiles } from './modelFiles.ts';
 import { parameterShapes } from './parameterShapes.ts';
 import { saveModel, type StoredDtype } from './saveModel.ts';
@@ -53,6 +54,7 @@ export function makeModel(
       return makeModel(nextConfig, nextDefinition, next, origin);
     },
     save: (directory, options) => saveModel(config, parameters, origin, directory, options),
+    companions: () => readCompanions(origin.files),
     dispose: () => disposeOnce(parameters.values()),
   };
   return model;

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { nearNames, problem } from '@dropbp/basics';
-import { toFloat32, type Checkpoint } from '@dropbp/safetensors';
+import { toFloat32, type Checkpoint, type Dtype } from '@dropbp/safetensors';
 import type { Definition } from '../architectures/architecture.ts';
 import { makeWeight, type WeightForms } from './makeWeight.ts';
 import { parameterShapes } from './parameterShapes.ts';
@@ -21,6 +21,35 @@ interface ReadWeightsOptions extends WeightForms {
   readonly onTensor?: ((done: number, total: number) => void) | undefined;
 }
 
+/** The weights that a checkpoint holds, matched with those that its model has. */
+export interface StoredWeights {
+  /** The shape of every weight by name, in the order of the modules. */
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** The type that each is stored as. */
+  readonly dtypes: ReadonlyMap<string, StoredDtype>;
+  /** Widened to float32 exactly. */
+  read(name: string): Promise<Float32Array<ArrayBuffer>>;
+  /** @throws Problem if a copy of a tied weight differs from it */
+  checkTied(): Promise<void>;
+}
+
+/**
+ * Finds the weights of a model in a checkpoint. Nothing is read of them yet.
+ *
+ * @throws Problem that lists the tensors that are missing, unknown or misshapen
+ */
+export function findWeights(checkpoint: Checkpoint, definition: Definition): StoredWeights {
+  const shapes = parameterShapes(definition);
+  const stored = matchNames(checkpoint, definition, shapes);
+  const dtypeOf = (name: string): Dtype => checkpoint.tensors.get(stored.get(name)!)!.dtype;
+  return {
+    shapes,
+    dtypes: new Map([...shapes.keys()].map(name => [name, storedDtype(dtypeOf(name))])),
+    read: async name => toFloat32(dtypeOf(name), await checkpoint.read(stored.get(name)!)),
+    checkTied: () => checkTiedCopy(checkpoint, definition, stored),
+  };
+}
+
 /**
  * Reads the weights of a model, one tensor at a time.
  *
@@ -31,21 +60,15 @@ export async function readWeights(
   definition: Definition,
   options: ReadWeightsOptions = {},
 ): Promise<Weights> {
-  const shapes = parameterShapes(definition);
-  const stored = matchNames(checkpoint, definition, shapes);
+  const { shapes, dtypes, read, checkTied } = findWeights(checkpoint, definition);
   const parameters = new Map<string, tf.Tensor>();
-  const dtypes = new Map<string, StoredDtype>();
   try {
     for (const [name, shape] of shapes) {
       options.signal?.throwIfAborted();
-      const storedName = stored.get(name)!;
-      const { dtype } = checkpoint.tensors.get(storedName)!;
-      const values = toFloat32(dtype, await checkpoint.read(storedName));
-      parameters.set(name, makeWeight(definition, name, values, shape, options));
-      dtypes.set(name, storedDtype(dtype));
+      parameters.set(name, makeWeight(definition, name, await read(name), shape, options));
       options.onTensor?.(parameters.size, shapes.size);
     }
-    await checkTiedCopy(checkpoint, definition, stored);
+    await checkTied();
   } catch (error) {
     tf.dispose([...parameters.values()]);
     throw error;

@@ -3,6 +3,7 @@ import { checkOptions, nodeModule, problem } from '@dropbp/basics';
 import { weightForm, type SaveOptions } from '@dropbp/core';
 import { fromFloat32, saveCheckpoint, type Dtype, type TensorToWrite } from '@dropbp/safetensors';
 import type { RawConfig } from '../architectures/configReader.ts';
+import { readCompanions } from './companions.ts';
 import type { Origin } from './makeModel.ts';
 import { publishModel } from './publishModel.ts';
 
@@ -16,13 +17,6 @@ const torchNames: Readonly<Record<StoredDtype, string>> = { F32: 'float32', F16:
 export function storedDtype(dtype: Dtype): StoredDtype {
   return Object.hasOwn(torchNames, dtype) ? (dtype as StoredDtype) : 'F32';
 }
-
-/** Files of a model besides its configuration and weights: what its tokenizer and its generation need. */
-const companions: readonly string[] = [
-  ...['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json', 'tokenizer.model'],
-  ...['vocab.json', 'merges.txt', 'vocab.txt', 'spiece.model', 'chat_template.jinja', 'chat_template.json'],
-  'generation_config.json',
-];
 
 /**
  * Writes a folder that transformers loads: `config.json`, `model.safetensors` (in shards above 5 GB) and, where the
@@ -60,9 +54,7 @@ export async function saveModel(
   }
   await publishModel(directory, async folder => {
     await saveCheckpoint(folder, tensors);
-    for (const name of (await files?.list()) ?? []) {
-      if (companions.includes(name)) await fs.writeFile(path.join(folder, name), await files!.read(name));
-    }
+    for (const [name, bytes] of await readCompanions(files)) await fs.writeFile(path.join(folder, name), bytes);
     const written = configOf(config, mostUsed(parameters, dtypeOf));
     await fs.writeFile(path.join(folder, 'config.json'), `${JSON.stringify(written, null, 2)}\n`);
   });

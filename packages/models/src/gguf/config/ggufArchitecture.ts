@@ -22,7 +22,7 @@ export interface GgufArchitecture {
 }
 
 /** By `general.architecture`. A new one is a line here and, if it is of another kind, a file. */
-const architectures: Readonly<Record<string, GgufArchitecture>> = {
+export const architectures: Readonly<Record<string, GgufArchitecture>> = {
   llama: llamaKin({ modelType: 'llama', isPaired: true, biases: 'asked' }),
   qwen2: llamaKin({ modelType: 'qwen2', isPaired: false, biases: 'always' }),
   qwen3: llamaKin({ modelType: 'qwen3', isPaired: false, biases: 'asked' }),

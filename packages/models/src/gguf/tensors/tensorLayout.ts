@@ -7,13 +7,24 @@
  * @param rows - a multiple of twice the heads
  */
 export function unpairRows(bytes: Uint8Array, rows: number, heads: number): Uint8Array<ArrayBuffer> {
+  return moveRows(bytes, rows, heads, (from, to) => [from, to]);
+}
+
+/** Does what {@link unpairRows} undoes. */
+export function pairRows(bytes: Uint8Array, rows: number, heads: number): Uint8Array<ArrayBuffer> {
+  return moveRows(bytes, rows, heads, (from, to) => [to, from]);
+}
+
+type Move = (paired: number, plain: number) => readonly [from: number, to: number];
+
+function moveRows(bytes: Uint8Array, rows: number, heads: number, move: Move): Uint8Array<ArrayBuffer> {
   const result = new Uint8Array(bytes.length);
   const rowBytes = bytes.length / rows;
   const headSize = rows / heads;
   for (let row = 0; row < rows; row++) {
     const within = row % headSize;
-    const to = row - within + (within % 2) * (headSize / 2) + Math.floor(within / 2);
-    result.set(bytes.subarray(row * rowBytes, (row + 1) * rowBytes), to * rowBytes);
+    const [from, to] = move(row, row - within + (within % 2) * (headSize / 2) + Math.floor(within / 2));
+    result.set(bytes.subarray(from * rowBytes, (from + 1) * rowBytes), to * rowBytes);
   }
   return result;
 }

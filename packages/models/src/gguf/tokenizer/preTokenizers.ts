@@ -1,3 +1,5 @@
+import { isObject } from '@dropbp/basics';
+
 /** How a tokenizer that llama.cpp knows by a name splits and encodes a text. */
 export interface PreTokenizer {
   /** `pre_tokenizer` of a `tokenizer.json`. */
@@ -46,3 +48,26 @@ export const preTokenizers: Readonly<Record<string, PreTokenizer>> = {
   'smaug-bpe': { ...llama3, addsBos: false },
   qwen2: { ...plain, component: split(WORDS_AND_MARKS('\\p{N}')), normalizer: { type: 'NFC' } },
 };
+
+/**
+ * The name that llama.cpp has for how a byte-level tokenizer splits a text; undefined where it has none that is known here. A
+ * normaliser (NFC) is not compared, as llama.cpp has none.
+ *
+ * @param component - `pre_tokenizer` of a `tokenizer.json`
+ * @param ignoresMerges - `model.ignore_merges` of it
+ */
+export function preTokenizerName(component: unknown, ignoresMerges: boolean): string | undefined {
+  const text = splittingOf(component);
+  return Object.entries(preTokenizers).find(
+    ([, known]) => splittingOf(known.component) === text && known.ignoresMerges === ignoresMerges,
+  )?.[0];
+}
+
+/** What decides how a text is split, in one spelling: older files leave out defaults. */
+function splittingOf(component: unknown): string {
+  return JSON.stringify(component, (_key, value: unknown) => {
+    if (!isObject(value)) return value;
+    const { trim_offsets: _, ...part } = { ...value, ...(value.type === 'ByteLevel' && { use_regex: value.use_regex ?? true }) } as Record<string, unknown>; // prettier-ignore
+    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}

@@ -1,0 +1,9 @@
+export { exportGguf, type ExportedGguf, type ExportGgufOptions } from './gguf/exportGguf.ts';
+export {
+  exportGgufAdapter,
+  type AdapterOnDisk,
+  type ExportedGgufAdapter,
+  type ExportGgufAdapterOptions,
+} from './gguf/exportGgufAdapter.ts';
+export type { GgufType } from './gguf/types/ggufTypes.ts';
+export type { ExportSource } from './source/weightSource.ts';

@@ -1,0 +1,97 @@
+import { problem } from '@dropbp/basics';
+import { configReader, type RawConfig } from '../../architectures/configReader.ts';
+import { families, llamaConfig, type LlamaConfig } from '../../architectures/llamaConfig.ts';
+import { ropeFrequencies } from '../../layers/ropeFrequencies.ts';
+import type { ModelMetadata } from './describeGguf.ts';
+import type { GgufField } from './ggufField.ts';
+
+/** What llama.cpp computes for one architecture of Llama's kind, where a configuration may ask for something else. */
+export interface LlamaLimits {
+  /** Biases of the attention: as the weights are, those of queries, keys and values alone, or none. */
+  readonly biases: 'any' | 'queryKeyValue' | 'none';
+  readonly mlpBias: boolean;
+  /** Each layer of a multiple of this number has no rotary positions. */
+  readonly plainEvery?: number;
+}
+
+/**
+ * The metadata of a model of Llama's kind.
+ *
+ * Source: llama.cpp's conversion of these models, and src/models for what it computes.
+ *
+ * @throws Problem for a configuration that llama.cpp computes in another way
+ */
+export function describeLlama(config: RawConfig, limits: LlamaLimits): ModelMetadata {
+  const c = llamaConfig(config);
+  checkLimits(c, limits);
+  const { scaling, ropeFactors } = describeRope(c, config);
+  // A model whose window is shorter than its positions computes the same up to the window.
+  const windows = c.layers.flatMap(({ window }) => window ?? []);
+  return {
+    keys: {
+      vocab_size: { u32: c.vocabSize },
+      context_length: { u32: Math.min(c.maxPositions, ...windows) },
+      embedding_length: { u32: c.hiddenSize },
+      block_count: { u32: c.layers.length },
+      feed_forward_length: { u32: c.intermediateSize },
+      'attention.head_count': { u32: c.heads },
+      'attention.head_count_kv': { u32: c.kvHeads },
+      'attention.key_length': { u32: c.headSize },
+      'attention.value_length': { u32: c.headSize },
+      'attention.layer_norm_rms_epsilon': { f32: c.epsilon },
+      'rope.dimension_count': { u32: c.headSize },
+      ...scaling,
+    },
+    heads: c.heads,
+    kvHeads: c.kvHeads,
+    ...(ropeFactors && { ropeFactors }),
+  };
+}
+
+function checkLimits(c: LlamaConfig, { biases, mlpBias, plainEvery }: LlamaLimits): void {
+  const refuse = (what: string, got: unknown, expected: string): Error =>
+    problem('models', { what: `llama.cpp's ${c.architecture} ${what}`, got, expected });
+  if (c.activation !== 'silu') throw refuse('has one activation (hidden_act)', c.activation, 'silu');
+  if ((biases === 'none' && c.qkvBias) || (biases !== 'any' && c.outputBias)) {
+    throw refuse('has no such biases in its attention (attention_bias)', true, 'false');
+  }
+  if (!mlpBias && c.mlpBias) throw refuse('has no biases in its MLP (mlp_bias)', true, 'false');
+  const rotates = (i: number): boolean => plainEvery === undefined || (i + 1) % plainEvery !== 0;
+  const other = c.layers.findIndex(({ rotary }, i) => rotary !== rotates(i));
+  if (other !== -1) {
+    throw refuse(
+      `turns positions in other layers (no_rope_layers)`,
+      `layer ${other} ${c.layers[other]!.rotary ? 'with' : 'without'} rotary positions`,
+      `every layer but each ${plainEvery}th`,
+    );
+  }
+}
+
+interface DescribedRope {
+  readonly scaling: Readonly<Record<string, GgufField>>;
+  readonly ropeFactors?: Float32Array;
+}
+
+/** Base and scaling of rotary positions: llama.cpp takes a factor for all frequencies, or a divisor for each. */
+function describeRope({ architecture, headSize, frequencies }: LlamaConfig, config: RawConfig): DescribedRope {
+  const theta = readTheta(config) ?? families[architecture]!.theta ?? 10000;
+  const base = { 'rope.freq_base': { f32: theta } };
+  const plain = ropeFrequencies(configReader({ rope_theta: theta }), {
+    headSize,
+    defaultTheta: theta,
+    maxPositions: 1,
+  });
+  const divisors = plain.map((frequency, i) => frequency / frequencies[i]!);
+  const [factor] = divisors as [number];
+  if (divisors.some(divisor => Math.abs(divisor / factor - 1) > 1e-9)) {
+    return { scaling: base, ropeFactors: Float32Array.from(divisors) };
+  }
+  if (factor === 1) return { scaling: base };
+  return { scaling: { ...base, 'rope.scaling.type': 'linear', 'rope.scaling.factor': { f32: factor } } };
+}
+
+/** Where a configuration says it: transformers takes the old key first. */
+function readTheta(config: RawConfig): number | undefined {
+  const places = [config.rope_scaling, config.rope_parameters, config] as (RawConfig | null | undefined)[];
+  return places.map(place => place?.rope_theta).find(theta => typeof theta === 'number');
+}
