@@ -26,6 +26,7 @@ const table = {
   ],
   train: ['basics', 'core', 'compose', 'safetensors'],
   data: ['basics', 'types:core'],
+  export: ['basics', 'core', 'models', 'safetensors', 'data', 'compose', 'peft-lora'],
   setup: ['basics', 'core', 'models', 'data', 'lazy:tfjs-backend-ort'],
   mpi: ['basics', 'types:train'],
   'tfjs-backend-ort': ['basics', 'types:engine'],
@@ -40,10 +41,11 @@ const table = {
     'train',
     'data',
     'hub',
+    'export',
     'lazy:mpi',
     'setup',
   ],
-  'front-door': [...['basics', 'core', 'models', ...adapters, 'dropbp', 'compose', 'train', 'data', 'setup']],
+  'front-door': [...['basics', 'core', 'models', ...adapters, 'dropbp', 'compose', 'train', 'data', 'setup', 'export']],
   testing: ['basics', 'core'],
 };
 

@@ -1,5 +1,6 @@
 import type { Command } from './flags/command.ts';
 import { evaluateCommand } from './commands/evaluate/evaluateCommand.ts';
+import { exportCommand } from './commands/export/exportCommand.ts';
 import { generateCommand } from './commands/generate/generateCommand.ts';
 import { inspectCommand } from './commands/inspect/inspectCommand.ts';
 import { mergeCommand } from './commands/merge/mergeCommand.ts';
@@ -14,6 +15,7 @@ export const commands: readonly Command[] = [
   generateCommand,
   evaluateCommand,
   mergeCommand,
+  exportCommand,
   inspectCommand,
   reportCommand,
 ];

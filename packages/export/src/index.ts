@@ -1,7 +1,6 @@
 export { exportGguf, type ExportedGguf, type ExportGgufOptions } from './gguf/exportGguf.ts';
 export {
   exportGgufAdapter,
-  type AdapterOnDisk,
   type ExportedGgufAdapter,
   type ExportGgufAdapterOptions,
 } from './gguf/exportGgufAdapter.ts';

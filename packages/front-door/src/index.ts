@@ -37,6 +37,7 @@ export {
   type TrainingBatchesOptions,
 } from '@dropbp/data';
 export { dropBP, type DropBP, type DropBPOptions } from '@dropbp/dropbp';
+export { exportGguf, exportGgufAdapter, type ExportGgufOptions, type ExportGgufAdapterOptions } from '@dropbp/export';
 export {
   createModel,
   generate,

@@ -1,5 +1,5 @@
 import { checkOptions, problem } from '@dropbp/basics';
-import { describeGguf, type GgufField } from '@dropbp/models';
+import { describeGguf, type GgufField, type HubOptions } from '@dropbp/models';
 import { parseTokenizerFiles } from '../source/tokenizerFiles.ts';
 import { openSource, type ExportSource, type WeightSource } from '../source/weightSource.ts';
 import { checkValues } from './checkValues.ts';
@@ -27,6 +27,8 @@ export interface ExportGgufOptions {
   readonly preTokenizer?: string;
   /** `general.name`. @defaultValue the last part of where the model came from */
   readonly name?: string;
+  /** For a hub id: its revision, the token of a gated model. */
+  readonly hub?: HubOptions;
   /** Called after each tensor with the number of those that are written and of all. */
   readonly onTensor?: (done: number, total: number) => void;
   /** Ends the export: it then throws the signal's reason, and leaves no file. */
@@ -46,7 +48,7 @@ export interface ExportedGguf {
  * model with an adapter is merged first. Weights are read, converted and written one at a time; the file appears whole or not at all.
  *
  * @param source - a model, one with its adapter, or the folder, GGUF file or hub id of one, which needs no backend and little memory
- * @param path - in a folder that exists
+ * @param path - the file; its folder is made if need be
  * @throws Problem for an architecture, configuration or tokenizer that llama.cpp does not have, and for weights that are not finite
  * or too large for F16
  *
@@ -60,7 +62,7 @@ export async function exportGguf(
   path: string,
   options: ExportGgufOptions = {},
 ): Promise<ExportedGguf> {
-  const known = ['type', 'tokenizer', 'preTokenizer', 'name', 'onTensor', 'signal'];
+  const known = ['type', 'tokenizer', 'preTokenizer', 'name', 'hub', 'onTensor', 'signal'];
   checkOptions('export', 'exportGguf()', options, known);
   const { type = 'F16' } = options;
   if (!Object.hasOwn(ggufTypes, type)) {
@@ -70,7 +72,7 @@ export async function exportGguf(
       expected: `one of ${Object.keys(ggufTypes).join(', ')}`,
     });
   }
-  const weights = await openSource(source);
+  const weights = await openSource(source, options.hub);
   try {
     return await writeModel(weights, path, type, options);
   } finally {

@@ -1,20 +1,12 @@
 import { checkOptions, problem } from '@dropbp/basics';
-import { readAdapter, type TunedAdapter } from '@dropbp/compose';
-import type { NamedArray, PeftFiles } from '@dropbp/core';
-import { describeGguf, type GgufField } from '@dropbp/models';
+import { findBase, readAdapter, type TunedAdapter } from '@dropbp/compose';
+import type { Model, NamedArray, PeftFiles } from '@dropbp/core';
+import { describeGguf, openWeights, type GgufField, type HubOptions } from '@dropbp/models';
 import { readLoraPairs } from './adapter/loraPairs.ts';
 import { checkValues } from './checkValues.ts';
 import type { GgufTensorToWrite } from './encodeStart.ts';
 import { ggufTypes } from './types/ggufTypes.ts';
 import { writeGguf } from './writeGguf.ts';
-
-/** An adapter in PEFT's format, and the model that it belongs to. */
-export interface AdapterOnDisk {
-  /** The folder of the adapter. */
-  readonly adapter: string;
-  /** The keys of the base's `config.json`. */
-  readonly baseConfig: Readonly<Record<string, unknown>>;
-}
 
 /** Options of {@link exportGgufAdapter}. */
 export interface ExportGgufAdapterOptions {
@@ -22,6 +14,14 @@ export interface ExportGgufAdapterOptions {
   readonly type?: 'F32' | 'F16' | 'BF16';
   /** `general.name`. @defaultValue none */
   readonly name?: string;
+  /**
+   * The base of an adapter's folder: a folder, a GGUF file or a hub id. Only its configuration is read.
+   *
+   * @defaultValue what the adapter names
+   */
+  readonly base?: string;
+  /** Where the base is on the hub: its revision, the token of a gated model. */
+  readonly hub?: HubOptions;
 }
 
 /** What was written. */
@@ -37,8 +37,8 @@ export interface ExportedGgufAdapter {
  * `lora`). What scales a layer in its own way (rsLoRA, `rank_pattern`, `alpha_pattern`) is worked into its B, as the file holds one
  * alpha.
  *
- * @param source - a tuned model, or the adapter's folder with the configuration of its base
- * @param path - in a folder that exists
+ * @param source - a tuned model, or the folder of an adapter in PEFT's format
+ * @param path - the file; its folder is made if need be
  * @throws Problem for another method than LoRA, and for what such a file cannot hold (DoRA, saved modules, new tokens, biases,
  * embeddings): export the merged model instead
  *
@@ -48,18 +48,18 @@ export interface ExportedGgufAdapter {
  * ```
  */
 export async function exportGgufAdapter(
-  source: TunedAdapter | AdapterOnDisk,
+  source: TunedAdapter | string,
   path: string,
   options: ExportGgufAdapterOptions = {},
 ): Promise<ExportedGgufAdapter> {
-  checkOptions('export', 'exportGgufAdapter()', options, ['type', 'name']);
+  checkOptions('export', 'exportGgufAdapter()', options, ['type', 'name', 'base', 'hub']);
   const { type = 'F32', name } = options;
   if (!['F32', 'F16', 'BF16'].includes(type)) {
     throw problem('export', { what: 'exportGgufAdapter(): type is not usable', got: type, expected: 'F32, F16 or BF16' }); // prettier-ignore
   }
-  const isTuned = 'merge' in source;
-  const files = isTuned ? await peftFiles(source) : await readAdapter(source.adapter);
-  const { architecture, place, modules } = describeGguf(isTuned ? source.model.config : source.baseConfig);
+  const files = typeof source === 'string' ? await readAdapter(source) : await peftFiles(source);
+  const config = typeof source === 'string' ? await baseConfig(source, options) : source.model.config;
+  const { architecture, place, modules } = describeGguf(config);
   const pairs = readLoraPairs(files, modules);
   const alpha = Number(files.config.lora_alpha ?? 8);
   const fields = new Map<string, GgufField>([
@@ -84,6 +84,13 @@ export async function exportGgufAdapter(
     return [write('lora_a', a), write('lora_b', { shape: b.shape, data: arranged })];
   });
   return { path, sizeBytes: await writeGguf(path, fields, tensors), layers: pairs.length };
+}
+
+async function baseConfig(adapter: string, { base, hub }: ExportGgufAdapterOptions): Promise<Model['config']> {
+  const { source, revision } = base === undefined ? await findBase(adapter) : { source: base, revision: undefined };
+  const weights = await openWeights(source, { ...(revision !== undefined && { revision }), ...hub });
+  await weights.close();
+  return weights.config;
 }
 
 async function peftFiles(tuned: TunedAdapter): Promise<PeftFiles> {

@@ -1,4 +1,4 @@
-import { writeAtomically } from '@dropbp/basics';
+import { makeFolder, nodeModule, writeAtomically } from '@dropbp/basics';
 import type { GgufField } from '@dropbp/models';
 import { ALIGNMENT, encodeStart, type GgufTensorToWrite } from './encodeStart.ts';
 
@@ -13,6 +13,7 @@ export async function writeGguf(
   fields: ReadonlyMap<string, GgufField>,
   tensors: readonly GgufTensorToWrite[],
 ): Promise<number> {
+  await makeFolder('export', nodeModule('export', 'node:path').dirname(path));
   let written = 0;
   await writeAtomically('export', path, async append => {
     const write = async (bytes: Uint8Array): Promise<void> => {

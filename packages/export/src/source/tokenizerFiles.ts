@@ -33,7 +33,7 @@ function parseObject(files: ReadonlyMap<string, Uint8Array>, name: string): Read
   } catch (cause) {
     throw problem('export', { what: `${name} is not JSON`, fix: 'fetch the file again', cause });
   }
-  if (isObject(value)) return value as Record<string, unknown>;
+  if (isObject(value)) return value;
   throw problem('export', { what: `${name} is not usable`, got: value, expected: 'a JSON object' });
 }
 

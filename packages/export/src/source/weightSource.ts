@@ -1,7 +1,7 @@
 import { problem } from '@dropbp/basics';
 import type { Tuned } from '@dropbp/compose';
 import { weightForm, type Model } from '@dropbp/core';
-import { openWeights } from '@dropbp/models';
+import { openWeights, type HubOptions } from '@dropbp/models';
 
 /**
  * What is exported: a model in memory, one with its adapter, which is merged, or the folder, GGUF file or hub id of a model, whose
@@ -24,12 +24,18 @@ export interface WeightSource {
 }
 
 /** Opens what is exported. Close it. @throws Problem for a model whose weights are packed, and for a merge that is not possible */
-export async function openSource(source: ExportSource): Promise<WeightSource> {
-  if (typeof source === 'string') return openWeights(source);
+export async function openSource(source: ExportSource, hub: HubOptions = {}): Promise<WeightSource> {
+  if (typeof source === 'string') return openWeights(source, hub);
   if (!('merge' in source)) return modelSource(source);
   const merged = await source.safeMerge();
   const opened = modelSource(merged);
-  return { ...opened, close: () => Promise.resolve(merged.dispose()) };
+  return {
+    ...opened,
+    close() {
+      merged.dispose();
+      return Promise.resolve();
+    },
+  };
 }
 
 function modelSource(model: Model): WeightSource {

@@ -28,9 +28,9 @@ export interface StoredWeights {
   /** The type that each is stored as. */
   readonly dtypes: ReadonlyMap<string, StoredDtype>;
   /** Widened to float32 exactly. */
-  read(name: string): Promise<Float32Array<ArrayBuffer>>;
+  readonly read: (name: string) => Promise<Float32Array<ArrayBuffer>>;
   /** @throws Problem if a copy of a tied weight differs from it */
-  checkTied(): Promise<void>;
+  readonly checkTied: () => Promise<void>;
 }
 
 /**

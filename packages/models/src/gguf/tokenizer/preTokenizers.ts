@@ -67,7 +67,8 @@ export function preTokenizerName(component: unknown, ignoresMerges: boolean): st
 function splittingOf(component: unknown): string {
   return JSON.stringify(component, (_key, value: unknown) => {
     if (!isObject(value)) return value;
-    const { trim_offsets: _, ...part } = { ...value, ...(value.type === 'ByteLevel' && { use_regex: value.use_regex ?? true }) } as Record<string, unknown>; // prettier-ignore
-    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const defaults = value.type === 'ByteLevel' ? { use_regex: true } : {};
+    const parts = Object.entries({ ...defaults, ...value }).filter(([key]) => key !== 'trim_offsets');
+    return Object.fromEntries(parts.sort(([a], [b]) => (a < b ? -1 : 1)));
   });
 }

@@ -29,7 +29,7 @@ export interface GgufDescription {
   /** Every leaf module of the model by path. */
   readonly modules: ReadonlyMap<string, ModuleInfo>;
   /** @param parameter - its name in transformers. @throws Problem if llama.cpp has no place for it */
-  place(parameter: string): GgufPlace;
+  readonly place: (parameter: string) => GgufPlace;
 }
 
 /** Where one parameter lies in a GGUF file. */
@@ -45,7 +45,7 @@ export interface GgufPlace {
    */
   arrange(values: Float32Array<ArrayBuffer>, shape: readonly number[]): Float32Array<ArrayBuffer>;
   /** The same for a factor that has only the rows of the parameter, `[rows, any]`. Its columns are left alone. */
-  arrangeRows(values: Float32Array<ArrayBuffer>, rows: number): Float32Array<ArrayBuffer>;
+  readonly arrangeRows: (values: Float32Array<ArrayBuffer>, rows: number) => Float32Array<ArrayBuffer>;
 }
 
 interface Writer {

@@ -1,0 +1,122 @@
+import { problem, removeTemporaries } from '@dropbp/basics';
+import { compose, loadAdapter } from '@dropbp/compose';
+import { prepareAdapter } from '@dropbp/core';
+import { exportGguf, exportGgufAdapter, type ExportedGguf, type ExportSource } from '@dropbp/export';
+import { command } from '../../flags/command.ts';
+import { choice, requiredText, text, toggle, type FlagValues } from '../../flags/flag.ts';
+import { openNamedBase } from '../../model/baseOfAdapter.ts';
+import { openBase } from '../../model/openModel.ts';
+import { findSubject, subjectFlags, type SubjectPlaces } from '../../model/openSubject.ts';
+import { backendFlag, startBackend } from '../../model/startBackend.ts';
+import { formatBytes } from '../../terminal/formatNumber.ts';
+import { styled } from '../../terminal/paint.ts';
+import { statusLine, type StatusLine } from '../../terminal/statusLine.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
+import { refuseExisting } from '../merge/mergePlace.ts';
+
+const exportFlags = {
+  format: choice(['gguf'], 'what is written', 'gguf'),
+  model: subjectFlags.model,
+  adapter: subjectFlags.adapter,
+  revision: subjectFlags.revision,
+  merge: toggle('write the model with the adapter merged into it, instead of the adapter alone'),
+  out: requiredText('<file>', 'where it goes; there must be nothing'),
+  type: {
+    ...choice(['auto', 'F32', 'F16', 'BF16', 'Q8_0', 'Q4_0', 'Q4_K'], 'type of the weights', 'auto'),
+    defaultText: 'F16 for a model, F32 for an adapter',
+  },
+  preTokenizer: {
+    ...text('<name>', 'how the tokenizer splits a text, by the name in llama.cpp'),
+    defaultText: 'found in tokenizer.json',
+  },
+  backend: backendFlag(),
+  json: toggle('print the result as one JSON object'),
+};
+
+type ExportFlags = FlagValues<typeof exportFlags>;
+
+/** `dropbp export`. */
+export const exportCommand = command({
+  name: 'export',
+  summary:
+    'Writes a model, or an adapter for its base, as a GGUF file for llama.cpp, Ollama, LM Studio and node-llama-cpp.',
+  flags: exportFlags,
+  examples: [
+    'dropbp export --adapter out/kjv/adapter --out kjv-adapter.gguf',
+    'dropbp export --adapter out/kjv/adapter --merge --type Q8_0 --out kjv.gguf',
+  ],
+  async run(flags, _positionals, terminal) {
+    const { out, json, adapter, merge } = flags;
+    if (merge && adapter === undefined)
+      throw problem('cli', { what: '--merge has nothing to merge', fix: 'give --adapter' });
+    await refuseExisting(out);
+    const status = statusLine(terminal);
+    const places = await findSubject(flags, terminal, status);
+    // What is half written may be as large as the model: it goes when the command is asked to end.
+    const release = terminal.onInterrupt(signal => {
+      removeTemporaries('cli');
+      process.exit(signal === 'SIGINT' ? 130 : 143);
+    });
+    try {
+      const isAdapter = adapter !== undefined && !merge;
+      const result = await (isAdapter ? writeAdapter : writeModel)(flags, places, terminal, status);
+      status.clear();
+      const subject = isAdapter
+        ? `the adapter ${adapter}, for ${places.base.source}`
+        : `${places.base.source}${adapter === undefined ? '' : ` with ${adapter}`}`;
+      if (json) terminal.out(`${JSON.stringify({ written: out, ...result }, undefined, 2)}\n`);
+      else terminal.out(styled`${out}: ${subject}, ${formatBytes(result.sizeBytes)}\n`);
+    } finally {
+      release();
+    }
+  },
+});
+
+async function writeAdapter(
+  { out, type, adapter, model }: ExportFlags,
+  places: SubjectPlaces,
+): Promise<{ readonly sizeBytes: number }> {
+  if (type.startsWith('Q')) {
+    throw problem('cli', {
+      what: '--type is not usable for an adapter',
+      got: type,
+      expected: 'F32, F16 or BF16',
+      fix: 'add --merge to write the merged model',
+    });
+  }
+  const { source, revision } = places.base;
+  return openNamedBase({ model, adapter }, () =>
+    exportGgufAdapter(places.adapter!.folder, out, {
+      base: source,
+      ...(revision !== undefined && { hub: { revision } }),
+      ...(type !== 'auto' && { type: type as 'F32' | 'F16' | 'BF16' }),
+    }),
+  );
+}
+
+async function writeModel(
+  { out, type, preTokenizer, adapter, model: chosen, backend }: ExportFlags,
+  { base, adapter: place }: SubjectPlaces,
+  terminal: Terminal,
+  status: StatusLine,
+): Promise<ExportedGguf> {
+  const { source, revision } = base;
+  const write = (subject: ExportSource): Promise<ExportedGguf> =>
+    exportGguf(subject, out, {
+      ...(revision !== undefined && { hub: { revision } }),
+      ...(type !== 'auto' && { type: type }),
+      ...(preTokenizer !== undefined && { preTokenizer }),
+      onTensor: (done, total) => status.show('Writing', `${done} of ${total} tensors`),
+    });
+  // Without an adapter the weights are read one at a time, and nothing is computed.
+  if (place === undefined) return write(source);
+  await startBackend(backend, terminal);
+  const model = await openNamedBase({ model: chosen, adapter }, () => openBase(base, status));
+  const tuned = compose(model, await prepareAdapter(await loadAdapter(place.folder), model));
+  try {
+    return await write(tuned);
+  } finally {
+    tuned.dispose();
+    model.dispose();
+  }
+}
