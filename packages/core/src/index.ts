@@ -25,15 +25,25 @@ export type {
   WorkingMemory,
 } from '@dropbp/engine';
 export { activeEngine, after, weightForm, workingMemory } from './engine.ts';
-export { activate, activateGate, type Activation } from './ops/activation.ts';
+export { activate, activateGate, softCap, type Activation } from './ops/activation.ts';
 export { attention, HIDDEN, type AttentionOptions } from './ops/attention.ts';
 export { crossEntropy, linearCrossEntropy, type Targets } from './ops/crossEntropy.ts';
 export { linear, type LinearOptions } from './ops/linear.ts';
 export { layerNorm, rmsNorm } from './ops/norm.ts';
-export { rope, ropeTables, type RopeFrequencies } from './ops/rope.ts';
+export { rope, ropeTables, type RopeFrequencies, type RopeLayout } from './ops/rope.ts';
 export { prepend } from './ops/prepend.ts';
 export { embedding, sumByRow, sumRows, takeRows } from './ops/rows.ts';
-export { add, mergeHeads, reshape, scaleGradient, splitHeads, splitLast, transpose } from './ops/shapes.ts';
+export {
+  add,
+  joinLast,
+  mergeHeads,
+  reshape,
+  scale,
+  scaleGradient,
+  splitHeads,
+  splitLast,
+  transpose,
+} from './ops/shapes.ts';
 export { isGradientFree, markGradientFree } from './ops/gradientFree.ts';
 export { forwardOnly, withGradient, type Save } from './ops/withGradient.ts';
 export {
@@ -68,7 +78,7 @@ export {
   type EncodedOnce,
 } from './run/encodeForPass.ts';
 export { forwardLogits } from './run/head/forwardLogits.ts';
-export { headLogits } from './run/head/headLogits.ts';
+export { headLogits, projectLogits } from './run/head/headLogits.ts';
 export { runPass, type PassStep, type PassTokens, type StepOf } from './run/pass/runPass.ts';
 export { trainingSteps, type TrainingStep } from './run/pass/trainingSteps.ts';
 export { leadsToTrainable, receivesGradient, trainedBranches, trainsEmbedding } from './run/pass/gradientReach.ts';

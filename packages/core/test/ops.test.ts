@@ -10,6 +10,7 @@ import {
   embedding,
   activateGate,
   HIDDEN,
+  joinLast,
   layerNorm,
   linear,
   linearCrossEntropy,
@@ -18,6 +19,8 @@ import {
   rmsNorm,
   rope,
   ropeTables,
+  scale,
+  softCap,
   splitHeads,
   splitLast,
   takeRows,
@@ -105,6 +108,22 @@ describe('norms', () => {
     );
     expect(savedBytes(() => rmsNorm(x, frozen, 1e-5), [x], [x, frozen])).toBe(6 * 4);
   });
+  it('rmsNorm may count its weight from one on', async () => {
+    await expectGradients(() => rmsNorm(x, weight, 1e-5, 1), [x, weight]);
+    await expectSame(
+      () => rmsNorm(x, weight, 1e-5, 1),
+      () => rmsNorm(x, tf.add(weight, 1), 1e-5),
+      [x, weight],
+    );
+  });
+  it('layerNorm may do without a bias', async () => {
+    await expectGradients(() => layerNorm(x, weight, undefined, 1e-5), [x, weight]);
+    await expectSame(
+      () => layerNorm(x, weight, undefined, 1e-5),
+      () => layerNorm(x, weight, tf.zeros([6]), 1e-5),
+      [x, weight],
+    );
+  });
   it('layerNorm has the right value and gradient, weight trained or frozen', async () => {
     await expectGradients(() => layerNorm(x, weight, bias, 1e-5), [x, weight, bias]);
     const frozen = [numbers([6]), numbers([6])] as const;
@@ -129,6 +148,16 @@ describe('rope', () => {
     expect(turned[6 + 1]).toBeCloseTo(a * Math.cos(angle) - b * Math.sin(angle), 5);
     expect(turned[6 + 4]).toBeCloseTo(b * Math.cos(angle) + a * Math.sin(angle), 5);
   });
+  it('turns neighbours where the layout is pairs', async () => {
+    const x = variable([1, 1, 2, 8]);
+    const { cos, sin } = ropeTables(frequencies, [4, 5], 1.5, 'pairs');
+    await expectGradients(() => rope(x, cos, sin, 'pairs'), [x]);
+    const [turned, values] = [await rope(x, cos, sin, 'pairs').data(), await x.data()];
+    const [a, b, angle] = [values[8 + 2]!, values[8 + 3]!, 5 * 0.1]; // second token, second pair
+    expect(turned[8 + 2]).toBeCloseTo(1.5 * (a * Math.cos(angle) - b * Math.sin(angle)), 5);
+    expect(turned[8 + 3]).toBeCloseTo(1.5 * (b * Math.cos(angle) + a * Math.sin(angle)), 5);
+    expect(Array.from(turned.slice(8 + 6))).toEqual(Array.from(values.slice(8 + 6)));
+  });
   it('takes positions of each sequence', async () => {
     const x = variable([2, 1, 2, 6]);
     const first = ropeTables(frequencies, [0, 1]);
@@ -151,6 +180,15 @@ describe('activations', () => {
     geluTanh: v => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3))),
     relu: v => Math.max(0, v),
   };
+  it('softCap has the right value and gradient, and keeps its tanh alone', async () => {
+    await expectGradients(() => softCap(x, 0.7), [x]);
+    await expectSame(
+      () => softCap(x, 0.7),
+      () => tf.mul(tf.tanh(tf.div(x, 0.7)), 0.7),
+      [x],
+    );
+    expect(savedBytes(() => softCap(x, 0.7), [x])).toBe(x.size * 4);
+  });
   for (const name of Object.keys(expected) as Activation[]) {
     it(`${name} has the right value and gradient, alone and as a gate`, async () => {
       const values = await x.data();
@@ -183,6 +221,7 @@ describe('attention', () => {
     window?: number;
     chunk?: number;
     hidden?: number[];
+    scoreCap?: number;
   }
   const cases: Case[] = [
     { name: 'one head', heads: 1, groups: 1, queries: 4, keys: 4 },
@@ -193,17 +232,17 @@ describe('attention', () => {
     { name: 'a sliding window as wide as two chunks', heads: 1, groups: 1, queries: 9, keys: 9, window: 6, chunk: 3 },
     { name: 'padding', heads: 2, groups: 1, queries: 5, keys: 5, chunk: 3, hidden: [1, 4] },
     { name: 'padding and keys from before', heads: 2, groups: 1, queries: 3, keys: 5, hidden: [1] },
+    { name: 'capped scores in chunks', heads: 2, groups: 1, queries: 5, keys: 6, chunk: 2, scoreCap: 0.5 },
   ];
   const size = 4;
 
-  for (const { name, heads, groups, queries, keys, window, chunk, hidden } of cases) {
+  for (const { name, heads, groups, queries, keys, window, chunk, hidden, scoreCap } of cases) {
     const q = variable([2, heads, queries, size]);
     const k = variable([2, groups, keys, size]);
     const v = variable([2, groups, keys, size]);
     // In the second sequence alone; as long as the queries, so that the keys from before are all seen.
     const keyBias = hidden && tf.tensor2d([0, 1].map(row => Array.from({ length: queries }, (_, i) => (row === 1 && hidden.includes(i) ? HIDDEN : 0)))); // prettier-ignore
-    const ours = (): tf.Tensor =>
-      attention(q, k, v, { ...(window && { window }), ...(chunk && { chunk }), ...(keyBias && { keyBias }) });
+    const ours = (): tf.Tensor => attention(q, k, v, { window, scoreCap, keyBias, ...(chunk && { chunk }) });
     const plain = (): tf.Tensor => {
       const repeat = (x: tf.Tensor): tf.Tensor =>
         tf.reshape(tf.tile(tf.expandDims(x, 2), [1, 1, heads / groups, 1, 1]), [2, heads, keys, size]);
@@ -215,7 +254,9 @@ describe('attention', () => {
           }),
         ),
       );
-      let scores = tf.add(tf.mul(tf.matMul(q, repeat(k), false, true), 1 / Math.sqrt(size)), mask);
+      const products = tf.mul(tf.matMul(q, repeat(k), false, true), 1 / Math.sqrt(size));
+      const capped = scoreCap === undefined ? products : tf.mul(tf.tanh(tf.div(products, scoreCap)), scoreCap);
+      let scores = tf.add(capped, mask);
       if (keyBias) {
         const full = tf.concat([tf.zeros([2, keys - queries]), keyBias], 1);
         scores = tf.add(scores, tf.reshape(full, [2, 1, 1, keys]));
@@ -331,6 +372,9 @@ describe('shapes', () => {
       splitHeads: () => splitHeads(x, 2),
       mergeHeads: () => mergeHeads(splitHeads(x, 2)),
       splitLast: () => splitLast(x, 2)[1]!,
+      'splitLast by widths': () => splitLast(x, [1, 3])[1]!,
+      joinLast: () => joinLast(splitLast(x, [3, 1]).reverse()),
+      scale: () => scale(x, 3),
     };
     for (const operation of Object.values(operations)) {
       await expectGradients(operation, [x]);
@@ -338,6 +382,8 @@ describe('shapes', () => {
     }
     await expectClose(mergeHeads(splitHeads(x, 2)), x);
     await expectClose(tf.concat(splitLast(x, 2), -1), x);
+    await expectClose(joinLast(splitLast(x, [1, 3])), x);
+    await expectClose(scale(x, 3), tf.mul(x, 3));
   });
   it('add refuses what tfjs would broadcast', () => {
     expect(() => add(x, tf.zeros([4]))).toThrow('add of @dropbp/core takes tensors of one shape');

@@ -25,11 +25,15 @@ export interface Head {
   /** Final norm. `x` is `[…, hiddenSize]`. */
   readonly normalize: (x: tf.Tensor, p: Scope) => tf.Tensor;
   /**
-   * Normalised states to logits `[…, vocabSize]`: a linear layer, with its hook, and nothing else, as a loss takes the product
-   * with the weight apart. What else a model does to its logits (a factor) belongs into `normalize`. Where the scope holds
+   * Normalised states to `[…, vocabSize]`: a linear layer, with its hook, and nothing else, as a loss takes the product with the
+   * weight apart. {@link projectLogits} adds what else a model does to its logits. Where the scope holds
    * `<path>.weight`, that is the projection's weight, in a tied head too; `<path>.bias` is its bias.
    */
   readonly project: (x: tf.Tensor, p: Scope, hooks: Hooks) => tf.Tensor;
+  /** Factor on what `project` gives. @defaultValue 1 */
+  readonly logitFactor?: number;
+  /** Each logit z, the factor included, becomes `cap · tanh(z / cap)`. @defaultValue no cap */
+  readonly logitCap?: number;
 }
 
 /** What {@link Model.shared} needs to know of a pass. */
@@ -83,6 +87,11 @@ export interface Model {
    * @defaultValue false
    */
   readonly takesPositions?: boolean;
+  /**
+   * Positions in texts of more tokens than this are encoded otherwise than in shorter ones (`longrope` and `dynamic` scaling). The
+   * passes of such a model take whole texts: keys that one pass keeps may not fit those of the next. @defaultValue never
+   */
+  readonly positionsChangeBeyond?: number;
   /** Every weight by name. The model owns them. */
   readonly parameters: ReadonlyMap<string, tf.Tensor>;
   /** Every leaf module by path. */

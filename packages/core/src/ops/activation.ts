@@ -45,6 +45,19 @@ const formulas: Readonly<Record<Activation, (x: tf.Tensor) => Formula>> = {
   relu: x => ({ value: () => tf.relu(x), slope: () => tf.cast(tf.greater(x, 0), 'float32') }),
 };
 
+/** `cap · tanh(x / cap)`, any shape. Saves the tanh alone. Source: Gemma Team, "Gemma 2", 2024. */
+export function softCap(x: tf.Tensor, cap: number): tf.Tensor {
+  return withGradient(
+    [x],
+    save => {
+      const bent = tf.tanh(tf.mul(x, 1 / cap));
+      save([bent]);
+      return tf.mul(bent, cap);
+    },
+    (dy, [bent]) => [tf.mul(dy, tf.sub(1, tf.square(bent!)))],
+  );
+}
+
 /** Applies a non-linearity, any shape. Saves x alone. */
 export function activate(x: tf.Tensor, activation: Activation): tf.Tensor {
   const at = formulas[activation];

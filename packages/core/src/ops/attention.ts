@@ -16,6 +16,8 @@ export interface AttentionOptions {
   readonly textStarts?: tf.Tensor | undefined;
   /** A query sees this many keys, itself included. @defaultValue all */
   readonly window?: number | undefined;
+  /** Each score s becomes `cap · tanh(s / cap)`, before anything is hidden (Gemma 2). @defaultValue no cap */
+  readonly scoreCap?: number | undefined;
   /** Queries that are handled at a time. @defaultValue 128 */
   readonly chunk?: number;
 }
@@ -45,7 +47,7 @@ export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, options: Att
     [q, k, v],
     save => {
       const parts = layout.chunks.map(chunk => {
-        const probabilities = chunk.probabilities(chunk.queries(q), k, biases);
+        const { probabilities } = chunk.score(chunk.queries(q), k, biases);
         return chunk.ungroup(tf.matMul(probabilities, chunk.keys(v)));
       });
       const out = joinChunks(parts);
@@ -65,7 +67,7 @@ export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, options: Att
       for (const chunk of layout.chunks.toReversed()) {
         // One chunk after the other: an engine that is free to order them could hold all probabilities at once.
         const rows = after(chunk.queries(q!), dq.at(-1), dk, dv);
-        const p = chunk.probabilities(rows, k!, own);
+        const { probabilities: p, slope } = chunk.score(rows, k!, own);
         const dRows = chunk.queries(dOut);
         const addPart = (sum: tf.Tensor | undefined, x: tf.Tensor): tf.Tensor => {
           const part = chunk.padKeys(x);
@@ -73,7 +75,8 @@ export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, options: Att
         };
         if (isValueWanted) dv = addPart(dv, tf.matMul(p, dRows, true, false));
         if (!isQueryWanted && !isKeyWanted) continue;
-        const dScores = tf.mul(p, tf.sub(tf.matMul(dRows, chunk.keys(v!), false, true), chunk.queries(rowSum)));
+        const dCapped = tf.mul(p, tf.sub(tf.matMul(dRows, chunk.keys(v!), false, true), chunk.queries(rowSum)));
+        const dScores = slope === undefined ? dCapped : tf.mul(dCapped, slope());
         if (isQueryWanted) dq.push(tf.mul(chunk.ungroup(tf.matMul(dScores, chunk.keys(k!))), layout.scale));
         if (isKeyWanted) dk = addPart(dk, tf.mul(tf.matMul(dScores, rows, true, false), layout.scale));
       }
@@ -95,8 +98,15 @@ interface QueryChunk {
   ungroup(x: tf.Tensor): tf.Tensor;
   /** Gradients of the keys that were seen to those of all keys: `[batch, kvHeads, keys, size]`. */
   padKeys(x: tf.Tensor): tf.Tensor;
-  /** `[batch · kvHeads, group · queries, seen]` */
-  probabilities(rows: tf.Tensor, k: tf.Tensor, biases: KeyBiases): tf.Tensor;
+  /** How much each query takes of each key. */
+  score(rows: tf.Tensor, k: tf.Tensor, biases: KeyBiases): Scored;
+}
+
+/** Tensors `[batch · kvHeads, group · queries, seen]`. */
+interface Scored {
+  readonly probabilities: tf.Tensor;
+  /** Derivative of the capped scores by the scores; undefined without a cap. */
+  readonly slope: (() => tf.Tensor) | undefined;
 }
 
 /** What hides keys besides their order. */
@@ -109,7 +119,7 @@ function attentionLayout(
 ): { chunks: QueryChunk[]; scale: number } {
   const [batch, heads, queries, size] = qShape as [number, number, number, number];
   const [, groups, keys] = kShape as [number, number, number];
-  const { scale = 1 / Math.sqrt(size), window = Infinity, chunk = 128 } = options;
+  const { scale = 1 / Math.sqrt(size), window = Infinity, scoreCap, chunk = 128 } = options;
   const front = keys - (options.textStarts?.shape[1] ?? keys);
   if (front > 0 && window < keys) throw tooSmallWindow(window, keys);
   const group = heads / groups;
@@ -133,18 +143,23 @@ function attentionLayout(
         const full = tf.reshape(x, [batch, groups, seen, size]);
         return seen === keys ? full : tf.pad(full, [[0, 0], [0, 0], [first, keys - end], [0, 0]]); // prettier-ignore
       },
-      probabilities: (rows, k, { keyBias, textStarts }) => {
+      score: (rows, k, { keyBias, textStarts }) => {
         const kSeen = seen === keys ? k : tf.slice(k, [0, 0, first, 0], [-1, -1, seen, -1]);
         // The queries are scaled and not the scores, which are more numbers.
         const product = tf.matMul(tf.mul(rows, scale), tf.reshape(kSeen, [batch * groups, seen, size]), false, true);
-        let scores = tf.reshape(product, [batch, heads, count, seen]);
+        const bent = scoreCap === undefined ? undefined : tf.tanh(tf.mul(product, 1 / scoreCap));
+        const capped = bent === undefined ? product : tf.mul(bent, scoreCap!);
+        let scores = tf.reshape(capped, [batch, heads, count, seen]);
         const mask = causalMask(count, seen, window, rows);
         if (mask !== undefined) scores = tf.add(scores, mask);
         if (keyBias !== undefined) scores = tf.add(scores, seenBias(keyBias, keys, first, seen));
         if (textStarts !== undefined) {
           scores = tf.add(scores, textBias(textStarts, { queries, start, count, keys, first, seen }));
         }
-        return tf.reshape(tf.softmax(scores), [batch * groups, group * count, seen]);
+        return {
+          probabilities: tf.reshape(tf.softmax(scores), [batch * groups, group * count, seen]),
+          slope: bent && (() => tf.sub(1, tf.square(bent))),
+        };
       },
     };
   };

@@ -34,6 +34,15 @@ export function transpose(x: tf.Tensor, order: readonly number[]): tf.Tensor {
   );
 }
 
+/** `x · factor`, holding nothing for the backward pass. */
+export function scale(x: tf.Tensor, factor: number): tf.Tensor {
+  return withGradient(
+    [x],
+    () => tf.mul(x, factor),
+    dy => [tf.mul(dy, factor)],
+  );
+}
+
 /** `x`, with the gradient that passes it multiplied by `factor`, a scalar. */
 export function scaleGradient(x: tf.Tensor, factor: tf.Tensor): tf.Tensor {
   return withGradient(
@@ -58,10 +67,24 @@ export function mergeHeads(x: tf.Tensor): tf.Tensor {
   return reshape(transpose(x, [0, 2, 1, 3]), [batch, time, heads * size]);
 }
 
-/** Equal parts of the last axis, holding nothing for the backward pass. */
-export function splitLast(x: tf.Tensor, parts: number): tf.Tensor[] {
-  const width = x.shape.at(-1)! / parts;
-  return Array.from({ length: parts }, (_, i) => sliceLast(x, i * width, width));
+/** Parts of the last axis, so many equal ones or of these widths, holding nothing for the backward pass. */
+export function splitLast(x: tf.Tensor, parts: number | readonly number[]): tf.Tensor[] {
+  const widths = typeof parts === 'number' ? Array.from({ length: parts }, () => x.shape.at(-1)! / parts) : parts;
+  let begin = 0;
+  return widths.map(width => {
+    begin += width;
+    return sliceLast(x, begin - width, width);
+  });
+}
+
+/** The way back from {@link splitLast}, holding nothing for the backward pass. */
+export function joinLast(parts: readonly tf.Tensor[]): tf.Tensor {
+  const widths = parts.map(part => part.shape.at(-1)!);
+  return withGradient(
+    [...parts],
+    () => tf.concat([...parts], -1),
+    dy => tf.split(dy, widths, -1),
+  );
 }
 
 function sliceLast(x: tf.Tensor, begin: number, size: number): tf.Tensor {

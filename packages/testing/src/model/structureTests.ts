@@ -1,7 +1,15 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
 import { seededRandom } from '@dropbp/basics';
-import { makeRunnable, plainRunnable, runPass, type Hooks, type Model, type ModuleInfo } from '@dropbp/core';
+import {
+  makeRunnable,
+  plainRunnable,
+  projectLogits,
+  runPass,
+  type Hooks,
+  type Model,
+  type ModuleInfo,
+} from '@dropbp/core';
 import type { Tests } from '../describeSuite.ts';
 import { expectClose, TIME, tokens, type ModelSuite, type WithModel } from './modelUnderTest.ts';
 
@@ -85,7 +93,7 @@ export function structureTests(suite: ModelSuite, withModel: WithModel): Tests {
       const { branchScopes, outerScope } = runnable;
       tf.tidy(() => {
         const x = runPass(runnable, { inputIds: tf.tensor2d(tokens(model), [2, TIME], 'int32') });
-        model.head.project(model.head.normalize(x, outerScope), outerScope, hooks);
+        projectLogits(model.head, model.head.normalize(x, outerScope), outerScope, hooks);
       });
       const expected = model.branches.flatMap(({ block, modules }, i) =>
         [...model.modules]

@@ -7,9 +7,9 @@ import type { Head } from '../../contract/model.ts';
 import type { TracedFunction } from '@dropbp/engine';
 import { crossEntropy, linearCrossEntropy, type Targets } from '../../ops/crossEntropy.ts';
 import { takeRows } from '../../ops/rows.ts';
-import { reshape } from '../../ops/shapes.ts';
+import { reshape, scale } from '../../ops/shapes.ts';
 import { packScope, unpackScope, type CompiledInputs } from '../pass/compiledInputs.ts';
-import { headScope, ownHeadBias, ownHeadWeight } from './headLogits.ts';
+import { headScope, ownHeadBias, ownHeadWeight, projectLogits } from './headLogits.ts';
 import type { Runnable } from '../runnable.ts';
 import { sumWithGradients } from './sumWithGradients.ts';
 
@@ -112,7 +112,8 @@ export function causalLoss(runnable: Runnable, hidden: tf.Tensor, rows: Labelled
     for (const place of at) taken.push(place);
   }
   const { head } = runnable.model;
-  const isProduct = !runnable.adaptedModules.has(head.path) && !(ownHeadBias(head) in scope);
+  const isProduct =
+    head.logitCap === undefined && !runnable.adaptedModules.has(head.path) && !(ownHeadBias(head) in scope);
   const lossOf = isProduct ? productLoss : projectedLoss;
   const states = { rows: takeRows(flat, Int32Array.from(taken)), sizes, name: STATES };
   return sumWithGradients(chunks, [head, runnable.hooks, lossOf], chunkFunction(runnable, lossOf), states);
@@ -140,8 +141,11 @@ function chunkFunction({ model: { head }, hooks }: Runnable, lossOf: LossOfState
 type LossOfStates = (states: tf.Tensor, targets: Targets, head: Head, p: Scope, hooks: Hooks) => tf.Tensor;
 
 const projectedLoss: LossOfStates = (states, targets, head, p, hooks) =>
-  crossEntropy(head.project(states, p, hooks), targets);
+  crossEntropy(projectLogits(head, states, p, hooks), targets);
 
-/** Where the projection is a product with its weight and nothing else. */
-const productLoss: LossOfStates = (states, targets, head, p) =>
-  linearCrossEntropy(states, (p[ownHeadWeight(head)] ?? p[head.weight])!, targets);
+/** Where the logits are a product with the projection's weight, and a factor. */
+const productLoss: LossOfStates = (states, targets, head, p) => {
+  const { logitFactor = 1 } = head;
+  const scaled = logitFactor === 1 ? states : scale(states, logitFactor);
+  return linearCrossEntropy(scaled, (p[ownHeadWeight(head)] ?? p[head.weight])!, targets);
+};

@@ -4,6 +4,8 @@ import type { Hooks } from '../../contract/hooks.ts';
 import type { Head } from '../../contract/model.ts';
 import type { TracedFunction } from '@dropbp/engine';
 import { activeEngine } from '../../engine.ts';
+import { softCap } from '../../ops/activation.ts';
+import { scale } from '../../ops/shapes.ts';
 import { compileOnce } from '../pass/compileOnce.ts';
 import { packScope, unpackScope, type CompiledInputs } from '../pass/compiledInputs.ts';
 import type { Runnable } from '../runnable.ts';
@@ -30,7 +32,20 @@ export function headLogits(runnable: Runnable, x: tf.Tensor): tf.Tensor {
 }
 
 function logits(head: Head, hooks: Hooks, x: tf.Tensor, p: Scope): tf.Tensor {
-  return head.project(head.normalize(x, p), p, hooks);
+  return projectLogits(head, head.normalize(x, p), p, hooks);
+}
+
+/**
+ * Normalised states to logits, with the model's factor and cap.
+ *
+ * @param states - `[…, hiddenSize]`
+ * @returns `[…, vocabSize]`
+ */
+export function projectLogits(head: Head, states: tf.Tensor, p: Scope, hooks: Hooks): tf.Tensor {
+  const { logitFactor = 1, logitCap } = head;
+  const projected = head.project(states, p, hooks);
+  const scaled = logitFactor === 1 ? projected : scale(projected, logitFactor);
+  return logitCap === undefined ? scaled : softCap(scaled, logitCap);
 }
 
 /** The parameters that the head reads, by full name. */
