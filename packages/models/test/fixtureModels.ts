@@ -21,6 +21,21 @@ export const fixtureModels: Readonly<Record<string, Expected>> = {
   smollm3: { ...likeLlama, structures: 3 },
   gpt2: twoLayers('transformer.h', 'attn', 'mlp'),
   gpt_neox: twoLayers('gpt_neox.layers', 'attention', 'mlp'),
+  gemma2: { ...likeLlama, structures: 3 },
+  gemma3_text: { ...likeLlama, structures: 3 },
+  gemma3: { ...likeLlama, structures: 3 },
+  phi3: likeLlama,
+  granite: likeLlama,
+  olmo2: likeLlama,
+  olmo3: { ...likeLlama, structures: 3 },
+  ministral3: likeLlama,
+  mistral3: likeLlama,
+  cohere2: { ...likeLlama, structures: 3 },
+  glm4: likeLlama,
+  exaone4: { ...likeLlama, structures: 3 },
+  starcoder2: { ...likeLlama, reach: 2 * (5 - 1) },
+  stablelm: likeLlama,
+  stablelm_parallel: likeLlama,
 };
 
 /** What `testModel` takes for one of them. */

@@ -13,6 +13,7 @@ export interface Definition extends Pick<
   | 'vocabSize'
   | 'maxPositions'
   | 'takesPositions'
+  | 'positionsChangeBeyond'
   | 'modules'
   | 'branches'
   | 'embedding'
@@ -28,8 +29,10 @@ export interface Definition extends Pick<
   readonly prefix: string;
   /** Whether a tensor of a checkpoint is no weight: a buffer that older versions stored. */
   isBuffer(name: string): boolean;
-  /** Standard deviation of a weight's random start; norms start at one and biases at zero. */
+  /** Standard deviation of a weight's random start; biases start at zero. */
   initialDeviation(module: string): number;
+  /** Where the weights of norms start. @defaultValue 1 */
+  readonly initialNorm?: number;
 }
 
 /** Turns a configuration into a definition. Made once for each architecture file. */

@@ -3,14 +3,18 @@ import type { Architecture, Definition } from './architecture.ts';
 import type { RawConfig } from './configReader.ts';
 import { gpt2 } from './gpt2.ts';
 import { gptNeox } from './gptNeox.ts';
-import { llama } from './llama.ts';
+import { llama } from './llama/llama.ts';
+import { modelTypesWithText, textConfig } from './textPart.ts';
 import { plainLimits, type ModelLimits } from './modelLimits.ts';
 
 /** Every architecture. A new one is a file and a line here. */
 const architectures: readonly Architecture[] = [llama, gpt2, gptNeox];
 
 /** Values of `model_type` in `config.json` that can be loaded. */
-export const supportedModelTypes: readonly string[] = architectures.flatMap(({ modelTypes }) => modelTypes);
+export const supportedModelTypes: readonly string[] = [
+  ...architectures.flatMap(({ modelTypes }) => modelTypes),
+  ...modelTypesWithText,
+];
 
 /**
  * Defines the model of a configuration.
@@ -19,9 +23,10 @@ export const supportedModelTypes: readonly string[] = architectures.flatMap(({ m
  * @throws Problem for an architecture or a configuration value that is not supported, by name
  */
 export function defineModel(config: RawConfig, limits: ModelLimits = plainLimits): Definition {
-  const type = config.model_type;
+  const own = textConfig(config);
+  const type = own.model_type;
   const architecture = architectures.find(({ modelTypes }) => modelTypes.includes(type as string));
-  if (architecture !== undefined) return architecture.define(config, limits);
+  if (architecture !== undefined) return architecture.define(own, limits);
   const near = typeof type === 'string' ? nearNames(type, supportedModelTypes, 1) : [];
   throw problem('models', {
     what: 'this architecture (model_type in config.json) is not supported',

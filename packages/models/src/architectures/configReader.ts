@@ -20,11 +20,13 @@ export interface ConfigReader {
   optionalInteger(key: string, fallback?: number): number | undefined;
   /** A finite number. */
   number(key: string, fallback: number): number;
+  /** The same, undefined where the file says null, the fallback where it says nothing. */
+  optionalNumber(key: string, fallback?: number): number | undefined;
   boolean(key: string, fallback: boolean): boolean;
   /** What a table says for the key's value. */
   choice<T>(key: string, table: Readonly<Record<string, T>>, fallback: string): T;
   /** Refuses a value that is not the only one which is supported; nothing in the file counts as that one. */
-  only(key: string, value: number | boolean): void;
+  only(key: string, value: number | boolean | string): void;
   /** The value as it is, for the caller to check. */
   raw(key: string): unknown;
   /**
@@ -64,6 +66,10 @@ export function configReader(config: RawConfig, limits: ModelLimits = plainLimit
     if (typeof value === 'number' && Number.isInteger(value) && value >= 1) return value;
     throw wrong(key, 'an integer ≥ 1');
   };
+  const number = (key: string, value: unknown): number => {
+    if (typeof value === 'number' && Number.isFinite(value)) return value;
+    throw wrong(key, 'a number');
+  };
 
   return {
     config,
@@ -79,10 +85,11 @@ export function configReader(config: RawConfig, limits: ModelLimits = plainLimit
       if (value === null) return undefined;
       return value === undefined ? fallback : integer(key, value);
     },
-    number(key, fallback) {
-      const value = get(key) ?? fallback;
-      if (typeof value === 'number' && Number.isFinite(value)) return value;
-      throw wrong(key, 'a number');
+    number: (key, fallback) => number(key, get(key) ?? fallback),
+    optionalNumber(key, fallback) {
+      const value = get(key);
+      if (value === null) return undefined;
+      return value === undefined ? fallback : number(key, value);
     },
     boolean(key, fallback) {
       const value = get(key) ?? fallback;

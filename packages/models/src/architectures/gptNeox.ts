@@ -9,7 +9,6 @@ import {
   type Activation,
   type Branch,
   type ModuleInfo,
-  type RopeFrequencies,
 } from '@dropbp/core';
 import { activations } from '../layers/activations.ts';
 import type { Architecture, Definition } from './architecture.ts';
@@ -22,8 +21,9 @@ import type { ModelLimits } from './modelLimits.ts';
 import { moduleInfo } from '../layers/moduleInfo.ts';
 import { normLayer } from '../layers/normLayer.ts';
 import { outerParts } from '../layers/outerParts.ts';
-import { ropeFrequencies } from '../layers/ropeFrequencies.ts';
-import { rotaryTables } from '../layers/rotaryTables.ts';
+import { readRope } from '../layers/rope/readRope.ts';
+import type { RopeScheme } from '../layers/rope/ropeScheme.ts';
+import { rotaryTables } from '../layers/rope/rotaryTables.ts';
 
 /**
  * GPT-NeoX and Pythia: attention and MLP of a block read the same input and are added up (parallel blocks), unless the
@@ -47,7 +47,7 @@ interface GptNeoxConfig {
   readonly maxPositions: number;
   readonly activation: Activation;
   readonly epsilon: number;
-  readonly frequencies: RopeFrequencies;
+  readonly rope: RopeScheme;
   readonly isParallel: boolean;
   readonly attentionBias: boolean;
   readonly isTied: boolean;
@@ -78,7 +78,7 @@ function gptNeoxConfig(config: RawConfig, limits: ModelLimits): GptNeoxConfig {
     maxPositions,
     activation: reader.choice('hidden_act', activations, 'gelu'),
     epsilon: reader.number('layer_norm_eps', 1e-5),
-    frequencies: ropeFrequencies(reader, {
+    rope: readRope(reader, {
       headSize: hiddenSize / heads,
       defaultTheta: reader.number('rotary_emb_base', 10000),
       defaultShare: reader.number('rotary_pct', 0.25),
@@ -99,8 +99,9 @@ function defineGptNeox(raw: RawConfig, limits: ModelLimits): Definition {
     architecture: 'gpt_neox',
     hiddenSize: c.hiddenSize,
     vocabSize: c.vocabSize,
-    maxPositions: c.maxPositions,
-    takesPositions: true,
+    maxPositions: Math.max(c.maxPositions, c.rope.longest ?? 0),
+    takesPositions: c.rope.changesBeyond === undefined,
+    ...(c.rope.changesBeyond !== undefined && { positionsChangeBeyond: c.rope.changesBeyond }),
     modules: modulesOf(c),
     branches: branchesOf(c),
     className: 'GPTNeoXForCausalLM',
@@ -108,7 +109,7 @@ function defineGptNeox(raw: RawConfig, limits: ModelLimits): Definition {
     isBuffer: name => /\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)$/.test(name),
     initialDeviation: () => c.initialDeviation,
     ...outerParts({ tokens: TOKENS, norm: NORM, head: HEAD }, c.isTied, (x, p) => normLayer(NORM, x, p, c.epsilon)),
-    shared: pass => ({ ...rotaryTables(c.frequencies, pass), ...keyBiases(pass) }),
+    shared: pass => ({ ...rotaryTables(c.rope, pass), ...keyBiases(pass) }),
   };
 }
 

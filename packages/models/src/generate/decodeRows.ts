@@ -36,10 +36,12 @@ export async function* decodeRows(
   let cache: KeyValueCache | undefined;
   try {
     signal?.throwIfAborted();
-    const begun = begin(groups.map(({ runnable, prompts }) => ({ runnable: encoders.of(runnable), prompts })));
+    const encoded = groups.map(({ runnable, prompts }) => ({ runnable: encoders.of(runnable), prompts }));
+    const ready = encoded.flatMap(splitWhereWhole);
+    const begun = begin(ready);
     cache = begun.cache;
     let { logits } = begun;
-    const rows = begun.lengths.map(length => ({ length, hasEnded: false }));
+    const rows = begun.lengths.map(length => ({ length, hasEnded: false, tokens: [] as number[] }));
     for (let count = 1; ; count++) {
       const values = await read(logits);
       const size = values.length / rows.length;
@@ -47,19 +49,43 @@ export async function* decodeRows(
         if (row.hasEnded) return undefined;
         const token = sampleToken(values.subarray(i * size, (i + 1) * size), plan, random[i]!);
         row.hasEnded = stop.has(token);
-        return row.hasEnded ? undefined : token;
+        if (row.hasEnded) return undefined;
+        row.tokens.push(token);
+        return token;
       });
       if (rows.every(({ hasEnded }) => hasEnded)) return;
       yield tokens;
       if (count === maxNewTokens) return;
       signal?.throwIfAborted();
-      logits = nextLogits(encoders.of(together), cache, tokens, rows.map(({ length }) => length)); // prettier-ignore
+      const { positionsChangeBeyond } = together.model;
+      if (rows.some(({ length, hasEnded }) => !hasEnded && length === positionsChangeBeyond)) {
+        // The kept keys stand for positions of a shorter text.
+        cache.dispose();
+        ({ cache, logits } = begin(
+          ready.map(({ runnable, prompts }, i) => ({ runnable, prompts: [joinTokens(prompts[0]!, rows[i]!.tokens)] })),
+        ));
+      } else {
+        logits = nextLogits(encoders.of(together), cache, tokens, rows.map(({ length }) => length)); // prettier-ignore
+      }
       for (const row of rows) if (!row.hasEnded) row.length++;
     }
   } finally {
     cache?.dispose();
     encoders.dispose();
   }
+}
+
+/** Each text alone, where positions follow from its length: what fills it up must not count. */
+function splitWhereWhole({ runnable, prompts }: PromptGroup): PromptGroup[] {
+  if (runnable.model.positionsChangeBeyond === undefined) return [{ runnable, prompts }];
+  return prompts.map(prompt => ({ runnable, prompts: [prompt] }));
+}
+
+function joinTokens(first: Int32Array, rest: readonly number[]): Int32Array {
+  const all = new Int32Array(first.length + rest.length);
+  all.set(first);
+  all.set(rest, first.length);
+  return all;
 }
 
 /** Runs what an adapter's encoder does once for a whole generation. */
@@ -155,7 +181,7 @@ function nextLogits(
  * ones leave in the cache is hidden until the text's own tokens replace it.
  */
 function promptLength({ model, virtualTokens = 0, virtualKeys = 0 }: Runnable, longest: number): number {
-  return activeEngine() === undefined
+  return activeEngine() === undefined || model.positionsChangeBeyond !== undefined
     ? longest
     : bucketLength(longest, model.maxPositions - virtualTokens - virtualKeys);
 }

@@ -16,7 +16,9 @@ interface Attend extends Pick<AttentionParts, 'keyValue' | 'output'> {
   readonly hooks: Hooks;
   readonly context: BranchContext;
   /** Factor on the scores. @defaultValue `1 / √headSize` */
-  readonly scale?: number;
+  readonly scale?: number | undefined;
+  /** See {@link attention}. @defaultValue no cap */
+  readonly scoreCap?: number | undefined;
   /** A query sees this many keys, itself included. @defaultValue all */
   readonly window?: number | undefined;
 }
@@ -30,13 +32,14 @@ interface Attend extends Pick<AttentionParts, 'keyValue' | 'output'> {
  * @returns `[batch, time, hiddenSize]`
  */
 export function attend(queries: tf.Tensor, own: KeyValue, given: Attend): tf.Tensor {
-  const { name, p, hooks, context, scale, window, keyValue, output } = given;
+  const { name, p, hooks, context, scale, scoreCap, window, keyValue, output } = given;
   const { keyBias, windowKeyBias, textStarts } = context.shared;
   const begun = context.isStart && hooks.keyValue !== undefined ? hooks.keyValue(name, own, p) : own;
   const { keys, values } = context.extendCache === undefined ? begun : context.extendCache(begun.keys, begun.values);
   // While decoding, the last key of the cache is not the newest, so a bias and not the distance hides what left the window.
   const seen = window !== undefined && windowKeyBias !== undefined ? { keyBias: windowKeyBias } : { keyBias, window };
-  const gathered = attention(queries, keys, values, { ...seen, textStarts, ...(scale !== undefined && { scale }) });
+  const scoring = { textStarts, scoreCap, ...(scale !== undefined && { scale }) };
+  const gathered = attention(queries, keys, values, { ...seen, ...scoring });
   if (hooks.attention === undefined) return output(gathered);
   return hooks.attention(name, { queries, gathered, keyValue, output }, p);
 }

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { Hooks, Scope, SequencePlace } from '@dropbp/core';
+import { scale, type Hooks, type Scope, type SequencePlace } from '@dropbp/core';
 import type { Definition } from '../architectures/architecture.ts';
 import { embeddingLayer } from './embeddingLayer.ts';
 import { linearLayer } from './linearLayer.ts';
@@ -14,6 +14,18 @@ interface OuterPaths {
   readonly head: string;
 }
 
+/** Factors and caps around the branches. */
+export interface OuterFactors {
+  /** On the rows of tokens, not on virtual tokens. @defaultValue 1 */
+  readonly token?: number | undefined;
+  /** On all that goes into the first branch. @defaultValue 1 */
+  readonly stream?: number | undefined;
+  /** See `Head.logitFactor`. */
+  readonly logitFactor?: number | undefined;
+  /** See `Head.logitCap`. */
+  readonly logitCap?: number | undefined;
+}
+
 /**
  * What a definition says of the modules outside the branches. Those that it does not name, such as a table of positions, belong
  * to the embedding.
@@ -25,6 +37,7 @@ export function outerParts(
   { tokens, norm, head }: OuterPaths,
   isTied: boolean,
   normalize: (x: tf.Tensor, p: Scope) => tf.Tensor,
+  factors: OuterFactors = {},
 ): Pick<Definition, 'embedding' | 'isEmbeddingParameter' | 'isHeadParameter' | 'embed' | 'head'> {
   const weight = `${isTied ? tokens : head}.weight`;
   const isHeadOnly = (name: string): boolean => name.startsWith(`${norm}.`) || name.startsWith(`${head}.`);
@@ -32,11 +45,16 @@ export function outerParts(
     embedding: tokens,
     isEmbeddingParameter: name => !isHeadOnly(name),
     isHeadParameter: name => isHeadOnly(name) || name === weight,
-    embed: (indices, p, hooks, place) => embedTokens(tokens, indices, p, hooks, place),
+    embed(indices, p, hooks, place) {
+      const x = embedTokens(tokens, indices, p, hooks, place, factors.token);
+      return scaleUnlessOne(x, factors.stream);
+    },
     head: {
       path: head,
       weight,
       normalize,
+      ...(factors.logitFactor !== undefined && { logitFactor: factors.logitFactor }),
+      ...(factors.logitCap !== undefined && { logitCap: factors.logitCap }),
       project: (x, p, hooks) => linearLayer(head, x, isTied ? { [`${head}.weight`]: p[weight]!, ...p } : p, hooks),
     },
   };
@@ -46,6 +64,7 @@ export function outerParts(
  * The rows of the tokens, behind what an adapter puts in front of a sequence that begins here.
  *
  * @param indices - int32 `[batch, time]`
+ * @param factor - on the rows. @defaultValue 1
  * @returns `[batch, time, hiddenSize]`, longer with virtual tokens
  */
 export function embedTokens(
@@ -54,7 +73,12 @@ export function embedTokens(
   p: Scope,
   hooks: Hooks,
   { isStart }: SequencePlace,
+  factor?: number,
 ): tf.Tensor {
-  const x = embeddingLayer(tokens, indices, p, hooks);
+  const x = scaleUnlessOne(embeddingLayer(tokens, indices, p, hooks), factor);
   return isStart && hooks.embed !== undefined ? hooks.embed(tokens, x, p) : x;
+}
+
+function scaleUnlessOne(x: tf.Tensor, factor: number = 1): tf.Tensor {
+  return factor === 1 ? x : scale(x, factor);
 }

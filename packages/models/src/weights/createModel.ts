@@ -17,7 +17,7 @@ export interface CreateModelOptions extends WeightForms {
 /**
  * Makes a model of random weights, to train from nothing. As in transformers, linear layers and embeddings are drawn
  * from a normal distribution of deviation `initializer_range` (GPT-2: the output layers of its branches smaller, by
- * √(2 · layers)), norms start at one and biases at zero. The caller owns the model.
+ * √(2 · layers)), norms start without an effect and biases at zero. The caller owns the model.
  *
  * @param config - the keys of a `config.json`; `model_type` and the sizes must be there
  * @throws Problem for a configuration that is not supported, or whose weights do not fit into the memory
@@ -49,7 +49,8 @@ export function createModel(config: RawConfig, options: CreateModelOptions): Mod
   for (const [name, shape] of shapes) {
     const module = name.slice(0, name.lastIndexOf('.'));
     const values = new Float32Array(tf.util.sizeFromShape([...shape]));
-    if (definition.modules.get(module)!.kind === 'norm') values.fill(name.endsWith('.bias') ? 0 : 1);
+    const isNorm = definition.modules.get(module)!.kind === 'norm';
+    if (isNorm) values.fill(name.endsWith('.bias') ? 0 : (definition.initialNorm ?? 1));
     else if (name.endsWith('.weight')) fillNormal(values, definition.initialDeviation(module), seed, parameters.size);
     parameters.set(name, tf.keep(makeWeight(definition, name, values, shape, options)));
   }

@@ -7,6 +7,7 @@ import { makeModel } from './makeModel.ts';
 import { checkWeightForms, type WeightForms } from './makeWeight.ts';
 import { readJsonObject } from './modelFiles.ts';
 import { openModelFiles, type ModelSource } from './openModelFiles.ts';
+import { textCheckpoint, textConfig } from '../architectures/textPart.ts';
 import { limitsOf } from '../architectures/modelLimits.ts';
 import { readWeights } from './readWeights.ts';
 
@@ -21,7 +22,7 @@ export interface LoadModelOptions extends WeightForms {
 }
 
 /**
- * Loads a Hugging Face checkpoint: Llama 1 to 3, Mistral, Qwen2, Qwen3, SmolLM or GPT-2, as safetensors of any float
+ * Loads a Hugging Face checkpoint of an architecture among {@link supportedModelTypes}, as safetensors of any float
  * type, in one file or in shards, or as a GGUF file. Weights become float32 exactly, quantised ones as llama.cpp dequantises
  * them, unless `weights` says otherwise: they are then converted one by one while they are read. The caller owns the model:
  * `dispose()` frees it.
@@ -42,8 +43,9 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
   checkWeightForms('loadModel()', options);
   const { hub, signal } = options;
   const files = await openModelFiles(source, { ...hub, ...(signal && { signal }) });
-  const config = await readJsonObject(files, 'config.json');
-  const checkpoint = await files.openCheckpoint();
+  const whole = await readJsonObject(files, 'config.json');
+  const checkpoint = textCheckpoint(whole, await files.openCheckpoint());
+  const config = textConfig(whole, checkpoint.tensors.has('lm_head.weight'));
   try {
     const definition = defineModel(config, limitsOf(checkpoint));
     const { parameters, dtypes } = await readWeights(checkpoint, definition, options);

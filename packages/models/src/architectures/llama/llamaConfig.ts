@@ -1,16 +1,31 @@
 import { problem } from '@dropbp/basics';
-import type { Activation, RopeFrequencies } from '@dropbp/core';
-import { activations } from '../layers/activations.ts';
-import { configReader, type ConfigReader, type RawConfig } from './configReader.ts';
-import type { ModelLimits } from './modelLimits.ts';
-import { ropeFrequencies } from '../layers/ropeFrequencies.ts';
+import type { Activation, RopeLayout } from '@dropbp/core';
+import { activations } from '../../layers/activations.ts';
+import type { OuterFactors } from '../../layers/outerParts.ts';
+import { readRope } from '../../layers/rope/readRope.ts';
+import type { RopeScheme } from '../../layers/rope/ropeScheme.ts';
+import { configReader, type RawConfig } from '../configReader.ts';
+import type { ModelLimits } from '../modelLimits.ts';
+import { families } from './families.ts';
+import { oneRope } from './family.ts';
 
 /** What sets one layer apart from another. */
 export interface LlamaLayer {
   /** Keys that a query sees, itself included; undefined for all. */
   readonly window: number | undefined;
-  /** Whether queries and keys carry their position. */
-  readonly rotary: boolean;
+  /** By which scheme queries and keys carry their position; undefined for none. */
+  readonly rotary: RopeName | undefined;
+}
+
+/** `'sliding'` is there where layers with a window have a scheme of their own. */
+export type RopeName = 'all' | 'sliding';
+
+/** Names of the norms of a branch, below its block. */
+export interface BranchNorms {
+  /** Of what it reads. */
+  readonly before?: string;
+  /** Of what it adds. */
+  readonly after?: string;
 }
 
 /** A configuration of Llama's kind, checked. */
@@ -27,81 +42,31 @@ export interface LlamaConfig {
   readonly activation: Activation;
   readonly epsilon: number;
   readonly maxPositions: number;
-  readonly frequencies: RopeFrequencies;
+  readonly ropes: { readonly all: RopeScheme; readonly sliding?: RopeScheme };
+  readonly ropeLayout: RopeLayout;
   readonly isTied: boolean;
-  readonly qkvBias: boolean;
-  readonly outputBias: boolean;
-  readonly mlpBias: boolean;
-  /** Queries and keys are normalised, head by head. */
-  readonly qkNorm: boolean;
+  readonly biases: { readonly queryKeyValue: boolean; readonly output: boolean; readonly mlp: boolean };
+  /** RMSNorm, one whose weight counts from one on (Gemma), LayerNorm, or LayerNorm without a bias. */
+  readonly norm: 'rms' | 'rmsAroundOne' | 'layer' | 'layerWithoutBias';
+  readonly norms: { readonly attention: BranchNorms; readonly mlp: BranchNorms };
+  /** Whether both branches of a block read the same input. */
+  readonly isParallel: boolean;
+  /** Norms of queries and keys: the same for each head, one for each head, or one over all heads. */
+  readonly qkNorm: 'eachHead' | 'ownOfEachHead' | 'allHeads' | undefined;
+  /** Whether one layer gives queries, keys and values. */
+  readonly fusesAttention: boolean;
+  /** A gate and what it lets through from two layers or from one, or no gate at all. */
+  readonly mlp: 'gated' | 'fusedGate' | 'ungated';
+  /** Factor on the scores; undefined for 1 / √headSize. */
+  readonly attentionScale: number | undefined;
+  readonly scoreCap: number | undefined;
+  /** Queries behind so many tokens grow with the logarithm of their position (Ministral). */
+  readonly queryGrowth: { readonly beta: number; readonly length: number } | undefined;
+  /** Factor on what each branch adds. */
+  readonly branchFactor: number;
+  readonly factors: OuterFactors;
   readonly initialDeviation: number;
 }
-
-/** How one `model_type` differs from Llama, and what it takes where the file says nothing. */
-interface Family {
-  readonly className: string;
-  readonly maxPositions: number;
-  /** Undefined: as many as heads. */
-  readonly kvHeads?: number;
-  /** Undefined: hiddenSize / heads. */
-  readonly headSize?: number;
-  readonly theta?: number;
-  readonly isTied?: boolean;
-  /** `'asked'`: where `attention_bias` says so. */
-  readonly attentionBias: 'asked' | 'queryKeyValue' | 'never';
-  readonly mlpBias?: 'asked';
-  readonly qkNorm?: boolean;
-  readonly layers: (reader: ConfigReader, count: number) => LlamaLayer[];
-}
-
-const plainLayer: LlamaLayer = { window: undefined, rotary: true };
-
-/** Source: the configuration classes of transformers 5.24, defaults included. */
-export const families: Readonly<Record<string, Family>> = {
-  llama: {
-    className: 'LlamaForCausalLM',
-    maxPositions: 2048,
-    attentionBias: 'asked',
-    mlpBias: 'asked',
-    layers: (_, count) => Array.from({ length: count }, () => plainLayer),
-  },
-  mistral: {
-    className: 'MistralForCausalLM',
-    maxPositions: 131072,
-    kvHeads: 8,
-    attentionBias: 'never',
-    layers(reader, count) {
-      const window = reader.optionalInteger('sliding_window', 4096);
-      return Array.from({ length: count }, () => ({ ...plainLayer, window }));
-    },
-  },
-  qwen2: {
-    className: 'Qwen2ForCausalLM',
-    maxPositions: 32768,
-    kvHeads: 32,
-    attentionBias: 'queryKeyValue',
-    layers: windowFromSomeLayerOn,
-  },
-  qwen3: {
-    className: 'Qwen3ForCausalLM',
-    maxPositions: 32768,
-    kvHeads: 32,
-    headSize: 128,
-    attentionBias: 'asked',
-    qkNorm: true,
-    layers: windowFromSomeLayerOn,
-  },
-  smollm3: {
-    className: 'SmolLM3ForCausalLM',
-    maxPositions: 32768,
-    kvHeads: 4,
-    theta: 2e6,
-    isTied: true,
-    attentionBias: 'asked',
-    mlpBias: 'asked',
-    layers: someWithoutRotation,
-  },
-};
 
 /** `pretraining_tp` splits products and adds them up again; `max_sequence_length` is Llama 1's name for its length. */
 const inert = ['attention_dropout', 'pretraining_tp', 'max_sequence_length'];
@@ -122,7 +87,15 @@ export function llamaConfig(config: RawConfig, limits?: ModelLimits): LlamaConfi
   const headSize = reader.optionalInteger('head_dim', family.headSize) ?? hiddenSize / heads;
   const maxPositions = reader.integer('max_position_embeddings', family.maxPositions);
   checkHeads(heads, kvHeads, headSize);
-  const askedBias = family.attentionBias === 'asked' && reader.boolean('attention_bias', false);
+  const [epsilonKey, epsilon] = family.epsilon ?? ['rms_norm_eps', 1e-6];
+  const [activationKey, activation] = family.activation ?? ['hidden_act', 'silu'];
+  const ropeShape = {
+    headSize,
+    maxPositions,
+    defaultTheta: family.theta ?? 10000,
+    ...(family.rotaryShare !== undefined && { defaultShare: family.rotaryShare }),
+    ...family.rope,
+  };
   const result: LlamaConfig = {
     architecture,
     className: family.className,
@@ -133,18 +106,28 @@ export function llamaConfig(config: RawConfig, limits?: ModelLimits): LlamaConfi
     heads,
     kvHeads,
     headSize,
-    activation: reader.choice('hidden_act', activations, 'silu'),
-    epsilon: reader.number('rms_norm_eps', 1e-6),
+    activation: reader.choice(activationKey, activations, activation),
+    epsilon: reader.number(epsilonKey, epsilon),
     maxPositions,
-    frequencies: ropeFrequencies(reader, { headSize, defaultTheta: family.theta ?? 10000, maxPositions }),
+    ropes: family.readRopes?.(reader, ropeShape) ?? oneRope(readRope(reader, ropeShape)),
+    ropeLayout: 'halves',
     isTied: reader.boolean('tie_word_embeddings', family.isTied ?? false),
-    qkvBias: askedBias || family.attentionBias === 'queryKeyValue',
-    outputBias: askedBias,
-    mlpBias: family.mlpBias === 'asked' && reader.boolean('mlp_bias', false),
-    qkNorm: family.qkNorm ?? false,
+    biases: family.biases(reader),
+    norm: 'rms',
+    norms: { attention: { before: 'input_layernorm' }, mlp: { before: 'post_attention_layernorm' } },
+    isParallel: false,
+    qkNorm: undefined,
+    fusesAttention: false,
+    mlp: 'gated',
+    attentionScale: undefined,
+    scoreCap: undefined,
+    queryGrowth: undefined,
+    branchFactor: 1,
+    factors: {},
     initialDeviation: reader.number('initializer_range', 0.02),
+    ...family.differ?.(reader, { hiddenSize }),
   };
-  reader.finish(inert);
+  reader.finish([...inert, ...(family.inert ?? [])]);
   return result;
 }
 
@@ -159,58 +142,4 @@ function checkHeads(heads: number, kvHeads: number, headSize: number): void {
   if (!Number.isInteger(headSize / 2)) {
     throw problem('models', { what: 'config.json: head_dim is not usable', got: headSize, expected: 'an even number' });
   }
-}
-
-/** Qwen: the layers from `max_window_layers` on see a window, or those that `layer_types` names. */
-function windowFromSomeLayerOn(reader: ConfigReader, count: number): LlamaLayer[] {
-  const window = readWindow(reader, 4096);
-  const first = reader.number('max_window_layers', 28);
-  const types = readLayerTypes(reader, count, window);
-  return Array.from({ length: count }, (_, i) => {
-    const slides = types === undefined ? i >= first : types[i] === SLIDING;
-    return { window: slides ? window : undefined, rotary: true };
-  });
-}
-
-/** SmolLM3: some layers, every fourth by default, do without positions; the window, if any, is theirs. */
-function someWithoutRotation(reader: ConfigReader, count: number): LlamaLayer[] {
-  const window = readWindow(reader, undefined);
-  const interval = reader.integer('no_rope_layer_interval', 4);
-  const flags =
-    reader.raw('no_rope_layers') ?? Array.from({ length: count }, (_, i) => Number((i + 1) % interval !== 0));
-  if (!Array.isArray(flags) || flags.length < count || flags.some(flag => flag !== 0 && flag !== 1)) {
-    throw problem('models', {
-      what: 'config.json: no_rope_layers is not usable',
-      got: flags,
-      expected: `${count} entries, 1 for a layer with rotary positions and 0 for one without`,
-    });
-  }
-  const types = readLayerTypes(reader, count, window);
-  return Array.from({ length: count }, (_, i) => {
-    const rotary = flags[i] === 1;
-    const slides = types === undefined ? !rotary : types[i] === SLIDING;
-    return { window: slides ? window : undefined, rotary };
-  });
-}
-
-const FULL = 'full_attention';
-const SLIDING = 'sliding_attention';
-
-function readWindow(reader: ConfigReader, fallback: number | undefined): number | undefined {
-  const window = reader.optionalInteger('sliding_window', fallback);
-  return reader.boolean('use_sliding_window', false) ? window : undefined;
-}
-
-function readLayerTypes(reader: ConfigReader, count: number, window: number | undefined): string[] | undefined {
-  const types = reader.raw('layer_types') ?? undefined;
-  if (types === undefined) return undefined;
-  const known = window === undefined ? [FULL] : [FULL, SLIDING];
-  if (Array.isArray(types) && types.length === count && types.every(type => known.includes(type as string))) {
-    return types as string[];
-  }
-  throw problem('models', {
-    what: 'config.json: layer_types is not usable',
-    got: types,
-    expected: `${count} entries of ${known.join(' or ')}${window === undefined ? ', as there is no sliding window' : ''}`,
-  });
 }

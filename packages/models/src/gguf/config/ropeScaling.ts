@@ -1,6 +1,6 @@
 import { problem } from '@dropbp/basics';
 import { configReader, type ConfigReader, type RawConfig } from '../../architectures/configReader.ts';
-import { ropeFrequencies } from '../../layers/ropeFrequencies.ts';
+import { readRope } from '../../layers/rope/readRope.ts';
 import { ropeFactorsTensor, type GgufHeader } from '../readGguf.ts';
 
 /** What llama.cpp's conversion computes the divisors of Llama 3.1 and later with, besides the factor. */
@@ -43,7 +43,7 @@ export function ropeScaling(reader: ConfigReader, header: GgufHeader, headSize: 
 function areDivisorsOf(divisors: Float32Array, scaled: RawConfig, headSize: number): boolean {
   const shape = { headSize, defaultTheta: 10000, maxPositions: 1 };
   const [plain, other] = [{ rope_theta: scaled.rope_theta }, scaled].map(config =>
-    ropeFrequencies(configReader(config), shape),
+    readRope(configReader(config), shape).frequencies(1),
   );
   return (
     divisors.length === headSize / 2 &&
