@@ -26,6 +26,8 @@ const checks = {
   start: ['npm start'],
   examples: [build, 'node scripts/runExamples.mjs'],
   readmes: [build, 'node scripts/runReadmes.mjs'],
+  // Every adapter on the architectures that are too many for `npm test`.
+  adapters: [{ run: 'npx vitest run --config vitest.adapters.config.ts', vitest: true }],
   node24: [
     'npm install --no-save --no-package-lock --prefix .cache/node24 node@24',
     { run: '.cache/node24/node_modules/node/bin/node node_modules/vitest/vitest.mjs run', vitest: true },
