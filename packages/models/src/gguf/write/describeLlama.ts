@@ -1,7 +1,8 @@
 import { problem } from '@dropbp/basics';
-import { configReader, type RawConfig } from '../../architectures/configReader.ts';
-import { families, llamaConfig, type LlamaConfig } from '../../architectures/llamaConfig.ts';
-import { ropeFrequencies } from '../../layers/ropeFrequencies.ts';
+import type { RawConfig } from '../../architectures/configReader.ts';
+import { families } from '../../architectures/llama/families.ts';
+import { llamaConfig, type LlamaConfig } from '../../architectures/llama/llamaConfig.ts';
+import { plainFrequencies } from '../../layers/rope/ropeScheme.ts';
 import type { ModelMetadata } from './describeGguf.ts';
 import type { GgufField } from './ggufField.ts';
 
@@ -52,16 +53,16 @@ function checkLimits(c: LlamaConfig, { biases, mlpBias, plainEvery }: LlamaLimit
   const refuse = (what: string, got: unknown, expected: string): Error =>
     problem('models', { what: `llama.cpp's ${c.architecture} ${what}`, got, expected });
   if (c.activation !== 'silu') throw refuse('has one activation (hidden_act)', c.activation, 'silu');
-  if ((biases === 'none' && c.qkvBias) || (biases !== 'any' && c.outputBias)) {
+  if ((biases === 'none' && c.biases.queryKeyValue) || (biases !== 'any' && c.biases.output)) {
     throw refuse('has no such biases in its attention (attention_bias)', true, 'false');
   }
-  if (!mlpBias && c.mlpBias) throw refuse('has no biases in its MLP (mlp_bias)', true, 'false');
+  if (!mlpBias && c.biases.mlp) throw refuse('has no biases in its MLP (mlp_bias)', true, 'false');
   const rotates = (i: number): boolean => plainEvery === undefined || (i + 1) % plainEvery !== 0;
-  const other = c.layers.findIndex(({ rotary }, i) => rotary !== rotates(i));
+  const other = c.layers.findIndex(({ rotary }, i) => (rotary !== undefined) !== rotates(i));
   if (other !== -1) {
     throw refuse(
       `turns positions in other layers (no_rope_layers)`,
-      `layer ${other} ${c.layers[other]!.rotary ? 'with' : 'without'} rotary positions`,
+      `layer ${other} ${c.layers[other]!.rotary === undefined ? 'without' : 'with'} rotary positions`,
       `every layer but each ${plainEvery}th`,
     );
   }
@@ -73,15 +74,19 @@ interface DescribedRope {
 }
 
 /** Base and scaling of rotary positions: llama.cpp takes a factor for all frequencies, or a divisor for each. */
-function describeRope({ architecture, headSize, frequencies }: LlamaConfig, config: RawConfig): DescribedRope {
+function describeRope({ architecture, headSize, ropes }: LlamaConfig, config: RawConfig): DescribedRope {
+  const { frequencies, tableScale, changesBeyond } = ropes.all;
+  if (tableScale !== 1 || changesBeyond !== undefined) {
+    throw problem('models', {
+      what: `a '${architecture}' model with this scaling of positions (rope_scaling) is not written as GGUF`,
+      got: config.rope_scaling ?? config.rope_parameters,
+      expected: 'no scaling, linear or llama3',
+    });
+  }
   const theta = readTheta(config) ?? families[architecture]!.theta ?? 10000;
   const base = { 'rope.freq_base': { f32: theta } };
-  const plain = ropeFrequencies(configReader({ rope_theta: theta }), {
-    headSize,
-    defaultTheta: theta,
-    maxPositions: 1,
-  });
-  const divisors = plain.map((frequency, i) => frequency / frequencies[i]!);
+  const own = frequencies(1);
+  const divisors = plainFrequencies(theta, headSize).map((frequency, i) => frequency / own[i]!);
   const [factor] = divisors as [number];
   if (divisors.some(divisor => Math.abs(divisor / factor - 1) > 1e-9)) {
     return { scaling: base, ropeFactors: Float32Array.from(divisors) };
