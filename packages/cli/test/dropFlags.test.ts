@@ -58,6 +58,7 @@ describe('the flags of DropBP', () => {
     expect(settled({ rate: 0 }, true)).toEqual({ rate: 0, why: 'as --rate says' });
     expect(settled({ timeSaved: 0.3, only: 'mlp' })).toEqual({ rate: undefined, why: 'as --time-saved says' });
     expect(settled({ memory: '4GiB' }, true)).toEqual({ rate: undefined, why: 'as --memory says' });
+    expect(settled({ dropPrompts: 'auto' })).toEqual(settled({}));
     const asking: Partial<DropFlagValues>[] = [
       ...[{ minRate: 0.1 }, { maxRate: 0.9 }, { allocation: 'depth' as const }, { sampling: 'nested' as const }],
       ...[{ only: 'mlp' as const }, { rescale: true }, { dropRamp: 0.1 }, { dropWarmup: 0.1 }, { noCalibration: true }],
@@ -72,6 +73,8 @@ describe('the flags of DropBP', () => {
     [{}, { rate: 0.5, calibration: false, sampling: 'nested', allocation: 'depth', seed: 3 }],
     [{ allocation: 'reference' }, { rate: 0.5, calibration: { at: 0.1 }, sampling: 'reference', seed: 3 }],
     [{ timeSaved: 0.3 }, { timeSaved: 0.3 }],
+    [{ rate: 0, dropPrompts: 'auto' }, { rate: 0, dropPrompts: 'auto' }],
+    [{ dropPrompts: 'on' }, { rate: 0.5, dropPrompts: true }],
     [{ memory: '2GiB', noCalibration: true }, { memory: 2 ** 31, sampling: 'pivotal', calibration: false }],
     [{ allocation: 'linear', maxRate: 1, minRate: 0.1 }, { allocation: 'linear', maxRate: 1, minRate: 0.1 }],
     [{ rate: 0.7, dropWarmup: 0.1, dropRamp: 0.2, dropFrom: 0.3 }, { rate: 0.7, schedule: { warmup: 0.1, ramp: 0.2, from: 0.3 } }],

@@ -17,7 +17,7 @@ type OwnModel = Pick<Model, 'branches' | 'architecture' | 'parameters'>;
  */
 export async function chooseDropBP(flags: Flags, model: OwnModel): Promise<DropBP | undefined> {
   const budget = budgetOf(flags);
-  const { minRate, maxRate, allocation, sampling, only, rescale, rescaleMax, sensitivities, seed } = flags;
+  const { minRate, maxRate, allocation, sampling, only, rescale, rescaleMax, sensitivities, dropPrompts, seed } = flags;
   if (rescaleMax !== undefined && !rescale) throw withoutEffect('rescaleMax', 'rescale');
   const policy = dropBP({
     ...budget,
@@ -27,6 +27,7 @@ export async function chooseDropBP(flags: Flags, model: OwnModel): Promise<DropB
     ...(allocation !== undefined && { allocation }),
     ...(sampling !== undefined && { sampling }),
     ...(only !== undefined && { only }),
+    ...(dropPrompts !== 'off' && { dropPrompts: dropPrompts === 'on' || dropPrompts }),
     ...(rescale && { rescale: rescaleMax === undefined ? true : { max: rescaleMax } }),
     ...scheduleOf(flags),
     ...calibrationOf(flags),
@@ -35,8 +36,12 @@ export async function chooseDropBP(flags: Flags, model: OwnModel): Promise<DropB
   return dropsNothing(flags) ? undefined : policy;
 }
 
-/** Whether the rate is 0, and no ramp begins above it. */
+/** Whether prompts are kept, the rate is 0, and no ramp begins above it. */
 export function dropsNothing(flags: DropFlagValues): boolean {
+  return flags.dropPrompts === 'off' && dropsNoLayers(flags);
+}
+
+function dropsNoLayers(flags: DropFlagValues): boolean {
   return budgetOf(flags).rate === 0 && !(flags.dropFrom !== undefined && flags.dropFrom > 0);
 }
 
@@ -56,11 +61,13 @@ export function budgetOf({ rate, timeSaved, memory }: DropFlagValues): DropBudge
   };
 }
 
-/** The same in a word: `'0.5'`, `'4GiB'`. */
+/** The same in a word or two: `'0.5'`, `'4GiB'`, `'prompts'`, `'0.5 and prompts'`. */
 export function budgetText(flags: DropFlagValues): string {
   const { rate, timeSaved, memory } = budgetOf(flags);
-  if (timeSaved !== undefined) return `−${timeSaved} time`;
-  return String(memory ?? rate);
+  const layers = timeSaved === undefined ? String(memory ?? rate) : `−${timeSaved} time`;
+  if (flags.dropPrompts === 'off') return layers;
+  const prompts = flags.dropPrompts === 'on' ? 'prompts' : 'prompts (auto)';
+  return dropsNoLayers(flags) ? prompts : `${layers} and ${prompts}`;
 }
 
 function scheduleOf(flags: Flags): Pick<DropBPOptions, 'schedule'> {

@@ -1,6 +1,6 @@
 import { plannedRate, planStep, type Tuned } from '@dropbp/compose';
 import type { BatchShape } from '@dropbp/core';
-import { dropText } from '../report/dropText.ts';
+import { dropText, promptText } from '../report/dropText.ts';
 import { formatShare } from '../terminal/formatNumber.ts';
 import type { DropCosts, DropsRecord } from '../record/runRecord.ts';
 import { trainsMost, type RateChoice } from './settleRate.ts';
@@ -21,8 +21,10 @@ export function dropCosts(tuned: Tuned, { why }: RateChoice, shape: BatchShape):
 
 /** How much is dropped, how and why: `'50 % of the backward pass is dropped, by depth, as --rate says'`. */
 export function dropLine({ dropped, why }: DropCosts, drops: DropsRecord | null | undefined): string {
-  if (dropped === 0) return `nothing is dropped, ${why}`;
-  return `${formatShare(dropped)} of the backward pass is dropped, ${drops ? `${dropText(drops)}, ` : ''}${why}`;
+  const prompts = drops?.prompts && promptText(drops.prompts);
+  if (dropped === 0) return prompts ?? `nothing is dropped, ${why}`;
+  const layers = `${formatShare(dropped)} of the backward pass is dropped, ${drops ? `${dropText(drops)}, ` : ''}${why}`;
+  return prompts === undefined ? layers : `${layers}; ${prompts}`;
 }
 
 /**

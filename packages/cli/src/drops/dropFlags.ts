@@ -1,5 +1,6 @@
 import {
   atLeastOne,
+  choice,
   number,
   optionalChoice,
   positiveInteger,
@@ -23,6 +24,11 @@ export const dropFlags = {
     defaultText: 'not aimed at',
   },
   memory: { ...size("what a step may use, in place of --rate: '4GiB'"), defaultText: 'not aimed at' },
+  dropPrompts: choice(
+    ['auto', 'on', 'off'],
+    'run prompts forward only; auto: where gradients show that it pays',
+    'off',
+  ),
   minRate: number(share, 'no branch is dropped less often than this, or than all are', 0),
   maxRate: {
     ...number(upToOne, 'no branch is dropped more often than this, with --allocation'),

@@ -4,6 +4,10 @@ import type { DropsRecord } from '../record/runRecord.ts';
 /** How a run drops, for its record; undefined without DropBP. */
 export function dropsOf({ internal: { dropSchedule } }: PreparedRun['tuned']): DropsRecord | undefined {
   if (dropSchedule === undefined) return undefined;
-  const { allocation, sampling, memory } = dropSchedule.options;
-  return { allocation, sampling, ...(memory !== undefined && { memory }) };
+  const { allocation, sampling, memory, dropPrompts } = dropSchedule.options;
+  return {
+    ...{ allocation, sampling },
+    ...(memory !== undefined && { memory }),
+    ...(dropPrompts !== undefined && { prompts: dropPrompts === true ? 'on' : dropPrompts }),
+  };
 }

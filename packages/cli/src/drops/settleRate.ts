@@ -34,8 +34,9 @@ export function trainsMost({ trainableCount, model }: Pick<Tuned, 'trainableCoun
 export function settleRate(flags: DropFlagValues, isMost: () => boolean): RateChoice {
   const budget = (['rate', 'timeSaved', 'memory'] as const).find(key => flags[key] !== undefined);
   if (budget !== undefined) return { rate: flags.rate, why: `as ${flagName(budget)} says` };
+  // Dropped prompts do well without dropped layers.
   const other = Object.entries(dropFlags).find(([key, { fallback }]) => {
-    return flags[key as keyof DropFlagValues] !== fallback;
+    return key !== 'dropPrompts' && flags[key as keyof DropFlagValues] !== fallback;
   });
   if (other !== undefined) return { rate: USUAL_RATE, why: `the default with ${flagName(other[0])}` };
   return isMost()

@@ -17,10 +17,22 @@ export interface StepRecord {
   readonly tokens: number;
   /** Time of the step in seconds. */
   readonly seconds: number;
-  /** How much of that went into measuring DropBP's sensitivities, in steps that measured them. */
+  /** How much of that went into measuring for DropBP, in steps that measured. */
   readonly calibrationSeconds?: number;
+  /** What was found out about dropped prompts, in steps that decided on them. */
+  readonly promptDecision?: PromptDecisionRecord;
   /** What the process holds in memory after the step. */
   readonly memoryBytes: number;
+}
+
+/** Whether prompts are dropped from a step on, and why. */
+export interface PromptDecisionRecord {
+  /** ρ, the cosine of the whole gradient and the one without prompts. */
+  readonly similarity: number;
+  /** Share of a whole step's FLOPs that dropped prompts save. */
+  readonly saved: number;
+  /** Whether ρ² is above 1 − saved. */
+  readonly dropsPrompts: boolean;
 }
 
 /** Held-out loss after so many steps. */
@@ -60,6 +72,8 @@ export interface DropsRecord {
   readonly sampling: string;
   /** The bytes that a step was to take at most, where that was the budget. */
   readonly memory?: number;
+  /** Whether prompts were dropped: always, or where it pays. Absent where they were kept. */
+  readonly prompts?: 'on' | 'auto';
 }
 
 /** How much a run drops and why, and what that costs and saves. */

@@ -1,9 +1,10 @@
 import { costLine, dropLine } from '../drops/dropCosts.ts';
 import { readReportAssets } from '../reportAssets.ts';
 import { heldOutFault } from '../record/heldOutCourse.ts';
-import type { RunRecord } from '../record/runRecord.ts';
+import type { RunRecord, StepRecord } from '../record/runRecord.ts';
 import { chartSpecs, type ChartSpec } from './charts/chartSpecs.ts';
 import { markup, jsonScript, trusted, type Markup } from './markup.ts';
+import { decisionText } from './dropText.ts';
 import { optionsTable } from './optionsTable.ts';
 import { samples } from './samples.ts';
 import { definitionPage, worthLines } from './stepWorth.ts';
@@ -101,6 +102,7 @@ function whyLines({ name, steps, options, length, costs, drops, data }: RunRecor
   const lines = [
     ...(length ? [`${planned} steps: ${length.why}.`] : []),
     ...(costs ? [`DropBP: ${dropLine(costs, drops)}. ${costLine(costs, 'FLOPs')}`] : []),
+    ...steps.flatMap(decisionLine),
     ...(typeof data.heldOutRows === 'number' && data.heldOutRows > 0 ? [`Held-out rows: ${data.heldOutRows}.`] : []),
   ];
   return lines.length === 0 ? [] : [markup`<p class="about">${name}: ${lines.join(' ')}</p>`];
@@ -111,6 +113,10 @@ function worthNotes(runs: readonly RunRecord[]): Markup | null {
   const [verdicts, definition] = worthLines(runs);
   if (definition === undefined) return null;
   return markup`<p class="about">${verdicts.join(' ')} ${definition} <a href="${definitionPage}">When drops pay</a></p>`;
+}
+
+function decisionLine({ step, promptDecision }: StepRecord): string[] {
+  return promptDecision === undefined ? [] : [`Step ${step}: ${decisionText(promptDecision)}.`];
 }
 
 /** What has become of the run, where it did not take all its steps. */

@@ -4,6 +4,7 @@ import { isObject } from '@dropbp/basics';
 type Shape =
   | 'text'
   | 'number'
+  | 'flag'
   /** Anything that does not nest deep. */
   | 'option'
   | { readonly listOf: Shape }
@@ -31,13 +32,21 @@ const run = fields({
       ...numbers('step', 'loss', 'learningRate', 'dropped', 'tokens', 'seconds', 'memoryBytes'),
       gradientNorm: { orNull: 'number' },
       calibrationSeconds: { optional: 'number' },
+      promptDecision: { optional: fields({ ...numbers('similarity', 'saved'), dropsPrompts: 'flag' }) },
     }),
   },
   heldOut: { listOf: fields(numbers('step', 'loss')) },
   branches: { listOf: fields({ path: 'text', kind: 'text', dropRate: 'number', sensitivity: { optional: 'number' } }) },
   costs: { optional: fields({ why: 'text', ...numbers('dropped', 'saved', 'savedAtHalf') }) },
   length: { optional: fields({ why: 'text', epochs: 'number' }) },
-  drops: { optional: fields({ allocation: 'text', sampling: 'text', memory: { optional: 'number' } }) },
+  drops: {
+    optional: fields({
+      allocation: 'text',
+      sampling: 'text',
+      memory: { optional: 'number' },
+      prompts: { optional: 'text' },
+    }),
+  },
   samples: { orNull: fields({ prompt: 'text', texts: { listOf: fields({ step: 'number', text: 'text' }) } }) },
   ended: { orNull: fields({ why: 'text', keptStep: 'number' }) },
 });
@@ -50,6 +59,7 @@ export function runFault(record: unknown): string | undefined {
 function faultOf(value: unknown, shape: Shape, path: string): string | undefined {
   const here = path === '' ? 'the whole' : path;
   if (shape === 'number') return Number.isFinite(value) ? undefined : here;
+  if (shape === 'flag') return typeof value === 'boolean' ? undefined : here;
   if (shape === 'text') return typeof value === 'string' ? undefined : here;
   if (shape === 'option') return nestsWithin(value, 20) ? undefined : here;
   if ('orNull' in shape) return value === null ? undefined : faultOf(value, shape.orNull, path);

@@ -1,4 +1,5 @@
 import type { RunEvent } from '../../record/runEvent.ts';
+import { decisionText } from '../../report/dropText.ts';
 import { cutToWidth, paint, styled } from '../../terminal/paint.ts';
 import type { ProgressBar } from '../../terminal/progress/progressBar.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
@@ -19,7 +20,11 @@ export function evaluationNotes(
 ): (event: RunEvent) => void {
   let before = past.find(event => event.type === 'heldOut' && event.step === 0) as { loss: number } | undefined;
   return event => {
-    if (event.type === 'step') return;
+    if (event.type === 'step') {
+      if (event.promptDecision !== undefined)
+        bar.note(styled`step ${event.step}: ${decisionText(event.promptDecision)}\n`);
+      return;
+    }
     const head = event.step === 0 ? 'before training' : `step ${event.step}`;
     if (event.type === 'heldOut') {
       if (event.step === 0) before = event;

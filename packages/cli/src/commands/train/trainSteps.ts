@@ -1,3 +1,4 @@
+import type { PromptDecision } from '@dropbp/compose';
 import {
   adamW,
   constant,
@@ -14,7 +15,7 @@ import type { RunObserver } from '../../record/runObserver.ts';
 import { optimizerOptions } from '../../method/chooseMethod.ts';
 import type { PreparedRun } from './preparedRun.ts';
 import type { RunFolder } from '../../runFolder/runFolder.ts';
-import type { StepRecord } from '../../record/runRecord.ts';
+import type { PromptDecisionRecord, StepRecord } from '../../record/runRecord.ts';
 import { sampleText } from './sampleText.ts';
 import type { RunSettings } from '../../model/runSettings.ts';
 
@@ -96,14 +97,19 @@ export async function trainSteps(
 }
 
 function toRecord(step: TrainStep): StepRecord {
-  const { loss, learningRate, gradientNorm, dropped, seconds, calibrationSeconds, updated } = step;
+  const { loss, learningRate, gradientNorm, dropped, seconds, calibrationSeconds, promptDecision, updated } = step;
   const norm = updated ? gradientNorm : null;
   const memoryBytes = process.memoryUsage.rss();
   return {
     tokens: step.passedTokens,
     ...{ step: step.step, loss, learningRate, gradientNorm: norm, dropped, seconds, memoryBytes },
     ...(calibrationSeconds !== undefined && { calibrationSeconds }),
+    ...(promptDecision && { promptDecision: decisionRecord(promptDecision) }),
   };
+}
+
+function decisionRecord({ similarity, saved, dropsPrompts }: PromptDecision): PromptDecisionRecord {
+  return { similarity, saved, dropsPrompts };
 }
 
 function scheduleOf({ schedule, warmup, steps }: RunSettings): Schedule {
