@@ -7,3 +7,5 @@ export {
   type RememberedSource,
 } from './local/findFolder.ts';
 export { resolveHubAdapter, resolveHubSnapshot } from './resolveHubSnapshot.ts';
+export { pushToHub } from './push/pushToHub.ts';
+export type { Pushed, PushOptions, PushProgress } from './push/pushOptions.ts';

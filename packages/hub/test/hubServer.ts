@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { writeProtocol } from './writeProtocol.ts';
 
 /** A repository of the test hub: the files of each commit by path, and what its branches and tags are at. */
 export interface TestRepository {
@@ -8,6 +9,8 @@ export interface TestRepository {
   refs: Record<string, string>;
   /** The token that may read it; `'hf_other'` is known and may not. */
   reader?: string;
+  /** The token that may write to it. @defaultValue `hf_writer` */
+  writer?: string;
   /** `gated`: it is listed for all, and its files are for the reader. `private`: it does not exist for others. */
   access?: 'gated' | 'private';
 }
@@ -22,7 +25,9 @@ export type Fault =
   | { kind: 'reset' }
   | { kind: 'silence' }
   | { kind: 'hold'; afterBytes: number; until: Promise<void> }
-  | { kind: 'ignoreRange' };
+  | { kind: 'ignoreRange' }
+  /** What was asked for is done, and the answer is lost. */
+  | { kind: 'loseAnswer' };
 
 export interface SeenRequest {
   method: string;
@@ -71,6 +76,10 @@ export async function startHubServer(repositories: Record<string, TestRepository
   const storage = await listen((request, response) => {
     note(request);
     const file = files.get(request.url ?? '');
+    if (request.method === 'PUT') {
+      writes.take(request, response);
+      return;
+    }
     if (request.headers.authorization !== undefined) {
       refuse(response, 400, '', 'Only one auth mechanism allowed');
       return;
@@ -96,11 +105,17 @@ export async function startHubServer(repositories: Record<string, TestRepository
     const id = api?.[1] ?? resolve?.[1] ?? '';
     const repository = repositories[id];
     const token = request.headers.authorization?.replace('Bearer ', '');
-    if (token !== undefined && !['hf_reader', 'hf_other'].includes(token)) {
+    if (token !== undefined && !['hf_reader', 'hf_other', 'hf_writer'].includes(token)) {
       refuse(response, 401, '', 'Invalid credentials in Authorization header');
       return;
     }
-    if (repository === undefined || (repository.access === 'private' && token !== repository.reader)) {
+    if (request.method === 'POST') {
+      const loses = fault?.kind === 'loseAnswer';
+      writes.write(request, response, { path, token, lose: loses ? () => response.socket?.destroy() : undefined });
+      return;
+    }
+    const mayRead = token !== undefined && [repository?.reader, repository?.writer].includes(token);
+    if (repository === undefined || (repository.access === 'private' && !mayRead)) {
       refuse(response, token === undefined ? 401 : 404, 'RepoNotFound', 'Repository not found');
       return;
     }
@@ -131,6 +146,8 @@ export async function startHubServer(repositories: Record<string, TestRepository
     }
     sendPointer(response, id, repository, revisions, resolve?.[2] ?? '');
   }, port);
+
+  const writes = writeProtocol({ repositories, storage: () => storage.url, hub: () => hub.url, faults, isLfs });
 
   function sendPointer(
     response: ServerResponse,
@@ -225,6 +242,7 @@ export async function startHubServer(repositories: Record<string, TestRepository
       case 'flip':
       case 'extra':
       case 'ignoreRange':
+      case 'loseAnswer':
         return false;
     }
   }
@@ -259,12 +277,12 @@ export async function startHubServer(repositories: Record<string, TestRepository
   };
 }
 
-function send(response: ServerResponse, value: unknown): void {
+export function send(response: ServerResponse, value: unknown): void {
   response.setHeader('content-type', 'application/json; charset=utf-8');
   response.end(JSON.stringify(value));
 }
 
-function refuse(response: ServerResponse, status: number, code: string, message: string): void {
+export function refuse(response: ServerResponse, status: number, code: string, message: string): void {
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
     ...(code !== '' && { 'X-Error-Code': code }),

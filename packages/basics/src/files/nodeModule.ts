@@ -15,6 +15,8 @@ export interface NodeModules {
   /** This process. */
   'node:process': typeof import('node:process');
   /** Compressed files. */
+  /** Addresses of files. */
+  'node:url': typeof import('node:url');
   'node:zlib': typeof import('node:zlib');
 }
 

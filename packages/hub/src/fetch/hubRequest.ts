@@ -1,3 +1,4 @@
+import { Problem } from '@dropbp/basics';
 import { errorCode, HubTransient, statusProblem } from './hubProblem.ts';
 import type { HubSettings } from '../hubSettings.ts';
 
@@ -7,7 +8,16 @@ export interface HubRequest {
   readonly init?: RequestInit;
   /** What is asked for, for messages. */
   readonly subject: string;
+  /** Makes the error of an answer that no retry changes. @defaultValue that of a download */
+  readonly refuse?: (response: Response) => Error;
+  /** Whether the hub gave out the address signed, so that it takes no token. @defaultValue false */
+  readonly isSigned?: boolean;
+  /** Bytes of the request's body: the answer to many may take long. @defaultValue 0 */
+  readonly sentBytes?: number;
 }
+
+/** The slowest upload, in bytes a second, that does not count as silence. */
+const LEAST_UPLOAD_RATE = 16_384;
 
 /**
  * Makes one request and hands its answer to `use`, with the bytes of its body. A server that falls silent counts as a
@@ -23,13 +33,14 @@ export async function hubRequest<Result>(
 ): Promise<Result> {
   const watchdog = new AbortController();
   const signal = AbortSignal.any([watchdog.signal, ...(settings.signal ? [settings.signal] : [])]);
-  const { silenceMs } = settings.retry;
+  const silenceMs = settings.retry.silenceMs + ((request.sentBytes ?? 0) / LEAST_UPLOAD_RATE) * 1000;
   const listen = async <T>(answer: Promise<T>): Promise<T> => {
     const timer = setTimeout(() => watchdog.abort(), silenceMs);
     try {
       return await answer;
     } catch (error) {
       settings.signal?.throwIfAborted();
+      if (error instanceof Problem) throw error;
       if (watchdog.signal.aborted) throw new HubTransient(`silence for ${silenceMs / 1000} s`);
       throw brokenProblem(error);
     } finally {
@@ -39,7 +50,7 @@ export async function hubRequest<Result>(
   try {
     const init = { ...request.init, headers: withToken(request, settings), signal };
     const response = await listen(settings.fetch(request.url, init));
-    checkStatus(response, request.subject, settings);
+    checkStatus(response, request, settings);
     return await use(response, chunksOf(response, listen, silenceMs));
   } finally {
     watchdog.abort(); // frees the connection of a body that was not read to its end
@@ -71,17 +82,18 @@ async function* chunksOf(
   }
 }
 
-function withToken({ url, init }: HubRequest, settings: HubSettings): Headers {
+function withToken({ url, init, isSigned = false }: HubRequest, settings: HubSettings): Headers {
   const headers = new Headers(init?.headers);
   const isHub = new URL(url).origin === new URL(settings.endpoint).origin;
-  if (settings.token && isHub) headers.set('authorization', `Bearer ${settings.token.value}`);
+  headers.delete('authorization');
+  if (settings.token && isHub && !isSigned) headers.set('authorization', `Bearer ${settings.token.value}`);
   return headers;
 }
 
-function checkStatus(response: Response, subject: string, settings: HubSettings): void {
+function checkStatus(response: Response, { subject, refuse }: HubRequest, settings: HubSettings): void {
   if (response.ok || response.status === 416) return; // 416: whoever asked for a range deals with it
   const isPassing = [408, 429].includes(response.status) || response.status >= 500;
-  if (!isPassing) throw statusProblem(response, subject, settings);
+  if (!isPassing) throw refuse?.(response) ?? statusProblem(response, subject, settings);
   const seconds = Number(response.headers.get('retry-after') ?? 0);
   const retryAfterMs = seconds > 0 ? Math.min(seconds, 60) * 1000 : 0;
   throw new HubTransient(`it answered ${response.status}`, { retryAfterMs });
