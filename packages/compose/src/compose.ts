@@ -1,5 +1,14 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkNumber, checkOptions, notFinite, problem, ranges, seededRandom, type SeededRandom } from '@dropbp/basics';
+import {
+  checkNumber,
+  checkOptions,
+  checkValue,
+  notFinite,
+  problem,
+  ranges,
+  seededRandom,
+  type SeededRandom,
+} from '@dropbp/basics';
 import {
   attachedRunnable,
   forwardLogits,
@@ -19,6 +28,7 @@ import { promptGate } from './drops/prompts/promptGate.ts';
 import { startDropping, type Drops } from './drops/startDropping.ts';
 import { gradientPass, lossPass } from './pass/gradientPass.ts';
 import { manyAdapters } from './many/manyAdapters.ts';
+import { checkDivides, dividesTexts, planPass, type ReadyPass } from './pass/planPass.ts';
 import { mergeInto, mergeSafely } from './files/mergeInto.ts';
 import { readyBatch } from './pass/readyBatch.ts';
 import { countDropFlops } from './plan/dropFlops.ts';
@@ -94,7 +104,8 @@ function bindAll(model: Model, adapter: Adapter, dropBP: DropBP | undefined, opt
 
 /** One adapter and DropBP, bound to a model. */
 function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, options: ComposeOptions): TunedAdapter {
-  const { loss } = options;
+  const { loss, sharedPrompts = true } = options;
+  checkValue<unknown>('compose', 'sharedPrompts', sharedPrompts, v => typeof v === 'boolean', 'true or false');
   const attachment = adapter.attach(model);
   const { parameters } = attachment;
   if (parameters.size === 0) {
@@ -115,14 +126,20 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
     return drawn ?? { dropped: model.branches.map(() => false) };
   };
   const step = async (batch: Batch, options: Plan): Promise<ValueAndGradients> => {
-    const ready = await readyBatch(runnable, batch, loss);
+    const dropPrompts = options.dropPrompts ?? (options.training && dropBP?.options.dropPrompts === true);
+    if (dropPrompts) checkDivides(runnable, loss);
+    const divide = { dropPrompts, sharedPrompts: sharedPrompts && dividesTexts(runnable, loss) };
+    const ready = await readyBatch(runnable, batch, loss, dropPrompts || divide.sharedPrompts);
     const drops = dropsOf(options, ready.rows);
     const masks = options.training ? stepTensors(attachment, ready.rows, options) : new Map<string, tf.Tensor>();
+    let plan: ReadyPass | undefined;
     try {
-      const pass = gradientPass(withTensors(runnable, masks), parameters, ready, drops, options.onGradient);
+      plan = planPass(runnable, ready, masks, divide);
+      const pass = gradientPass(plan, parameters, drops, options.onGradient);
       const { dropped } = drops;
-      return { ...pass, tokens: ready.rows.labels.length, dropped, ...flopsOf(ready.rows, dropped) };
+      return { ...pass, tokens: ready.rows.labels.length, dropped, ...flopsOf(ready.rows, dropped, plan.division) };
     } finally {
+      plan?.dispose();
       tf.dispose([...masks.values()]);
     }
   };

@@ -15,6 +15,11 @@ export interface ComposeOptions {
   readonly checkpointing?: boolean | ((branch: Branch) => boolean);
   /** What is made small in place of the cross-entropy. @defaultValue cross-entropy, whose logits never exist all at once */
   readonly loss?: LossFunction;
+  /**
+   * Whether prompts of a batch that begin with the same tokens run this beginning once, where that saves a tenth of the FLOPs at
+   * least. Loss and gradients stay the same. Not with dropout, which differs from row to row, nor with a `loss`. @defaultValue true
+   */
+  readonly sharedPrompts?: boolean;
 }
 
 /** What {@link compose} puts together. */
@@ -26,7 +31,12 @@ export interface Composition extends ComposeOptions {
 }
 
 /** Names of {@link ComposeOptions}. */
-export const optionNames = ['adapterName', 'checkpointing', 'loss'] as const satisfies (keyof ComposeOptions)[];
+export const optionNames = [
+  'adapterName',
+  'checkpointing',
+  'loss',
+  'sharedPrompts',
+] as const satisfies (keyof ComposeOptions)[];
 
 /**
  * A loss of one's own: a plain tfjs function, through which the gradient flows. In accumulation and evaluation it weighs as

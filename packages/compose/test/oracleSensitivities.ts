@@ -16,7 +16,9 @@ export async function oracleSensitivities(
 ): Promise<number[]> {
   const leads = leadsToTrainable(runnable);
   const normsWithout = async (branch: number | undefined): Promise<Map<string, number>> => {
-    const pass = gradientPass(runnable, parameters, batch, { dropped: leads.map((_, i) => i === branch) });
+    const pass = gradientPass({ runnable, tokens: batch, lossOf: batch.lossOf }, parameters, {
+      dropped: leads.map((_, i) => i === branch),
+    });
     try {
       return await frobeniusNorms(pass.gradients);
     } finally {

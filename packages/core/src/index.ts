@@ -3,6 +3,7 @@ export { IGNORED_LABEL, type Batch, type BatchIterator, type ResumableBatches } 
 export type { AttentionHeads, BatchShape, Branch, BranchContext, KeyValue, Scope } from './contract/branch.ts';
 export type { CacheSlot, ExtendCache } from './contract/cacheSlot.ts';
 export type { AttentionParts, Hooks } from './contract/hooks.ts';
+export type { Lanes } from './contract/lanes.ts';
 export type {
   ForwardOptions,
   Head,
@@ -27,6 +28,7 @@ export type {
 export { activeEngine, after, weightForm, workingMemory } from './engine.ts';
 export { activate, activateGate, softCap, type Activation } from './ops/activation.ts';
 export { attention, HIDDEN, type AttentionOptions } from './ops/attention.ts';
+export type { KeyMask } from './ops/keyMask.ts';
 export { crossEntropy, linearCrossEntropy, type Targets } from './ops/crossEntropy.ts';
 export { linear, type LinearOptions } from './ops/linear.ts';
 export { layerNorm, rmsNorm } from './ops/norm.ts';
@@ -79,7 +81,8 @@ export {
 } from './run/encodeForPass.ts';
 export { forwardLogits } from './run/head/forwardLogits.ts';
 export { headLogits, projectLogits } from './run/head/headLogits.ts';
-export { runPass, type PassStep, type PassTokens, type StepOf } from './run/pass/runPass.ts';
+export { runFront, type Front, type FrontPart } from './run/divided/runFront.ts';
+export { noDividedTexts, runPass, type PassStep, type PassTokens, type StepOf } from './run/pass/runPass.ts';
 export { trainingSteps, type TrainingStep } from './run/pass/trainingSteps.ts';
 export { leadsToTrainable, receivesGradient, trainedBranches, trainsEmbedding } from './run/pass/gradientReach.ts';
 export { runBranch, type BranchRun, type GradientNeeds, type GradientPath } from './run/pass/runBranch.ts';

@@ -81,6 +81,7 @@ function makeToy(layout: Layout, isTied: boolean, parameters: ReadonlyMap<string
     hiddenSize: dim,
     vocabSize: vocab,
     maxPositions: 64,
+    takesDividedTexts: true,
     parameters,
     modules: toyModules(layout),
     branches: toyBranches[layout],
@@ -93,7 +94,8 @@ function makeToy(layout: Layout, isTied: boolean, parameters: ReadonlyMap<string
       return isStart && hooks.embed !== undefined ? hooks.embed('embed', x, p) : x;
     },
     head: isTied ? tiedHead : ownHead,
-    shared({ attentionMask }): Scope {
+    shared({ attentionMask, lanes }): Scope {
+      if (lanes !== undefined) return { keyBegins: lanes.keys.begins.clone(), keyEnds: lanes.keys.ends.clone() };
       if (attentionMask === undefined) return {};
       return { keyBias: tf.tidy(() => tf.mul(tf.sub(1, tf.cast(attentionMask, 'float32')), HIDDEN)) };
     },
@@ -144,7 +146,7 @@ function layer(name: string, x: tf.Tensor, p: Scope, hooks: Hooks, layout: Layou
 }
 
 function applyAttention(layout: Layout): Branch['apply'] {
-  return (x, p, hooks, { shared, isStart, extendCache }) => {
+  return (x, p, hooks, { shared, isStart, extendCache, front }) => {
     const normal = rmsNorm(x, p['norm1.weight']!, normEps);
     const project = (name: string, states: tf.Tensor): tf.Tensor =>
       splitHeads(layer(`attn.${name}`, states, p, hooks, layout), heads);
@@ -153,7 +155,9 @@ function applyAttention(layout: Layout): Branch['apply'] {
     let pair = keyValue(normal);
     if (isStart && hooks.keyValue !== undefined) pair = hooks.keyValue('attn', pair, p);
     if (extendCache !== undefined) pair = extendCache(pair.keys, pair.values);
-    const gathered = attention(queries, pair.keys, pair.values, { keyBias: shared.keyBias });
+    const { keyBias, keyBegins, keyEnds } = shared;
+    const keyMask = keyBegins && keyEnds && { begins: keyBegins, ends: keyEnds };
+    const gathered = attention(queries, pair.keys, pair.values, { keyBias, keyMask, front });
     const output = (mixed: tf.Tensor): tf.Tensor => layer('attn.o', mergeHeads(mixed), p, hooks, layout);
     if (hooks.attention === undefined) return output(gathered);
     return hooks.attention('attn', { queries, gathered, keyValue, output }, p);

@@ -1,6 +1,17 @@
 import * as tf from '@tensorflow/tfjs';
-import { receivesGradient, runPass, trainingSteps, type Batch, type LabelledRows, type Runnable } from '@dropbp/core';
+import {
+  receivesGradient,
+  runPass,
+  trainingSteps,
+  type Batch,
+  type KeyValue,
+  type LabelledRows,
+  type PassTokens,
+  type Runnable,
+  type StepOf,
+} from '@dropbp/core';
 import type { Drops } from '../drops/startDropping.ts';
+import type { HostBatch } from './divide/batchTexts.ts';
 import type { LossOfPass } from './lossOfPass.ts';
 import { recordedGradients } from './recordedGradients.ts';
 
@@ -11,6 +22,18 @@ export interface ReadyBatch {
   readonly positions: Batch['positions'];
   readonly rows: LabelledRows;
   readonly lossOf: LossOfPass;
+  /** Its tokens on the host, where they were asked for. */
+  readonly host?: Omit<HostBatch, 'rows'> | undefined;
+}
+
+/** What the gradients of a batch are taken of: all of its tokens, or what is left of a divided batch. */
+export interface PassPlan {
+  /** With the tensors of the step. */
+  readonly runnable: Runnable;
+  readonly tokens: PassTokens;
+  readonly lossOf: LossOfPass;
+  /** What tokens that have run already have left for a branch. @defaultValue nothing */
+  readonly front?: ((branch: number) => KeyValue | undefined) | undefined;
 }
 
 /** Takes a parameter's gradient, which it owns, by the parameter's name. */
@@ -33,23 +56,26 @@ export function lossPass(runnable: Runnable, batch: ReadyBatch): tf.Scalar {
  * @param onGradient - takes the gradients that are final before the pass is over, which are not among the result's
  */
 export function gradientPass(
-  runnable: Runnable,
+  { runnable, tokens, lossOf, front }: PassPlan,
   parameters: ReadonlyMap<string, tf.Variable>,
-  batch: ReadyBatch,
   { dropped, gradientScales, parameterScales }: Drops,
   onGradient?: OnGradient,
 ): Pass {
-  if (!receivesGradient(runnable, dropped)) return { value: lossPass(runnable, batch), gradients: new Map() };
+  const lossOfSteps = (steps: StepOf): tf.Tensor => lossOf(runnable, runPass(runnable, tokens, steps));
+  if (!receivesGradient(runnable, dropped)) {
+    const value = tf.tidy(() => lossOfSteps(trainingSteps(runnable, { front })) as tf.Scalar);
+    return { value, gradients: new Map() };
+  }
   const anchor = onGradient && tf.tidy(() => tf.variable(tf.scalar(0)));
   const early = onGradient && anchor && { anchor, take: onGradient };
   // Tensors, and only where they do something: an engine then compiles a branch once for all factors.
   const scalars = (scales: readonly number[] | undefined): (tf.Scalar | undefined)[] | undefined =>
     scales?.map((scale, i) => (dropped[i] === true || scale === 1 ? undefined : tf.scalar(scale)));
   const scales = { gradientScales: scalars(gradientScales), parameterScales: scalars(parameterScales) };
-  const steps = trainingSteps(runnable, { dropped, ...scales, early });
+  const steps = trainingSteps(runnable, { dropped, ...scales, early, front });
   try {
     const { value, gradients: all } = recordedGradients(
-      () => batch.lossOf(runnable, runPass(runnable, batch, steps)),
+      () => lossOfSteps(steps),
       [...parameters.values(), ...(anchor ? [anchor] : [])],
     );
     all[parameters.size]?.dispose(); // the anchor's

@@ -13,11 +13,17 @@ const parts: readonly (readonly [keyof Batch, isNeeded: boolean])[] = [
   ['positions', false],
 ];
 
-/** Checks a batch and reads its labels. @throws Problem if it is misshapen, too long, or no label counts */
+/**
+ * Checks a batch and reads its labels.
+ *
+ * @param readsTokens - whether its tokens are read as well. @defaultValue false
+ * @throws Problem if it is misshapen, too long, or no label counts
+ */
 export async function readyBatch(
   { model, virtualTokens }: Pick<Runnable, 'model' | 'virtualTokens'> & { readonly internal?: never },
   batch: Batch,
   loss?: LossFunction,
+  readsTokens: boolean = false,
 ): Promise<ReadyBatch> {
   const names = parts.map(([name]) => name);
   checkOptions('compose', 'a batch', batch, names);
@@ -33,7 +39,19 @@ export async function readyBatch(
   if (batch.positions !== undefined) {
     toInt32Rows('positions', batch.positions, { below: inputIds.shape[1]!, shape: inputIds.shape });
   }
-  const rows = await labelledRows(batch, model.vocabSize, virtualTokens);
   const { attentionMask, positions } = batch;
-  return { inputIds, attentionMask, positions, rows, lossOf: lossOfPass(batch, rows, loss) };
+  const [rows, host] = await Promise.all([
+    labelledRows(batch, model.vocabSize, virtualTokens),
+    readsTokens ? readHost({ inputIds, attentionMask, positions }) : undefined,
+  ]);
+  return { inputIds, attentionMask, positions, rows, lossOf: lossOfPass(batch, rows, loss), host };
+}
+
+async function readHost({
+  inputIds,
+  attentionMask,
+  positions,
+}: Pick<ReadyBatch, 'inputIds' | 'attentionMask' | 'positions'>): Promise<NonNullable<ReadyBatch['host']>> {
+  const [ids, mask, places] = await Promise.all([inputIds.data(), attentionMask?.data(), positions?.data()]);
+  return { inputIds: ids, attentionMask: mask, positions: places };
 }

@@ -23,6 +23,8 @@ export interface BranchContext {
    * the whole sequence so far.
    */
   readonly extendCache?: (keys: tf.Tensor, values: tf.Tensor) => KeyValue;
+  /** Keys and values of the tokens in front, which another pass has run: constants, for `front` of `attention`. */
+  readonly front?: KeyValue | undefined;
 }
 
 /** Sizes of attention: how many heads queries have, and keys and values, and how wide each is. */

@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { BatchShape, Branch, Scope } from './branch.ts';
 import type { Hooks } from './hooks.ts';
+import type { Lanes } from './lanes.ts';
 
 /** A leaf of the module tree, under its Hugging Face path. */
 export interface ModuleInfo {
@@ -47,6 +48,8 @@ export interface PassShape extends BatchShape {
    * Shorter than `time`: for the last tokens; those in front are seen by all. @defaultValue every row is one text
    */
   readonly positions?: tf.Tensor | undefined;
+  /** Where the tokens are of texts that are divided. It stands for offset, mask and positions. @defaultValue they are whole */
+  readonly lanes?: Lanes | undefined;
   /**
    * Decoding one token with a cache of this capacity (in tokens): keys at positions above `offset` do not exist yet.
    */
@@ -61,6 +64,8 @@ export interface SequencePlace {
   readonly isStart: boolean;
   /** int32 `[batch, time]`: see {@link PassShape.positions}. */
   readonly positions?: tf.Tensor | undefined;
+  /** See {@link PassShape.lanes}. */
+  readonly lanes?: Lanes | undefined;
 }
 
 /**
@@ -92,6 +97,12 @@ export interface Model {
    * passes of such a model take whole texts: keys that one pass keeps may not fit those of the next. @defaultValue never
    */
   readonly positionsChangeBeyond?: number;
+  /**
+   * Whether a text may be run in parts, which `dropPrompts` and shared prompts need: `embed` and `shared` read lanes, and
+   * attention takes `context.front` and the mask of the lanes. Not where the values of a token depend on how long its text is.
+   * @defaultValue false
+   */
+  readonly takesDividedTexts?: boolean;
   /** Every weight by name. The model owns them. */
   readonly parameters: ReadonlyMap<string, tf.Tensor>;
   /** Every leaf module by path. */

@@ -1,6 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
+import type { KeyValue } from '../contract/branch.ts';
 import { after } from '../engine.ts';
+import { hiddenByMask, type KeyMask } from './keyMask.ts';
 import { withGradient } from './withGradient.ts';
 
 /** Options of {@link attention}. */
@@ -18,6 +20,10 @@ export interface AttentionOptions {
   readonly window?: number | undefined;
   /** Each score s becomes `cap · tanh(s / cap)`, before anything is hidden (Gemma 2). @defaultValue no cap */
   readonly scoreCap?: number | undefined;
+  /** Which queries see each key, those of `front` included. It stands for the other two. @defaultValue the order of the keys */
+  readonly keyMask?: KeyMask | undefined;
+  /** Further keys and values, before `k` and `v`, that take no gradient. @defaultValue none */
+  readonly front?: KeyValue | undefined;
   /** Queries that are handled at a time. @defaultValue 128 */
   readonly chunk?: number;
 }
@@ -41,24 +47,23 @@ export const HIDDEN = -1e9;
  * @returns `[batch, heads, queries, size]`
  */
 export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, options: AttentionOptions = {}): tf.Tensor {
-  const biases = { keyBias: options.keyBias, textStarts: options.textStarts };
+  const extras = extraTensors(options);
   const layout = attentionLayout(q.shape, k.shape, options);
   return withGradient(
     [q, k, v],
     save => {
+      const [keys, values] = [behindFront(extras.frontKeys, k), behindFront(extras.frontValues, v)];
       const parts = layout.chunks.map(chunk => {
-        const { probabilities } = chunk.score(chunk.queries(q), k, biases);
-        return chunk.ungroup(tf.matMul(probabilities, chunk.keys(v)));
+        const { probabilities } = chunk.score(chunk.queries(q), keys, extras);
+        return chunk.ungroup(tf.matMul(probabilities, chunk.keys(values)));
       });
       const out = joinChunks(parts);
-      save([q, k, v, out, ...Object.values(biases).filter(bias => bias !== undefined)]);
+      save([q, k, v, out, ...Object.values(extras)]);
       return out;
     },
     (dOut, [q, k, v, out, ...saved], [isQueryWanted, isKeyWanted, isValueWanted]) => {
-      const own = {
-        keyBias: biases.keyBias && saved[0],
-        textStarts: biases.textStarts && saved.at(-1),
-      };
+      const again: Extras = Object.fromEntries(Object.keys(extras).map((name, i) => [name, saved[i]!]));
+      const [keys, values] = [behindFront(again.frontKeys, k!), behindFront(again.frontValues, v!)];
       const rowSum = tf.sum(tf.mul(dOut, out!), -1, true);
       const dq: tf.Tensor[] = [];
       let dk: tf.Tensor | undefined;
@@ -67,18 +72,18 @@ export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, options: Att
       for (const chunk of layout.chunks.toReversed()) {
         // One chunk after the other: an engine that is free to order them could hold all probabilities at once.
         const rows = after(chunk.queries(q!), dq.at(-1), dk, dv);
-        const { probabilities: p, slope } = chunk.score(rows, k!, own);
+        const { probabilities: p, slope } = chunk.score(rows, keys, again);
         const dRows = chunk.queries(dOut);
         const addPart = (sum: tf.Tensor | undefined, x: tf.Tensor): tf.Tensor => {
           const part = chunk.padKeys(x);
           return sum === undefined ? part : tf.add(sum, part);
         };
-        if (isValueWanted) dv = addPart(dv, tf.matMul(p, dRows, true, false));
+        if (isValueWanted) dv = addPart(dv, tf.matMul(chunk.ofOwnKeys(p), dRows, true, false));
         if (!isQueryWanted && !isKeyWanted) continue;
-        const dCapped = tf.mul(p, tf.sub(tf.matMul(dRows, chunk.keys(v!), false, true), chunk.queries(rowSum)));
+        const dCapped = tf.mul(p, tf.sub(tf.matMul(dRows, chunk.keys(values), false, true), chunk.queries(rowSum)));
         const dScores = slope === undefined ? dCapped : tf.mul(dCapped, slope());
-        if (isQueryWanted) dq.push(tf.mul(chunk.ungroup(tf.matMul(dScores, chunk.keys(k!))), layout.scale));
-        if (isKeyWanted) dk = addPart(dk, tf.mul(tf.matMul(dScores, rows, true, false), layout.scale));
+        if (isQueryWanted) dq.push(tf.mul(chunk.ungroup(tf.matMul(dScores, chunk.keys(keys))), layout.scale));
+        if (isKeyWanted) dk = addPart(dk, tf.mul(tf.matMul(chunk.ofOwnKeys(dScores), rows, true, false), layout.scale));
       }
       return [isQueryWanted ? joinChunks(dq.toReversed()) : undefined, dk, dv];
     },
@@ -89,6 +94,24 @@ function joinChunks(parts: tf.Tensor[]): tf.Tensor {
   return parts.length === 1 ? parts[0]! : tf.concat(parts, 2);
 }
 
+/** Tensors besides queries, keys and values that the backward pass reads again, by name; absent where there are none. */
+type Extras = Readonly<
+  Partial<Record<'keyBias' | 'textStarts' | 'begins' | 'ends' | 'positions' | 'frontKeys' | 'frontValues', tf.Tensor>>
+>;
+
+function extraTensors({ keyBias, textStarts, keyMask, front }: AttentionOptions): Extras {
+  const all = {
+    ...(keyMask ?? { keyBias, textStarts }),
+    frontKeys: front?.keys,
+    frontValues: front?.values,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, tensor]) => tensor !== undefined));
+}
+
+function behindFront(front: tf.Tensor | undefined, own: tf.Tensor): tf.Tensor {
+  return front === undefined ? own : tf.concat([front, own], 2);
+}
+
 interface QueryChunk {
   /** Rows of these queries, grouped: `[batch · kvHeads, group · queries, last axis]`. */
   queries(x: tf.Tensor): tf.Tensor;
@@ -96,10 +119,12 @@ interface QueryChunk {
   keys(x: tf.Tensor): tf.Tensor;
   /** Back from grouped rows to `[batch, heads, queries, size]`. */
   ungroup(x: tf.Tensor): tf.Tensor;
-  /** Gradients of the keys that were seen to those of all keys: `[batch, kvHeads, keys, size]`. */
+  /** Of scores `[…, seen]`, those of keys that are not in front. */
+  ofOwnKeys(scores: tf.Tensor): tf.Tensor;
+  /** Gradients of the keys that were seen and are not in front to those of all such keys: `[batch, kvHeads, keys, size]`. */
   padKeys(x: tf.Tensor): tf.Tensor;
   /** How much each query takes of each key. */
-  score(rows: tf.Tensor, k: tf.Tensor, biases: KeyBiases): Scored;
+  score(rows: tf.Tensor, k: tf.Tensor, extras: Extras): Scored;
 }
 
 /** Tensors `[batch · kvHeads, group · queries, seen]`. */
@@ -109,24 +134,25 @@ interface Scored {
   readonly slope: (() => tf.Tensor) | undefined;
 }
 
-/** What hides keys besides their order. */
-type KeyBiases = Readonly<Record<'keyBias' | 'textStarts', tf.Tensor | undefined>>;
-
 function attentionLayout(
   qShape: readonly number[],
   kShape: readonly number[],
   options: AttentionOptions,
 ): { chunks: QueryChunk[]; scale: number } {
   const [batch, heads, queries, size] = qShape as [number, number, number, number];
-  const [, groups, keys] = kShape as [number, number, number];
   const { scale = 1 / Math.sqrt(size), window = Infinity, scoreCap, chunk = 128 } = options;
-  const front = keys - (options.textStarts?.shape[1] ?? keys);
-  if (front > 0 && window < keys) throw tooSmallWindow(window, keys);
+  const front = options.front?.keys.shape[2] ?? 0;
+  const [, groups, ownKeys] = kShape as [number, number, number];
+  const keys = front + ownKeys;
+  const beforeTexts = keys - (options.textStarts?.shape[1] ?? keys);
+  if (beforeTexts > 0 && window < keys) throw tooSmallWindow(window, keys);
   const group = heads / groups;
   const offset = keys - queries; // position of the first query among the keys
 
   const makeChunk = (start: number, count: number): QueryChunk => {
-    const first = Math.max(0, Math.min(offset + start - window + 1, keys - 1));
+    // By a mask, the distance in a text is not that of the keys.
+    const first = options.keyMask === undefined ? Math.max(0, Math.min(offset + start - window + 1, keys - 1)) : 0;
+    const ofFront = Math.max(0, front - first);
     const end = offset + start + count;
     const seen = end - first;
     return {
@@ -139,19 +165,28 @@ function attentionLayout(
         return tf.reshape(part, [batch * groups, seen, size]);
       },
       ungroup: x => tf.reshape(x, [batch, heads, count, size]),
+      ofOwnKeys: scores => (ofFront === 0 ? scores : tf.slice(scores, [0, 0, ofFront], [-1, -1, seen - ofFront])),
       padKeys: x => {
-        const full = tf.reshape(x, [batch, groups, seen, size]);
-        return seen === keys ? full : tf.pad(full, [[0, 0], [0, 0], [first, keys - end], [0, 0]]); // prettier-ignore
+        const full = tf.reshape(x, [batch, groups, seen - ofFront, size]);
+        const before = Math.max(0, first - front);
+        return seen === keys ? full : tf.pad(full, [[0, 0], [0, 0], [before, keys - end], [0, 0]]); // prettier-ignore
       },
-      score: (rows, k, { keyBias, textStarts }) => {
+      score: (rows, k, { keyBias, textStarts, begins, ends, positions }) => {
         const kSeen = seen === keys ? k : tf.slice(k, [0, 0, first, 0], [-1, -1, seen, -1]);
         // The queries are scaled and not the scores, which are more numbers.
         const product = tf.matMul(tf.mul(rows, scale), tf.reshape(kSeen, [batch * groups, seen, size]), false, true);
         const bent = scoreCap === undefined ? undefined : tf.tanh(tf.mul(product, 1 / scoreCap));
         const capped = bent === undefined ? product : tf.mul(bent, scoreCap!);
         let scores = tf.reshape(capped, [batch, heads, count, seen]);
-        const mask = causalMask(count, seen, window, rows);
-        if (mask !== undefined) scores = tf.add(scores, mask);
+        if (begins !== undefined && ends !== undefined) {
+          // Made when the rows are there: an engine could make the masks of all chunks first.
+          const mask = { begins: after(begins, rows), ends, positions };
+          const hidden = hiddenByMask(mask, { queries, start, count, seen, window });
+          scores = tf.add(scores, tf.mul(hidden, HIDDEN));
+        } else {
+          const mask = causalMask(count, seen, window, rows);
+          if (mask !== undefined) scores = tf.add(scores, mask);
+        }
         if (keyBias !== undefined) scores = tf.add(scores, seenBias(keyBias, keys, first, seen));
         if (textStarts !== undefined) {
           scores = tf.add(scores, textBias(textStarts, { queries, start, count, keys, first, seen }));

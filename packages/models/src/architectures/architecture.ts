@@ -14,6 +14,7 @@ export interface Definition extends Pick<
   | 'maxPositions'
   | 'takesPositions'
   | 'positionsChangeBeyond'
+  | 'takesDividedTexts'
   | 'modules'
   | 'branches'
   | 'embedding'

@@ -98,6 +98,7 @@ function defineGpt2(raw: RawConfig, limits: ModelLimits): Definition {
     vocabSize: c.vocabSize,
     maxPositions: c.maxPositions,
     takesPositions: true,
+    takesDividedTexts: true,
     modules: modulesOf(c),
     branches: branchesOf(c),
     className: 'GPT2LMHeadModel',
@@ -119,10 +120,10 @@ function addPositions(
   x: tf.Tensor,
   p: Scope,
   hooks: Hooks,
-  { offset, positions }: SequencePlace,
+  { offset, positions, lanes }: SequencePlace,
   maxPositions: number,
 ): tf.Tensor {
-  const rows = positionRows(offset, x.shape[1]!);
+  const rows = lanes === undefined ? positionRows(offset, x.shape[1]!) : positionRows(0, lanes.positionsEnd);
   const end = 1 + Math.max(...rows.map(row => row.at(-1)!));
   if (end > maxPositions) {
     throw problem('models', {
@@ -132,7 +133,8 @@ function addPositions(
     });
   }
   const own = tf.tensor(rows.length === 1 ? rows[0]! : rows, undefined, 'int32');
-  const places = positions === undefined ? own : tf.gather(own, placesOfTexts(positions, x.shape[1]!));
+  const texts = positions && placesOfTexts(positions, x.shape[1]!);
+  const places = lanes?.positions ?? (texts === undefined ? own : tf.gather(own, texts));
   return tf.add(x, embeddingLayer(POSITIONS, places, p, hooks));
 }
 

@@ -102,6 +102,7 @@ function defineGptNeox(raw: RawConfig, limits: ModelLimits): Definition {
     maxPositions: Math.max(c.maxPositions, c.rope.longest ?? 0),
     takesPositions: c.rope.changesBeyond === undefined,
     ...(c.rope.changesBeyond !== undefined && { positionsChangeBeyond: c.rope.changesBeyond }),
+    takesDividedTexts: c.rope.changesBeyond === undefined,
     modules: modulesOf(c),
     branches: branchesOf(c),
     className: 'GPTNeoXForCausalLM',

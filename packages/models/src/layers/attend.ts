@@ -33,12 +33,14 @@ interface Attend extends Pick<AttentionParts, 'keyValue' | 'output'> {
  */
 export function attend(queries: tf.Tensor, own: KeyValue, given: Attend): tf.Tensor {
   const { name, p, hooks, context, scale, scoreCap, window, keyValue, output } = given;
-  const { keyBias, windowKeyBias, textStarts } = context.shared;
+  const { keyBias, windowKeyBias, textStarts, keyBegins, keyEnds, keyPositions } = context.shared;
+  const { front } = context;
   const begun = context.isStart && hooks.keyValue !== undefined ? hooks.keyValue(name, own, p) : own;
   const { keys, values } = context.extendCache === undefined ? begun : context.extendCache(begun.keys, begun.values);
   // While decoding, the last key of the cache is not the newest, so a bias and not the distance hides what left the window.
   const seen = window !== undefined && windowKeyBias !== undefined ? { keyBias: windowKeyBias } : { keyBias, window };
-  const scoring = { textStarts, scoreCap, ...(scale !== undefined && { scale }) };
+  const keyMask = keyBegins && keyEnds && { begins: keyBegins, ends: keyEnds, positions: keyPositions };
+  const scoring = { textStarts, keyMask, front, scoreCap, ...(scale !== undefined && { scale }) };
   const gathered = attention(queries, keys, values, { ...seen, ...scoring });
   if (hooks.attention === undefined) return output(gathered);
   return hooks.attention(name, { queries, gathered, keyValue, output }, p);

@@ -9,11 +9,20 @@ import { HIDDEN, type PassShape, type Scope } from '@dropbp/core';
  * - with positions: `textStarts` `[batch, time]`, where among the tokens each one's text begins
  * - decoding with a cache: `keyBias` `[batch, capacity]` that hides what is not there yet, and for models with a sliding
  *   window `windowKeyBias` of the same shape, which also hides what has left it
+ * - with lanes: their mask, `keyBegins`, `keyEnds`, and with a sliding window `keyPositions`, `[batch, keys]`
  *
  * @param window - the model's sliding window, in keys
  */
 export function keyBiases(pass: PassShape, window?: number): Scope {
-  const { batch, offset = 0, attentionMask, positions, cacheCapacity } = pass;
+  const { batch, offset = 0, attentionMask, positions, cacheCapacity, lanes } = pass;
+  if (lanes !== undefined) {
+    const { begins, ends, positions } = lanes.keys;
+    return {
+      keyBegins: begins.clone(),
+      keyEnds: ends.clone(),
+      ...(window !== undefined && positions !== undefined && { keyPositions: positions.clone() }),
+    };
+  }
   if (cacheCapacity === undefined) {
     if (positions !== undefined && window !== undefined) checkNothingInFront(pass, positions);
     return tf.tidy(() => ({

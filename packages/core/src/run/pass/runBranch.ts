@@ -39,6 +39,8 @@ export interface BranchRun {
   readonly isCheckpointed?: boolean | undefined;
   /** Generation with a cache: where its keys and values are kept. */
   readonly slot?: CacheSlot | undefined;
+  /** Keys and values of the tokens in front, which another pass has run: they take no gradient. @defaultValue there are none */
+  readonly front?: KeyValue | undefined;
 }
 
 /** Whether something before a branch takes a gradient. */
@@ -84,19 +86,19 @@ interface Application extends Omit<BranchRun, 'branch' | 'slot'> {
 
 /** The branch as a plain function of tensors: what runs operation by operation, and what an engine compiles. */
 function applyBranch(x: tf.Tensor, run: Application): Applied {
-  const { branch, scope, hooks, shared, stream = x, isStart = true, gradientScale, slot } = run;
+  const { branch, scope, hooks, shared, stream = x, isStart = true, gradientScale, slot, front } = run;
   const sum = (context: BranchContext): tf.Tensor => {
     const result = branch.apply(x, scope, hooks, context);
     return add(stream, gradientScale === undefined ? result : scaleGradient(result, gradientScale));
   };
-  if (slot === undefined) return [sum({ shared, isStart })];
+  if (slot === undefined) return [sum({ shared, isStart, front })];
   let stored: KeyValue | undefined;
   const extendCache = (keys: tf.Tensor, values: tf.Tensor): KeyValue => {
     const extended = slot.extend({ keys, values }, slot.reads);
     stored = extended.stored;
     return extended.seen;
   };
-  const result = sum({ shared, isStart, extendCache });
+  const result = sum({ shared, isStart, front, extendCache });
   return stored === undefined ? [result] : [result, stored.keys, stored.values];
 }
 
@@ -105,6 +107,7 @@ const STREAM = 'stream';
 const SCALE = 'gradientScale';
 const SHARED = 'shared:';
 const CACHE = 'cache:';
+const FRONT = 'front:';
 /** Stands for `extend` where there is no cache. */
 const noCache = {};
 /** Stand for {@link BranchRun.isStart}. */
@@ -113,8 +116,9 @@ const [starts, goesOn] = [{}, {}];
 const [recomputed, saved] = [{}, {}];
 
 function runEager(x: tf.Tensor, branchRun: BranchRun, needs: GradientNeeds): Applied {
-  const { scope, shared, stream = x, isCheckpointed = false } = branchRun;
-  if (!isCheckpointed) return applyBranch(x, branchRun);
+  const { scope, shared, stream = x, isCheckpointed = false, slot } = branchRun;
+  // What is stored must stay, so it is not computed again.
+  if (!isCheckpointed || slot !== undefined) return applyBranch(x, branchRun);
   return [
     runCheckpointed(
       tensors => applyBranch(tensors.x, { ...branchRun, ...tensors })[0],
@@ -150,13 +154,14 @@ export function compiledBranch(engine: Engine, branchRun: BranchRun): CompiledFu
 
 /** What {@link compiledBranch} takes. The gradient of its input is called `'x'`. */
 export function compiledInputs(x: tf.Tensor, branchRun: BranchRun, needs: GradientNeeds): CompiledInputs {
-  const { scope, shared, stream = x, gradientScale, slot } = branchRun;
+  const { scope, shared, stream = x, gradientScale, slot, front } = branchRun;
   const inputs: CompiledInputs = { differentiable: {}, frozen: {} };
   (needs.input ? inputs.differentiable : inputs.frozen)[INPUT] = x;
   if (stream !== x) (needs.stream ? inputs.differentiable : inputs.frozen)[STREAM] = stream;
   if (gradientScale !== undefined) inputs.frozen[SCALE] = gradientScale;
   for (const [name, tensor] of Object.entries(shared)) inputs.frozen[SHARED + name] = tensor;
   for (const [name, tensor] of Object.entries(slot?.reads ?? {})) inputs.frozen[CACHE + name] = tensor;
+  for (const [name, tensor] of Object.entries(front ?? {})) inputs.frozen[FRONT + name] = tensor as tf.Tensor;
   packScope(inputs, scope);
   return inputs;
 }
@@ -177,6 +182,7 @@ function traceBranch(
       stream: inputs[STREAM],
       isStart,
       gradientScale: inputs[SCALE],
+      front: `${FRONT}keys` in inputs ? (takeNamed(FRONT, inputs) as Scope & KeyValue) : undefined,
       slot: extend && { extend, reads: takeNamed(CACHE, inputs) },
     }) as tf.Tensor[];
 }

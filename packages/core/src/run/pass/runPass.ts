@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import type { Scope } from '../../contract/branch.ts';
+import type { KeyValue, Scope } from '../../contract/branch.ts';
 import type { CacheSlot } from '../../contract/cacheSlot.ts';
 import type { PassShape } from '../../contract/model.ts';
 import { withGradient } from '../../ops/withGradient.ts';
@@ -12,7 +12,7 @@ import { isEmbeddingTrained } from './gradientReach.ts';
 import { runBranch, type BranchRun, type GradientPath } from './runBranch.ts';
 
 /** The tokens of a pass, and where they stand. A batch is one. */
-export interface PassTokens extends Pick<PassShape, 'attentionMask' | 'positions' | 'cacheCapacity'> {
+export interface PassTokens extends Pick<PassShape, 'attentionMask' | 'positions' | 'cacheCapacity' | 'lanes'> {
   /** int32 `[batch, time]` */
   readonly inputIds: tf.Tensor;
   /**
@@ -32,13 +32,15 @@ export interface PassStep {
   readonly tapScope?: ((scope: Scope) => Scope) | undefined;
   /** Where its keys and values are kept. @defaultValue nowhere */
   readonly slot?: CacheSlot | undefined;
+  /** Keys and values of the tokens in front, which another pass has run. @defaultValue there are none */
+  readonly front?: KeyValue | undefined;
 }
 
 /**
- * Says what to do with branch number `i`, before it runs. Its input and what it runs with may be disposed afterwards: clone
+ * Says what to do with branch number `i`, before it runs; undefined ends the pass in front of it. Its input and what it runs with may be disposed afterwards: clone
  * what is to stay.
  */
-export type StepOf = (i: number, at: { readonly input: tf.Tensor; readonly run: BranchRun }) => PassStep;
+export type StepOf = (i: number, at: { readonly input: tf.Tensor; readonly run: BranchRun }) => PassStep | undefined;
 
 const plainStep: PassStep = {};
 
@@ -50,18 +52,19 @@ const plainStep: PassStep = {};
  * @throws Problem for positions where the model does not read them
  */
 export function runPass(runnable: Runnable, given: PassTokens, stepOf: StepOf = () => plainStep): tf.Tensor {
-  const { inputIds, attentionMask, positions, cacheCapacity } = given;
+  const { inputIds, attentionMask, positions, cacheCapacity, lanes } = given;
   if (positions !== undefined && runnable.model.takesPositions !== true) throw noPositions(runnable);
+  if (lanes !== undefined && runnable.model.takesDividedTexts !== true) throw noDividedTexts(runnable);
   checkAlive(runnable);
-  const isStart = given.offset === undefined;
+  const isStart = lanes?.isStart ?? given.offset === undefined;
   const offset = given.offset ?? runnable.virtualKeys ?? 0;
   return tf.tidy(() => {
     const ready = encodeForPass(runnable);
     const { model, hooks, outerScope } = ready;
-    const x = model.embed(inputIds, outerScope, hooks, { offset, isStart, positions });
+    const x = model.embed(inputIds, outerScope, hooks, { offset, isStart, positions, lanes });
     const [batch, time] = x.shape as [number, number];
     const capacity = cacheCapacity === undefined ? {} : { cacheCapacity };
-    const shared = model.shared({ batch, time, offset, attentionMask, positions, ...capacity });
+    const shared = model.shared({ batch, time, offset, attentionMask, positions, lanes, ...capacity });
     return walkBranches(ready, x, { shared, isStart, stepOf });
   });
 }
@@ -79,24 +82,26 @@ function walkBranches(ready: Runnable, embedded: tf.Tensor, { shared, isStart, s
   let input = embedded;
   let stream = input;
   const needs = { input: false, stream: isEmbeddingTrained(ready) };
-  model.branches.forEach((branch, i) => {
+  for (const [i, branch] of model.branches.entries()) {
+    const scope = branchScopes[i]!;
     if (branch.sharesInput !== true) {
       if (input !== stream) input.dispose(); // the tape keeps what it needs of it
       input = stream;
       needs.input = needs.stream;
     }
-    const scope = branchScopes[i]!;
     const isCheckpointed = ready.isCheckpointed?.(i);
     const plain: BranchRun = { branch, scope, hooks, shared, stream, isStart, isCheckpointed };
-    const { isDropped = false, gradientScale, tapScope, slot } = stepOf(i, { input, run: plain });
+    const step = stepOf(i, { input, run: plain });
+    if (step === undefined) break;
+    const { isDropped = false, gradientScale, tapScope, slot, front } = step;
     const isRecorded = !isDropped && (needs.input || hasTrainable(scope));
     const path: GradientPath = isRecorded ? 'record' : needs.stream ? 'shortcut' : 'none';
     const tapped = isRecorded && tapScope !== undefined ? tapScope(scope) : scope;
-    const next = runBranch(input, { ...plain, scope: tapped, gradientScale, slot }, path, needs);
+    const next = runBranch(input, { ...plain, scope: tapped, gradientScale, slot, front }, path, needs);
     if (stream !== input) stream.dispose();
     stream = next;
     needs.stream ||= isRecorded;
-  });
+  }
   if (input !== stream) input.dispose();
   if (!needs.stream) return stream;
   // The last branch frees the gradient that arrives: it must not be one that a caller has.
@@ -105,6 +110,14 @@ function walkBranches(ready: Runnable, embedded: tf.Tensor, { shared, isStart, s
     () => stream.clone(),
     dy => [dy.clone()],
   );
+}
+
+/** The error of a model that cannot run a text in parts. */
+export function noDividedTexts({ model: { architecture } }: Pick<Runnable, 'model'>): Error {
+  return problem('core', {
+    what: `texts cannot be divided with '${architecture}': it does not run parts of a text as it runs the whole`,
+    fix: 'leave out dropPrompts; a model of your own says takesDividedTexts where it can',
+  });
 }
 
 function noPositions({ model: { architecture } }: Runnable): Error {

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { Scope } from '../../contract/branch.ts';
+import type { KeyValue, Scope } from '../../contract/branch.ts';
 import { scaleGradient } from '../../ops/shapes.ts';
 import { isTrainable, markTrainable } from '../../trainable.ts';
 import type { Runnable } from '../runnable.ts';
@@ -16,16 +16,19 @@ export interface TrainingStep {
   readonly parameterScales?: readonly (tf.Tensor | undefined)[] | undefined;
   /** Where the gradients of parameters go that are final before the pass is over. @defaultValue to the caller, with all others */
   readonly early?: EarlyGradients | undefined;
+  /** What another pass has left for a branch: see {@link PassStep.front}. @defaultValue nothing */
+  readonly front?: ((branch: number) => KeyValue | undefined) | undefined;
 }
 
 /** The steps of a pass whose gradients are wanted: what {@link runPass} takes for training. */
 export function trainingSteps(runnable: Runnable, step: TrainingStep): StepOf {
-  const { dropped, gradientScales, parameterScales, early } = step;
+  const { dropped, gradientScales, parameterScales, early, front } = step;
   // Of what is encoded the gradients go on, to the encoder.
   const earlyNames = early && earlyParameters(runnable);
   return (i, { run: { branch } }) => ({
     isDropped: dropped?.[i],
     gradientScale: gradientScales?.[i],
+    front: front?.(i),
     tapScope: scope => {
       const tapped = early && earlyNames ? tapGradients(scope, branch.block, earlyNames, early) : scope;
       const scale = parameterScales?.[i];

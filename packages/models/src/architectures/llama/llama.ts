@@ -33,6 +33,7 @@ function defineLlama(raw: RawConfig, limits: ModelLimits): Definition {
     vocabSize: c.vocabSize,
     maxPositions: Math.max(c.maxPositions, c.ropes.all.longest ?? 0),
     takesPositions: changesBeyond.length === 0,
+    takesDividedTexts: changesBeyond.length === 0,
     ...(changesBeyond.length > 0 && { positionsChangeBeyond: Math.min(...changesBeyond) }),
     modules: llamaModules(c),
     branches: llamaBranches(c),
@@ -67,12 +68,12 @@ function positionTensors(c: LlamaConfig, pass: PassShape): Scope {
 /** `1 + β · log(1 + ⌊position / length⌋)` for each token: `[rows, 1, time, 1]`. The caller owns it. */
 function growthOfQueries(
   { beta, length }: NonNullable<LlamaConfig['queryGrowth']>,
-  { offset = 0, time, positions }: PassShape,
+  { offset = 0, time, positions, lanes }: PassShape,
 ): tf.Tensor {
   const rows = positionRows(offset, time);
   return tf.tidy(() => {
-    const places: tf.Tensor =
-      positions === undefined ? tf.tensor2d(rows) : tf.cast(placesOfTexts(positions, time), 'float32');
+    const own = lanes?.positions ?? (positions && placesOfTexts(positions, time));
+    const places: tf.Tensor = own === undefined ? tf.tensor2d(rows) : tf.cast(own, 'float32');
     const turns = tf.floor(tf.div(places, length));
     return tf.reshape(tf.add(tf.mul(tf.log1p(turns), beta), 1), [-1, 1, time, 1]);
   });

@@ -15,17 +15,17 @@ interface RotaryTables {
  */
 export function rotaryTables(
   scheme: RopeScheme,
-  { offset = 0, time, positions }: PassShape,
+  { offset = 0, time, positions, lanes }: PassShape,
   layout: RopeLayout = 'halves',
 ): RotaryTables {
-  const rows = positionRows(offset, time);
+  const rows = lanes === undefined ? positionRows(offset, time) : positionRows(0, lanes.positionsEnd);
   const { frequencies, tableScale, changesBeyond } = scheme;
   const makeTables = (places: readonly number[]): RotaryTables =>
     ropeTables(frequencies(places.at(-1)! + 1), places, tableScale, layout);
   const tables = changesBeyond === undefined ? makeTables(rows.flat()) : joinTables(rows.map(makeTables));
-  if (rows.length === 1 && positions === undefined) return tables;
+  if (rows.length === 1 && positions === undefined && lanes === undefined) return tables;
   const shaped = tf.tidy(() => {
-    const places = positions && placesOfTexts(positions, time);
+    const places = lanes?.positions ?? (positions && placesOfTexts(positions, time));
     const shape = (table: tf.Tensor): tf.Tensor =>
       tf.reshape(places === undefined ? table : tf.gather(table, places), [-1, 1, time, table.shape[1]!]);
     return { cos: shape(tables.cos), sin: shape(tables.sin) };
