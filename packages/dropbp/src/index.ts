@@ -2,7 +2,15 @@ export { allocateRates, type AllocateRatesOptions, type AllocationMethod } from 
 export { leastDropped } from './rates/depthRates.ts';
 export { drawDropped, type DrawDroppedOptions, type SamplingMethod } from './draws/drawDropped.ts';
 export { dropBP, type DropBP } from './policy/dropBP.ts';
-export type { DropBPOptions, DropBPSettings, DropPrompts } from './policy/dropBPOptions.ts';
+export type {
+  AllocationName,
+  AllocationOptions,
+  CalibrationOptions,
+  DropBPOptions,
+  DropBPSettings,
+  DropPrompts,
+  FormerDropBPOptions,
+} from './policy/dropBPOptions.ts';
 export type { Budget } from './policy/budget.ts';
 export type { Calibration, CalibrationSettings } from './policy/calibration.ts';
 export type { DropBranch } from './policy/branchRates.ts';

@@ -24,5 +24,11 @@ export {
 } from './optimizers/schedule.ts';
 export { sgd, type SgdOptions } from './optimizers/sgd.ts';
 export { train } from './train.ts';
-export type { EvaluateOptions, TrainOptions } from './options/trainOptions.ts';
+export type {
+  EvaluateOptions,
+  RankOptions,
+  TrainOptions,
+  UpdateOptions,
+  WatchOptions,
+} from './options/trainOptions.ts';
 export type { TrainStep } from './step/trainStep.ts';

@@ -19,19 +19,21 @@ export async function chooseDropBP(flags: Flags, model: OwnModel): Promise<DropB
   const budget = budgetOf(flags);
   const { minRate, maxRate, allocation, sampling, only, rescale, rescaleMax, sensitivities, dropPrompts, seed } = flags;
   if (rescaleMax !== undefined && !rescale) throw withoutEffect('rescaleMax', 'rescale');
+  const given = sensitivities === undefined ? undefined : await sensitivitiesOf(sensitivities, flags.adapter, model);
   const policy = dropBP({
     ...budget,
     seed,
-    ...(minRate > 0 && { minRate }),
-    ...(maxRate !== undefined && { maxRate }),
-    ...(allocation !== undefined && { allocation }),
-    ...(sampling !== undefined && { sampling }),
-    ...(only !== undefined && { only }),
     ...(dropPrompts !== 'off' && { dropPrompts: dropPrompts === 'on' || dropPrompts }),
-    ...(rescale && { rescale: rescaleMax === undefined ? true : { max: rescaleMax } }),
+    allocation: {
+      ...(allocation !== undefined && { method: allocation }),
+      ...(minRate > 0 && { minRate }),
+      ...(maxRate !== undefined && { maxRate }),
+      ...(sampling !== undefined && { sampling }),
+      ...(only !== undefined && { only }),
+      ...(rescale && { rescale: rescaleMax === undefined ? true : { max: rescaleMax } }),
+    },
     ...scheduleOf(flags),
-    ...calibrationOf(flags),
-    ...(sensitivities !== undefined && { sensitivities: await sensitivitiesOf(sensitivities, flags.adapter, model) }),
+    ...calibrationOf(flags, given),
   });
   return dropsNothing(flags) ? undefined : policy;
 }
@@ -78,25 +80,23 @@ function scheduleOf(flags: Flags): Pick<DropBPOptions, 'schedule'> {
   return { schedule: { warmup: dropWarmup, ramp: dropRamp, ...(dropFrom !== undefined && { from: dropFrom }) } };
 }
 
-function calibrationOf({
-  allocation,
-  noCalibration,
-  calibrateAt: at,
-  calibrateEvery: every,
-  calibrateOn: samples,
-}: Flags): Pick<DropBPOptions, 'calibration'> {
-  const given = {
+function calibrationOf(
+  { allocation, noCalibration, calibrateAt: at, calibrateEvery: every, calibrateOn: samples }: Flags,
+  sensitivities: readonly number[] | undefined,
+): Pick<DropBPOptions, 'calibration'> {
+  const measuring = {
     ...(at !== undefined && { at }),
     ...(every !== undefined && { every }),
     ...(samples !== undefined && { samples }),
   };
-  const isGiven = Object.keys(given).length > 0;
+  const isGiven = Object.keys(measuring).length > 0;
   if (isGiven && (noCalibration || allocation === 'depth')) {
     const flag = at !== undefined ? 'calibrateAt' : every !== undefined ? 'calibrateEvery' : 'calibrateOn';
     const other = noCalibration ? '--no-calibration' : '--allocation depth, which needs no sensitivities';
     throw problem('cli', { what: `${flagName(flag)} has no effect with ${other}` });
   }
-  return noCalibration ? { calibration: false } : isGiven ? { calibration: given } : {};
+  if (sensitivities !== undefined) return { calibration: { ...measuring, sensitivities } };
+  return noCalibration ? { calibration: false } : isGiven ? { calibration: measuring } : {};
 }
 
 async function sensitivitiesOf(run: string, adapter: string, model: OwnModel): Promise<number[]> {

@@ -29,11 +29,6 @@ export const dropFlags = {
     'run prompts forward only; auto: where gradients show that it pays',
     'off',
   ),
-  minRate: number(share, 'no branch is dropped less often than this, or than all are', 0),
-  maxRate: {
-    ...number(upToOne, 'no branch is dropped more often than this, with --allocation'),
-    defaultText: '0.9',
-  },
   allocation: optionalChoice(
     ['depth', 'reference', 'minimax', 'quadratic', 'linear'],
     'how drop rates are chosen: by depth, or from measured sensitivities',
@@ -44,6 +39,11 @@ export const dropFlags = {
     "how a step's branches are drawn",
     'the draw that goes with the allocation',
   ),
+  minRate: number(share, 'no branch is dropped less often than this, or than all are', 0),
+  maxRate: {
+    ...number(upToOne, 'no branch is dropped more often than this, with --allocation'),
+    defaultText: '0.9',
+  },
   only: optionalChoice(['attention', 'mlp'], 'drop branches of this kind alone', 'both'),
   rescale: toggle('scale the gradients of kept branches up'),
   rescaleMax: { ...number(atLeastOne, 'by no more than this'), defaultText: '4' },
@@ -64,6 +64,14 @@ export const dropFlags = {
     ...text('<run folder>', 'takes those that an earlier run measured, in place of measuring'),
     defaultText: 'measured',
   },
+};
+
+/** Titles of {@link dropFlags} in the help. */
+export const dropSections = {
+  rate: 'DropBP: how much is dropped',
+  allocation: 'DropBP: which branches',
+  dropWarmup: 'DropBP: when',
+  noCalibration: 'DropBP: sensitivities',
 };
 
 /** The values of {@link dropFlags}. */

@@ -4,9 +4,10 @@ import type { PreparedRun } from '../commands/train/preparedRun.ts';
 import { recordOfRun } from './recordOfRun.ts';
 
 it('takes runs of any number of steps', () => {
+  const model = { source: 'm', architecture: 'llama', parameters: new Map(), branches: [] };
   const run = {
     settings: { adapter: 'lora', name: 'long' },
-    tuned: { model: { source: 'm', architecture: 'llama', parameters: new Map(), branches: [] }, trainableCount: 1 },
+    tuned: { model, trainableCount: 1, internal: { model } },
     dataset: { name: 'd', explanation: '', format: { name: 'text' } },
     data: { counts: { trainRows: 1, trainTokens: 1, heldOutTokens: 0 } },
     ...{ prompt: '', sampleTokens: 0 },

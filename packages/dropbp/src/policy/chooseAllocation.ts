@@ -1,6 +1,7 @@
 import type { SamplingMethod } from '../draws/drawDropped.ts';
 import { branchRates, type DropBranch } from './branchRates.ts';
-import type { DropBPOptions, DropBPSettings } from './dropBPOptions.ts';
+import type { DropBPSettings } from './dropBPOptions.ts';
+import type { FlatOptions } from './flattenOptions.ts';
 import { highestRate } from './rateSchedule.ts';
 
 /** How rates are chosen, and how a step's branches are drawn from them. */
@@ -19,7 +20,7 @@ const usualSampling: Readonly<Record<DropBPSettings['allocation'], SamplingMetho
  * The rule of the default, all of it: branches are dropped by depth if depth can meet what is asked for, and as the authors do if
  * it cannot. Here it is applied to the options, in {@link fitToBranches} to the branches.
  */
-export function chooseAllocation(options: DropBPOptions): AllocationChoice {
+export function chooseAllocation(options: FlatOptions): AllocationChoice {
   const { allocation = canMeet(options) ? 'depth' : 'reference' } = options;
   // With a budget of memory every step must be of nearly one size, which even draws are.
   const { sampling = options.memory === undefined ? usualSampling[allocation] : 'pivotal' } = options;
@@ -27,7 +28,7 @@ export function chooseAllocation(options: DropBPOptions): AllocationChoice {
 }
 
 /** Depth measures nothing, bounds no single branch, has a draw of its own, and its steps differ in size. */
-function canMeet({ memory, minRate, maxRate, only, calibration, sensitivities, sampling }: DropBPOptions): boolean {
+function canMeet({ memory, minRate, maxRate, only, calibration, sensitivities, sampling }: FlatOptions): boolean {
   const beyond = [memory, minRate, maxRate, only, calibration, sensitivities];
   return beyond.every(value => value === undefined) && (sampling === undefined || sampling === 'nested');
 }
@@ -39,11 +40,11 @@ function canMeet({ memory, minRate, maxRate, only, calibration, sensitivities, s
  * @param solved - the rate that a budget of time comes to
  */
 export function fitToBranches(
-  options: DropBPOptions,
+  options: FlatOptions,
   settings: DropBPSettings,
   branches: readonly DropBranch[],
   solved: number | undefined,
-): DropBPOptions {
+): FlatOptions {
   const isAsked = options.allocation !== undefined || options.sampling !== undefined;
   if (isAsked || settings.allocation !== 'depth') return options;
   const isFit = !liesInFront(branches) && isWithinReach(settings, branches, solved);

@@ -3,6 +3,7 @@ import type { DropBranch } from './branchRates.ts';
 import { fitToBranches } from './chooseAllocation.ts';
 import type { DropBPOptions, DropBPSettings } from './dropBPOptions.ts';
 import { startSchedule, type DropSchedule } from './dropSchedule.ts';
+import { flattenOptions } from './flattenOptions.ts';
 import { readSettings } from './readSettings.ts';
 
 /** A policy: how much to drop and how to choose. It knows no model yet and holds no state, so runs can share it. */
@@ -33,13 +34,14 @@ export interface DropBP {
  * ```
  */
 export function dropBP(options: DropBPOptions): DropBP {
-  const settings = readSettings(options);
+  const flat = flattenOptions(options);
+  const settings = readSettings(flat);
   return {
     options: settings,
     start(branches, rate) {
       checkValue<unknown>('dropbp', 'start(): branches', branches, Array.isArray, 'a list of { flops, … }');
-      const fit = fitToBranches(options, settings, branches, rate);
-      return startSchedule(fit === options ? settings : readSettings(fit), branches);
+      const fit = fitToBranches(flat, settings, branches, rate);
+      return startSchedule(fit === flat ? settings : readSettings(fit), branches);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { checkNumber, checkOptions, problem } from '@dropbp/basics';
+import { checkNumber, problem } from '@dropbp/basics';
 import { allocationMethods } from '../rates/allocateRates.ts';
 import { readBudget, type Budget } from './budget.ts';
 import { readCalibration } from './calibration.ts';
@@ -6,20 +6,15 @@ import { checkChoice } from './checkChoice.ts';
 import { chooseAllocation } from './chooseAllocation.ts';
 import { amount, checkNumbers, within } from './checkNumbers.ts';
 import { samplingMethods, type SamplingMethod } from '../draws/drawDropped.ts';
-import type { DropBPOptions, DropBPSettings } from './dropBPOptions.ts';
+import type { DropBPSettings } from './dropBPOptions.ts';
+import type { FlatOptions } from './flattenOptions.ts';
 import { readSchedule } from './rateSchedule.ts';
 import { readRescale } from './rescale.ts';
 
 type Allocation = DropBPSettings['allocation'];
 
-const known = [
-  ...['rate', 'timeSaved', 'memory', 'minRate', 'maxRate', 'schedule', 'only', 'calibration', 'sensitivities'],
-  ...['sampling', 'allocation', 'rescale', 'dropPrompts', 'seed'],
-];
-
-/** Fills in the defaults. @throws Problem on options that are unknown, out of range, or without effect */
-export function readSettings(options: DropBPOptions): DropBPSettings {
-  checkOptions('dropbp', 'dropBP()', options, known);
+/** Fills in the defaults. @throws Problem on options that are out of range or without effect */
+export function readSettings(options: FlatOptions): DropBPSettings {
   const budget = readBudget(options);
   const { minRate = 0, only, sensitivities, dropPrompts = false, seed = 526 } = options;
   const { allocation, sampling } = chooseAllocation(options);
@@ -85,7 +80,7 @@ function readMaxRate(maxRate: number | undefined, allocation: Allocation, minRat
 }
 
 /** What has no effect where rates follow from depth alone. */
-function refuseWithDepth({ minRate = 0, maxRate, calibration = false, sensitivities }: DropBPOptions): void {
+function refuseWithDepth({ minRate = 0, maxRate, calibration = false, sensitivities }: FlatOptions): void {
   const idle = [
     ...(minRate > 0 ? ['minRate'] : []),
     ...(maxRate !== undefined ? ['maxRate'] : []),
@@ -99,7 +94,7 @@ function refuseWithDepth({ minRate = 0, maxRate, calibration = false, sensitivit
   });
 }
 
-function refuseIdle({ minRate = 0, maxRate, allocation }: DropBPOptions): void {
+function refuseIdle({ minRate = 0, maxRate, allocation }: FlatOptions): void {
   const idle = [
     ...(minRate > 0 ? ['minRate'] : []),
     ...(maxRate !== undefined ? ['maxRate'] : []),

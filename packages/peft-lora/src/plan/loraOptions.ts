@@ -4,13 +4,38 @@ import { unsupportedOptions } from '../files/loraConfig.ts';
 import type { Initialization, LoraSettings, TokenIndices, TrainedBiases } from './settings.ts';
 
 /** What `lora()` takes. Names are those of PEFT's `LoraConfig` in camelCase, with a word of their own where PEFT has a letter. */
-export interface LoraOptions extends PeftNames {
+export interface LoraOptions extends LoraTargets, LoraUpdate, LoraExtras, LoraOrigin, PeftNames {
+  /**
+   * How A and B start: see {@link Initialization}. `'pissa'` and `'olora'` start from the model's weights, so that the adapter
+   * must be prepared: `await composeAsync(model, { adapter: lora(…) })`. @defaultValue 'default'
+   */
+  readonly initialization?: Initialization;
+  /** Seed of the first values, an integer. @defaultValue 0 */
+  readonly seed?: number;
+}
+
+/** The update `ΔW = scaling · B · A` of each layer. */
+export interface LoraUpdate {
   /** Rank r of `ΔW = scaling · B · A`, an integer ≥ 1. @defaultValue 8 */
   readonly rank?: number;
   /** Numerator of `scaling = alpha / rank`. @defaultValue `rank`, so that scaling is 1 */
   readonly alpha?: number;
   /** Probability in [0, 1) that an entry of an adapter's input is dropped in training. @defaultValue 0 */
   readonly dropout?: number;
+  /** `scaling = alpha / √rank` (Kalajdzievski, "rsLoRA", 2023). @defaultValue false */
+  readonly useRslora?: boolean;
+  /** Trains the length of each output's weights apart from their direction (Liu et al., "DoRA", 2024). @defaultValue false */
+  readonly useDora?: boolean;
+  /** Other ranks for some layers, by the end of their names or a regular expression for it. @defaultValue none */
+  readonly rankPattern?: Pattern;
+  /** Other alphas for some layers. A layer whose rank differs keeps `alpha`. @defaultValue none */
+  readonly alphaPattern?: Pattern;
+  /** Gives B a bias, times the scaling: for linear layers, without DoRA. @defaultValue false */
+  readonly loraBias?: boolean;
+}
+
+/** Which layers are adapted. */
+export interface LoraTargets {
   /**
    * The layers to adapt: linear layers, Conv1D and embeddings. A list: module names or their ends, `['q_proj', 'v_proj']`. A
    * string: a regular expression that a whole module name matches, or `'all-linear'`. No default: a guess would train the wrong
@@ -23,18 +48,12 @@ export interface LoraOptions extends PeftNames {
   readonly layersToTransform?: number | readonly number[];
   /** The name before a block's number. @defaultValue any */
   readonly layersPattern?: string | readonly string[];
-  /** `scaling = alpha / √rank` (Kalajdzievski, "rsLoRA", 2023). @defaultValue false */
-  readonly useRslora?: boolean;
-  /** Trains the length of each output's weights apart from their direction (Liu et al., "DoRA", 2024). @defaultValue false */
-  readonly useDora?: boolean;
-  /** Other ranks for some layers, by the end of their names or a regular expression for it. @defaultValue none */
-  readonly rankPattern?: Pattern;
-  /** Other alphas for some layers. A layer whose rank differs keeps `alpha`. @defaultValue none */
-  readonly alphaPattern?: Pattern;
+}
+
+/** What is trained beside A and B. */
+export interface LoraExtras {
   /** Trains biases of the model too: all, or those of the adapted layers. @defaultValue 'none' */
   readonly bias?: TrainedBiases;
-  /** Gives B a bias, times the scaling: for linear layers, without DoRA. @defaultValue false */
-  readonly loraBias?: boolean;
   /** Modules, by the ends of their paths, that are trained whole and stored with the adapter. @defaultValue none */
   readonly modulesToSave?: readonly string[];
   /**
@@ -47,13 +66,10 @@ export interface LoraOptions extends PeftNames {
    * between them. @defaultValue false: a saved module has a weight of its own then
    */
   readonly ensureWeightTying?: boolean;
-  /**
-   * How A and B start: see {@link Initialization}. `'pissa'` and `'olora'` start from the model's weights, so that the adapter
-   * must be prepared: `await composeAsync(model, { adapter: lora(…) })`. @defaultValue 'default'
-   */
-  readonly initialization?: Initialization;
-  /** Seed of the first values, an integer. @defaultValue 0 */
-  readonly seed?: number;
+}
+
+/** What the file of the adapter says of its origin. */
+export interface LoraOrigin {
   /** Name or path of the base model, for the file. @defaultValue where the model came from */
   readonly baseModelNameOrPath?: string;
   /** Revision of the base model, for the file. @defaultValue none */

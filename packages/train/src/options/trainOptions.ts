@@ -14,9 +14,19 @@ import { constant, type Schedule } from '../optimizers/schedule.ts';
 import type { TrainStep } from '../step/trainStep.ts';
 
 /** Options of {@link train}. */
-export interface TrainOptions {
+export interface TrainOptions extends UpdateOptions, RankOptions, WatchOptions {
   /** Updates to do. */
   readonly steps: number;
+  /** Of the dropout masks. DropBP has a seed of its own. @defaultValue 0 */
+  readonly seed?: number;
+  /** Measures the loss on other text while training. */
+  readonly evaluate?: EvaluateOptions;
+  /** Keeps on the disk what the run needs to go on, also after a crash (Node). @defaultValue nothing is kept */
+  readonly checkpoints?: CheckpointOptions;
+}
+
+/** How a step changes the parameters. */
+export interface UpdateOptions {
   /** Whoever makes it disposes it. @defaultValue `adamW({ learningRate })`, disposed at the end */
   readonly optimizer?: Optimizer;
   /** What the schedule is multiplied with. @defaultValue the optimizer's; without one it must be given */
@@ -35,8 +45,10 @@ export interface TrainOptions {
    * is found not to be finite has changed parameters then. @defaultValue false
    */
   readonly earlyUpdate?: boolean;
-  /** Of the dropout masks. DropBP has a seed of its own. @defaultValue 0 */
-  readonly seed?: number;
+}
+
+/** Processes that train together. */
+export interface RankOptions {
   /**
    * The ranks of which this process is one: all of them call this with the same options, model, adapter and batches, and take
    * their rows of each batch. The result is that of one process: a token weighs the same on every rank.
@@ -46,14 +58,14 @@ export interface TrainOptions {
   readonly comm?: Comm;
   /** Steps from one comparison of the weights of all ranks to the next, which ends the run where they differ. @defaultValue 100 */
   readonly compareWeightsEvery?: number;
+}
+
+/** Who ends a run, and who hears of it. */
+export interface WatchOptions {
   /** Ends the run before the next micro-batch, with an error: the signal's reason. */
   readonly signal?: AbortSignal;
   /** Ends the run behind the step under way, without an error. With checkpoints, that step has one: it can go on later. */
   readonly stop?: AbortSignal;
-  /** Measures the loss on other text while training. */
-  readonly evaluate?: EvaluateOptions;
-  /** Keeps on the disk what the run needs to go on, also after a crash (Node). @defaultValue nothing is kept */
-  readonly checkpoints?: CheckpointOptions;
   /** Hears of each step, and is waited for; the loop over the steps can do all that it can. */
   readonly onStep?: (step: TrainStep) => void | Promise<void>;
   /** Hears of each checkpoint when it is written, and is waited for. Of several ranks, on rank 0 alone: the folder is there. */

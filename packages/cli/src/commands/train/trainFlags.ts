@@ -14,7 +14,7 @@ import {
   type FlagValues,
 } from '../../flags/flag.ts';
 import { dataFlags } from '../../data/dataFlags.ts';
-import { dropFlags } from '../../drops/dropFlags.ts';
+import { dropFlags, dropSections } from '../../drops/dropFlags.ts';
 import { methodFlags, methodSections } from '../../method/methodFlags.ts';
 import { checkpointingFlag, modelFlag, revisionFlag, weightsFlag } from '../../model/openModel.ts';
 import { backendFlag } from '../../model/startBackend.ts';
@@ -94,8 +94,9 @@ export const trainFlags = {
 export const trainSections = {
   data: 'What is learned from',
   ...methodSections,
-  rate: 'DropBP',
-  steps: 'Training',
+  ...dropSections,
+  steps: 'Length and batches',
+  learningRate: 'Optimiser',
   evaluations: 'What is measured',
   saveEvery: 'Checkpoints',
   weights: 'Other',
