@@ -5,6 +5,7 @@ import { generateCommand } from './commands/generate/generateCommand.ts';
 import { inspectCommand } from './commands/inspect/inspectCommand.ts';
 import { mergeCommand } from './commands/merge/mergeCommand.ts';
 import { planCommand } from './commands/plan/planCommand.ts';
+import { pushCommand } from './commands/push/pushCommand.ts';
 import { reportCommand } from './commands/report/reportCommand.ts';
 import { trainCommand } from './commands/train/trainCommand.ts';
 
@@ -16,6 +17,7 @@ export const commands: readonly Command[] = [
   evaluateCommand,
   mergeCommand,
   exportCommand,
+  pushCommand,
   inspectCommand,
   reportCommand,
 ];

@@ -14,7 +14,13 @@ export interface Command<F extends Flags = Flags> {
   /** One sentence. */
   readonly summary: string;
   /** Arguments without a name, for the help: `'<folder>'`. Absent where there are none. */
-  readonly positional?: { readonly placeholder: string; readonly help: string; readonly isRepeatable?: boolean };
+  readonly positional?: {
+    readonly placeholder: string;
+    readonly help: string;
+    readonly isRepeatable?: boolean;
+    /** How many there have to be. @defaultValue 1 */
+    readonly count?: number;
+  };
   readonly flags: F;
   /** Flags of another command of which its errors speak: it says what that one would do. */
   readonly speaksOf?: Flags;

@@ -64,14 +64,14 @@ function asksForHelp(args: readonly string[]): boolean {
 }
 
 function checkPositionals({ name, positional }: Command, given: readonly string[]): void {
-  const limit = positional === undefined ? 0 : positional.isRepeatable === true ? Infinity : 1;
+  const limit = positional === undefined ? 0 : positional.isRepeatable === true ? Infinity : (positional.count ?? 1);
   if (given.length > limit) {
     throw problem('cli', {
       what: `'${given[limit]!}' is one argument too many`,
       fix: `see ${ownCommand(`${name} --help`)}`,
     });
   }
-  if (positional !== undefined && given.length === 0) {
+  if (positional !== undefined && given.length < (positional.count ?? 1)) {
     throw problem('cli', { what: `${positional.placeholder} is missing`, expected: positional.help });
   }
 }
