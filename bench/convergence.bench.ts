@@ -16,7 +16,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { experiments, type Case, type CommonPlan } from './convergence/experiments.ts';
+import { experiments, planOfCase, type Case, type CommonPlan } from './convergence/experiments.ts';
 import type { RunPlan } from './convergence/runPlan.ts';
 import { openSeries } from './convergence/series.ts';
 import { adapterRows, caseRows, learningRateRows } from './convergence/tables.ts';
@@ -93,11 +93,10 @@ function cases(): Case[] {
 }
 
 function planOf(one: Case, learningRate: number, seed: number): RunPlan {
-  const { name, method = values.method as RunPlan['method'], dropBP, layers, stepsShare = 1 } = one;
   const common: CommonPlan = {
     model: values.model,
     data: values.data,
-    method,
+    method: values.method as RunPlan['method'],
     rank: Number(values.rank),
     steps: Number(values.steps),
     batch: Number(values.batch),
@@ -106,13 +105,7 @@ function planOf(one: Case, learningRate: number, seed: number): RunPlan {
     evaluations: Number(values.evaluations),
     heldOutRows: Number(values['held-out']),
   };
-  return {
-    ...common,
-    name,
-    ...(dropBP && { dropBP }),
-    ...(layers && { layers }),
-    ...{ learningRate, seed, steps: Math.round(common.steps * stepsShare) },
-  };
+  return planOfCase(common, one, learningRate, seed);
 }
 
 function layersOf(model: string): number {

@@ -2,10 +2,13 @@ import { methods } from './adapters.ts';
 import type { MethodName, RunPlan } from './runPlan.ts';
 
 /** What all runs of an experiment have in common. */
-export type CommonPlan = Omit<RunPlan, 'name' | 'learningRate' | 'seed' | 'dropBP' | 'layers'>;
+export type CommonPlan = Omit<
+  RunPlan,
+  'name' | 'learningRate' | 'seed' | 'dropBP' | 'layers' | 'weights' | 'wholeEvery'
+>;
 
 /** A case of an experiment: what sets it apart. Steps are a share of the common ones. */
-export interface Case extends Pick<RunPlan, 'dropBP' | 'layers'> {
+export interface Case extends Pick<RunPlan, 'dropBP' | 'layers' | 'weights' | 'wholeEvery'> {
   readonly name: string;
   readonly method?: MethodName;
   readonly stepsShare?: number;
@@ -161,3 +164,17 @@ export const experiments: Readonly<Record<string, (layers: number) => Case[]>> =
     ),
   ],
 };
+
+/** The run of a case. @param common - what it has in common with the others */
+export function planOfCase(common: CommonPlan, one: Case, learningRate: number, seed: number): RunPlan {
+  const { name, method = common.method, dropBP, layers, weights, wholeEvery, stepsShare = 1 } = one;
+  return {
+    ...common,
+    ...{ name, method },
+    ...(weights && { weights }),
+    ...(dropBP && { dropBP }),
+    ...(wholeEvery && { wholeEvery }),
+    ...(layers && { layers }),
+    ...{ learningRate, seed, steps: Math.round(common.steps * stepsShare) },
+  };
+}

@@ -1,4 +1,6 @@
+import type { PromptDecision } from '@dropbp/compose';
 import type { DropBPOptions } from '@dropbp/dropbp';
+import type { WeightsForm } from '@dropbp/models';
 import type { Where, Written } from '../report/readResults.ts';
 
 /** What a run trains. */
@@ -14,6 +16,9 @@ export type MethodName =
   | 'LLaMA-Adapter'
   | 'norms'
   | 'full';
+
+/** What a run learns. */
+export type TaskName = 'text' | 'bible' | 'half' | 'records' | 'backwards' | 'chats';
 
 /** One training run: JSON-safe, and all that decides what it gives. */
 export interface RunPlan {
@@ -33,8 +38,14 @@ export interface RunPlan {
   readonly accumulation: number;
   readonly learningRate: number;
   readonly seed: number;
+  /** @defaultValue a running text */
+  readonly task?: TaskName;
+  /** The form of frozen weights. @defaultValue float32 */
+  readonly weights?: WeightsForm;
   /** Without `seed`. @defaultValue no DropBP */
   readonly dropBP?: Omit<DropBPOptions, 'seed'>;
+  /** Every how many steps prompts keep their backward pass. @defaultValue in none, where `dropBP` drops them */
+  readonly wholeEvery?: number;
   /** Times that the held-out loss is measured, after the first. */
   readonly evaluations: number;
   /** Held-out sequences of `time` tokens. */
@@ -48,6 +59,8 @@ export interface RunResult {
   readonly heldOut: readonly { readonly step: number; readonly loss: number }[];
   /** Share of the branches' backward FLOPs that was dropped, on average. */
   readonly dropped: number;
+  /** FLOPs of a step, on average, without those of measurements. */
+  readonly stepFlops?: number;
   /** The step at which sensitivities were measured, if any. */
   readonly calibrationStep?: number;
   /** How long that took, in steps. */
@@ -55,6 +68,10 @@ export interface RunResult {
   readonly rates: readonly number[];
   readonly sensitivities: readonly number[];
   readonly skippedSteps: number;
+  /** Share of held-out questions that were answered right, before and after: of tasks that ask some. */
+  readonly rightAnswers?: readonly [before: number, after: number];
+  /** What was found out about dropped prompts, where that was asked for. */
+  readonly promptDecisions?: readonly PromptDecision[];
   readonly peakMB: number;
   /** Numbers that were trained. */
   readonly trainable: number;

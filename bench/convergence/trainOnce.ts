@@ -6,14 +6,15 @@ import { fileURLToPath } from 'node:url';
 import { text } from 'node:stream/consumers';
 import * as tf from '@tensorflow/tfjs';
 import '@dropbp/tfjs-backend-ort';
-import { compose } from '@dropbp/compose';
-import { loadTokenizer, readText, splitHeldOut, textBatches } from '@dropbp/data';
+import { compose, type PromptDecision, type Tuned } from '@dropbp/compose';
+import { loadTokenizer } from '@dropbp/data';
 import { dropBP } from '@dropbp/dropbp';
 import { loadModel } from '@dropbp/models';
 import { adamW, cosine, evaluateLoss, train } from '@dropbp/train';
 import { median } from '../median.ts';
 import { methods } from './adapters.ts';
 import type { RunPlan, RunResult } from './runPlan.ts';
+import { rightAnswers, tasks } from './tasks.ts';
 
 const plan = JSON.parse(await text(process.stdin)) as RunPlan;
 const root = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -21,35 +22,29 @@ await tf.setBackend('ort');
 console.log(JSON.stringify(await trainOnce()));
 
 async function trainOnce(): Promise<RunResult> {
-  const { steps, batch, time, accumulation, learningRate, seed, evaluations, heldOutRows } = plan;
+  const { steps, accumulation, learningRate, seed, evaluations, weights = 'f32' } = plan;
   const tokenizer = await loadTokenizer(root(plan.model));
-  const tokens = Int32Array.from(tokenizer.encode(await readText(root(plan.data))));
-  // Windows all over the text, the same for every seed.
-  const every = Math.max(2, Math.floor(tokens.length / time / heldOutRows));
-  const parts = splitHeldOut(tokens, { time, every });
-  const batches = textBatches(parts.train, { batch, time, seed, steps: steps * accumulation });
-  const perBatch = Math.min(batch, heldOutRows);
-  const heldOut = textBatches(parts.heldOut, {
-    batch: perBatch,
-    time,
-    seed: 0,
-    steps: Math.floor(heldOutRows / perBatch),
-  });
-
-  const model = await loadModel(root(plan.model));
-  const tuned = compose(model, methods[plan.method](plan, model), plan.dropBP && dropBP({ ...plan.dropBP, seed }));
+  const task = await tasks[plan.task ?? 'text'](plan, tokenizer, root(plan.data));
+  const { heldOut, questions } = task;
+  const model = await loadModel(root(plan.model), { weights });
+  const tuned = withWholeSteps(
+    compose(model, methods[plan.method](plan, model), plan.dropBP && dropBP({ ...plan.dropBP, seed })),
+  );
   const optimizer = adamW({ learningRate, weightDecay: 0.01 });
   const options = { steps, optimizer, accumulation, seed, schedule: cosine({ warmupSteps: Math.ceil(steps / 10) }) };
   const measured = [{ step: 0, loss: await evaluateLoss(tuned, heldOut) }];
+  const rightBefore = questions && (await rightAnswers(tuned, tokenizer, questions));
   const evaluateEvery = Math.max(1, Math.floor(steps / evaluations));
   const [seconds, dropped]: [number[], number[]] = [[], []];
   let calibration: { step: number; seconds: number } | undefined;
+  const promptDecisions: PromptDecision[] = [];
   let skippedSteps = 0;
-  for await (const step of train(tuned, batches, options)) {
+  for await (const step of train(tuned, task.train, options)) {
     const { calibrationSeconds = 0 } = step;
     seconds.push(step.seconds - calibrationSeconds);
     dropped.push(step.dropped);
     if (calibrationSeconds > 0) calibration ??= { step: step.step, seconds: calibrationSeconds };
+    if (step.promptDecision) promptDecisions.push(step.promptDecision);
     if (!step.updated) skippedSteps++;
     if (step.step % evaluateEvery === 0 || step.step === steps) {
       measured.push({ step: step.step, loss: await evaluateLoss(tuned, heldOut) });
@@ -67,9 +62,22 @@ async function trainOnce(): Promise<RunResult> {
     rates: [...(tuned.internal.dropSchedule?.rates ?? [])],
     sensitivities: [...(tuned.internal.dropSchedule?.sensitivities ?? [])],
     skippedSteps,
+    ...(questions && { rightAnswers: [rightBefore!, await rightAnswers(tuned, tokenizer, questions)] as const }),
+    ...(promptDecisions.length > 0 && { promptDecisions }),
     trainable: tuned.trainableCount,
     peakMB: Math.round(process.resourceUsage().maxRSS / 1024),
     stepMs: 1000 * stepSeconds,
+  };
+}
+
+/** Prompts keep their backward pass in some steps, if the plan says so. */
+function withWholeSteps(tuned: Tuned): Tuned {
+  const { wholeEvery } = plan;
+  if (wholeEvery === undefined) return tuned;
+  return {
+    ...tuned,
+    valueAndGradients: (batch, options = {}) =>
+      tuned.valueAndGradients(batch, { ...options, dropPrompts: options.step! % wholeEvery !== 0 }),
   };
 }
 

@@ -12,6 +12,8 @@ export interface WorthRow {
   readonly dropped: number;
   /** r: whole steps that a step was worth. */
   readonly worth: number;
+  /** s in FLOPs: those of a whole step ÷ those of a step. NaN where they were not counted. */
+  readonly speedUpFlops: number;
   /** s in time: that of a whole step ÷ that of a step. NaN where it was not measured. */
   readonly speedUp: number;
 }
@@ -44,6 +46,7 @@ export function worthRows(results: Results): WorthRow[] {
       loss: mean(runs.map(finalLoss)),
       dropped: mean(runs.map(({ dropped }) => dropped)),
       worth: Math.exp(-lossLessBase(runs, whole) / slope) / shareOf(runs),
+      speedUpFlops: mean(whole.map(stepFlopsOf)) / mean(runs.map(stepFlopsOf)),
       speedUp: baseMs / (timesOf(results.stepTimes, name)?.ms ?? NaN),
     }));
 }
@@ -55,4 +58,8 @@ function lossLessBase(runs: readonly RunResult[], whole: readonly RunResult[]): 
     return other === undefined ? [] : [finalLoss(run) - finalLoss(other)];
   });
   return mean(pairs);
+}
+
+function stepFlopsOf({ stepFlops }: RunResult): number {
+  return stepFlops ?? NaN;
 }
