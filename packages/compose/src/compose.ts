@@ -116,6 +116,7 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
   const dropping =
     dropBP && disposeOnError(attachment, () => startDropping(dropBP, { internal: runnable, parameters }));
   const gate = dropBP?.options.dropPrompts === 'auto' ? promptGate() : undefined;
+  const dropsPrompts = (): boolean => gate?.dropsPrompts ?? dropBP?.options.dropPrompts === true;
   const flopsOf = countDropFlops(runnable);
   const inTurn = makeQueue();
   let calls = 0;
@@ -126,7 +127,7 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
     return drawn ?? { dropped: model.branches.map(() => false) };
   };
   const step = async (batch: Batch, options: Plan): Promise<ValueAndGradients> => {
-    const dropPrompts = options.dropPrompts ?? (options.training && dropBP?.options.dropPrompts === true);
+    const dropPrompts = options.dropPrompts ?? (options.training && dropsPrompts());
     if (dropPrompts) checkDivides(runnable, loss);
     const divide = { dropPrompts, sharedPrompts: sharedPrompts && dividesTexts(runnable, loss) };
     const ready = await readyBatch(runnable, batch, loss, dropPrompts || divide.sharedPrompts);
