@@ -116,6 +116,6 @@ describe('an adapter by its hub id', () => {
   it('that is not there is refused', async () => {
     const { code, notes } = await run(...writing, '--adapter', 'someone/none');
     expect(code).toBe(2);
-    expect(notes).toContain("there is no adapter 'someone/none'");
+    expect(notes).toContain('there is no --adapter someone/none at ');
   });
 });

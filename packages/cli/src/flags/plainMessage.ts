@@ -36,7 +36,7 @@ const saidOtherwise: readonly (readonly [said: RegExp, flag: string])[] = [
 const columns = /\bcolumns: \{ ([^}]*) \}/g;
 
 /** No part of a path or a longer name, no key within quotes, no noun behind an article. */
-const alone = String.raw`(?<!\b(?:an?|the|its|this|no) )(?<![\w"'\`./-])`;
+const alone = String.raw`(?<!\b(?:an?|the|its|this) )(?<![\w"'\`./-])`;
 
 /** Several names in a row: `rate, timeSaved and memory`. */
 const several = new RegExp(String.raw`${alone}[a-z]\w*(?:, [a-z]\w*)*,? (?:and|or) [a-z]\w*(?![\w"'\`(/-]|\.\w)`, 'g');
