@@ -69,6 +69,7 @@ const checks = {
     'npx tsx --tsconfig tsconfig.built.json test/reliability/plannedMemory.ts',
     'npx tsx test/fuzz/fuzz.ts --runs 10000 --seconds 150',
   ],
+  exports: ['node test/exports/install.mjs', { run: 'npx vitest run --config vitest.exports.config.ts', vitest: true }],
   parity: [
     'bash test/parity/make.sh',
     { run: 'npx vitest run --config vitest.parity.config.ts', vitest: true },

@@ -64,6 +64,7 @@ describe('dropbp export', () => {
     expect(await wrong()).toContain('there is no model; give --model, or --adapter');
     expect(await wrong('--model', at('model'), '--merge')).toContain('--merge has nothing to merge; give --adapter');
     expect(await wrong('--adapter', at('adapter'), '--type', 'Q4_0')).toContain('add --merge');
+    expect(await wrong('--model', at('model'), '--from', 'x')).toContain('--from is of no use here');
     expect(existsSync(at('no.gguf'))).toBe(false);
     expect((await run('--model', at('model'), '--out', at('adapter'))).notes).toContain('exists; choose another');
   });

@@ -6,3 +6,4 @@ export {
 } from './gguf/exportGgufAdapter.ts';
 export type { GgufType } from './gguf/types/ggufTypes.ts';
 export type { ExportSource } from './source/weightSource.ts';
+export { exportOllama, type ExportedOllama, type ExportOllamaOptions } from './ollama/exportOllama.ts';

@@ -37,7 +37,14 @@ export {
   type TrainingBatchesOptions,
 } from '@dropbp/data';
 export { dropBP, type DropBP, type DropBPOptions } from '@dropbp/dropbp';
-export { exportGguf, exportGgufAdapter, type ExportGgufOptions, type ExportGgufAdapterOptions } from '@dropbp/export';
+export {
+  exportGguf,
+  exportGgufAdapter,
+  exportOllama,
+  type ExportGgufOptions,
+  type ExportGgufAdapterOptions,
+  type ExportOllamaOptions,
+} from '@dropbp/export';
 export {
   createModel,
   generate,

@@ -1,7 +1,7 @@
 import { problem, removeTemporaries } from '@dropbp/basics';
 import { compose, loadAdapter } from '@dropbp/compose';
 import { prepareAdapter } from '@dropbp/core';
-import { exportGguf, exportGgufAdapter, type ExportedGguf, type ExportSource } from '@dropbp/export';
+import { exportGguf, exportGgufAdapter, exportOllama, type ExportSource } from '@dropbp/export';
 import { command } from '../../flags/command.ts';
 import { choice, requiredText, text, toggle, type FlagValues } from '../../flags/flag.ts';
 import { openNamedBase } from '../../model/baseOfAdapter.ts';
@@ -15,12 +15,13 @@ import type { Terminal } from '../../terminal/terminal.ts';
 import { refuseExisting } from '../merge/mergePlace.ts';
 
 const exportFlags = {
-  format: choice(['gguf'], 'what is written', 'gguf'),
+  format: choice(['gguf', 'ollama'], 'what is written: a file, or a folder for ollama create', 'gguf'),
   model: subjectFlags.model,
   adapter: subjectFlags.adapter,
   revision: subjectFlags.revision,
   merge: toggle('write the model with the adapter merged into it, instead of the adapter alone'),
-  out: requiredText('<file>', 'where it goes; there must be nothing'),
+  out: requiredText('<file|folder>', 'where it goes; there must be nothing'),
+  from: text('<name>', 'ollama: write the adapter alone, for this model of Ollama, which must be its base'),
   type: {
     ...choice(['auto', 'F32', 'F16', 'BF16', 'Q8_0', 'Q4_0', 'Q4_K'], 'type of the weights', 'auto'),
     defaultText: 'F16 for a model, F32 for an adapter',
@@ -39,16 +40,20 @@ type ExportFlags = FlagValues<typeof exportFlags>;
 export const exportCommand = command({
   name: 'export',
   summary:
-    'Writes a model, or an adapter for its base, as a GGUF file for llama.cpp, Ollama, LM Studio and node-llama-cpp.',
+    'Writes a model, or an adapter for its base, as a GGUF file for llama.cpp and its kin, or a folder for Ollama.',
   flags: exportFlags,
   examples: [
     'dropbp export --adapter out/kjv/adapter --out kjv-adapter.gguf',
     'dropbp export --adapter out/kjv/adapter --merge --type Q8_0 --out kjv.gguf',
+    'dropbp export --format ollama --adapter out/kjv/adapter --out kjv-ollama',
   ],
   async run(flags, _positionals, terminal) {
     const { out, json, adapter, merge } = flags;
     if (merge && adapter === undefined)
       throw problem('cli', { what: '--merge has nothing to merge', fix: 'give --adapter' });
+    if (flags.from !== undefined && (flags.format !== 'ollama' || adapter === undefined || merge)) {
+      throw problem('cli', { what: '--from is of no use here', fix: 'give it with --format ollama and --adapter, without --merge' }); // prettier-ignore
+    }
     await refuseExisting(out);
     const status = statusLine(terminal);
     const places = await findSubject(flags, terminal, status);
@@ -58,7 +63,8 @@ export const exportCommand = command({
       process.exit(signal === 'SIGINT' ? 130 : 143);
     });
     try {
-      const isAdapter = adapter !== undefined && !merge;
+      // Ollama needs a base that it can find: without a name of one, the model is written whole.
+      const isAdapter = adapter !== undefined && !merge && (flags.format === 'gguf' || flags.from !== undefined);
       const result = await (isAdapter ? writeAdapter : writeModel)(flags, places, terminal, status);
       status.clear();
       const subject = isAdapter
@@ -73,7 +79,7 @@ export const exportCommand = command({
 });
 
 async function writeAdapter(
-  { out, type, adapter, model }: ExportFlags,
+  { out, type, adapter, model, from }: ExportFlags,
   places: SubjectPlaces,
 ): Promise<{ readonly sizeBytes: number }> {
   if (type.startsWith('Q')) {
@@ -83,6 +89,9 @@ async function writeAdapter(
       expected: 'F32, F16 or BF16',
       fix: 'add --merge to write the merged model',
     });
+  }
+  if (from !== undefined) {
+    return exportOllama(places.adapter!.folder, out, { from, ...(type !== 'auto' && { type }) });
   }
   const { source, revision } = places.base;
   return openNamedBase({ model, adapter }, () =>
@@ -95,14 +104,14 @@ async function writeAdapter(
 }
 
 async function writeModel(
-  { out, type, preTokenizer, adapter, model: chosen, backend }: ExportFlags,
+  { format, out, type, preTokenizer, adapter, model: chosen, backend }: ExportFlags,
   { base, adapter: place }: SubjectPlaces,
   terminal: Terminal,
   status: StatusLine,
-): Promise<ExportedGguf> {
+): Promise<{ readonly sizeBytes: number }> {
   const { source, revision } = base;
-  const write = (subject: ExportSource): Promise<ExportedGguf> =>
-    exportGguf(subject, out, {
+  const write = (subject: ExportSource): Promise<{ readonly sizeBytes: number }> =>
+    (format === 'ollama' ? exportOllama : exportGguf)(subject, out, {
       ...(revision !== undefined && { hub: { revision } }),
       ...(type !== 'auto' && { type: type }),
       ...(preTokenizer !== undefined && { preTokenizer }),
