@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeRunnable, plainRunnable, type Hooks, type Model, type Runnable } from '@dropbp/core';
 import { greedyWithoutCache } from '@dropbp/testing';
-import { createModel, generate, type GenerateOptions } from '../src/index.ts';
+import { createModel, generate, generateBatch, type GenerateOptions } from '../src/index.ts';
 
 let model: Model;
 let gpt2: Model;
@@ -45,6 +45,30 @@ describe('generate', () => {
       const expected = await greedyWithoutCache(plainRunnable(model), long, count);
       expect(await collect(model, long, { maxNewTokens: count })).toEqual(expected);
     }
+  });
+
+  it('encodes the whole text anew where longrope has other positions for longer ones', async () => {
+    const phi = createModel(
+      {
+        ...{ model_type: 'phi3', vocab_size: 24, hidden_size: 8, intermediate_size: 8, num_hidden_layers: 2 },
+        ...{ num_attention_heads: 2, max_position_embeddings: 60, initializer_range: 0.9 },
+        original_max_position_embeddings: 12,
+        rope_scaling: { type: 'longrope', short_factor: [1, 1.1], long_factor: [1.5, 4] },
+      },
+      { seed: 7 },
+    );
+    const expected = await greedyWithoutCache(plainRunnable(phi), prompt, 16);
+    expect(await collect(phi, prompt, { maxNewTokens: 16 })).toEqual(expected);
+    const short = createModel({ ...phi.config, original_max_position_embeddings: 60 }, { seed: 7 });
+    expect(await collect(short, prompt, { maxNewTokens: 16 })).not.toEqual(expected);
+    const two = [prompt, prompt.slice(0, 3)];
+    const alone = await Promise.all(two.map(text => greedyWithoutCache(plainRunnable(phi), text, 14)));
+    const rows: number[][] = [[], []];
+    const options = { maxNewTokens: 14, stopTokens: [] };
+    for await (const step of generateBatch(phi, two, options)) step.forEach((token, i) => rows[i]!.push(token!));
+    expect(rows).toEqual(alone);
+    phi.dispose();
+    short.dispose();
   });
 
   it('runs one token a step, always of the same shape', async () => {

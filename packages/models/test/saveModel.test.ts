@@ -31,7 +31,7 @@ async function weights(directory = folder) {
 }
 
 describe('save', () => {
-  for (const name of ['llama', 'llama3', 'gpt2']) {
+  for (const name of ['llama', 'llama3', 'gpt2', 'gpt_neox', 'gemma2', 'phi3']) {
     it(`writes what was read, in its own type: ${name}`, async () => {
       const model = await loadModel(fixtureFolder(name));
       await model.save(folder);
@@ -49,6 +49,26 @@ describe('save', () => {
       }
     });
   }
+
+  it('writes whole numbers with a point where transformers takes no others', async () => {
+    const model = await loadModel(fixtureFolder('gemma2'));
+    await model.save(folder);
+    model.dispose();
+    expect(await readFile(join(folder, 'config.json'), 'utf8')).toContain('"final_logit_softcapping": 2.0,');
+  });
+
+  it.each(['gemma3', 'mistral3'])('writes the language model of a %s checkpoint', async name => {
+    const model = await loadModel(fixtureFolder(name));
+    await model.save(folder);
+    const again = await loadModel(folder);
+    expect(again.architecture).toBe({ gemma3: 'gemma3_text', mistral3: 'mistral' }[name]);
+    expect([...(await weights()).tensors.keys()].filter(key => !key.startsWith('model.'))).toEqual([]);
+    const [ours, expected] = [again.forward([[1, 2, 3]]), model.forward([[1, 2, 3]])];
+    expect(await ours.data()).toEqual(await expected.data());
+    tf.dispose([ours, expected]);
+    model.dispose();
+    again.dispose();
+  });
 
   it('writes another type where it is told, and says so in the configuration', async () => {
     const model = await loadModel(fixtureFolder('gpt2'));

@@ -2,6 +2,7 @@ import { checkOptions, problem } from '@dropbp/basics';
 import type { Adapter, AdapterFormat, PeftFiles } from '@dropbp/core';
 import type { HubOptions } from '@dropbp/hub';
 import { findFormat } from './findFormat.ts';
+import { fromFilesOfAnyVersion } from './formerModules.ts';
 import { readAdapterFolder, type AdapterFolder } from './readAdapterFolder.ts';
 import { readArrays } from './readArrays.ts';
 
@@ -44,7 +45,7 @@ export async function loadAdapter(source: string | AdapterFiles, options: LoadAd
   checkOptions('compose', 'loadAdapter()', options, ['formats', 'subfolder', 'hub']);
   const { config, weights } = await openAdapter(source, options);
   const format = await formatOf(config, options.formats);
-  return format.fromPeft({ config, tensors: await readArrays(weights) });
+  return fromFilesOfAnyVersion(format, { config, tensors: await readArrays(weights) });
 }
 
 /**

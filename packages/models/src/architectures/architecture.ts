@@ -28,6 +28,8 @@ export interface Definition extends Pick<
   readonly className: string;
   /** Of the model without its head, which checkpoints of the bare model leave out: `'model.'` */
   readonly prefix: string;
+  /** What checkpoints call a weight, where transformers has another name for it now: both are read, and the first is written. */
+  readonly storedNames?: Readonly<Record<string, string>>;
   /** Whether a tensor of a checkpoint is no weight: a buffer that older versions stored. */
   isBuffer(name: string): boolean;
   /** Standard deviation of a weight's random start; biases start at zero. */

@@ -35,8 +35,7 @@ export const gptNeox: Architecture = { modelTypes: ['gpt_neox'], define: defineG
 
 const TOKENS = 'gpt_neox.embed_in';
 const NORM = 'gpt_neox.final_layer_norm';
-/** As checkpoints name it, of all versions. */
-const HEAD = 'embed_out';
+const HEAD = 'lm_head';
 
 interface GptNeoxConfig {
   readonly vocabSize: number;
@@ -107,6 +106,8 @@ function defineGptNeox(raw: RawConfig, limits: ModelLimits): Definition {
     branches: branchesOf(c),
     className: 'GPTNeoXForCausalLM',
     prefix: 'gpt_neox.',
+    // Version 5 renamed the module, and not the tensor in checkpoints.
+    storedNames: { [`${HEAD}.weight`]: 'embed_out.weight' },
     isBuffer: name => /\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)$/.test(name),
     initialDeviation: () => c.initialDeviation,
     ...outerParts({ tokens: TOKENS, norm: NORM, head: HEAD }, c.isTied, (x, p) => normLayer(NORM, x, p, c.epsilon)),

@@ -53,7 +53,7 @@ export function makeModel(
       );
       return makeModel(nextConfig, nextDefinition, next, origin);
     },
-    save: (directory, options) => saveModel(config, parameters, origin, directory, options),
+    save: (directory, options) => saveModel(config, parameters, { ...origin, ...definition }, directory, options),
     companions: () => readCompanions(origin.files),
     dispose: () => disposeOnce(parameters.values()),
   };

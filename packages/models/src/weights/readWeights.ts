@@ -110,8 +110,14 @@ function matchNames(
   return stored;
 }
 
-function fullName(storedName: string, { prefix }: Definition, shapes: ReadonlyMap<string, unknown>): string {
-  return shapes.has(prefix + storedName) ? prefix + storedName : storedName;
+function fullName(
+  storedName: string,
+  { prefix, storedNames = {} }: Definition,
+  shapes: ReadonlyMap<string, unknown>,
+): string {
+  if (shapes.has(prefix + storedName)) return prefix + storedName;
+  const [renamed] = Object.entries(storedNames).find(([, stored]) => stored === storedName) ?? [storedName];
+  return renamed;
 }
 
 function isTiedHead(name: string, { head }: Definition): boolean {

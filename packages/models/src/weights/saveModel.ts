@@ -4,6 +4,7 @@ import { weightForm, type SaveOptions } from '@dropbp/core';
 import { fromFloat32, saveCheckpoint, type Dtype, type TensorToWrite } from '@dropbp/safetensors';
 import type { RawConfig } from '../architectures/configReader.ts';
 import { readCompanions } from './companions.ts';
+import type { Definition } from '../architectures/architecture.ts';
 import type { Origin } from './makeModel.ts';
 import { publishModel } from './publishModel.ts';
 
@@ -28,7 +29,7 @@ export function storedDtype(dtype: Dtype): StoredDtype {
 export async function saveModel(
   config: RawConfig,
   parameters: ReadonlyMap<string, tf.Tensor>,
-  { files, dtypes }: Origin,
+  { files, dtypes, storedNames = {} }: Origin & Pick<Definition, 'storedNames'>,
   directory: string,
   options: SaveOptions = {},
 ): Promise<void> {
@@ -50,14 +51,22 @@ export async function saveModel(
   for (const [name, tensor] of parameters) {
     const dtype = dtypeOf(name);
     const data = async (): Promise<Uint8Array> => fromFloat32(dtype, (await tensor.data()) as Float32Array);
-    tensors.set(name, { dtype, shape: tensor.shape, data });
+    tensors.set(storedNames[name] ?? name, { dtype, shape: tensor.shape, data });
   }
   await publishModel(directory, async folder => {
     await saveCheckpoint(folder, tensors);
     for (const [name, bytes] of await readCompanions(files)) await fs.writeFile(path.join(folder, name), bytes);
     const written = configOf(config, mostUsed(parameters, dtypeOf));
-    await fs.writeFile(path.join(folder, 'config.json'), `${JSON.stringify(written, null, 2)}\n`);
+    await fs.writeFile(path.join(folder, 'config.json'), writeConfig(written));
   });
+}
+
+/** Keys in which transformers takes 30.0 and refuses 30. */
+const floatKeys =
+  /^(\s*"(?:attn_logit_softcapping|final_logit_softcapping|logit_scale|initializer_range|rms_norm_eps|layer_norm_eps|layer_norm_epsilon|norm_epsilon)": -?\d+)(,?)$/gm;
+
+function writeConfig(config: RawConfig): string {
+  return `${JSON.stringify(config, null, 2).replaceAll(floatKeys, '$1.0$2')}\n`;
 }
 
 /** The configuration with the type of the written weights, under the key that it had, or that every version reads. */
