@@ -12,7 +12,16 @@ def branches(model) -> list[torch.nn.Module]:
         return [branch for block in inner.transformer.h for branch in (block.attn, block.mlp)]
     if hasattr(inner, "gpt_neox"):
         return [branch for layer in inner.gpt_neox.layers for branch in (layer.attention, layer.mlp)]
-    return [branch for layer in inner.model.layers for branch in (layer.self_attn, layer.mlp)]
+    return [branch for layer in inner.model.layers for branch in ends(layer)]
+
+
+def ends(layer: torch.nn.Module) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """The last module of each branch: a norm, where what a branch adds is normalised."""
+    if hasattr(layer, "post_mlp_layernorm"):
+        return layer.post_self_attn_layernorm, layer.post_mlp_layernorm
+    if hasattr(layer, "post_feedforward_layernorm"):
+        return layer.post_attention_layernorm, layer.post_feedforward_layernorm
+    return layer.self_attn, layer.mlp
 
 
 def num_branches(model) -> int:

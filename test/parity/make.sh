@@ -11,6 +11,7 @@ python=../../.venv/bin/python
 "$python" reference.py --all
 "$python" method_cases.py
 "$python" adapter_cases.py
+"$python" architecture_cases.py
 "$python" tokenizer_cases.py
 "$python" chat_cases.py
 "$python" jinja_cases.py

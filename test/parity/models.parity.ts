@@ -200,7 +200,9 @@ for (const name of referenceModels()) {
         const result = await tuned.valueAndGradients(makeBatch(reference.batches![0]!), { dropped });
         const [value] = await result.value.data();
         expect(Math.abs(value! - loss) / loss).toBeLessThan(1e-5);
-        const expected = await readTensors(values, gradients);
+        const stored = await readTensors(values, gradients);
+        // As files have it: only there is the head of GPT-NeoX still called embed_out.
+        const expected = new Map([...stored].map(([key, value]) => [key.replace('embed_out.', 'lm_head.'), value]));
         // torch gives a tied or unused parameter no gradient of its own; ours must have the same set.
         expect([...result.gradients.keys()].sort()).toEqual([...expected.keys()].sort());
         for (const [parameter, gradient] of result.gradients) {
