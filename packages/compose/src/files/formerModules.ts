@@ -28,8 +28,8 @@ function namesModule({ config, tensors }: PeftFiles, name: string): boolean {
 }
 
 /** What names modules: all but the place of the base. */
-function modulesOf({ base_model_name_or_path: _, ...rest }: PeftFiles['config']): PeftFiles['config'] {
-  return rest;
+function modulesOf(config: PeftFiles['config']): PeftFiles['config'] {
+  return Object.fromEntries(Object.entries(config).filter(([key]) => key !== 'base_model_name_or_path'));
 }
 
 function renameModules({ config, tensors }: PeftFiles, former: readonly string[]): PeftFiles {
