@@ -4,12 +4,12 @@
  *
  *     npx tsx examples/start/start.ts [--model models/austen-base] [--steps 150]
  */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { comparisonTable, readRun, renderReport } from '@dropbp/cli';
-import { runTrain } from './runTrain.ts';
+import type { RunRecord } from '@dropbp/cli';
+import { runDropbp } from './runDropbp.ts';
 import { showSamples } from './showSamples.ts';
 
 // Relative, so that an adapter remembers its base in a way that holds for others too.
@@ -39,17 +39,20 @@ const runs = [
 ];
 
 for (const { name, folder, rate } of runs) {
-  const code = await runTrain([...common, ...settings, '--name', name, '--rate', rate, '--out', folder, '--overwrite']);
-  if (code !== 0) process.exit(code);
+  const own = ['--name', name, '--rate', rate, '--out', folder, '--overwrite'];
+  await run(['train', ...common, ...settings, ...own], 'ignore');
 }
 
-const records = await Promise.all(runs.map(run => readRun(run.folder)));
-const report = join(values.out, 'report.html');
-writeFileSync(report, renderReport(records));
-
-console.log(`\n${comparisonTable(records, color)}`);
-console.log(showSamples(records, color));
+console.log();
+await run(['report', ...runs.map(({ folder }) => folder), '--out', join(values.out, 'report.html')], 'inherit');
+const records = runs.map(({ folder }) => JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')) as RunRecord);
+console.log(`\n${showSamples(records, color)}`);
 for (const { name, folder } of runs) console.log(`adapter, ${name}: ${join(folder, 'adapter')}`);
-console.log(`report with both curves: ${report}`);
 console.log(`\nGo on with it:
   node packages/cli/bin/dropbp.js generate --model ${values.model} --adapter ${join(runs[1]!.folder, 'adapter')} --prompt "And the king said"`);
+
+/** Ends this program with the status of a command that failed. */
+async function run(args: readonly string[], stdout: 'inherit' | 'ignore'): Promise<void> {
+  const code = await runDropbp(args, stdout);
+  if (code !== 0) process.exit(code);
+}

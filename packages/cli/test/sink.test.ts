@@ -15,7 +15,7 @@ import { displayWidth, paint, renderText, styled, type Styled } from '../src/ter
 import { processTerminal } from '../src/terminal/processTerminal.ts';
 import { progressBar } from '../src/terminal/progress/progressBar.ts';
 import { statusLine } from '../src/terminal/statusLine.ts';
-import { styledTable, table } from '../src/terminal/table.ts';
+import { styledTable } from '../src/terminal/table.ts';
 import { terminal } from '../src/terminal/terminal.ts';
 import { fakeRun } from './fakeRun.ts';
 import { fakeTerminal } from './fakeTerminal.ts';
@@ -97,7 +97,7 @@ describe('what is written to a screen', () => {
   it('has straight columns, whatever stands in a cell', async () => {
     await property(fc.array(hostile, { minLength: 1, maxLength: 4 }), names => {
       const rows = names.map((name, i) => [name, String(i)]);
-      const [, rule, ...lines] = table({ header: ['name', 'n'], rows })
+      const [, rule, ...lines] = renderText(styledTable({ header: ['name', 'n'], rows }))
         .trimEnd()
         .split('\n');
       expect(lines).toHaveLength(names.length);

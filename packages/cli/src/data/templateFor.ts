@@ -1,20 +1,18 @@
 import { problem } from '@dropbp/basics';
-import type { Model } from '@dropbp/core';
 import type { ChatTemplate, Dataset } from '@dropbp/data';
+import type { Pretrained } from '@dropbp/setup';
 
 /**
  * The template that writes the rows, where they are conversations; undefined where they are not.
  *
  * @throws Problem where the model has none
  */
-export async function templateFor(
+export function templateFor(
   { name, format }: Pick<Dataset, 'name' | 'format'>,
-  { source }: Pick<Model, 'source'>,
-  load: () => Promise<ChatTemplate | undefined>,
-): Promise<ChatTemplate | undefined> {
+  { model: { source }, chatTemplate }: Pick<Pretrained, 'model' | 'chatTemplate'>,
+): ChatTemplate | undefined {
   if (format.name !== 'chat') return undefined;
-  const template = await load();
-  if (template !== undefined) return template;
+  if (chatTemplate !== undefined) return chatTemplate;
   throw problem('cli', {
     what: `${name} holds conversations, and ${source} has no chat template to write them`,
     expected: 'a model that was trained to chat, such as one whose name ends in -Instruct',

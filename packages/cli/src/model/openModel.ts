@@ -1,16 +1,7 @@
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { problem } from '@dropbp/basics';
 import type { Model } from '@dropbp/core';
-import {
-  loadChatTemplate,
-  loadTokenizer,
-  type ChatTemplate,
-  type LoadChatTemplateOptions,
-  type Tokenizer,
-} from '@dropbp/data';
-import { findModelFolder, ggufTokenizer, loadModel, readGguf, type HubOptions, type WeightsForm } from '@dropbp/models';
-import { readJsonIfThere } from '../files/readJsonFile.ts';
+import { loadModel, readGguf, type HubOptions, type LoadModelOptions, type WeightsForm } from '@dropbp/models';
+import { loadPretrained, type Pretrained } from '@dropbp/setup';
 import { choice, requiredText, text, toggle, type Flag } from '../flags/flag.ts';
 import { formatBytes } from '../terminal/formatNumber.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
@@ -55,28 +46,27 @@ export function checkpointingFlag(): Flag<boolean> {
   );
 }
 
-/** A model with what comes along in its files. */
-export interface OpenedModel {
-  readonly model: Model;
-  readonly tokenizer: Tokenizer;
-  /** Tokens that end a text or an answer, as one of the files or another says. */
-  readonly endTokens: readonly number[];
-  /** The model's own way to write conversations; undefined where it has none. */
-  readonly chatTemplate: (options?: LoadChatTemplateOptions) => Promise<ChatTemplate | undefined>;
+/** Options of {@link openModel}. */
+export interface OpenModelOptions {
+  readonly weights?: WeightsForm;
+  /** The date that a chat template writes. @defaultValue now */
+  readonly date?: Date;
 }
 
-/** Loads a model and its tokenizer from a folder, a GGUF file or the hub, and shows how far it is. */
+/** Loads a model, its tokenizer and chat template from a folder, a GGUF file or the hub, and shows how far it is. */
 export async function openModel(
   place: ModelPlace,
   status: StatusLine,
-  { weights = 'f32' }: { readonly weights?: WeightsForm } = {},
-): Promise<OpenedModel> {
-  const { source } = place;
-  const companions = (await isFile(source)) ? await ggufCompanions(source) : await folderCompanions(place, status);
-  const model = await openBase(place, status, { weights });
-  const { tokenizer, endTokens } = companions;
-  const ends = [...endTokens, ...tokenIds(model.config.eos_token_id), ...(tokenizer.eosToken ? [tokenizer.eosToken.id] : [])]; // prettier-ignore
-  return { ...companions, model, endTokens: [...new Set(ends)] };
+  options: OpenModelOptions = {},
+): Promise<Pretrained> {
+  const { weights = 'f32', date } = options;
+  const opened = await loadPretrained(place.source, {
+    ...loading(place, status),
+    weights,
+    ...(date && { chat: { date } }),
+  });
+  status.clear();
+  return opened;
 }
 
 /** Loads a model alone, in the same way: for what reads and writes no text. */
@@ -85,20 +75,22 @@ export async function openBase(
   status: StatusLine,
   { weights = 'f32' }: { readonly weights?: WeightsForm } = {},
 ): Promise<Model> {
-  const { source } = place;
-  // The id, not the cache's folder, is what an adapter shall remember of its base.
-  const model = await loadModel(source, {
-    weights,
-    hub: fetching(place, status),
-    onTensor: (done, total) => status.show(`Loading ${source}`, `${done} of ${total} tensors`),
-  });
+  const model = await loadModel(place.source, { ...loading(place, status), weights });
   status.clear();
   return model;
 }
 
+function loading(place: ModelPlace, status: StatusLine): Pick<LoadModelOptions, 'hub' | 'onTensor'> {
+  return {
+    hub: fetching(place, status),
+    onTensor: (done, total) => status.show(`Loading ${place.source}`, `${done} of ${total} tensors`),
+  };
+}
+
 /** Types of quantised weights in a GGUF file, which are dequantised: `['Q4_1']`; none of other models. */
 export async function quantisedTypes(source: string): Promise<string[]> {
-  if (!(await isFile(source))) return [];
+  const info = await stat(source).catch(() => undefined);
+  if (info?.isFile() !== true) return [];
   const { tensors } = await readGguf(source);
   return [...new Set([...tensors.values()].map(({ type }) => type))].filter(type => type.startsWith('Q'));
 }
@@ -114,39 +106,4 @@ export function fetching(
       status.show(`Fetching ${source}`, `${formatBytes(receivedBytes)} of ${formatBytes(totalBytes)} (${file})`);
     },
   };
-}
-
-async function isFile(path: string): Promise<boolean> {
-  const info = await stat(path).catch(() => undefined);
-  if (info === undefined && /\.gguf$/i.test(path)) throw problem('cli', { what: `there is no file ${path}` });
-  return info?.isFile() === true;
-}
-
-type Companions = Omit<OpenedModel, 'model'>;
-
-async function folderCompanions(place: ModelPlace, status: StatusLine): Promise<Companions> {
-  const folder = await findModelFolder(place.source, fetching(place, status));
-  return {
-    tokenizer: await loadTokenizer(folder),
-    // What transformers ends an answer at: chat models name the end of a turn there.
-    endTokens: tokenIds((await readJsonIfThere(join(folder, 'generation_config.json')))?.eos_token_id),
-    chatTemplate: options => loadChatTemplate(folder, options),
-  };
-}
-
-async function ggufCompanions(path: string): Promise<Companions> {
-  const header = await readGguf(path);
-  const files = ggufTokenizer(header);
-  return {
-    tokenizer: await loadTokenizer(files),
-    // The end of a turn, where it is another token than the end of a text.
-    endTokens: tokenIds(header.metadata.get('tokenizer.ggml.eot_token_id')),
-    chatTemplate: options => loadChatTemplate({ config: files.config }, options),
-  };
-}
-
-/** A token, several, or none. */
-function tokenIds(value: unknown): number[] {
-  const values: unknown[] = Array.isArray(value) ? value : [value];
-  return values.filter((id): id is number => Number.isInteger(id) && (id as number) >= 0);
 }

@@ -3,12 +3,13 @@ import { compose, loadAdapter } from '@dropbp/compose';
 import { findAdapterFolder } from '@dropbp/hub';
 import { prepareAdapter, textPositions, type Subject as Runs } from '@dropbp/core';
 import type { WeightsForm } from '@dropbp/models';
+import type { Pretrained } from '@dropbp/setup';
 import { checkFolder } from '../files/kindOfPath.ts';
 import { text } from '../flags/flag.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { baseOfAdapter, openNamedBase, type AdapterPlace } from './baseOfAdapter.ts';
-import { fetching, openModel, revisionFlag, weightsFlag, type ModelPlace, type OpenedModel } from './openModel.ts';
+import { fetching, openModel, revisionFlag, weightsFlag, type ModelPlace } from './openModel.ts';
 
 /** Flags that say what is run: a model, an adapter on its base, or on another. */
 export const subjectFlags = {
@@ -22,7 +23,7 @@ export const subjectFlags = {
 };
 
 /** A model, with an adapter where one was given. */
-export interface Subject extends OpenedModel {
+export interface Subject extends Pretrained {
   /** What is run. */
   readonly subject: Runs;
   /** Tokens of a text that it has room for: positions that an adapter takes are not among them. */

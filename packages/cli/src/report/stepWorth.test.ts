@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { fakeRun } from '../../test/fakeRun.ts';
 import type { RunRecord } from '../record/runRecord.ts';
+import { renderText } from '../terminal/paint.ts';
 import { comparisonTable } from './comparisonTable.ts';
 import { renderReport } from './renderReport.ts';
 import { definitionPage, stepWorth } from './stepWorth.ts';
@@ -74,7 +75,7 @@ describe('a report of runs that compare', () => {
   const lower = runWith([[0, 6], [100, 0.1]], 0.75); // prettier-ignore
 
   it('shows r, s and r · s on a terminal, with a verdict and the page that defines them', () => {
-    const lines = comparisonTable([whole, dropped, lower]).split('\n');
+    const lines = renderText(comparisonTable([whole, dropped, lower])).split('\n');
     const cells = (title: string) =>
       lines
         .find(line => line.startsWith(title))!
@@ -87,7 +88,7 @@ describe('a report of runs that compare', () => {
     expect(lines).toContain('dropped 0.5: dropping did not pay.');
     expect(lines).toContain('dropped 0.75: dropping paid in FLOPs and in time.');
     expect(lines.join(' ')).toContain(definitionPage);
-    expect(comparisonTable([whole])).not.toContain('r · s');
+    expect(renderText(comparisonTable([whole]))).not.toContain('r · s');
   });
   it('shows the same in the page, with a link', () => {
     const page = renderReport([whole, dropped]);

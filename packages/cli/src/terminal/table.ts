@@ -1,28 +1,17 @@
-import { displayWidth, paint, renderText, withinLine, type Styled } from './paint.ts';
+import { displayWidth, paint, withinLine, type Styled } from './paint.ts';
 
-/** What {@link table} takes. */
+/** What {@link styledTable} takes. */
 export interface TableOptions {
   /** Names of the columns. */
   readonly header: readonly string[];
-  /** Cells of each row, as many as the header has. */
-  readonly rows: readonly (readonly string[])[];
+  /** Cells of each row, as many as the header has. They may have looks. */
+  readonly rows: readonly (readonly Styled[])[];
   /** Columns whose cells stand at the right: numbers. @defaultValue all but the first */
   readonly rightAligned?: readonly number[];
-  /** Whether the header may be painted. @defaultValue false */
-  readonly hasColor?: boolean;
 }
 
-/** Rows of text as a table, a line each, every one with a line break at its end. Control characters in cells are escaped. */
-export function table(options: TableOptions): string {
-  return renderText(styledTable(options), { hasColor: options.hasColor ?? false, isInteractive: false });
-}
-
-/** The same for a terminal, which adds the colours. Cells may have looks. */
-export function styledTable(options: {
-  readonly header: readonly string[];
-  readonly rows: readonly (readonly Styled[])[];
-  readonly rightAligned?: readonly number[];
-}): Styled {
+/** Rows of text as a table, a line each, every one with a line break at its end. */
+export function styledTable(options: TableOptions): Styled {
   const { header, rows } = options;
   const rightAligned = options.rightAligned ?? header.map((_, i) => i).slice(1);
   const cells = [header, ...rows].map(row => header.map((_, i) => sized(row[i] ?? '')));

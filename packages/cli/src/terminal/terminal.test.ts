@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { formatBytes, formatCount, formatDuration, formatLarge, formatSeconds, formatShare } from './formatNumber.ts';
 import { clearLine, cutToWidth, displayWidth, paint, renderText, styled, wrapped, type Styled } from './paint.ts';
-import { table } from './table.ts';
+import { styledTable } from './table.ts';
 import { terminal } from './terminal.ts';
 
 const colorful = { hasColor: true, isInteractive: true };
@@ -71,7 +71,7 @@ describe('table', () => {
       ['LoRA', '3.065', '48.2 s'],
       ['LoRA + DropBP', '3.1', '9 s'],
     ];
-    expect(table({ header: ['run', 'loss', 'time'], rows })).toBe(
+    expect(renderText(styledTable({ header: ['run', 'loss', 'time'], rows }))).toBe(
       [
         'run              loss     time',
         '──────────────────────────────',
@@ -82,13 +82,13 @@ describe('table', () => {
     );
   });
   it('has straight columns of wide characters', () => {
-    expect(table({ header: ['run', 'n'], rows: [['実験', '1'], ['ab', '2']] })).toBe(
+    expect(renderText(styledTable({ header: ['run', 'n'], rows: [['実験', '1'], ['ab', '2']] }))).toBe(
       ['run    n', '────────', '実験   1', 'ab     2', ''].join('\n'),
     ); // prettier-ignore
   });
   it('stands when rows are short or missing', () => {
-    expect(table({ header: ['a', 'b'], rows: [['x']] })).toBe('a   b\n─────\nx\n');
-    expect(table({ header: ['a', 'b'], rows: [] })).toBe('a   b\n─────\n');
+    expect(renderText(styledTable({ header: ['a', 'b'], rows: [['x']] }))).toBe('a   b\n─────\nx\n');
+    expect(renderText(styledTable({ header: ['a', 'b'], rows: [] }))).toBe('a   b\n─────\n');
   });
 });
 

@@ -173,18 +173,15 @@ async function onQuestions(
   return scoreQuestions(answered, form);
 }
 
-async function onTexts(
-  { subject, tokenizer, room, model, chatTemplate }: Subject,
-  flags: EvaluateFlags,
-  progress: Progress,
-): Promise<TextScores> {
+async function onTexts(opened: Subject, flags: EvaluateFlags, progress: Progress): Promise<TextScores> {
+  const { subject, tokenizer, room, model } = opened;
   checkTime(flags.time, room);
   const { time = Math.min(512, room), batch, loss } = flags;
   checkBatchSize({ batch, time }, model);
   const dataset = await openData(flags);
   return measureTexts(subject, dataset, {
     tokenizer,
-    chatTemplate: await templateFor(dataset, model, chatTemplate),
+    chatTemplate: templateFor(dataset, opened),
     ...{ time, loss, batch },
     limit: flags.limit ?? Infinity,
     onRow: rows => progress('Measuring rows', rows),

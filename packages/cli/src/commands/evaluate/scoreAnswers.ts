@@ -40,8 +40,7 @@ export async function scoreAnswers(
   prompts: AsyncIterable<PromptRow>,
   { metrics, batch, limit, maxNewTokens, out, signal, onRows }: ScoreAnswersOptions,
 ): Promise<AnswerScores | undefined> {
-  const { tokenizer, room, chatTemplate } = opened;
-  const template = await chatTemplate();
+  const { tokenizer, room, chatTemplate: template } = opened;
   const encoding: AskEncoding = { tokenizer, room, template, isChat: false, system: undefined };
   const rows: PromptRow[] = [];
   let longest = 0;

@@ -79,7 +79,7 @@ export const generateCommand = command({
         const asked = await withLearnedTemplate(flags, learned, terminal);
         return generateRows(subject, asked, surroundings, terminal);
       }
-      const template = flags.chat ? await templateOf(subject) : undefined;
+      const template = flags.chat ? templateOf(subject) : undefined;
       hint(flags, learned, terminal);
       const given = flags.prompt === '-' ? await readAll(terminal.input ?? process.stdin) : flags.prompt;
       const opened = { ...subject, endTokens: [...subject.endTokens, ...turnEnds(template, subject)] };
@@ -148,9 +148,8 @@ function writingFlags(flags: GenerateFlags): Parameters<typeof writer>[1] {
   return { ...flags, maxNewTokens: flags.maxNewTokens ?? (flags.chat ? 512 : 100) };
 }
 
-async function templateOf({ model, chatTemplate }: Subject): Promise<ChatTemplate> {
-  const template = await chatTemplate();
-  if (template !== undefined) return template;
+function templateOf({ model, chatTemplate }: Subject): ChatTemplate {
+  if (chatTemplate !== undefined) return chatTemplate;
   throw problem('cli', {
     what: `${model.source} has no chat template`,
     expected: 'a model that was trained to chat',

@@ -35,9 +35,8 @@ export async function generateRows(
   { status }: Pick<Surroundings, 'status'>,
   terminal: Terminal,
 ): Promise<ExitCode | undefined> {
-  const { tokenizer, room, chatTemplate } = opened;
+  const { tokenizer, room, chatTemplate: template } = opened;
   const { out, batch, answerColumn } = flags;
-  const template = await chatTemplate();
   const encoding: AskEncoding = { tokenizer, room, template, isChat: flags.chat, system: flags.system };
   status.show('Reading the rows');
   const { count, isChat } = await checkRows(promptsOf(flags), encoding, answerColumn);

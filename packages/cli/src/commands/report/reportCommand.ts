@@ -2,7 +2,7 @@ import { writeAtomically } from '@dropbp/basics';
 import { command } from '../../flags/command.ts';
 import { requiredText } from '../../flags/flag.ts';
 import { styled } from '../../terminal/paint.ts';
-import { styledComparison } from '../../report/comparisonTable.ts';
+import { comparisonTable } from '../../report/comparisonTable.ts';
 import { readRun } from '../../report/readRun.ts';
 import { renderReport } from '../../report/renderReport.ts';
 
@@ -20,6 +20,6 @@ export const reportCommand = command({
   async run({ out }, paths, terminal) {
     const runs = await Promise.all(paths.map(readRun));
     await writeAtomically('cli', out, renderReport(runs));
-    terminal.out(styled`${styledComparison(runs)}${out}\n`);
+    terminal.out(styled`${comparisonTable(runs)}${out}\n`);
   },
 });

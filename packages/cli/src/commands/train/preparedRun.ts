@@ -46,18 +46,16 @@ export async function prepareRun(flags: TrainFlagValues, startedAt: string, stat
   // Before the model is fetched and loaded: a bad row shows at once.
   status.show(`Reading ${flags.data.join(', ')}`);
   const dataset = await openData(flags);
-  const {
-    model,
-    tokenizer,
-    chatTemplate: templateOf,
-  } = await openModel({ source: flags.model, revision: flags.revision }, status, flags);
+  const place = { source: flags.model, revision: flags.revision };
+  const opened = await openModel(place, status, { weights: flags.weights, date: new Date(startedAt) });
+  const { model, tokenizer } = opened;
   checkMethodSize(flags, model);
   const adapter = await prepareAdapter(await adapterOf(flags, { model, tokenizer }, status), model);
   const { tuned, choice } = await composeRun(flags, model, adapter);
   const room = textPositions(tuned.internal);
   const time = sequenceTime(flags, room, dataset.format.name);
   checkBatchSize({ batch: flags.batch, time }, model);
-  const chatTemplate = await templateFor(dataset, model, () => templateOf({ date: new Date(startedAt) }));
+  const chatTemplate = templateFor(dataset, opened);
   const isChat = chatTemplate !== undefined;
   const { batch, seed } = flags;
   status.show(`Counting the tokens of ${dataset.name}`);

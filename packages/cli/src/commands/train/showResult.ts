@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { flagName } from '../../flags/flagName.ts';
 import { branchTable, rateLine } from '../../report/branchTable.ts';
-import { styledComparison } from '../../report/comparisonTable.ts';
+import { comparisonTable } from '../../report/comparisonTable.ts';
 import { formatBytes } from '../../terminal/formatNumber.ts';
 import { ownCommand } from '../../terminal/ownCommand.ts';
 import { paint, styled, wrapped } from '../../terminal/paint.ts';
@@ -37,7 +37,7 @@ export function showResult(record: RunRecord, flags: TrainFlagValues, terminal: 
   for (const line of heldOutLines(record, part)) terminal.notes(styled`${paint('yellow', line)}\n`);
   noteIdle(record, terminal);
   noteMemory(record, terminal);
-  terminal.out(styledComparison([record]));
+  terminal.out(comparisonTable([record]));
   if (record.costs !== undefined) terminal.out(styled`\n${wrapped(costLine(record.costs, 'FLOPs'))}\n`);
   const rates = flags.verbose ? branchTable(record.branches) : rateLine(record.branches);
   terminal.out(rates === undefined ? '\n' : styled`\n${rates}\n`);

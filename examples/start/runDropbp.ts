@@ -3,15 +3,15 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
 /**
- * Runs `dropbp train` of the built package in a process of its own. Its progress goes to the terminal, its own summary is
- * left out.
+ * Runs a command of the built package in a process of its own.
  *
+ * @param stdout - whether its result goes to the terminal. Its progress always does
  * @returns its exit status
  */
-export function runTrain(args: readonly string[]): Promise<number> {
+export function runDropbp(args: readonly string[], stdout: 'inherit' | 'ignore'): Promise<number> {
   const cli = dirname(createRequire(import.meta.url).resolve('@dropbp/cli/package.json'));
-  const child = spawn(process.execPath, [join(cli, 'bin/dropbp.js'), 'train', ...args], {
-    stdio: ['ignore', 'ignore', 'inherit'],
+  const child = spawn(process.execPath, [join(cli, 'bin/dropbp.js'), ...args], {
+    stdio: ['ignore', stdout, 'inherit'],
   });
   // Ctrl-C reaches the child as well: its end is awaited.
   const wait = (): void => undefined;
