@@ -81,6 +81,15 @@ export const alike: BatchRows = (() => {
   return { ...others, inputIds: [begin(1, 2, ...a.slice(8)), begin(3, ...b.slice(7)), begin(1, 2, ...c.slice(8))] };
 })();
 
+/** Prompts so long that they run in several parts, and of all lengths. */
+export const long: BatchRows = rows(
+  170,
+  ...Array.from({ length: 16 }, (_, i): [number, boolean][] => [
+    [150 - 9 * i, false],
+    [3 + i, true],
+  ]),
+);
+
 /** The batch as tensors. The caller owns them. */
 export function makeBatch({ inputIds, labels, attentionMask, positions }: BatchRows): Batch {
   const make = (values: readonly (readonly number[])[]): tf.Tensor =>

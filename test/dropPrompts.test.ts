@@ -1,91 +1,19 @@
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
-import { compose, type StepOptions, type Tuned } from '@dropbp/compose';
+import { compose } from '@dropbp/compose';
 import type { Adapter } from '@dropbp/core';
 import { dropBP } from '@dropbp/dropbp';
-import { createModel } from '@dropbp/models';
-import { fullFineTune } from '@dropbp/peft-full';
-import { ia3 } from '@dropbp/peft-ia3';
-import { lora } from '@dropbp/peft-lora';
-import { llamaAdapter, prefixTuning, promptTuning, pTuning } from '@dropbp/peft-prefix';
-import { alike, batches, disturb, makeBatch, packed, withConstantPrompts, type BatchRows } from './dividedBatches.ts';
-
-const adapters: Readonly<Record<string, () => Adapter>> = {
-  LoRA: () => lora({ rank: 2, targetModules: 'all-linear' }),
-  'LoRA with dropout': () => lora({ rank: 2, dropout: 0.3, targetModules: 'all-linear' }),
-  DoRA: () => lora({ rank: 2, targetModules: 'all-linear', useDora: true }),
-  'IA³': () => ia3({ targetModules: 'all-linear', feedforwardModules: '.*(down_proj|mlp\\.c_proj|dense_4h_to_h)' }),
-  'prefix tuning': () => prefixTuning({ numVirtualTokens: 2, prefixProjection: true, encoderHiddenSize: 4 }),
-  'prompt tuning': () => promptTuning({ numVirtualTokens: 3 }),
-  'P-tuning': () => pTuning({ numVirtualTokens: 2, encoderHiddenSize: 6 }),
-  'LLaMA-Adapter': () => llamaAdapter({ adapterLen: 2, adapterLayers: 2 }),
-  'all weights': () => fullFineTune(),
-};
-
-const ungrouped = {
-  vocab_size: 20,
-  hidden_size: 8,
-  intermediate_size: 12,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  max_position_embeddings: 16,
-  initializer_range: 0.4,
-};
-const llama = { ...ungrouped, num_key_value_heads: 2 };
-const architectures: Readonly<Record<string, object>> = {
-  llama,
-  mistral: { ...llama, sliding_window: 5 },
-  gpt_neox: { ...ungrouped, num_attention_heads: 2, rotary_pct: 0.5, initializer_range: 0.6 },
-  gpt2: { vocab_size: 20, n_embd: 8, n_layer: 2, n_head: 2, n_positions: 16, initializer_range: 0.4 },
-};
-
-/** Loss and gradients of a pass. */
-interface Outcome {
-  readonly loss: number;
-  readonly gradients: ReadonlyMap<string, Float32Array>;
-  readonly flops: number;
-  readonly droppedFlops: number;
-}
-
-async function run(tuned: Tuned, rows: BatchRows, options: StepOptions): Promise<Outcome> {
-  const batch = makeBatch(rows);
-  const before = tf.memory().numTensors;
-  const { value, gradients, flops, droppedFlops } = await tuned.valueAndGradients(batch, { step: 3, ...options });
-  expect(tf.memory().numTensors - before, 'tensors besides the result').toBe(1 + gradients.size);
-  const read = new Map<string, Float32Array>();
-  for (const [name, gradient] of gradients) read.set(name, (await gradient.data()) as Float32Array);
-  const [loss] = await value.data();
-  tf.dispose([value, ...gradients.values(), ...(Object.values(batch) as tf.Tensor[])]);
-  return { loss: loss!, gradients: read, flops, droppedFlops };
-}
-
-function expectSame(actual: Outcome, expected: Outcome): void {
-  expect(actual.loss).toBeCloseTo(expected.loss, 5);
-  expect([...actual.gradients.keys()]).toEqual([...expected.gradients.keys()]);
-  for (const [name, wanted] of expected.gradients) {
-    const largest = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-7);
-    const gradient = actual.gradients.get(name)!;
-    const worst = wanted.reduce((most, value, i) => Math.max(most, Math.abs(value - gradient[i]!)), 0);
-    expect(worst / largest, name).toBeLessThan(1e-4);
-  }
-}
-
-/** Runs something on tuned models of equal parameters, one for each adapter. */
-async function withTuned(
-  type: string,
-  given: readonly Adapter[],
-  use: (...tuned: Tuned[]) => Promise<void>,
-): Promise<void> {
-  const model = createModel({ model_type: type, ...architectures[type] }, { seed: 1 });
-  const tuned = given.map((adapter, i) => compose(model, { adapter, sharedPrompts: i === 0 }));
-  tuned.forEach(disturb);
-  try {
-    await use(...tuned);
-  } finally {
-    for (const one of tuned) one.dispose();
-    model.dispose();
-  }
-}
+import {
+  alike,
+  batches,
+  disturb,
+  long,
+  makeBatch,
+  packed,
+  withConstantPrompts,
+  type BatchRows,
+} from './dividedBatches.ts';
+import { adapters, architectures, expectSame, run, withTuned } from './dividedPasses.ts';
 
 const allBatches: Readonly<Record<string, BatchRows>> = { ...batches, 'several texts in a row': packed };
 
@@ -107,6 +35,20 @@ for (const type of Object.keys(architectures)) {
     }
   });
 }
+
+describe('prompts that run in several parts', () => {
+  for (const [type, name] of [
+    ['mistral', 'LoRA'],
+    ['gpt2', 'prompt tuning'],
+    ['gpt_neox', 'prefix tuning'],
+  ] as const) {
+    // prettier-ignore
+    it(`have the gradients of prompts that are constants: ${name} on ${type}`, () =>
+      withTuned(type, [adapters[name]!(), withConstantPrompts(adapters[name]!(), long)], async (tuned, constant) =>
+        expectSame(await run(tuned, long, { dropPrompts: true }), await run(constant, long, { dropPrompts: false })),
+      ));
+  }
+});
 
 describe('a pass with dropped prompts', () => {
   const rows = allBatches['prompts of different lengths']!;
