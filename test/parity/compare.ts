@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
 import type { Tuned } from '@dropbp/compose';
 import type { Model } from '@dropbp/core';
@@ -68,4 +69,30 @@ export async function leaveForPython(
   const expected = [];
   for (const tokens of reference.prompts) expected.push({ tokens, logits: [...(await logits(runnable, tokens))] });
   writeFileSync(join(folder, 'expected.json'), JSON.stringify({ base, prompts: expected }));
+}
+
+/**
+ * Gradients by torch's names. A prefix is one table there, in which the branches that were dropped have zeros, and none where
+ * all were.
+ */
+export async function gradientsAsInTorch(
+  { adapter, parameters }: Tuned,
+  gradients: ReadonlyMap<string, tf.Tensor>,
+): Promise<Map<string, ArrayLike<number>>> {
+  const isPrefix = adapter.name === 'prefix tuning' && ![...parameters.keys()].some(name => name.startsWith('prompt_'));
+  if (isPrefix) {
+    if (gradients.size === 0) return new Map();
+    const table = tf.tidy(() => tf.concat([...parameters].map(([name, of]) => gradients.get(name) ?? tf.zerosLike(of)), 1)); // prettier-ignore
+    const values = await table.data();
+    table.dispose();
+    return new Map([['prompt_encoder.embedding.weight', values]]);
+  }
+  const entries = [...gradients].map(async ([name, gradient]) => [torchName(name), await gradient.data()] as const);
+  return new Map(await Promise.all(entries));
+}
+
+function torchName(name: string): string {
+  if (name.endsWith('.prompt_embeddings')) return 'prompt_encoder.embedding.weight';
+  const at = name.indexOf('prompt_encoder.');
+  return at < 0 ? name : name.slice(at);
 }

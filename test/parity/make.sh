@@ -10,6 +10,7 @@ python=../../.venv/bin/python
 "$python" make_tiny_models.py
 "$python" reference.py --all
 "$python" method_cases.py
+"$python" prompt_cases.py
 "$python" adapter_cases.py
 "$python" architecture_cases.py
 "$python" tokenizer_cases.py

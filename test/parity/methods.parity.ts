@@ -10,7 +10,7 @@ import { generate, loadModel } from '@dropbp/models';
 import { fullFineTune, type Part } from '@dropbp/peft-full';
 import { ia3 } from '@dropbp/peft-ia3';
 import { llamaAdapter, prefixTuning, promptTuning, pTuning } from '@dropbp/peft-prefix';
-import { expectLosses, leaveForPython, logits, trainingLosses } from './compare.ts';
+import { expectLosses, gradientsAsInTorch, leaveForPython, logits, trainingLosses } from './compare.ts';
 import {
   makeBatch,
   modelsFolder,
@@ -97,32 +97,6 @@ function made({ method, options }: MethodReference): Adapter {
     IA3: ia3,
   };
   return factories[method]!(camel as never);
-}
-
-/**
- * Gradients by torch's names. A prefix is one table there, in which the branches that were dropped have zeros, and none where
- * all were.
- */
-async function gradientsAsInTorch(
-  { adapter, parameters }: Tuned,
-  gradients: ReadonlyMap<string, tf.Tensor>,
-): Promise<Map<string, ArrayLike<number>>> {
-  const isPrefix = adapter.name === 'prefix tuning' && ![...parameters.keys()].some(name => name.startsWith('prompt_'));
-  if (isPrefix) {
-    if (gradients.size === 0) return new Map();
-    const table = tf.tidy(() => tf.concat([...parameters].map(([name, of]) => gradients.get(name) ?? tf.zerosLike(of)), 1)); // prettier-ignore
-    const values = await table.data();
-    table.dispose();
-    return new Map([['prompt_encoder.embedding.weight', values]]);
-  }
-  const entries = [...gradients].map(async ([name, gradient]) => [torchName(name), await gradient.data()] as const);
-  return new Map(await Promise.all(entries));
-}
-
-function torchName(name: string): string {
-  if (name.endsWith('.prompt_embeddings')) return 'prompt_encoder.embedding.weight';
-  const at = name.indexOf('prompt_encoder.');
-  return at < 0 ? name : name.slice(at);
 }
 
 /** Our name of a network's parameter: PEFT's, below the embedding for what makes tokens. */

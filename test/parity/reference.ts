@@ -6,6 +6,13 @@ import { openSafetensors, toFloat32 } from '@dropbp/safetensors';
 import type { Batch } from '@dropbp/core';
 import type { LoraOptions } from '@dropbp/peft-lora';
 
+/** A batch as Python wrote it. */
+export interface BatchReference {
+  readonly inputIds: number[][];
+  readonly labels: number[][];
+  readonly attentionMask?: number[][];
+}
+
 /** What reference.py wrote for one model, as far as the suite reads it. */
 export interface Reference {
   readonly model: string;
@@ -106,8 +113,10 @@ export function peftOptions(folder: string): LoraOptions {
   return Object.fromEntries(options) as unknown as LoraOptions;
 }
 
-export function makeBatch({ inputIds, labels }: { inputIds: number[][]; labels: number[][] }): Batch {
-  return { inputIds: tf.tensor2d(inputIds, undefined, 'int32'), labels: tf.tensor2d(labels, undefined, 'int32') };
+export function makeBatch({ inputIds, labels, attentionMask }: BatchReference): Batch {
+  const make = (rows: number[][]): tf.Tensor => tf.tensor2d(rows, undefined, 'int32');
+  const mask = attentionMask && { attentionMask: make(attentionMask) };
+  return { inputIds: make(inputIds), labels: make(labels), ...mask };
 }
 
 /** Largest difference of two arrays. */
