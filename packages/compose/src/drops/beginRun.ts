@@ -108,7 +108,12 @@ export function beginRun({ schedule, gate, calibrate, compare }: DropParts, opti
       }
       const { prompts, ...own } = isObject(state) ? state : { prompts: undefined };
       schedule?.restore(isObject(state) ? own : state);
-      if (gate === undefined && prompts !== undefined) checkOptions('compose', 'the state of a run', { prompts }, []);
+      if (gate === undefined && prompts !== undefined) {
+        throw problem('compose', {
+          what: 'the checkpoint has decisions on dropped prompts, and this run makes none',
+          fix: "go on as it began, with dropPrompts: 'auto'",
+        });
+      }
       gate?.restore(prompts);
       plan();
     },
