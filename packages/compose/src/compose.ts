@@ -17,7 +17,6 @@ import {
   type Adapter,
   type Attachment,
   type Batch,
-  type BatchShape,
   type Model,
 } from '@dropbp/core';
 import type { DropBP, DropSchedule } from '@dropbp/dropbp';
@@ -32,6 +31,8 @@ import { checkDivides, dividesTexts, planPass, type ReadyPass } from './pass/pla
 import { mergeInto, mergeSafely } from './files/mergeInto.ts';
 import { readyBatch } from './pass/readyBatch.ts';
 import { countDropFlops } from './plan/dropFlops.ts';
+import type { StepShape } from './plan/branchFlops.ts';
+import { promptTokens } from './plan/promptTokens.ts';
 import { encodeTuned, saveTuned } from './files/saveTuned.ts';
 import { measureSensitivities } from './sensitivity/measureSensitivities.ts';
 import { meanOverSamples } from './sensitivity/meanOverSamples.ts';
@@ -121,7 +122,7 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
   const inTurn = makeQueue();
   let calls = 0;
 
-  const dropsOf = ({ step, dropped, training, share }: Plan, shape: BatchShape): Drops => {
+  const dropsOf = ({ step, dropped, training, share }: Plan, shape: StepShape): Drops => {
     if (dropped !== undefined) return { dropped };
     const drawn = training ? dropping?.drops(step, shape, share) : undefined;
     return drawn ?? { dropped: model.branches.map(() => false) };
@@ -131,7 +132,8 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
     if (dropPrompts) checkDivides(runnable, loss);
     const divide = { dropPrompts, sharedPrompts: sharedPrompts && dividesTexts(runnable, loss) };
     const ready = await readyBatch(runnable, batch, loss, dropPrompts || divide.sharedPrompts);
-    const drops = dropsOf(options, ready.rows);
+    const prompt = dropPrompts ? (options.share ? (options.share.prompt ?? 0) : promptTokens(ready.rows)) : 0;
+    const drops = dropsOf(options, { ...ready.rows, prompt });
     const masks = options.training ? stepTensors(attachment, ready.rows, options) : new Map<string, tf.Tensor>();
     let plan: ReadyPass | undefined;
     try {

@@ -12,10 +12,11 @@ export {
 export type { DropRun, DropRunState, RunOptions } from './drops/beginRun.ts';
 export type { DivisorOf } from './drops/prompts/compareGradients.ts';
 export type { PromptComparison, PromptDecision, PromptGateState } from './drops/prompts/promptGate.ts';
-export { branchFlops } from './plan/branchFlops.ts';
+export { branchFlops, type StepShape } from './plan/branchFlops.ts';
 export type { DropFlops } from './plan/dropFlops.ts';
 export { bytesPerNumber, planStep, type Planned, type StepPlan } from './plan/planStep.ts';
 export { plannedRate } from './plan/plannedRate.ts';
+export { promptTokens } from './plan/promptTokens.ts';
 export { unmerge } from './files/unmerge.ts';
 export type {
   BatchShare,

@@ -37,6 +37,8 @@ export interface BatchShare {
   readonly wholeRows: number;
   /** Rows of the largest share: what DropBP goes by where its budget is memory. */
   readonly largestShare: number;
+  /** `promptTokens()` of the whole: what budgets go by where prompts run forward only. @defaultValue 0 */
+  readonly prompt?: number;
 }
 
 /** Processes that measure together: a `Comm` of `@dropbp/train`, for one. */

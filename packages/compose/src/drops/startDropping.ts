@@ -1,6 +1,6 @@
-import { leadsToTrainable, trainedBranches, type BatchShape } from '@dropbp/core';
+import { leadsToTrainable, trainedBranches } from '@dropbp/core';
 import type { DrawTerms, DropBP, DropSchedule } from '@dropbp/dropbp';
-import { branchFlops } from '../plan/branchFlops.ts';
+import { branchFlops, type StepShape } from '../plan/branchFlops.ts';
 import type { Planned } from '../plan/planStep.ts';
 import { passFlops } from '../plan/passFlops.ts';
 import { rateForTime, solveBudget } from '../plan/solveBudget.ts';
@@ -20,7 +20,7 @@ export interface Drops {
 export interface Dropping {
   readonly schedule: DropSchedule;
   /** What a step on a batch of this shape drops, which is a share of a larger one where one is given. */
-  drops(step: number, shape: BatchShape, share?: BatchShare): Drops;
+  drops(step: number, shape: StepShape, share?: BatchShare): Drops;
 }
 
 /** Sequences of this many tokens, as in the authors' code, set the branches' FLOPs against each other until a batch is there. */
@@ -40,7 +40,8 @@ export function startDropping(dropBP: DropBP, tuned: Planned): Dropping {
     number[],
   ];
   const { timeSaved } = dropBP.options;
-  const solved = timeSaved && Math.max(...shapes.map(shape => rateForTime(timeSaved, passFlops(runnable, shape))));
+  const solved =
+    timeSaved && Math.max(...shapes.map(shape => rateForTime(timeSaved, passFlops(runnable, shape), false)));
   const schedule = dropBP.start(
     model.branches.map(({ kind }, i) => ({
       flops: usual[i]!,
@@ -55,22 +56,24 @@ export function startDropping(dropBP: DropBP, tuned: Planned): Dropping {
   // By depth all branches behind a kept one are kept: what arrives is whole, and what a branch hands on is to stay so.
   const isNested = allocation === 'depth' && sampling === 'nested';
   const known = new Map<string, DrawTerms>();
-  const termsOf = (shape: BatchShape): DrawTerms => {
-    const key = `${shape.batch}x${shape.time}`;
+  const termsOf = (shape: StepShape): DrawTerms => {
+    const key = `${shape.batch}x${shape.time}x${shape.prompt ?? 0}`;
     const terms = known.get(key) ?? newTerms(shape);
     known.set(key, terms);
     return terms;
   };
-  const newTerms = (shape: BatchShape): DrawTerms => {
+  const newTerms = (shape: StepShape): DrawTerms => {
     if (dropBP.options.rate !== undefined) return { costs: branchFlops(runnable, shape) };
     return solveBudget(schedule, tuned, shape);
   };
   return {
     schedule,
-    drops(step, { batch, time }, share) {
+    drops(step, { batch, time, prompt = 0 }, share) {
       // A process holds its share alone; everything else is the whole's, so that the draw does not depend on how it is dealt.
       const rows = dropBP.options.memory === undefined ? share?.wholeRows : share?.largestShare;
-      const terms = termsOf({ batch: rows ?? batch, time });
+      // In eighths, as what a budget leaves is measured anew for each length of prompts.
+      const eighths = Math.floor((8 * prompt) / time) / 8;
+      const terms = termsOf({ batch: rows ?? batch, time, prompt: Math.floor(eighths * time) });
       const scales = schedule.gradientScales(step, terms);
       const scaled = isNested ? { parameterScales: scales } : { gradientScales: scales };
       return { dropped: schedule.draw(step, terms), ...scaled };

@@ -11,9 +11,18 @@ export function branchFlops(subject: Subject, { batch, time }: BatchShape): numb
   return model.branches.map(branch => branch.flops({ batch, time: time + virtualTokens }));
 }
 
+/** The batch of a step that is planned. */
+export interface StepShape extends BatchShape {
+  /** Tokens of each sequence in front of the first one that predicts a label: its prompt. @defaultValue 0 */
+  readonly prompt?: number;
+}
+
 /** @throws Problem for what is no shape of a batch */
-export function checkShape(subject: string, shape: BatchShape): void {
+export function checkShape(subject: string, shape: StepShape): void {
   checkValue<unknown>('compose', `${subject}: the shape of the batch`, shape, isObject, '{ batch, time }');
   checkNumber('compose', `${subject}: batch`, shape.batch, ranges.count);
   checkNumber('compose', `${subject}: time`, shape.time, ranges.count);
+  const { prompt = 0, time } = shape;
+  const within = { accepts: (v: number): boolean => ranges.index.accepts(v) && v < time, expected: `0 to ${time - 1}` };
+  checkNumber('compose', `${subject}: prompt`, prompt, within);
 }

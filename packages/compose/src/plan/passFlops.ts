@@ -1,13 +1,8 @@
 import type * as tf from '@tensorflow/tfjs';
 import { sum } from '@dropbp/basics';
-import {
-  standInForEncoder,
-  isTrainable,
-  leadsToTrainable,
-  type BatchShape,
-  type Runnable,
-  type Scope,
-} from '@dropbp/core';
+import { standInForEncoder, isTrainable, leadsToTrainable, type Runnable, type Scope } from '@dropbp/core';
+import type { StepShape } from './branchFlops.ts';
+import { partFlops } from './partsFlops.ts';
 
 /** FLOPs of a part of the model, in one step without drops. */
 export interface PartFlops {
@@ -19,6 +14,8 @@ export interface PartFlops {
 export interface PassFlops {
   readonly branches: readonly PartFlops[];
   readonly head: PartFlops;
+  /** FLOPs of the backward pass of each branch where prompts run forward only. */
+  readonly answersBackward: readonly number[];
   /** Of the branches and the head, forward and backward. */
   readonly all: number;
 }
@@ -28,9 +25,13 @@ const ATTENTION_BACKWARD = 5 / 2;
 
 /**
  * @param shape - without the virtual tokens of an adapter
- * @param labels - tokens whose label counts: the head runs on these alone. @defaultValue all
+ * @param labels - tokens whose label counts: the head runs on these alone. @defaultValue all behind the prompt
  */
-export function passFlops(runnable: Runnable, { batch, time }: BatchShape, labels: number = batch * time): PassFlops {
+export function passFlops(
+  runnable: Runnable,
+  { batch, time, prompt = 0 }: StepShape,
+  labels: number = batch * (time - prompt),
+): PassFlops {
   const { model, branchScopes, outerScope } = standInForEncoder(runnable);
   const shape = { batch, time: time + (runnable.virtualTokens ?? 0) };
   const tokens = shape.batch * shape.time;
@@ -54,7 +55,11 @@ export function passFlops(runnable: Runnable, { batch, time }: BatchShape, label
   const headWeight = outerScope[`${model.head.path}.weight`] ?? outerScope[model.head.weight];
   const ofWeight = headWeight !== undefined && isTrainable(headWeight) ? projection : 0;
   const head = { forward: projection, backward: projection + ofWeight };
-  return { branches, head, all: sum([head, ...branches].map(part => part.forward + part.backward)) };
+  const answers = partFlops(runnable, { lanes: batch, tokens: time - prompt, keys: shape.time });
+  const answersBackward = branches.map(({ backward }, i) => {
+    return prompt === 0 ? backward : backward * (answers[i]! / model.branches[i]!.flops(shape));
+  });
+  return { branches, head, answersBackward, all: sum([head, ...branches].map(part => part.forward + part.backward)) };
 }
 
 /** The tensors of a scope by whether they are the model's. */

@@ -1,7 +1,6 @@
 import { sum } from '@dropbp/basics';
-import type { BatchShape } from '@dropbp/core';
 import type { TunedAdapter } from '../tuned.ts';
-import { branchFlops, checkShape } from './branchFlops.ts';
+import { branchFlops, checkShape, type StepShape } from './branchFlops.ts';
 import { passFlops } from './passFlops.ts';
 import { solveBudget } from './solveBudget.ts';
 
@@ -11,7 +10,7 @@ import { solveBudget } from './solveBudget.ts';
  *
  * @throws Problem for a budget that such a step cannot meet, naming what is possible: so that a run can be refused before it begins
  */
-export function plannedRate(tuned: TunedAdapter, shape: BatchShape): number {
+export function plannedRate(tuned: TunedAdapter, shape: StepShape): number {
   checkShape('plannedRate()', shape);
   const { dropSchedule: schedule } = tuned.internal;
   if (schedule === undefined) return 0;

@@ -1,6 +1,7 @@
 import { problem, sum } from '@dropbp/basics';
 import type { BatchShape } from '@dropbp/core';
 import type { DropSchedule } from '@dropbp/dropbp';
+import type { StepShape } from './branchFlops.ts';
 import { passFlops, type PassFlops } from './passFlops.ts';
 import { planStep, type Planned, type StepPlan } from './planStep.ts';
 
@@ -17,16 +18,26 @@ export interface SolvedBudget {
  *
  * @throws Problem for a budget that cannot be met, naming what is possible
  */
-export function solveBudget(schedule: DropSchedule, tuned: Planned, shape: BatchShape): SolvedBudget {
+export function solveBudget(schedule: DropSchedule, tuned: Planned, shape: StepShape): SolvedBudget {
   const { timeSaved, memory } = schedule.options;
   // FLOPs follow from shapes, what branches hold is measured: nothing is run for a budget of time.
   if (timeSaved !== undefined) return forTime(timeSaved, passFlops(tuned.internal, shape), schedule, shape);
   return forMemory(memory!, planStep(tuned, shape), schedule);
 }
 
-/** The share of the branches' backward pass that comes to this share of a step; not finite where there is none. */
-export function rateForTime(timeSaved: number, { branches, all }: PassFlops): number {
-  return (timeSaved * all) / sum(branches.map(({ backward }) => backward));
+/**
+ * The share of the branches' backward pass to drop so that this share of a step is saved; not finite where there is none.
+ *
+ * @param dropPrompts - whether prompts run forward only, so that the rest of the backward pass alone can be dropped
+ */
+export function rateForTime(
+  timeSaved: number,
+  { branches, answersBackward, all }: PassFlops,
+  dropPrompts: boolean,
+): number {
+  const whole = sum(branches.map(({ backward }) => backward));
+  const droppable = dropPrompts ? sum(answersBackward) : whole;
+  return Math.max(0, (timeSaved * all - (whole - droppable)) / droppable);
 }
 
 function forTime(
@@ -35,14 +46,16 @@ function forTime(
   schedule: DropSchedule,
   { batch, time }: BatchShape,
 ): SolvedBudget {
-  const costs = flops.branches.map(({ backward }) => backward);
-  const rate = rateForTime(timeSaved, flops);
+  const dropPrompts = schedule.options.dropPrompts === true;
+  const whole = flops.branches.map(({ backward }) => backward);
+  const costs = dropPrompts ? flops.answersBackward : whole;
+  const rate = rateForTime(timeSaved, flops, dropPrompts);
   const largest = schedule.largestRate(costs);
   if (rate < 1 && rate <= largest) return { rate, costs };
   throw problem('compose', {
     what: 'no drop rate saves so much of a step',
     got: timeSaved,
-    expected: `timeSaved to be at most ${floor((largest * sum(costs)) / flops.all)} for this model and adapter, on ${batch} × ${time} tokens`,
+    expected: `timeSaved to be at most ${floor((sum(whole) - (1 - largest) * sum(costs)) / flops.all)} for this model and adapter, on ${batch} × ${time} tokens`,
     fix: MORE_BY[schedule.options.allocation],
   });
 }
@@ -56,20 +69,22 @@ const MORE_BY: Readonly<Record<DropSchedule['options']['allocation'], string>> =
 };
 
 function forMemory(memory: number, plan: StepPlan, schedule: DropSchedule): SolvedBudget {
-  const costs = plan.branchBytes;
+  const dropPrompts = schedule.options.dropPrompts === true;
+  const costs = dropPrompts ? plan.answerBytes : plan.branchBytes;
+  const memoryAt = (rate: number): number => plan.memory(rate, dropPrompts);
   const largest = schedule.largestRate(costs);
   const all = sum(costs);
   // What a draw keeps lies within one branch of the mean.
   const margin = costs.reduce((most, cost) => Math.max(most, cost), -Infinity);
-  const rate = Math.max(0, (plan.memory(0) + margin - memory) / all);
-  if (plan.memory(0) <= memory) return { rate: 0, costs };
+  const rate = Math.max(0, (memoryAt(0) + margin - memory) / all);
+  if (memoryAt(0) <= memory) return { rate: 0, costs };
   if (rate < 1 && rate <= largest) return { rate, costs };
-  const least = plan.memory(largest) + margin;
+  const least = memoryAt(largest) + margin;
   const { batch, time } = plan.shape;
   throw problem('compose', {
     what: `no drop rate makes a step of ${batch} × ${time} tokens so small`,
     got: bytesText(memory, Math.floor),
-    expected: `memory to be at least ${bytesText(least, Math.ceil)}; without drops a step takes ${bytesText(plan.memory(0), Math.ceil)}`,
+    expected: `memory to be at least ${bytesText(least, Math.ceil)}; without drops a step takes ${bytesText(memoryAt(0), Math.ceil)}`,
     fix: plan.isCheckpointed
       ? 'take shorter sequences or a smaller batch'
       : 'pass checkpointing: true to compose(), with which it takes less, or take shorter sequences or a smaller batch',

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import type { BatchShare, Tuned } from '@dropbp/compose';
+import { promptTokens, type BatchShare, type Tuned } from '@dropbp/compose';
 import { labelledRows, type Batch } from '@dropbp/core';
 import type { Comm } from './comm.ts';
 
@@ -35,7 +35,8 @@ export function rowDealer(
   let mostRows = 0;
   return {
     async deal(whole, isLast) {
-      const { positions, batch: rows, time } = await labelledRows(whole, model.vocabSize, virtualTokens);
+      const labelled = await labelledRows(whole, model.vocabSize, virtualTokens);
+      const { positions, batch: rows, time } = labelled;
       if (rows % size !== 0 && rows >= mostRows && !isLast) {
         throw problem('train', {
           what: 'the rows of a batch cannot be dealt evenly to the ranks',
@@ -50,7 +51,8 @@ export function rowDealer(
       const counts = own.some(row => counting.has(row));
       const [other] = counting;
       const taken = counts ? own : Array.from({ length: Math.max(1, own.length) }, () => other!);
-      const share = { rows: taken, wholeRows: rows, largestShare: Math.ceil(rows / size) };
+      const largestShare = Math.ceil(rows / size);
+      const share = { rows: taken, wholeRows: rows, largestShare, prompt: promptTokens(labelled) };
       return { batch: await rowsOf(whole, taken), share, counts };
     },
   };
