@@ -1,3 +1,56 @@
+import { existsSync, readdirSync } from 'node:fs';
+
+/**
+ * Folders of a package from the lowest up: one may import those that stand before it in the list. A folder that is missing here is an
+ * error. Packages without an entry are small, or their folders still import each other.
+ */
+const folders = {
+  basics: ['checks', 'files'],
+  cli: [
+    ...[
+      'terminal',
+      'files',
+      'record',
+      'flags',
+      'tensorboard',
+      'ranks',
+      'model',
+      'drops',
+      'method',
+      'runFolder',
+      'data',
+    ],
+    ...['forecast', 'answers', 'report', 'commands/inspect', 'commands/merge', 'commands/export', 'commands/push'],
+    ...['commands/generate', 'commands/evaluate', 'commands/plan', 'commands/report', 'commands/train'],
+  ],
+  dropbp: ['checks', 'rates', 'draws', 'policy'],
+  export: ['source', 'gguf', 'ollama'],
+  setup: ['pretrained', 'backend'],
+};
+
+const directions = Object.entries(folders).flatMap(([name, order]) => {
+  const root = `packages/${name}/src`;
+  for (const folder of foldersOf(root)) {
+    if (!order.includes(folder)) throw new Error(`${root}/${folder} is missing in .dependency-cruiser.mjs`);
+  }
+  return order.slice(0, -1).map((folder, i) => ({
+    name: `${name}-${folder.replace('/', '-')}-is-below`,
+    comment: 'A folder imports those below it alone: see the order at the head of .dependency-cruiser.mjs.',
+    severity: 'error',
+    from: { path: `^${root}/${folder}/`, pathNot: '[.]test[.]ts$' },
+    to: { path: `^${root}/(${order.slice(i + 1).join('|')})/` },
+  }));
+});
+
+/** The folders of a package; of `commands`, those inside it. */
+function foldersOf(root) {
+  const inside = path =>
+    (existsSync(path) ? readdirSync(path, { withFileTypes: true }) : []).filter(at => at.isDirectory());
+  return inside(root).flatMap(({ name }) =>
+    name === 'commands' ? inside(`${root}/${name}`).map(command => `${name}/${command.name}`) : [name],
+  );
+}
+
 // Fails where modules import each other in a ring. A table and its members may share types: a program never loads those.
 export default {
   forbidden: [
@@ -15,6 +68,7 @@ export default {
       from: { path: '^packages/(dropbp/src/policy|tfjs-backend-ort/src/(backend|compile))/' },
       to: { circular: true },
     },
+    ...directions,
   ],
   options: {
     tsConfig: { fileName: 'tsconfig.json' },

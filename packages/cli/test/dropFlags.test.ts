@@ -8,7 +8,7 @@ import { flagName } from '../src/flags/flagName.ts';
 import { branchTable } from '../src/report/branchTable.ts';
 import { renderText } from '../src/terminal/paint.ts';
 import { chooseDropBP } from '../src/drops/chooseDropBP.ts';
-import { dropFlags, type DropFlagValues } from '../src/drops/dropFlags.ts';
+import { dropFlags, type DropFlagValues } from '../src/flags/tables/dropFlags.ts';
 import type { DryRun } from '../src/commands/train/dryRun.ts';
 import type { RunRecord } from '../src/record/runRecord.ts';
 import { settleRate } from '../src/drops/settleRate.ts';

@@ -6,8 +6,8 @@ import { commands } from '../src/commands.ts';
 import { runCommandLine } from '../src/flags/runCommandLine.ts';
 import { completeFlags, parseFlags } from '../src/flags/parseFlags.ts';
 import { checkMethodFlags, optimizerOptions } from '../src/method/chooseMethod.ts';
-import { methodFlags, methodNames, methodsOfFlag, type MethodFlag } from '../src/method/methodFlags.ts';
-import { trainFlags } from '../src/commands/train/trainFlags.ts';
+import { methodFlags, methodNames, methodsOfFlag, type MethodFlag } from '../src/flags/tables/methodFlags.ts';
+import { trainFlags } from '../src/flags/tables/trainFlags.ts';
 import { fakeTerminal } from './fakeTerminal.ts';
 import { writeTinyModel } from './tinyModelFolder.ts';
 

@@ -10,7 +10,7 @@ import { bestHeldOut, heldOutFault } from '../src/record/heldOutCourse.ts';
 import { prepareRun } from '../src/commands/train/preparedRun.ts';
 import { openRunFolder } from '../src/runFolder/runFolder.ts';
 import type { RunRecord } from '../src/record/runRecord.ts';
-import { trainFlags } from '../src/commands/train/trainFlags.ts';
+import { trainFlags } from '../src/flags/tables/trainFlags.ts';
 import { trainRun } from '../src/commands/train/trainRun.ts';
 import { renderText, type Styled } from '../src/terminal/paint.ts';
 import { statusLine } from '../src/terminal/statusLine.ts';

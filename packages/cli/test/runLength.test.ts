@@ -8,7 +8,7 @@ import { settleLength } from '../src/data/runLength.ts';
 import { completeFlags } from '../src/flags/parseFlags.ts';
 import { runCommandLine } from '../src/flags/runCommandLine.ts';
 import { trainCommand } from '../src/commands/train/trainCommand.ts';
-import { trainFlags } from '../src/commands/train/trainFlags.ts';
+import { trainFlags } from '../src/flags/tables/trainFlags.ts';
 import { fakeTerminal } from './fakeTerminal.ts';
 import { writeTinyModel } from './tinyModelFolder.ts';
 

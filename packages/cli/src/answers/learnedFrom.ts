@@ -1,7 +1,7 @@
 import { dirname, join, resolve } from 'node:path';
 import { isObject, Problem } from '@dropbp/basics';
 import { exists } from '../files/exists.ts';
-import { readRun } from '../report/readRun.ts';
+import { readRun } from '../record/readRun.ts';
 
 /** What an adapter or a model learned from. */
 export interface Learned {

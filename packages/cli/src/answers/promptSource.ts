@@ -1,7 +1,7 @@
 import { problem } from '@dropbp/basics';
 import { readPromptTemplate, readPrompts, readRows, type PromptRow } from '@dropbp/data';
-import { templateFlag } from '../data/templateFlag.ts';
-import type { DataFlagValues } from '../data/dataFlags.ts';
+import { templateFlag } from '../flags/tables/templateFlag.ts';
+import type { DataFlagValues } from '../flags/tables/dataFlags.ts';
 import { shellWord } from '../terminal/shellWord.ts';
 import { paint, styled } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';

@@ -4,7 +4,7 @@ import { plainMessage } from '../flags/plainMessage.ts';
 import { formatCount } from '../terminal/formatNumber.ts';
 import { paint, styled } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import type { RunSettings } from '../model/runSettings.ts';
+import type { RunSettings } from '../runFolder/runSettings.ts';
 import { paddingHint, paddingShare } from './paddingHint.ts';
 import type { PreparedData } from './prepareData.ts';
 

@@ -1,5 +1,5 @@
 import { openDataset, type Dataset } from '@dropbp/data';
-import type { DataFlagValues } from './dataFlags.ts';
+import type { DataFlagValues } from '../flags/tables/dataFlags.ts';
 
 /** Opens what the flags name. @throws Problem if it cannot be read, or no format fits */
 export function openData({

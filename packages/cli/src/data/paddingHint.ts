@@ -1,7 +1,7 @@
 import type { DataReport } from '@dropbp/data';
 import { flagName } from '../flags/flagName.ts';
 import { formatShare } from '../terminal/formatNumber.ts';
-import type { DataFlagValues } from './dataFlags.ts';
+import type { DataFlagValues } from '../flags/tables/dataFlags.ts';
 
 /** From this share of padding on, packing is worth a try: it costs nothing but longer sequences. */
 const MUCH = 0.3;

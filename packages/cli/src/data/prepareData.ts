@@ -13,7 +13,7 @@ import {
   type TokenizedRows,
   type Tokenizer,
 } from '@dropbp/data';
-import type { DataFlagValues } from './dataFlags.ts';
+import type { DataFlagValues } from '../flags/tables/dataFlags.ts';
 import { findGlued, type GluedRows } from './findGlued.ts';
 import { settleLength, type LengthFlags } from './runLength.ts';
 

@@ -1,6 +1,6 @@
 import { plannedRate, type Tuned } from '@dropbp/compose';
 import type { DataReport } from '@dropbp/data';
-import type { TrainFlagValues } from '../commands/train/trainFlags.ts';
+import type { TrainFlagValues } from '../flags/tables/trainFlags.ts';
 
 /** Tokens in a sequence of a run's batches, padding included. */
 export interface BatchTimes {

@@ -2,9 +2,9 @@ import { problem } from '@dropbp/basics';
 import type { Model } from '@dropbp/core';
 import { dropBP, type DropBP, type DropBPOptions } from '@dropbp/dropbp';
 import { flagName } from '../flags/flagName.ts';
-import { readRun } from '../report/readRun.ts';
-import { countParameters } from '../method/countParameters.ts';
-import type { DropFlagValues } from './dropFlags.ts';
+import { readRun } from '../record/readRun.ts';
+import { countParameters } from '../model/countParameters.ts';
+import type { DropFlagValues } from '../flags/tables/dropFlags.ts';
 
 type Flags = DropFlagValues & { readonly seed: number; readonly adapter: string };
 type OwnModel = Pick<Model, 'branches' | 'architecture' | 'parameters'>;

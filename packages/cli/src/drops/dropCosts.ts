@@ -1,6 +1,6 @@
 import { plannedRate, planStep, type Tuned } from '@dropbp/compose';
 import type { BatchShape } from '@dropbp/core';
-import { dropText, promptText } from '../report/dropText.ts';
+import { dropText, promptText } from './dropText.ts';
 import { formatShare } from '../terminal/formatNumber.ts';
 import type { DropCosts, DropsRecord } from '../record/runRecord.ts';
 import { trainsMost, type RateChoice } from './settleRate.ts';

@@ -2,9 +2,9 @@ import { compose, type Tuned } from '@dropbp/compose';
 import type { Adapter, Model } from '@dropbp/core';
 import { flagName } from '../flags/flagName.ts';
 import { budgetOf, chooseDropBP } from './chooseDropBP.ts';
-import { countParameters } from '../method/countParameters.ts';
-import { dropFlags, type DropFlagValues } from './dropFlags.ts';
-import type { TrainFlagValues } from '../commands/train/trainFlags.ts';
+import { countParameters } from '../model/countParameters.ts';
+import { dropFlags, type DropFlagValues } from '../flags/tables/dropFlags.ts';
+import type { TrainFlagValues } from '../flags/tables/trainFlags.ts';
 
 /** How much a run drops, and why. */
 export interface RateChoice {

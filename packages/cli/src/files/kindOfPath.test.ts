@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readRun } from '../report/readRun.ts';
+import { readRun } from '../record/readRun.ts';
 import { kindOfPath } from './kindOfPath.ts';
 
 let folder: string;

@@ -1,11 +1,5 @@
-import type { Terminal } from '../terminal/terminal.ts';
+import type { ExitCode, Terminal } from '../terminal/terminal.ts';
 import type { Flags, FlagValues } from './flag.ts';
-
-/**
- * 0: done. 1: failed on the way, such as on a full disk. 2: what was asked for has to be mended: flags, files, data. 70: a fault
- * of the program. 130 and 143: stopped by Ctrl-C and by SIGTERM.
- */
-export type ExitCode = 0 | 1 | 2 | 70 | 130 | 143;
 
 /** A command of the command line. */
 export interface Command<F extends Flags = Flags> {

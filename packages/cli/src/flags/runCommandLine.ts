@@ -1,8 +1,8 @@
 import { nearNames, Problem, problem } from '@dropbp/basics';
 import { ownCommand } from '../terminal/ownCommand.ts';
 import { clearLine, paint, styled, type Styled } from '../terminal/paint.ts';
-import type { Terminal } from '../terminal/terminal.ts';
-import type { Command, ExitCode } from './command.ts';
+import type { Terminal, ExitCode } from '../terminal/terminal.ts';
+import type { Command } from './command.ts';
 import { helpText, readableWidth, wrap } from './helpText.ts';
 import type { Flags } from './flag.ts';
 import { completeFlags, parseFlags } from './parseFlags.ts';

@@ -1,7 +1,7 @@
 import { bytesPerNumber } from '@dropbp/compose';
 import { activeEngine, type Model } from '@dropbp/core';
 import { formOfWeight, type WeightsForm } from '@dropbp/models';
-import { weightsForms } from '../model/openModel.ts';
+import { weightsForms } from '../flags/tables/modelFlags.ts';
 
 /** Bytes of a model's weights in memory, in each form that `--weights` can give them. */
 export function formMemory(model: Model): Readonly<Record<WeightsForm, number>> {

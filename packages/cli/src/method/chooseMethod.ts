@@ -8,8 +8,8 @@ import { llamaAdapter, prefixTuning, promptTuning, pTuning, type PromptTuningOpt
 import type { AdamWOptions } from '@dropbp/train';
 import { flagName } from '../flags/flagName.ts';
 import { budgetText, dropsNothing } from '../drops/chooseDropBP.ts';
-import { methodsOfFlag, type MethodFlag, type MethodFlagValues, type MethodName } from './methodFlags.ts';
-import type { TrainFlagValues } from '../commands/train/trainFlags.ts';
+import { methodsOfFlag, type MethodFlag, type MethodFlagValues, type MethodName } from '../flags/tables/methodFlags.ts';
+import type { TrainFlagValues } from '../flags/tables/trainFlags.ts';
 
 /** What an adapter is made for. */
 export interface AdapterBase {

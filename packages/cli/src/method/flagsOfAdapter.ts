@@ -1,6 +1,6 @@
 import { isObject, problem } from '@dropbp/basics';
 import { flagName } from '../flags/flagName.ts';
-import { methodFlags, methodsOfFlag, type MethodFlag, type MethodName } from './methodFlags.ts';
+import { methodFlags, methodsOfFlag, type MethodFlag, type MethodName } from '../flags/tables/methodFlags.ts';
 
 type Values = ReadonlyMap<string, unknown>;
 

@@ -2,7 +2,7 @@ import { totalmem } from 'node:os';
 import { problem } from '@dropbp/basics';
 import type { BatchShape, Model } from '@dropbp/core';
 import { flagName } from '../flags/flagName.ts';
-import type { MethodFlagValues } from '../method/methodFlags.ts';
+import type { MethodFlagValues } from '../flags/tables/methodFlags.ts';
 
 /** Elements of a typed array, in every version of Node. */
 const MOST_ELEMENTS = 2 ** 32 - 1;

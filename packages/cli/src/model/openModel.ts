@@ -2,25 +2,8 @@ import { stat } from 'node:fs/promises';
 import type { Model } from '@dropbp/core';
 import { loadModel, readGguf, type HubOptions, type LoadModelOptions, type WeightsForm } from '@dropbp/models';
 import { loadPretrained, type Pretrained } from '@dropbp/setup';
-import { choice, requiredText, text, toggle, type Flag } from '../flags/flag.ts';
 import { formatBytes } from '../terminal/formatNumber.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
-
-/** The forms that weights are kept in. */
-export const weightsForms: readonly WeightsForm[] = ['f32', 'f16', 'int8', 'int4'];
-
-/** The flag that names a model where one is needed. */
-export function modelFlag(help: string): Flag<string> {
-  return requiredText('<folder|file|hub id>', `${help}: a folder, a GGUF file, or a hub id`);
-}
-
-/** The flag that says which revision of a model on the hub is meant. */
-export function revisionFlag(): Flag<string | undefined> {
-  return {
-    ...text('<name>', 'of a hub id: a branch, a tag or a commit'),
-    defaultText: 'main, or what the adapter names',
-  };
-}
 
 /** Where a model lies. */
 export interface ModelPlace {
@@ -28,22 +11,6 @@ export interface ModelPlace {
   readonly source: string;
   /** Of a hub id. @defaultValue main */
   readonly revision?: string | undefined;
-}
-
-/** The flag that says how frozen weights are kept. */
-export function weightsFlag(): Flag<WeightsForm> {
-  return choice(
-    weightsForms,
-    'how frozen weights of layers are kept in memory: f16 takes half, int8 a quarter, int4 a seventh',
-    'f32',
-  );
-}
-
-/** The flag for gradient checkpointing. */
-export function checkpointingFlag(): Flag<boolean> {
-  return toggle(
-    'keep nothing of a branch but its input, and run it once more in the backward pass: less memory, a longer step, the same numbers',
-  );
 }
 
 /** Options of {@link openModel}. */

@@ -9,7 +9,8 @@ import { text } from '../flags/flag.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { baseOfAdapter, openNamedBase, type AdapterPlace } from './baseOfAdapter.ts';
-import { fetching, openModel, revisionFlag, weightsFlag, type ModelPlace } from './openModel.ts';
+import { fetching, openModel, type ModelPlace } from './openModel.ts';
+import { revisionFlag, weightsFlag } from '../flags/tables/modelFlags.ts';
 
 /** Flags that say what is run: a model, an adapter on its base, or on another. */
 export const subjectFlags = {

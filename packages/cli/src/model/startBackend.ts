@@ -1,5 +1,4 @@
 import { backendCandidates, chooseBackend } from '@dropbp/setup';
-import { text, type Flag } from '../flags/flag.ts';
 import { paint, styled } from '../terminal/paint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
@@ -22,10 +21,4 @@ export async function startBackend(flag: string | undefined, terminal: Terminal)
   const named = detail === undefined ? name : `${name} (${detail})`;
   terminal.notes(styled`${paint('dim', `backend: ${named}`)}\n`);
   return name;
-}
-
-/** The flag that overrides the choice of backend. */
-export function backendFlag(): Flag<string | undefined> {
-  const flag = text('tensorflow|ort|wasm|cpu', 'what computes; DROPBP_BACKEND says the same');
-  return { ...flag, defaultText: 'the first that works' };
 }

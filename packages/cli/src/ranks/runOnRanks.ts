@@ -1,8 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Problem, problem } from '@dropbp/basics';
 import { soloComm, type Comm } from '@dropbp/train';
-import type { ExitCode } from '../flags/command.ts';
-import type { Terminal } from '../terminal/terminal.ts';
+import type { ExitCode, Terminal } from '../terminal/terminal.ts';
 import { importMpi, isStartedByLauncher } from './importMpi.ts';
 import { rankTerminal } from './rankTerminal.ts';
 

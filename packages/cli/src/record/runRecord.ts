@@ -1,5 +1,11 @@
 import type { RowFormatName } from '@dropbp/data';
-import type { RunChange } from '../runFolder/runOptions.ts';
+import type { Change } from '@dropbp/train';
+
+/** What was changed on purpose when a run went on. */
+export interface RunChange extends Change {
+  /** The steps that were done before it. */
+  readonly afterStep: number;
+}
 
 /** One optimiser step of a run. */
 export interface StepRecord {

@@ -4,7 +4,7 @@ import { renderText } from '../terminal/paint.ts';
 import { comparisonTable } from './comparisonTable.ts';
 import { branchTable } from './branchTable.ts';
 import { renderReport } from './renderReport.ts';
-import { runFault } from './runFault.ts';
+import { runFault } from '../record/runFault.ts';
 
 describe('a report of a very long run', () => {
   const many = 200_000;

@@ -4,7 +4,7 @@ import { heldOutFault } from '../record/heldOutCourse.ts';
 import type { RunRecord, StepRecord } from '../record/runRecord.ts';
 import { chartSpecs, type ChartSpec } from './charts/chartSpecs.ts';
 import { markup, jsonScript, trusted, type Markup } from './markup.ts';
-import { decisionText } from './dropText.ts';
+import { decisionText } from '../drops/dropText.ts';
 import { optionsTable } from './optionsTable.ts';
 import { samples } from './samples.ts';
 import { definitionPage, worthLines } from './stepWorth.ts';

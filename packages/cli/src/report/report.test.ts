@@ -5,7 +5,7 @@ import { fakeRun } from '../../test/fakeRun.ts';
 import { alignSeries } from './charts/alignSeries.ts';
 import { chartSpecs, maxPoints, type ChartSpec } from './charts/chartSpecs.ts';
 import { renderReport } from './renderReport.ts';
-import { runFault } from './runFault.ts';
+import { runFault } from '../record/runFault.ts';
 import { smoothCurve } from './charts/smoothCurve.ts';
 
 type Element = DefaultTreeAdapterTypes.Element;

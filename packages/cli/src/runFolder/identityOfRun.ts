@@ -4,13 +4,13 @@ import { fileDigest, nearNames, problem } from '@dropbp/basics';
 import { findAdapterFolder } from '@dropbp/hub';
 import { findModelFolder } from '@dropbp/models';
 import type { Change, RunIdentity } from '@dropbp/train';
-import { dataFlags } from '../data/dataFlags.ts';
+import { dataFlags } from '../flags/tables/dataFlags.ts';
 import { flagName } from '../flags/flagName.ts';
 import { writeFlag } from '../flags/flag.ts';
 import { isOfMethod } from '../method/chooseMethod.ts';
-import { dropFlags } from '../drops/dropFlags.ts';
-import type { RunSettings } from '../model/runSettings.ts';
-import { notOfTheRun, trainFlags } from '../commands/train/trainFlags.ts';
+import { dropFlags } from '../flags/tables/dropFlags.ts';
+import type { RunSettings } from './runSettings.ts';
+import { notOfTheRun, trainFlags } from '../flags/tables/trainFlags.ts';
 
 /** A file up to this size is read whole for its checksum; of a larger one, this much of it, evenly spread: 0.2 s. */
 const wholeBytes = 2 ** 31;

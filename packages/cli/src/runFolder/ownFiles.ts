@@ -4,7 +4,7 @@ import { errorCode, fileDigest, isObject, Problem, problem, removeFolder } from 
 import { foreignEntry } from '@dropbp/train';
 import { readJsonIfThere } from '../files/readJsonFile.ts';
 import { readRunLog } from '../record/runLog.ts';
-import { readRun } from '../report/readRun.ts';
+import { readRun } from '../record/readRun.ts';
 import { optionsFile, type RunOptions } from './runOptions.ts';
 
 /** What a run writes into its folder. */

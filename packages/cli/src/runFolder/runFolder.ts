@@ -17,7 +17,8 @@ import {
 } from '@dropbp/basics';
 import { findCheckpoint, listCheckpoints, type Change, type FoundCheckpoint } from '@dropbp/train';
 import { names, parts, refuseForeign, refuseLinks, removeOwn, boardSuffix } from './ownFiles.ts';
-import { readRunOptions, writeRunOptions, type RunChange, type RunOptions } from './runOptions.ts';
+import { readRunOptions, writeRunOptions, type RunOptions } from './runOptions.ts';
+import type { RunChange } from '../record/runRecord.ts';
 
 /** What a run goes on with later. */
 export type KeptFlags = Pick<RunOptions, 'startedAt' | 'flags'>;

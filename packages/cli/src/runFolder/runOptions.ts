@@ -1,13 +1,7 @@
 import { join } from 'node:path';
 import { isObject, problem, writeAtomically, type Digest } from '@dropbp/basics';
-import type { Change } from '@dropbp/train';
 import { readJsonIfThere } from '../files/readJsonFile.ts';
-
-/** What was changed on purpose when a run went on. */
-export interface RunChange extends Change {
-  /** The steps that were done before it. */
-  readonly afterStep: number;
-}
+import type { RunChange } from '../record/runRecord.ts';
 
 /** What `options.json` of a run's folder holds: it says whose folder it is, how to go on, and what was written. */
 export interface RunOptions {

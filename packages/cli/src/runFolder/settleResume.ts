@@ -3,7 +3,7 @@ import { changesOf, type Change, type CheckpointOptions } from '@dropbp/train';
 import { flagName } from '../flags/flagName.ts';
 import { acceptedInAll, acceptedNames, identityOfRun } from './identityOfRun.ts';
 import type { RunFolder } from './runFolder.ts';
-import type { RunSettings } from '../model/runSettings.ts';
+import type { RunSettings } from './runSettings.ts';
 
 /** How a run goes on, or begins. */
 export interface Resume {

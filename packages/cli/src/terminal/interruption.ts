@@ -1,6 +1,5 @@
-import type { ExitCode } from '../flags/command.ts';
+import type { ExitCode, Terminal } from './terminal.ts';
 import { clearLine, paint, styled } from './paint.ts';
-import type { Terminal } from './terminal.ts';
 
 /** Ctrl-C and the like while something is under way that shall come to a good end. */
 export interface Interruption {

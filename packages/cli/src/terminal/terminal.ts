@@ -4,6 +4,12 @@ import { wrapNotes } from './wrapWords.ts';
 import { colored, renderText, type Look, type Styled } from './paint.ts';
 
 /**
+ * 0: done. 1: failed on the way, such as on a full disk. 2: what was asked for has to be mended: flags, files, data. 70: a fault
+ * of the program. 130 and 143: stopped by Ctrl-C and by SIGTERM.
+ */
+export type ExitCode = 0 | 1 | 2 | 70 | 130 | 143;
+
+/**
  * Where a command writes: the only way to a screen. Results go to `out`, everything about their making to `notes`. Control
  * characters in strings are escaped, whatever file they come from; looks are added after that.
  */

@@ -1,9 +1,9 @@
 import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
 import { bernoulliDraw, referenceDraw } from './referenceDraw.ts';
-import { checkChoice } from '../policy/checkChoice.ts';
+import { checkChoice } from '../checks/checkChoice.ts';
 import { nestedDraw } from './nestedDraw.ts';
 import { pivotalDraw } from './pivotalDraw.ts';
-import { amount, checkNumbers, checkSameLength } from '../policy/checkNumbers.ts';
+import { amount, checkNumbers, checkSameLength } from '../checks/checkNumbers.ts';
 
 /**
  * How the branches that a step drops are drawn.

@@ -1,7 +1,7 @@
 import { checkNumber, checkOptions, problem, Problem, ranges, seededRandom } from '@dropbp/basics';
 import { branchRates, type DropBranch } from './branchRates.ts';
 import { firstCalibration } from './calibration.ts';
-import { amount, checkNumbers, checkSameLength } from './checkNumbers.ts';
+import { amount, checkNumbers, checkSameLength } from '../checks/checkNumbers.ts';
 import { drawDropped } from '../draws/drawDropped.ts';
 import type { DropBPSettings } from './dropBPOptions.ts';
 import { evenUniform } from '../draws/nestedDraw.ts';

@@ -1,5 +1,5 @@
 import { checkNumber, checkOptions, problem, ranges } from '@dropbp/basics';
-import { amount, checkNumbers, checkSameLength } from './checkNumbers.ts';
+import { amount, checkNumbers, checkSameLength } from '../checks/checkNumbers.ts';
 import type { DropBPSettings } from './dropBPOptions.ts';
 
 /** A schedule in a checkpoint. The options are there so that a run is not continued with others unnoticed. */

@@ -1,9 +1,9 @@
 import { checkNumber, checkOptions, problem, ranges, sum } from '@dropbp/basics';
-import { checkChoice } from '../policy/checkChoice.ts';
+import { checkChoice } from '../checks/checkChoice.ts';
 import { linearRates } from './linearRates.ts';
 import { minimaxRates, quadraticRates } from './levelRates.ts';
 import { reachableRate, referenceRates } from './referenceRates.ts';
-import { amount, checkNumbers, checkSameLength, within } from '../policy/checkNumbers.ts';
+import { amount, checkNumbers, checkSameLength, within } from '../checks/checkNumbers.ts';
 
 /**
  * How rates follow from sensitivities under one FLOPs budget.

@@ -1,5 +1,5 @@
 import { checkNumber, checkOptions, checkValue } from '@dropbp/basics';
-import { amount } from '../policy/checkNumbers.ts';
+import { amount } from '../checks/checkNumbers.ts';
 
 /** Frobenius norms of the gradient of each parameter, by its name. A parameter without a gradient is left out. */
 export interface SensitivityNorms {

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { problem } from '@dropbp/basics';
 import { readRows, type RawRow } from '@dropbp/data';
-import { dataFlags } from '../../data/dataFlags.ts';
+import { dataFlags } from '../../flags/tables/dataFlags.ts';
 import { openData } from '../../data/openData.ts';
 import { templateFor } from '../../data/templateFor.ts';
 import { command } from '../../flags/command.ts';
@@ -10,7 +10,7 @@ import { choice, number, positiveInteger, text, texts, toggle, type FlagValues }
 import { checkBatchSize } from '../../model/checkSizes.ts';
 import { checkTime } from '../../model/checkTime.ts';
 import { subjectFlags, type Subject } from '../../model/openSubject.ts';
-import { backendFlag } from '../../model/startBackend.ts';
+import { backendFlag } from '../../flags/tables/modelFlags.ts';
 import { withSubject } from '../../model/withSubject.ts';
 import { formatCount } from '../../terminal/formatNumber.ts';
 import { listenForInterruption } from '../../terminal/interruption.ts';

@@ -7,7 +7,8 @@ import { choice, requiredText, text, toggle, type FlagValues } from '../../flags
 import { openNamedBase } from '../../model/baseOfAdapter.ts';
 import { openBase } from '../../model/openModel.ts';
 import { findSubject, subjectFlags, type SubjectPlaces } from '../../model/openSubject.ts';
-import { backendFlag, startBackend } from '../../model/startBackend.ts';
+import { startBackend } from '../../model/startBackend.ts';
+import { backendFlag } from '../../flags/tables/modelFlags.ts';
 import { formatBytes } from '../../terminal/formatNumber.ts';
 import { styled } from '../../terminal/paint.ts';
 import { statusLine, type StatusLine } from '../../terminal/statusLine.ts';

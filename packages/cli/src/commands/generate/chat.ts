@@ -1,10 +1,9 @@
 import { Problem } from '@dropbp/basics';
 import type { ChatMessage, ChatTemplate, Tokenizer } from '@dropbp/data';
-import type { ExitCode } from '../../flags/command.ts';
+import type { ExitCode, Terminal } from '../../terminal/terminal.ts';
 import { plainMessage } from '../../flags/plainMessage.ts';
 import { lineReader } from '../../terminal/lineReader.ts';
 import { paint, styled } from '../../terminal/paint.ts';
-import type { Terminal } from '../../terminal/terminal.ts';
 import type { Writer } from '../../answers/writer.ts';
 
 /** What {@link chat} takes. */

@@ -4,9 +4,10 @@ import { encodePrompt, type ChatTemplate } from '@dropbp/data';
 import { turnEnds } from '../../answers/encodeAsk.ts';
 import { learnedFrom, type Learned } from '../../answers/learnedFrom.ts';
 import { filledPrompt, templateAsFlag, withLearnedTemplate } from '../../answers/promptSource.ts';
-import { dataFlags } from '../../data/dataFlags.ts';
+import { dataFlags } from '../../flags/tables/dataFlags.ts';
 import { asChat } from '../../data/defaultPrompt.ts';
-import { command, type ExitCode } from '../../flags/command.ts';
+import { command } from '../../flags/command.ts';
+import type { ExitCode, Terminal } from '../../terminal/terminal.ts';
 import {
   notNegative,
   number,
@@ -20,12 +21,11 @@ import {
 } from '../../flags/flag.ts';
 
 import { subjectFlags, type Subject } from '../../model/openSubject.ts';
-import { backendFlag } from '../../model/startBackend.ts';
+import { backendFlag } from '../../flags/tables/modelFlags.ts';
 import { withSubject } from '../../model/withSubject.ts';
 import { formatCount, formatSeconds } from '../../terminal/formatNumber.ts';
 import { listenForInterruption } from '../../terminal/interruption.ts';
 import { paint, styled } from '../../terminal/paint.ts';
-import type { Terminal } from '../../terminal/terminal.ts';
 import { flagName } from '../../flags/flagName.ts';
 import { chat } from './chat.ts';
 import { generateRows } from './generateRows.ts';

@@ -5,13 +5,12 @@ import { lineOf, openAnswerFile, type AnswerFile } from '../../answers/answerFil
 import { answerRows } from '../../answers/answerRows.ts';
 import { encodeAsk, turnEnds, type AskEncoding } from '../../answers/encodeAsk.ts';
 import { promptsOf, type PromptFlags } from '../../answers/promptSource.ts';
-import type { ExitCode } from '../../flags/command.ts';
+import type { ExitCode, Terminal } from '../../terminal/terminal.ts';
 import type { Surroundings } from '../../model/withSubject.ts';
 import type { Subject } from '../../model/openSubject.ts';
 import { formatCount, formatDuration } from '../../terminal/formatNumber.ts';
 import { listenForInterruption } from '../../terminal/interruption.ts';
 import { paint, styled } from '../../terminal/paint.ts';
-import type { Terminal } from '../../terminal/terminal.ts';
 import type { WritingFlags } from '../../answers/writer.ts';
 
 /** The flags that {@link generateRows} follows. */

@@ -1,9 +1,8 @@
 import { number, positiveInteger, share, toggle, type Flag, type FlagValues } from '../../flags/flag.ts';
-import { dropFlags } from '../../drops/dropFlags.ts';
-import { costFlags, methodSections } from '../../method/methodFlags.ts';
-import { checkpointingFlag, modelFlag, revisionFlag, weightsFlag } from '../../model/openModel.ts';
-import { backendFlag } from '../../model/startBackend.ts';
-import { trainFlags } from '../train/trainFlags.ts';
+import { dropFlags } from '../../flags/tables/dropFlags.ts';
+import { costFlags, methodSections } from '../../flags/tables/methodFlags.ts';
+import { checkpointingFlag, modelFlag, revisionFlag, weightsFlag, backendFlag } from '../../flags/tables/modelFlags.ts';
+import { trainFlags } from '../../flags/tables/trainFlags.ts';
 
 const { seed } = trainFlags;
 const { timeSaved, memory } = dropFlags;

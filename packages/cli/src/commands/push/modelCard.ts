@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { isObject } from '@dropbp/basics';
 import { stringify } from 'yaml';
 import { flagName } from '../../flags/flagName.ts';
-import { methodNames, methodsOfFlag, type MethodFlag, type MethodName } from '../../method/methodFlags.ts';
+import { methodNames, methodsOfFlag, type MethodFlag, type MethodName } from '../../flags/tables/methodFlags.ts';
 import type { RunRecord } from '../../record/runRecord.ts';
 import { formatCount } from '../../terminal/formatNumber.ts';
 import { describeMethod } from '../inspect/describeMethod.ts';

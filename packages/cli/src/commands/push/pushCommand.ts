@@ -8,7 +8,7 @@ import { readJsonFile } from '../../files/readJsonFile.ts';
 import { command } from '../../flags/command.ts';
 import { text, toggle } from '../../flags/flag.ts';
 import type { RunRecord } from '../../record/runRecord.ts';
-import { readRun } from '../../report/readRun.ts';
+import { readRun } from '../../record/readRun.ts';
 import { listenForInterruption } from '../../terminal/interruption.ts';
 import { paint, styled, type Styled } from '../../terminal/paint.ts';
 import { statusLine } from '../../terminal/statusLine.ts';

@@ -3,7 +3,7 @@ import { command } from '../../flags/command.ts';
 import { requiredText } from '../../flags/flag.ts';
 import { styled } from '../../terminal/paint.ts';
 import { comparisonTable } from '../../report/comparisonTable.ts';
-import { readRun } from '../../report/readRun.ts';
+import { readRun } from '../../record/readRun.ts';
 import { renderReport } from '../../report/renderReport.ts';
 
 /** `dropbp report`. */

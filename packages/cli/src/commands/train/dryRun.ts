@@ -16,7 +16,7 @@ import {
 } from '../../terminal/formatNumber.ts';
 import { paint, styled, type Styled } from '../../terminal/paint.ts';
 import { batchTimes, ownRows } from '../../drops/checkBudget.ts';
-import { countParameters } from '../../method/countParameters.ts';
+import { countParameters } from '../../model/countParameters.ts';
 import { costLine, dropLine, OTHER_RATE } from '../../drops/dropCosts.ts';
 import { paddingHint, paddingShare } from '../../data/paddingHint.ts';
 import { dropsOf } from '../../drops/dropsOf.ts';

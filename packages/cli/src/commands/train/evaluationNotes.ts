@@ -1,5 +1,5 @@
 import type { RunEvent } from '../../record/runEvent.ts';
-import { decisionText } from '../../report/dropText.ts';
+import { decisionText } from '../../drops/dropText.ts';
 import { cutToWidth, paint, styled } from '../../terminal/paint.ts';
 import type { ProgressBar } from '../../terminal/progress/progressBar.ts';
 import type { Terminal } from '../../terminal/terminal.ts';

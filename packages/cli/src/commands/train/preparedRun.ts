@@ -15,9 +15,9 @@ import { dropCosts } from '../../drops/dropCosts.ts';
 import { openModel } from '../../model/openModel.ts';
 import { findAdapter } from '../../model/openSubject.ts';
 import type { DropCosts } from '../../record/runRecord.ts';
-import { checkMeasuring, sequenceTime, settleRun, type RunSettings } from '../../model/runSettings.ts';
+import { checkMeasuring, sequenceTime, settleRun, type RunSettings } from '../../runFolder/runSettings.ts';
 import { composeRun } from '../../drops/settleRate.ts';
-import type { TrainFlagValues } from './trainFlags.ts';
+import type { TrainFlagValues } from '../../flags/tables/trainFlags.ts';
 
 /** All that a run needs, in memory. */
 export interface PreparedRun {

@@ -9,7 +9,7 @@ import type { Terminal } from '../../terminal/terminal.ts';
 import { costLine } from '../../drops/dropCosts.ts';
 import { heldOutFault } from '../../record/heldOutCourse.ts';
 import type { RunRecord } from '../../record/runRecord.ts';
-import type { TrainFlagValues } from './trainFlags.ts';
+import type { TrainFlagValues } from '../../flags/tables/trainFlags.ts';
 import { shellWord } from '../../terminal/shellWord.ts';
 import { partOf } from './trainRun.ts';
 

@@ -5,7 +5,7 @@ import { readConfigFile, takeValues } from '../../flags/configFile.ts';
 import { runOnRanks } from '../../ranks/runOnRanks.ts';
 import { readRunOptions } from '../../runFolder/runOptions.ts';
 import { layerFromAdapter } from './layerFromAdapter.ts';
-import { trainFlags, trainSections } from './trainFlags.ts';
+import { trainFlags, trainSections } from '../../flags/tables/trainFlags.ts';
 import { trainOnRank } from './trainOnRank.ts';
 
 /** `dropbp train`. */

@@ -17,7 +17,7 @@ import type { PreparedRun } from './preparedRun.ts';
 import type { RunFolder } from '../../runFolder/runFolder.ts';
 import type { PromptDecisionRecord, StepRecord } from '../../record/runRecord.ts';
 import { sampleText } from './sampleText.ts';
-import type { RunSettings } from '../../model/runSettings.ts';
+import type { RunSettings } from '../../runFolder/runSettings.ts';
 
 /** What {@link trainSteps} takes. */
 export interface TrainStepsOptions {

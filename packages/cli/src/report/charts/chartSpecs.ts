@@ -1,4 +1,4 @@
-import { dropText } from '../dropText.ts';
+import { dropText } from '../../drops/dropText.ts';
 import type { RunRecord, StepRecord } from '../../record/runRecord.ts';
 import { alignSeries, type Curve } from './alignSeries.ts';
 import { smoothCurve } from './smoothCurve.ts';

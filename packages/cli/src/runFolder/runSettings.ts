@@ -1,9 +1,9 @@
 import { problem } from '@dropbp/basics';
 import type { RowFormatName } from '@dropbp/data';
 import { budgetOf } from '../drops/chooseDropBP.ts';
-import { checkTime } from './checkTime.ts';
+import { checkTime } from '../model/checkTime.ts';
 import { defaultLearningRate, settleMethod } from '../method/chooseMethod.ts';
-import type { TrainFlagValues } from '../commands/train/trainFlags.ts';
+import type { TrainFlagValues } from '../flags/tables/trainFlags.ts';
 
 /** The flags of a run with everything filled in that follows from the model, the data and other flags. */
 export interface RunSettings extends TrainFlagValues {

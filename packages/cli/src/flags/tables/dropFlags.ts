@@ -11,7 +11,7 @@ import {
   toggle,
   upToOne,
   type FlagValues,
-} from '../flags/flag.ts';
+} from '../flag.ts';
 
 /** The flags that say what DropBP does. */
 export const dropFlags = {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { problem } from '@dropbp/basics';
 import { readJsonIfThere } from '../files/readJsonFile.ts';
 import { runFault } from './runFault.ts';
-import type { RunRecord } from '../record/runRecord.ts';
+import type { RunRecord } from './runRecord.ts';
 import { ownCommand } from '../terminal/ownCommand.ts';
 
 /**

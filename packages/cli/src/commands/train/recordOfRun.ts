@@ -1,11 +1,11 @@
 import { leadsToTrainable } from '@dropbp/core';
-import type { RunEvent } from './runEvent.ts';
-import type { PreparedRun } from '../commands/train/preparedRun.ts';
-import type { BranchRecord, RunRecord } from './runRecord.ts';
-import { countParameters } from '../method/countParameters.ts';
-import { dropsOf } from '../drops/dropsOf.ts';
-import { isOfMethod, nameOfRun } from '../method/chooseMethod.ts';
-import { versions } from './versions.ts';
+import type { RunEvent } from '../../record/runEvent.ts';
+import type { PreparedRun } from './preparedRun.ts';
+import type { BranchRecord, RunRecord } from '../../record/runRecord.ts';
+import { countParameters } from '../../model/countParameters.ts';
+import { dropsOf } from '../../drops/dropsOf.ts';
+import { isOfMethod, nameOfRun } from '../../method/chooseMethod.ts';
+import { versions } from '../../record/versions.ts';
 
 /** A run as its report shows it, at any moment. */
 export function recordOfRun(

@@ -1,4 +1,4 @@
-import { choice, columns, number, paths, share, toggle, type FlagValues } from '../flags/flag.ts';
+import { choice, columns, number, paths, share, toggle, type FlagValues } from '../flag.ts';
 import { templateFlag } from './templateFlag.ts';
 
 /** Flags of what is learned from. */

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { RunEvent } from './runEvent.ts';
-import type { PreparedRun } from '../commands/train/preparedRun.ts';
+import type { RunEvent } from '../../record/runEvent.ts';
+import type { PreparedRun } from './preparedRun.ts';
 import { recordOfRun } from './recordOfRun.ts';
 
 it('takes runs of any number of steps', () => {

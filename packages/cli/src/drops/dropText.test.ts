@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 import { fakeRun } from '../../test/fakeRun.ts';
-import { dropLine } from '../drops/dropCosts.ts';
+import { dropLine } from './dropCosts.ts';
 import { decisionText } from './dropText.ts';
-import { renderReport } from './renderReport.ts';
-import { runFault } from './runFault.ts';
+import { renderReport } from '../report/renderReport.ts';
+import { runFault } from '../record/runFault.ts';
 
 const costs = { dropped: 0.5, why: 'as --rate says', saved: 0.2, savedAtHalf: 0.2, trainsMost: false };
 const drops = { allocation: 'depth', sampling: 'nested' };

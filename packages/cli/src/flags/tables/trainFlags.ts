@@ -12,12 +12,11 @@ import {
   text,
   toggle,
   type FlagValues,
-} from '../../flags/flag.ts';
-import { dataFlags } from '../../data/dataFlags.ts';
-import { dropFlags, dropSections } from '../../drops/dropFlags.ts';
-import { methodFlags, methodSections } from '../../method/methodFlags.ts';
-import { checkpointingFlag, modelFlag, revisionFlag, weightsFlag } from '../../model/openModel.ts';
-import { backendFlag } from '../../model/startBackend.ts';
+} from '../flag.ts';
+import { dataFlags } from './dataFlags.ts';
+import { dropFlags, dropSections } from './dropFlags.ts';
+import { methodFlags, methodSections } from './methodFlags.ts';
+import { checkpointingFlag, modelFlag, revisionFlag, weightsFlag, backendFlag } from './modelFlags.ts';
 
 /** The flags of `dropbp train`. */
 export const trainFlags = {

@@ -11,8 +11,8 @@ import {
   text,
   toggle,
   type FlagValues,
-} from '../flags/flag.ts';
-import { indices, modules, numbersByName, textLike } from '../flags/modelFlags.ts';
+} from '../flag.ts';
+import { indices, modules, numbersByName, textLike } from '../modelFlags.ts';
 
 /** The methods, by the word that chooses them. */
 export const methodNames = [

@@ -1,4 +1,4 @@
-import { unusable, type Flag } from '../flags/flag.ts';
+import { unusable, type Flag } from '../flag.ts';
 
 const escapes: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', '\\': '\\' };
 
