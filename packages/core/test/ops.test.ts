@@ -308,6 +308,57 @@ describe('attention of rows that hold several texts', () => {
   });
 });
 
+describe('attention by a mask of the keys', () => {
+  const [batch, heads, groups, front, queries, size] = [2, 4, 2, 5, 7, 4];
+  const keys = front + queries;
+  const q = variable([batch, heads, queries, size]);
+  const [k, v] = [variable([batch, groups, queries, size]), variable([batch, groups, queries, size])];
+  const before = { keys: numbers([batch, groups, front, size]), values: numbers([batch, groups, front, size]) };
+  // Row 0: two texts, each with a part in front, and one key that nobody sees. Row 1: one text with half of all in front.
+  const mask = {
+    begins: [[0, 0, 3, 3, 0, 0, 1, 2, 3, 4, 5, 6], [0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6]], // prettier-ignore
+    ends: [[3, 3, 7, 7, 0, 3, 3, 3, 7, 7, 7, 7], [7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7]], // prettier-ignore
+    positions: [[0, 1, 0, 1, 0, 2, 3, 4, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]], // prettier-ignore
+  };
+  const isSeen = (row: number, query: number, key: number, window: number): boolean => {
+    const positions = mask.positions[row]!;
+    const isNear = positions[front + query]! - positions[key]! < window;
+    return mask.begins[row]![key]! <= query && query < mask.ends[row]![key]! && isNear;
+  };
+  const plain = (window: number): tf.Tensor => {
+    const headsOf = tf.tensor1d([0, 0, 1, 1], 'int32');
+    const repeat = (own: tf.Tensor, front: tf.Tensor): tf.Tensor => tf.gather(tf.concat([front, own], 2), headsOf, 1);
+    const hidden = tf.tensor4d(
+      [0, 1].map(row => [
+        Array.from({ length: queries }, (_, query) =>
+          Array.from({ length: keys }, (_, key) => (isSeen(row, query, key, window) ? 0 : HIDDEN)),
+        ),
+      ]),
+    );
+    const scores = tf.add(tf.mul(tf.matMul(q, repeat(k, before.keys), false, true), 1 / Math.sqrt(size)), hidden);
+    return tf.matMul(tf.softmax(scores), repeat(v, before.values));
+  };
+  it.each([
+    [Infinity, 128],
+    [Infinity, 3],
+    [3, 2],
+  ])('is that of the plain formula, with a window of %s, in chunks of %s', async (window, chunk) => {
+    const keyMask = {
+      begins: tf.tensor2d(mask.begins),
+      ends: tf.tensor2d(mask.ends),
+      positions: tf.tensor2d(mask.positions),
+    };
+    const ours = (): tf.Tensor => attention(q, k, v, { keyMask, front: before, window, chunk });
+    await expectSame(ours, () => plain(window), [q, k, v]);
+  });
+  it('saves nothing of what is in front again', () => {
+    const [begins, ends] = [tf.tensor2d(mask.begins), tf.tensor2d(mask.ends)];
+    const given = [q, k, v, begins, ends, before.keys, before.values];
+    const saved = savedBytes(() => attention(q, k, v, { keyMask: { begins, ends }, front: before }), [q, k, v], given);
+    expect(saved).toBe(batch * heads * queries * size * 4); // its result alone
+  });
+});
+
 describe('rows', () => {
   const indices = tf.tensor2d([[0, 2], [2, 2]], [2, 2], 'int32'); // prettier-ignore
   it('embedding sums the gradients of a row that is looked up several times', async () => {

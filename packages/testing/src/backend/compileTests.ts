@@ -92,6 +92,26 @@ export function compileTests(suite: BackendSuite): Tests {
       return Promise.resolve();
     },
 
+    'compiled: attention to constants in front, by a mask': () =>
+      expectSame(
+        ({ q, k, v, begins, ends, positions, frontKeys, frontValues }) => {
+          const keyMask = { begins: begins!, ends: ends!, positions };
+          const front = { keys: frontKeys!, values: frontValues! };
+          return chunkedAttention(q!, k!, v!, { keyMask, front, window: 5, chunk: 2 });
+        },
+        () => [
+          { q: drawer(1)([1, 4, 5, 4]), k: drawer(2)([1, 2, 5, 4]), v: drawer(3)([1, 2, 5, 4]) },
+          {
+            frontKeys: drawer(4)([1, 2, 3, 4]),
+            frontValues: drawer(5)([1, 2, 3, 4]),
+            // Two keys in front of the first text, one in front of the second, and what fills up.
+            begins: tf.tensor2d([[0, 0, 3, 0, 1, 2, 3, 0]]),
+            ends: tf.tensor2d([[3, 3, 4, 3, 3, 3, 4, 0]]),
+            positions: tf.tensor2d([[0, 1, 0, 2, 3, 5, 1, 0]]),
+          },
+        ],
+      ),
+
     'compiled: inputs that are integers and truth values': () =>
       expectSame(
         ({ table, ids, keep }) => tf.where(keep!, tf.gather(table!, ids as tf.Tensor1D), 0),
