@@ -51,6 +51,7 @@ export {
   generateBatch,
   loadModel,
   readGguf,
+  resizeTokenEmbeddings,
   type GenerateBatchOptions,
   type GenerateOptions,
   type LoadModelOptions,

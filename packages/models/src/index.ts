@@ -18,4 +18,5 @@ export { loadModel, type LoadModelOptions } from './weights/loadModel.ts';
 export { openWeights, type OpenedWeights } from './weights/openWeights.ts';
 export type { BlobSource } from './weights/modelFiles.ts';
 export type { ModelSource } from './weights/openModelFiles.ts';
+export { resizeTokenEmbeddings, type ResizeTokenEmbeddingsOptions } from './weights/resizeTokenEmbeddings.ts';
 export { formOfWeight, type EmbeddingsForm, type WeightForms, type WeightsForm } from './weights/makeWeight.ts';

@@ -85,6 +85,8 @@ export interface Model {
   readonly hiddenSize: number;
   /** Tokens that it knows: the width of the logits. */
   readonly vocabSize: number;
+  /** Tokens that its source knows. @defaultValue `vocabSize`: the vocabulary was not resized */
+  readonly sourceVocabSize?: number;
   /** The longest sequence, in tokens, that the positions allow. */
   readonly maxPositions: number;
   /**

@@ -96,7 +96,10 @@ export function storedBases({ embedding, head }: Pick<Model, 'embedding' | 'head
     [head.path, head.weight],
   ] as const;
   return weights.flatMap(([module, weight]) =>
-    ['base_layer.weight', 'weight'].map(part => ({ key: `${module}.${part}`, weight })),
+    ['base_layer.weight', 'token_adapter.base_layer.weight', 'weight'].map(part => ({
+      key: `${module}.${part}`,
+      weight,
+    })),
   );
 }
 

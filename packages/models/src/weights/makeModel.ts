@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { nearNames, problem } from '@dropbp/basics';
+import { isObject, nearNames, problem } from '@dropbp/basics';
 import { disposeOnce, forwardLogits, plainRunnable, type Model, type Runnable } from '@dropbp/core';
 import type { Definition } from '../architectures/architecture.ts';
 import { defineModel } from '../architectures/architectures.ts';
@@ -15,6 +15,8 @@ export interface Origin {
   readonly source: string;
   /** Of a hub id: the revision that was asked for. */
   readonly revision?: string;
+  /** Tokens of the source, where the vocabulary was resized. */
+  readonly vocabSize?: number;
   /** The files of the checkpoint, whose tokenizer is saved with the model. */
   readonly files?: ModelFiles | undefined;
   /** The type that each weight was stored as, by name. */
@@ -38,20 +40,22 @@ export function makeModel(
     config,
     source: origin.source,
     ...(origin.revision !== undefined && { revision: origin.revision }),
+    ...((origin.vocabSize ?? definition.vocabSize) !== definition.vocabSize && { sourceVocabSize: origin.vocabSize! }),
     parameters,
     forward(tokens, options) {
       runnable ??= plainRunnable(model);
       return forwardLogits(runnable, tokens, options);
     },
     withParameters(replaced) {
-      const [nextConfig, nextDefinition] = untieWhereAsked(config, definition, replaced);
+      const [nextConfig, nextDefinition] = configFor(config, definition, replaced);
       const shapes = parameterShapes(nextDefinition);
       checkReplaced(replaced, shapes);
+      checkKept(parameters, replaced, shapes);
       // A clone shares the memory, so that each model frees its own and neither the other's.
       const next = new Map(
         [...shapes.keys()].map(name => [name, replaced.get(name) ?? tf.keep(parameters.get(name)!.clone())]),
       );
-      return makeModel(nextConfig, nextDefinition, next, origin);
+      return makeModel(nextConfig, nextDefinition, next, { vocabSize: definition.vocabSize, ...origin });
     },
     save: (directory, options) => saveModel(config, parameters, { ...origin, ...definition }, directory, options),
     companions: () => readCompanions(origin.files),
@@ -60,16 +64,50 @@ export function makeModel(
   return model;
 }
 
-/** A tied head that is given a weight of its own is tied no longer. */
-function untieWhereAsked(
+/** A tied head that is given a weight of its own is tied no longer; a table of other length makes another vocabulary. */
+function configFor(
   config: RawConfig,
   definition: Definition,
   replaced: ReadonlyMap<string, tf.Tensor>,
 ): [RawConfig, Definition] {
   const own = `${definition.head.path}.weight`;
-  if (definition.head.weight === own || !replaced.has(own)) return [config, definition];
-  const untied = { ...config, tie_word_embeddings: false };
-  return [untied, defineModel(untied)];
+  const isUntied = definition.head.weight !== own && replaced.has(own);
+  const tokens = replaced.get(`${definition.embedding}.weight`)?.shape[0] ?? definition.vocabSize;
+  if (!isUntied && tokens === definition.vocabSize) return [config, definition];
+  const next = {
+    ...(tokens === definition.vocabSize ? config : withVocabulary(config, tokens)),
+    ...(isUntied && { tie_word_embeddings: false }),
+  };
+  return [next, defineModel(next)];
+}
+
+/** A model with images has the configuration of its texts inside. */
+function withVocabulary(config: RawConfig, tokens: number): RawConfig {
+  const { text_config: inner } = config;
+  const isInside = isObject(inner) && 'vocab_size' in inner;
+  return {
+    ...config,
+    ...((!isInside || 'vocab_size' in config) && { vocab_size: tokens }),
+    ...(isInside && { text_config: { ...inner, vocab_size: tokens } }),
+  };
+}
+
+/** What is not replaced has to fit still. */
+function checkKept(
+  parameters: ReadonlyMap<string, tf.Tensor>,
+  replaced: ReadonlyMap<string, tf.Tensor>,
+  shapes: ReadonlyMap<string, readonly number[]>,
+): void {
+  for (const [name, shape] of shapes) {
+    const kept = replaced.has(name) ? undefined : parameters.get(name);
+    if (kept === undefined || String(kept.shape) === String(shape)) continue;
+    throw problem('models', {
+      what: `'${name}' does not fit the vocabulary that the new embedding makes`,
+      got: kept.shape,
+      expected: `[${String(shape)}]`,
+      fix: 'replace it too: resizeTokenEmbeddings() does so',
+    });
+  }
 }
 
 function checkReplaced(replaced: ReadonlyMap<string, tf.Tensor>, shapes: ReadonlyMap<string, readonly number[]>): void {

@@ -46,6 +46,11 @@ export function matchTensors(
     // The other is the module's that is not in use, or it holds the same.
     if (!double.isCopy || isSame(named.get(PEFT_PREFIX + double.key)?.data, data)) named.delete(key);
   }
+  for (const { key, doubles = [] } of parameters) {
+    for (const double of doubles) {
+      if (isSame(named.get(PEFT_PREFIX + key)?.data, named.get(PEFT_PREFIX + double)?.data)) named.delete(PEFT_PREFIX + double); // prettier-ignore
+    }
+  }
   // PEFT after 0.7, 0.9 and 0.14 among them, left the biases of 'lora_only' out of its files: they are the model's again.
   const biases = parameters.filter(({ name, layer }) => layer === undefined && name.endsWith('.bias'));
   const biasKeys = biases.map(({ key }) => PEFT_PREFIX + key);
@@ -78,16 +83,19 @@ function currentKey(key: string, expected: ReadonlyMap<string, unknown>): string
   return [shorter, longer].find(name => expected.has(name)) ?? key;
 }
 
-/** With bias 'all', PEFT stores the biases of saved modules three times: of the module, of its copy, and of what it stands for. */
+/**
+ * PEFT stores some weights of saved modules three times: of the module, of its copy, and of what it stands for. These are biases with
+ * bias 'all', and embedding and output layer of a model whose vocabulary was resized.
+ */
 function usedKey(key: string): { readonly key: string; readonly isCopy: boolean } | undefined {
-  const found = /^(.*)\.(?:(original_module)|modules_to_save(?:\.default)?)\.(.*\bbias)$/.exec(
+  const found = /^(.*)\.(?:(original_module)|modules_to_save(?:\.default)?)\.(.*\b(?:bias|weight))$/.exec(
     key.slice(PEFT_PREFIX.length),
   );
   return found === null ? undefined : { key: `${found[1]!}.${found[3]!}`, isCopy: found[2] === undefined };
 }
 
-function isSame(a: Float32Array | undefined, b: Float32Array): boolean {
-  return a?.length === b.length && b.every((value, i) => value === a[i]);
+function isSame(a: Float32Array | undefined, b: Float32Array | undefined): boolean {
+  return b !== undefined && a?.length === b.length && b.every((value, i) => value === a[i]);
 }
 
 function explainShape(
@@ -96,7 +104,7 @@ function explainShape(
   wanted: readonly number[],
 ): string | undefined {
   if (parameter === undefined) {
-    return `its vocabulary is ${got[0]!}, the model's ${wanted[0]!}, so resize the model's first`;
+    return `its vocabulary is ${got[0]!}, the model's ${wanted[0]!}, so resize the model's first: resizeTokenEmbeddings() does so`;
   }
   const { layer, name } = parameter;
   if (layer === undefined || !/\.lora_(embedding_)?[AB](\.weight)?$/.test(name)) return undefined;

@@ -1,5 +1,13 @@
 import type * as tf from '@tensorflow/tfjs';
-import { matchesTarget, PEFT_PREFIX, toNamedArrays, type Model, type NamedArray, type PeftFiles } from '@dropbp/core';
+import {
+  matchesTarget,
+  PEFT_PREFIX,
+  toNamedArrays,
+  type Model,
+  type NamedArray,
+  type PeftFiles,
+  type StoredBase,
+} from '@dropbp/core';
 import type { LoraStart } from '../layer/attachLora.ts';
 import { convertLayer, convertSettings } from '../init/convert.ts';
 import { embeddingNames, matrixNames, weightOf, type LoraPlan } from '../plan/loraPlan.ts';
@@ -39,6 +47,11 @@ export async function writePeft(
     const data = (await weight.data()) as Float32Array;
     tensors.set(`${PEFT_PREFIX}${module}.base_layer.weight`, { shape: weight.shape, data });
   }
+  for (const { key, weight } of grownTables(model, plan)) {
+    if (baseWeights.some(stored => stored.weight === weight) || tensors.has(PEFT_PREFIX + key)) continue;
+    const table = model.parameters.get(weight)!;
+    tensors.set(PEFT_PREFIX + key, { shape: table.shape, data: (await table.data()) as Float32Array });
+  }
   for (const { name, key, shape, copies = [], original } of plan.parameters) {
     const array = values.get(name)!;
     tensors.set(PEFT_PREFIX + key, array);
@@ -48,6 +61,26 @@ export async function writePeft(
     tensors.set(PEFT_PREFIX + original, { shape, data });
   }
   return { config: config(isConverted ? convertSettings(settings) : settings), tensors };
+}
+
+/**
+ * Embedding and output layer of a model whose vocabulary has grown: the source has no rows of the new tokens, so the file holds the
+ * tables, as PEFT's does. Those that the adapter trains whole, or all of whose new rows, are in the file anyway.
+ */
+function grownTables(model: Model, { layers, tables, weights, keepsHead }: LoraPlan): StoredBase[] {
+  const { vocabSize, sourceVocabSize = vocabSize, embedding, head } = model;
+  if (vocabSize <= sourceVocabSize) return [];
+  const isTied = head.weight === `${embedding}.weight`;
+  const modules = isTied && !keepsHead ? [embedding] : [embedding, head.path];
+  return modules.flatMap(module => {
+    const table = tables.find(one => one.module === module);
+    const added = Array.from({ length: vocabSize - sourceVocabSize }, (_, i) => sourceVocabSize + i);
+    const isTrained = weights.includes(`${module}.weight`) || added.every(token => table?.indices.includes(token));
+    if (isTrained) return [];
+    const isAdapted = layers.some(layer => layer.module === module);
+    const part = table !== undefined ? 'token_adapter.base_layer.weight' : isAdapted ? 'base_layer.weight' : 'weight';
+    return [{ key: `${module}.${part}`, weight: module === embedding ? `${embedding}.weight` : head.weight }];
+  });
 }
 
 /**

@@ -66,7 +66,10 @@ export function attachLora(model: Model, plan: LoraPlan, start: LoraStart): Atta
 
 function makeConstants(model: Model, plan: LoraPlan, { taken, baseWeights = [] }: LoraStart): Map<string, tf.Tensor> {
   const constants = new Map<string, tf.Tensor>();
-  for (const { weight, array } of baseWeights) constants.set(weight, tf.tensor(array.data, [...array.shape]));
+  for (const { weight, array } of baseWeights) {
+    // A tied table may be stored under both of its names.
+    if (!constants.has(weight)) constants.set(weight, tf.tensor(array.data, [...array.shape]));
+  }
   if (plan.keepsHead) {
     const stored = baseWeights.find(({ key }) => key.startsWith(`${model.head.path}.`))?.array;
     const weight =

@@ -26,6 +26,8 @@ export interface PlannedParameter {
   readonly key: string;
   /** Where the file holds it again. */
   readonly copies?: readonly string[];
+  /** Where the file may hold it again, as PEFT writes it for a model whose vocabulary was resized. */
+  readonly doubles?: readonly string[];
   /** Where the file holds the model's own value. */
   readonly original?: string;
   readonly shape: readonly number[];
@@ -74,9 +76,10 @@ export function loraPlan(model: Model, settings: LoraSettings, complete: boolean
           name.endsWith('.bias') &&
           doublesOf(name, modulesToSave)),
       })),
-      ...tables.map(({ module, indices, width }) => {
+      ...tables.map(({ module, indices, width, sharedWith }) => {
         const name = `${module}.${names.ROWS}`;
-        return { name, key: name, shape: [indices.length, width] };
+        const doubles = sharedWith === undefined ? [] : [`${sharedWith}.${names.ROWS}`];
+        return { name, key: name, shape: [indices.length, width], doubles };
       }),
     ],
   };
