@@ -27,7 +27,7 @@ const checks = {
   examples: [build, 'node scripts/runExamples.mjs'],
   readmes: [build, 'node scripts/runReadmes.mjs'],
   // Every adapter on the architectures that are too many for `npm test`.
-  adapters: [{ run: 'npx vitest run --config vitest.adapters.config.ts', vitest: true }],
+  adapters: [{ run: 'npx vitest run --project adapters', vitest: true }],
   node24: [
     'npm install --no-save --no-package-lock --prefix .cache/node24 node@24',
     { run: '.cache/node24/node_modules/node/bin/node node_modules/vitest/vitest.mjs run', vitest: true },
@@ -35,28 +35,28 @@ const checks = {
   webgpu: [
     // Vulkan on the CPU, for machines without a GPU.
     'ls /usr/share/vulkan/icd.d/lvp_icd*.json || (apt-get update && apt-get install --yes --no-install-recommends libvulkan1 mesa-vulkan-drivers)',
-    { run: 'npx vitest run --config vitest.webgpu.config.ts', vitest: true },
+    { run: 'npx vitest run --project webgpu', vitest: true },
   ],
   browser: [
     'which chromium || (apt-get update && apt-get install --yes --no-install-recommends chromium)',
     build,
-    { run: 'npx vitest run --config vitest.browser.config.ts', vitest: true },
+    { run: 'npx vitest run --project engine --project page', vitest: true },
   ],
   'tfjs-node': [
     // The first time it downloads 274 MB; on a machine that is not Linux on x64 it fails and says so.
     'timeout 1200 node test/tfjs-node/build.mjs',
-    { run: 'npx vitest run --config vitest.tfjs-node.config.ts', vitest: true },
+    { run: 'npx vitest run --project tfjs-node', vitest: true },
   ],
   mpi: [
     // Open MPI and MPICH side by side, network namespaces, and MPICH 5 for its library of the MPI 5 ABI.
     '(command -v mpirun.openmpi && command -v mpirun.mpich && command -v ip) || (apt-get update && apt-get install --yes --no-install-recommends openmpi-bin mpich iproute2)',
     'test -e .cache/mpich5/lib/libmpi_abi.so.1 || (python3 -m venv .cache/mpich5 && .cache/mpich5/bin/pip install --quiet mpich==5.0.2)',
-    { run: 'npx vitest run --config vitest.mpi.config.ts', vitest: true },
+    { run: 'npx vitest run --project mpi', vitest: true },
   ],
   privacy: [
     'command -v strace || (apt-get update && apt-get install --yes --no-install-recommends strace)',
     build,
-    { run: 'npx vitest run --config vitest.privacy.config.ts', vitest: true },
+    { run: 'npx vitest run --project privacy', vitest: true },
   ],
   reliability: [
     build,
@@ -69,10 +69,10 @@ const checks = {
     'npx tsx --tsconfig tsconfig.built.json test/reliability/plannedMemory.ts',
     'npx tsx test/fuzz/fuzz.ts --runs 10000 --seconds 150',
   ],
-  exports: ['node test/exports/install.mjs', { run: 'npx vitest run --config vitest.exports.config.ts', vitest: true }],
+  exports: ['node test/exports/install.mjs', { run: 'npx vitest run --project exports', vitest: true }],
   parity: [
     'bash test/parity/make.sh',
-    { run: 'npx vitest run --config vitest.parity.config.ts', vitest: true },
+    { run: 'npx vitest run --project parity', vitest: true },
     `${python} test/parity/check_ours.py --all`,
     // One seed, so that a section that passed once passes again; without it each run draws another.
     'npx tsx test/fuzz/differential/differential.ts --runs 5000 --seconds 75 --seed 31',
