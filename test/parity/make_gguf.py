@@ -5,7 +5,7 @@
 - types/<type>.gguf: two rows of blocks of random bytes, scales among them that are negative, zero, subnormal and infinite;
   types.safetensors: what gguf-py dequantises them to, by type.
 - <architecture>.gguf: the model of the same name beside the folder, converted as llama.cpp's conversion does it: gguf-py's
-  names, rows of queries and keys in pairs for Llama and SmolLM3, GPT-2's matrices transposed.
+  names, rows of queries and keys in pairs where it turns pairs and transformers does not, GPT-2's matrices transposed.
 - quantised.gguf: a Llama of mixed types with a tokenizer; quantised.safetensors: its weights, and quantised.json logits, as
   transformers reads it.
 
@@ -40,6 +40,10 @@ SCALES = {
 }  # fmt: skip
 ODD = [-0.25, 0.0, 5.96e-8, -6e-6, 65504.0, float("inf")]
 LLAMA3 = {"factor": 8.0, "low": 1.0, "high": 4.0, "original": 8192, "theta": 500000.0}
+
+
+# What llama.cpp calls an architecture, where it has a name of its own.
+KINDS = {"gemma3_text": "gemma3", "ministral3": "mistral3", "olmo3": "olmo2"}
 
 
 def write(path, architecture: str, metadata, tensors: dict) -> None:
@@ -90,7 +94,7 @@ def converted(name: str, kind: Type, rotates_pairs: bool) -> tuple[dict, dict]:
     """The configuration and the tensors of a fixture, under gguf-py's names and with floats of a type."""
     config = json.loads((MODELS / name / "config.json").read_text())
     layers = config.get("num_hidden_layers", config.get("n_layer"))
-    architecture = next(key for key, value in gguf.MODEL_ARCH_NAMES.items() if value == config["model_type"])
+    architecture = next(key for key, value in gguf.MODEL_ARCH_NAMES.items() if value == KINDS.get(config["model_type"], config["model_type"]))
     names = gguf.get_tensor_name_map(architecture, layers)
     tensors = {}
     for key, tensor in load_file(MODELS / name / "model.safetensors").items():
@@ -99,6 +103,8 @@ def converted(name: str, kind: Type, rotates_pairs: bool) -> tuple[dict, dict]:
             data = permute(data, config["num_attention_heads"])
         if rotates_pairs and ".k_proj." in key:
             data = permute(data, config["num_key_value_heads"])
+        if name.startswith("gemma") and key.endswith("norm.weight"):
+            data = data + np.float32(1)
         if name == "gpt2" and key.endswith((".c_attn.weight", ".c_proj.weight", ".c_fc.weight")):
             data = data.T
         # Vectors stay F32, as in llama.cpp's conversion.
@@ -115,20 +121,104 @@ def add_config(writer: GGUFWriter, config: dict) -> None:
     writer.add_feed_forward_length(config["intermediate_size"])
     writer.add_head_count(config["num_attention_heads"])
     writer.add_head_count_kv(config["num_key_value_heads"])
-    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    if "rms_norm_eps" in config:
+        writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     rope = config["rope_parameters"]
-    writer.add_rope_freq_base(rope["rope_theta"])
+    rope = rope.get("full_attention", rope)
+    if config["model_type"] != "gemma2":
+        writer.add_rope_freq_base(rope["rope_theta"])
+    if rope["rope_type"] == "yarn":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+        writer.add_rope_scaling_factor(rope["factor"])
+        writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
+    if config["model_type"] in OWN_KEYS:
+        OWN_KEYS[config["model_type"]](writer, config, rope)
     if rope["rope_type"] == "linear":
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(rope["factor"])
     size = config.get("head_dim", config["hidden_size"] // config["num_attention_heads"])
-    if config["model_type"] in ("llama", "smollm3"):
+    if config["model_type"] in ("llama", "smollm3", "granite", "ministral3"):
         writer.add_vocab_size(config["vocab_size"])
         writer.add_rope_dimension_count(size)
-    if "head_dim" in config:
+    if "head_dim" in config and config["model_type"] != "cohere2":
         writer.add_key_length(size)
         writer.add_value_length(size)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+
+
+def gemma2(writer: GGUFWriter, config: dict, rope: dict) -> None:
+    writer.add_attn_logit_softcapping(config["attn_logit_softcapping"])
+    writer.add_final_logit_softcapping(config["final_logit_softcapping"])
+    writer.add_sliding_window(config["sliding_window"])
+
+
+def gemma3(writer: GGUFWriter, config: dict, rope: dict) -> None:
+    writer.add_final_logit_softcapping(config["final_logit_softcapping"])
+    writer.add_sliding_window(config["sliding_window"])
+    writer.add_sliding_window_pattern([kind == "sliding_attention" for kind in config["layer_types"]])
+    writer.add_rope_freq_base_swa(config["rope_parameters"]["sliding_attention"]["rope_theta"])
+
+
+def phi3(writer: GGUFWriter, config: dict, rope: dict) -> None:
+    writer.add_rope_dimension_count(config["hidden_size"] // config["num_attention_heads"])
+    writer.add_sliding_window(config["sliding_window"] or 0)
+    writer.add_rope_scaling_orig_ctx_len(config["original_max_position_embeddings"])
+    writer.add_rope_scaling_attn_factors(PHI3["attention_factor"])
+
+
+def granite(writer: GGUFWriter, config: dict, rope: dict) -> None:
+    writer.add_attention_scale(config["attention_multiplier"])
+    writer.add_embedding_scale(config["embedding_multiplier"])
+    writer.add_residual_scale(config["residual_multiplier"])
+    writer.add_logit_scale(config["logits_scaling"])
+
+
+def olmo3(writer: GGUFWriter, config: dict, rope: dict) -> None:
+    writer.add_rope_scaling_attn_factors(OLMO3_FACTOR)
+    windows(writer, config, rope)
+
+
+def windows(writer: GGUFWriter, config: dict, rope: dict) -> None:
+    writer.add_sliding_window(config["sliding_window"])
+    writer.add_sliding_window_pattern([kind == "sliding_attention" for kind in config["layer_types"]])
+
+
+def ministral3(writer: GGUFWriter, config: dict, rope: dict) -> None:
+    writer.add_rope_scaling_yarn_log_mul(rope["mscale_all_dim"])
+    writer.add_attn_temperature_scale(rope["llama_4_scaling_beta"])
+
+
+def cohere2(writer: GGUFWriter, config: dict, rope: dict) -> None:
+    writer.add_layer_norm_eps(config["layer_norm_eps"])
+    writer.add_logit_scale(config["logit_scale"])
+    writer.add_sliding_window(config["sliding_window"])
+    writer.add_vocab_size(config["vocab_size"])
+    writer.add_rope_dimension_count(config["hidden_size"] // config["num_attention_heads"])
+    writer.add_rope_scaling_type(gguf.RopeScalingType.NONE)
+
+
+def glm4(writer: GGUFWriter, config: dict, rope: dict) -> None:
+    writer.add_rope_dimension_count(int(config["head_dim"] * rope["partial_rotary_factor"]))
+
+
+def starcoder2(writer: GGUFWriter, config: dict, rope: dict) -> None:
+    writer.add_layer_norm_eps(config["norm_epsilon"])
+
+
+def stablelm(writer: GGUFWriter, config: dict, rope: dict) -> None:
+    size = config["hidden_size"] // config["num_attention_heads"]
+    writer.add_rope_dimension_count(int(size * rope["partial_rotary_factor"]))
+    writer.add_parallel_residual(True)  # llama.cpp writes so of all, and goes by whether there is a second norm
+    writer.add_layer_norm_eps(config["layer_norm_eps"])
+
+
+# As llama.cpp's conversion of each, besides what it writes of all.
+OWN_KEYS = {
+    "gemma2": gemma2, "gemma3_text": gemma3, "phi3": phi3, "granite": granite, "olmo3": olmo3, "ministral3": ministral3,
+    "cohere2": cohere2, "glm4": glm4, "exaone4": windows, "starcoder2": starcoder2, "stablelm": stablelm,
+}  # fmt: skip
+PHI3 = {"short": [1.0, 1.25], "long": [1.5, 4.0], "attention_factor": 1.25}
+OLMO3_FACTOR = 1.125
 
 
 def add_gpt2(writer: GGUFWriter, config: dict) -> None:
@@ -160,6 +250,9 @@ def models() -> None:
     for name, kind, rotates_pairs in [
         ("llama", Type.BF16, True), ("llama3", Type.F16, True), ("smollm3", Type.BF16, True),
         ("qwen2", Type.BF16, False), ("qwen3", Type.F32, False), ("gpt2", Type.F32, False),
+        ("gemma2", Type.BF16, False), ("gemma3_text", Type.F16, False), ("phi3", Type.BF16, False), ("granite", Type.BF16, True),
+        ("olmo2", Type.F16, False), ("olmo3", Type.F32, False), ("ministral3", Type.BF16, True), ("cohere2", Type.BF16, False),
+        ("glm4", Type.BF16, False), ("exaone4", Type.F32, False), ("starcoder2", Type.F16, False), ("stablelm", Type.BF16, False),
     ]:  # fmt: skip
         config, tensors = converted(name, kind, rotates_pairs)
         add = add_gpt2 if name == "gpt2" else add_config
@@ -168,7 +261,10 @@ def models() -> None:
         if name == "llama3":
             config["rope_parameters"] = {"rope_type": "default", "rope_theta": LLAMA3["theta"]}
             tensors["rope_freqs.weight"] = rope_factors(config["head_dim"])
-        write(FOLDER / f"{name}.gguf", config["model_type"], lambda writer: add(writer, config), tensors)
+        if name == "phi3":
+            tensors |= {f"rope_factors_{key}.weight": np.array(PHI3[key], dtype=np.float32) for key in ("short", "long")}
+        kind = KINDS.get(config["model_type"], config["model_type"])
+        write(FOLDER / f"{name}.gguf", kind, lambda writer: add(writer, config), tensors)
 
 
 def quantised() -> None:

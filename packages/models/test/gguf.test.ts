@@ -90,6 +90,18 @@ describe('a GGUF file', () => {
     ['qwen2', unwindowed],
     ['qwen3', {}],
     ['gpt2', {}],
+    ['gemma2', { query_pre_attn_scalar: 6 }],
+    ['gemma3_text', { query_pre_attn_scalar: 6 }],
+    ['phi3', { original_max_position_embeddings: 4096, rope_parameters: { rope_type: 'longrope', rope_theta: 10000, short_factor: [1, 1.25], long_factor: [1.5, 4], attention_factor: 1.25 } }],
+    ['granite', {}],
+    ['olmo2', {}],
+    ['olmo3', { rope_parameters: { full_attention: { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 16, rope_theta: 100, attention_factor: 1.125 }, sliding_attention: { rope_theta: 100 } } }],
+    ['ministral3', {}],
+    ['cohere2', { layer_types: ['sliding_attention', 'sliding_attention'] }],
+    ['glm4', {}],
+    ['exaone4', {}],
+    ['starcoder2', { sliding_window: null }],
+    ['stablelm', {}],
   ]; // prettier-ignore
   it.each(cases)('of %s is the model that it was made of', async (name, changes) => {
     const [actual, expected] = await Promise.all([

@@ -95,7 +95,7 @@ describe('refuses a file', () => {
 
   it('that is asked for by its folder, and says how', async () => {
     await expect(loadModel(fixtureFolder('gguf'))).rejects.toThrow(
-      "there is no config.json; expected the files of a Hugging Face model; a GGUF file is loaded by its own path: 'gpt2.gguf'",
+      "there is no config.json; expected the files of a Hugging Face model; a GGUF file is loaded by its own path: 'cohere2.gguf'",
     );
   });
 
@@ -109,7 +109,7 @@ describe('refuses a file', () => {
 
 describe('refuses a model', () => {
   const cases: [string, Uint8Array<ArrayBuffer>, string][] = [
-    ['of an architecture that is not supported', llama({ 'general.architecture': 'gemma2' }), 'x.gguf: this architecture (general.architecture) is not supported; got "gemma2"; expected one of llama, qwen2, qwen3, smollm3, gpt2'],
+    ['of an architecture that is not supported', llama({ 'general.architecture': 'mamba' }), 'x.gguf: this architecture (general.architecture) is not supported; got "mamba"; expected one of llama, qwen2, qwen3, smollm3, gemma2, gemma3, phi3, granite, olmo2, mistral3, cohere2, glm4, exaone4, starcoder2, stablelm, gpt2'],
     ['of no architecture', llama({ 'general.architecture': undefined }), 'is not supported; got undefined'],
     ['that is an adapter', llama({ 'general.type': 'adapter' }), "x.gguf holds no model (general.type); got \"adapter\"; expected 'model'"],
     ['in parts', llama({ 'split.count': { u32: 3 } }), 'x.gguf is one of several parts (split.count); got 3; expected a model in one file; put the parts together: llama-gguf-split --merge'],
@@ -122,7 +122,7 @@ describe('refuses a model', () => {
     ['of experts', llama({ 'llama.expert_count': { u32: 8 } }), 'x.gguf: llama.expert_count is not supported; got 8; expected 0'],
     ['that looks ahead', llama({ 'llama.attention.causal': false }), 'x.gguf: llama.attention.causal is not supported; got false; expected true'],
     ['that turns a part of a head', llama({ 'llama.rope.dimension_count': { u32: 2 } }), 'x.gguf: llama.rope.dimension_count is not supported; got 2; expected 4'],
-    ['with another scaling of positions', llama({ 'llama.rope.scaling.type': 'yarn' }), 'x.gguf: this scaling of rotary positions (rope.scaling.type) is not supported; got "yarn"; expected none, linear, or the divisors of Llama 3'],
+    ['with another scaling of positions', llama({ 'llama.rope.scaling.type': 'ntk' }), 'x.gguf: this scaling of rotary positions (rope.scaling.type) is not supported; got "ntk"; expected none, linear, yarn, or the divisors of Llama 3'],
     ['with a linear scaling by nothing', llama({ 'llama.rope.scaling.type': 'linear' }), 'x.gguf: llama.rope.scaling.factor is not usable; got undefined'],
     ['with divisors that are not of Llama 3', tensors({ 'rope_freqs.weight': { shape: [2], offset: 32 * 104 } }), 'x.gguf: the positions are scaled in a way that is not supported (rope_freqs.weight); got [0,0]'],
     ['with divisors that are quantised', tensors({ 'rope_freqs.weight': { shape: [2], type: 1, offset: 32 * 104 } }), 'x.gguf: rope_freqs.weight is not usable; got {"type":"F16","sizeBytes":4}; expected F32 divisors of half a head'],
@@ -131,7 +131,7 @@ describe('refuses a model', () => {
     ['of more heads than rows', llama({ 'llama.attention.head_count': { u32: 4294967295 } }), 'config.json: head_dim is not usable'],
     ['of another size than its tensors', llama({ 'llama.feed_forward_length': { u32: 16 } }), 'x.gguf does not fit its config.json; got "misshapen: model.layers.0.mlp.gate_proj.weight [12,8] in place of [16,8]'],
     ['of another vocabulary than its tensors', llama({ 'llama.vocab_size': { u32: 32000 } }), 'misshapen: model.embed_tokens.weight [10,8] in place of [32000,8]'],
-    ['without queries', tensors({ 'blk.0.attn_q.weight': undefined }), "x.gguf has no tensor 'blk.0.attn_q.weight'; expected the weights of a whole model"],
+    ['without the output layer of its attention', tensors({ 'blk.0.attn_output.weight': undefined }), "x.gguf has no tensor 'blk.0.attn_output.weight'; expected the weights of a whole model"],
     ['that lacks a tensor', tensors({ 'blk.0.ffn_up.weight': undefined }), 'x.gguf does not fit its config.json; got "missing: model.layers.0.mlp.up_proj.weight"'],
     ['with a tensor that nobody knows', tensors({ 'blk.0.ffn_gate_inp.weight': { offset: 32 * 104 }, 'model.norm.weight': { offset: 32 * 105 }, output: { offset: 32 * 106 } }), 'x.gguf holds tensors that are not known; got ["blk.0.ffn_gate_inp.weight","model.norm.weight","output"]; expected the weights of a \'llama\' model'],
   ]; // prettier-ignore

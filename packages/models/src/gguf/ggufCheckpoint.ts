@@ -1,11 +1,11 @@
 import { problem } from '@dropbp/basics';
-import type { ByteSource, Checkpoint, CheckpointTensor } from '@dropbp/safetensors';
+import { toFloat32, type ByteSource, type Checkpoint, type CheckpointTensor } from '@dropbp/safetensors';
 import type { RawConfig } from '../architectures/configReader.ts';
 import type { StoredDtype } from '../weights/saveModel.ts';
 import { architectureOf, type Layout } from './config/ggufArchitecture.ts';
 import { ggmlType } from './tensors/ggmlTypes.ts';
 import type { GgufTensor } from './tensors/placeTensors.ts';
-import { openBytes, ropeFactorsTensor, type GgufHeader } from './readGguf.ts';
+import { configurationTensors, openBytes, type GgufHeader } from './readGguf.ts';
 import { transpose, unpairRows } from './tensors/tensorLayout.ts';
 
 /** A tensor under its name in transformers, and where it comes from. */
@@ -51,7 +51,7 @@ export function nameTensors(header: GgufHeader, config: RawConfig): ReadonlyMap<
   const entries = new Map<string, NamedTensor>();
   const unknown: string[] = [];
   for (const [tensor, stored] of header.tensors) {
-    if (tensor === ropeFactorsTensor) continue;
+    if (configurationTensors.includes(tensor)) continue;
     const [, block, number = '', module, kind] = /^(blk\.(\d+)\.)?(.+)\.(weight|bias)$/.exec(tensor) ?? [];
     const pattern = `${block === undefined ? '' : 'blk.*.'}${module}`;
     if (kind === undefined || !Object.hasOwn(modules, pattern)) {
@@ -103,5 +103,12 @@ async function readTensor(
     dequantize(bytes, values);
     bytes = new Uint8Array(values.buffer);
   }
+  if (layout === 'plusOne') return subtractOne(type, bytes);
   return layout === 'transposed' ? transpose(bytes, rows, columns) : bytes;
+}
+
+/** Norms are kept as F32: llama.cpp quantises no vectors. */
+function subtractOne(type: string, bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  if (type === 'F32') return new Uint8Array(toFloat32('F32', bytes).map(value => value - 1).buffer as ArrayBuffer);
+  throw problem('models', { what: 'a norm of this type is not usable', got: type, expected: 'F32' });
 }

@@ -14,6 +14,8 @@ export interface GgufHeader {
   readonly tensors: ReadonlyMap<string, GgufTensor>;
   /** What llama.cpp divides the frequencies of rotary positions by, which it keeps as a tensor (`rope_freqs.weight`). */
   readonly ropeFactors?: Float32Array;
+  /** The same for short and for long texts (`rope_factors_short.weight`, `rope_factors_long.weight`), where they differ. */
+  readonly longRopeFactors?: { readonly short: Float32Array; readonly long: Float32Array };
 }
 
 /**
@@ -35,12 +37,18 @@ export async function readGguf(source: string | Blob): Promise<GgufHeader> {
     await checkStart(bytes);
     const { metadata, tensors: entries, end } = await readHeader(bytes);
     const tensors = placeTensors(bytes, entries, end, metadata.get('general.alignment'));
-    const ropeFactors = tensors.get(ropeFactorsTensor);
+    const factorsOf = async (tensor: string): Promise<Float32Array | undefined> => {
+      const found = tensors.get(tensor);
+      return found && readFactors(bytes, tensor, found);
+    };
+    const ropeFactors = await factorsOf(ropeFactorsTensor);
+    const [short, long] = [await factorsOf(longRopeTensors.short), await factorsOf(longRopeTensors.long)];
     return {
       name: bytes.name,
       metadata,
       tensors,
-      ...(ropeFactors && { ropeFactors: await readFactors(bytes, ropeFactors) }),
+      ...(ropeFactors && { ropeFactors }),
+      ...(short && long && { longRopeFactors: { short, long } }),
     };
   } finally {
     await bytes.close();
@@ -74,10 +82,19 @@ async function readHeader(source: ByteSource): Promise<ParsedHeader> {
 /** A tensor that is configuration, not weight. */
 export const ropeFactorsTensor = 'rope_freqs.weight';
 
-async function readFactors(source: ByteSource, { type, offsetBytes, sizeBytes }: GgufTensor): Promise<Float32Array> {
+const longRopeTensors = { short: 'rope_factors_short.weight', long: 'rope_factors_long.weight' };
+
+/** Tensors that are configuration, not weights. */
+export const configurationTensors: readonly string[] = [ropeFactorsTensor, ...Object.values(longRopeTensors)];
+
+async function readFactors(
+  source: ByteSource,
+  tensor: string,
+  { type, offsetBytes, sizeBytes }: GgufTensor,
+): Promise<Float32Array> {
   if (type === 'F32' && sizeBytes <= 2 ** 16) return toFloat32('F32', await source.read(offsetBytes, offsetBytes + sizeBytes)); // prettier-ignore
   throw problem('models', {
-    what: `${source.name}: ${ropeFactorsTensor} is not usable`,
+    what: `${source.name}: ${tensor} is not usable`,
     got: { type, sizeBytes },
     expected: 'F32 divisors of half a head',
   });

@@ -1,11 +1,11 @@
 import { nearNames, problem } from '@dropbp/basics';
 import type { ConfigReader, RawConfig } from '../../architectures/configReader.ts';
 import { gpt2 } from './gpt2.ts';
-import { llamaKin } from './llamaKin.ts';
+import { llamaKinds } from './llamaKinds.ts';
 import type { GgufHeader } from '../readGguf.ts';
 
-/** How a tensor lies in a file: with the rows of each head in pairs, as llama.cpp turns them, or transposed. */
-export type Layout = 'plain' | 'paired' | 'transposed';
+/** How a tensor lies in a file: with the rows of each head in pairs, as llama.cpp turns them, transposed, or one more than in transformers. */
+export type Layout = 'plain' | 'paired' | 'transposed' | 'plusOne';
 
 /** How llama.cpp keeps the models of one architecture. */
 export interface GgufArchitecture {
@@ -21,12 +21,9 @@ export interface GgufArchitecture {
   readonly layout: (tensor: string) => Layout;
 }
 
-/** By `general.architecture`. A new one is a line here and, if it is of another kind, a file. */
+/** By `general.architecture`. A new one is an entry of `llamaKinds`, or a file and a line here. */
 export const architectures: Readonly<Record<string, GgufArchitecture>> = {
-  llama: llamaKin({ modelType: 'llama', isPaired: true, biases: 'asked' }),
-  qwen2: llamaKin({ modelType: 'qwen2', isPaired: false, biases: 'always' }),
-  qwen3: llamaKin({ modelType: 'qwen3', isPaired: false, biases: 'asked' }),
-  smollm3: llamaKin({ modelType: 'smollm3', isPaired: true, biases: 'asked' }),
+  ...llamaKinds,
   gpt2,
 };
 

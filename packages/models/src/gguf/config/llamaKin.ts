@@ -1,19 +1,34 @@
-import type { ConfigReader } from '../../architectures/configReader.ts';
-import type { GgufArchitecture } from './ggufArchitecture.ts';
+import type { ConfigReader, RawConfig } from '../../architectures/configReader.ts';
 import { blockCount, tensorShape } from '../tensors/fitTensors.ts';
-import { ropeScaling } from './ropeScaling.ts';
 import type { GgufHeader } from '../readGguf.ts';
+import type { GgufArchitecture } from './ggufArchitecture.ts';
+import { ropeScaling } from './ropeScaling.ts';
 
-/** How one architecture of Llama's kind differs from the others. */
-interface Kin {
-  readonly modelType: string;
-  /** Whether llama.cpp turns neighbours in a head, and so has moved the rows of queries and keys. */
-  readonly isPaired: boolean;
-  /** Whether the biases of the attention are a matter of the configuration. */
-  readonly biases: 'asked' | 'always';
+/** Sizes that a file tells. */
+export interface KinSizes {
+  readonly heads: number;
+  readonly headSize: number;
+  readonly layers: number;
 }
 
-const modules: Readonly<Record<string, string>> = {
+/** How one architecture of Llama's kind differs from the others. */
+export interface Kin {
+  readonly modelType: string;
+  /** Whether llama.cpp turns neighbours in a head where transformers does not, and so has moved the rows of queries and keys. */
+  readonly isPaired?: boolean;
+  /** Modules that have another name in transformers than in Llama, or none. */
+  readonly modules?: Readonly<Record<string, string | undefined>>;
+  /** Whether the file holds one more than the weights of norms (Gemma). */
+  readonly addsOneToNorms?: boolean;
+  /** Norms are LayerNorm; the key of their epsilon in a `config.json`. @defaultValue RMSNorm */
+  readonly layerNormEpsilon?: string;
+  /** `partial_rotary_factor` is read; llama.cpp keeps how many values turn. @defaultValue all turn */
+  readonly turnsPart?: boolean;
+  /** What else a `config.json` says, or says otherwise. */
+  readonly config?: (reader: ConfigReader, header: GgufHeader, sizes: KinSizes) => RawConfig;
+}
+
+const llamaModules: Readonly<Record<string, string>> = {
   token_embd: 'model.embed_tokens',
   output_norm: 'model.norm',
   output: 'lm_head',
@@ -30,47 +45,73 @@ const modules: Readonly<Record<string, string>> = {
   'blk.*.ffn_down': 'model.layers.*.mlp.down_proj',
 };
 
+/** Names of all modules, those that differ from Llama's given below their block in transformers. */
+function modulesOf(own: NonNullable<Kin['modules']>): Readonly<Record<string, string>> {
+  const names = { ...llamaModules };
+  for (const [module, name] of Object.entries(own)) {
+    if (name === undefined) delete names[`blk.*.${module}`];
+    else names[`blk.*.${module}`] = `model.layers.*.${name}`;
+  }
+  return names;
+}
+
 /**
- * Llama (as which llama.cpp also keeps SmolLM and Mistral), Qwen2, Qwen3 and SmolLM3.
+ * A model of Llama's kind.
  *
  * Source: llama.cpp's conversion of these models, and src/models for what it computes.
  */
-export function llamaKin({ modelType, isPaired, biases }: Kin): GgufArchitecture {
+export function llamaKin(kin: Kin): GgufArchitecture {
   return {
-    modules,
-    layout: tensor => (isPaired && /^blk\.\*\.attn_[qk]\./.test(tensor) ? 'paired' : 'plain'),
+    modules: modulesOf(kin.modules ?? {}),
+    layout(tensor) {
+      if (kin.isPaired === true && /^blk\.\*\.attn_[qk]\./.test(tensor)) return 'paired';
+      return kin.addsOneToNorms === true && tensor.endsWith('norm.weight') ? 'plusOne' : 'plain';
+    },
     config(reader, header) {
       const { tensors } = header;
       const heads = reader.integer('attention.head_count');
       const headSize = readHeadSize(reader, header, heads);
+      const layers = blockCount(reader, header);
       reader.only('expert_count', 0);
       reader.only('attention.causal', true);
       return {
-        model_type: modelType,
+        model_type: kin.modelType,
         vocab_size: reader.integer('vocab_size', tensorShape(header, 'token_embd.weight')[0]),
         hidden_size: reader.integer('embedding_length'),
         intermediate_size: reader.integer('feed_forward_length'),
-        num_hidden_layers: blockCount(reader, header),
+        num_hidden_layers: layers,
         num_attention_heads: heads,
         num_key_value_heads: reader.integer('attention.head_count_kv', heads),
         head_dim: headSize,
         hidden_act: 'silu',
         max_position_embeddings: reader.integer('context_length'),
-        rms_norm_eps: reader.number('attention.layer_norm_rms_epsilon', NaN),
+        ...readEpsilon(kin, reader),
+        ...readTurned(kin, reader, headSize),
         ...ropeScaling(reader, header, headSize),
         tie_word_embeddings: !tensors.has('output.weight'),
-        ...(biases === 'asked' && { attention_bias: tensors.has('blk.0.attn_q.bias') }),
-        mlp_bias: tensors.has('blk.0.ffn_up.bias'),
+        ...kin.config?.(reader, header, { heads, headSize, layers }),
       };
     },
   };
 }
 
+function readEpsilon({ layerNormEpsilon }: Kin, reader: ConfigReader): RawConfig {
+  return layerNormEpsilon === undefined
+    ? { rms_norm_eps: reader.number('attention.layer_norm_rms_epsilon', NaN) }
+    : { [layerNormEpsilon]: reader.number('attention.layer_norm_epsilon', NaN) };
+}
+
+function readTurned({ turnsPart }: Kin, reader: ConfigReader, headSize: number): RawConfig {
+  if (turnsPart === true) {
+    return { partial_rotary_factor: reader.integer('rope.dimension_count', headSize) / headSize };
+  }
+  reader.only('rope.dimension_count', headSize);
+  return {};
+}
+
 /** The size of a head, which the tensors tell too: a number in the metadata alone is not allocated for. */
 function readHeadSize(reader: ConfigReader, header: GgufHeader, heads: number): number {
-  const headSize = tensorShape(header, 'blk.0.attn_q.weight')[0]! / heads;
-  for (const key of ['attention.key_length', 'attention.value_length', 'rope.dimension_count']) {
-    reader.only(key, headSize);
-  }
+  const headSize = tensorShape(header, 'blk.0.attn_output.weight')[1]! / heads;
+  for (const key of ['attention.key_length', 'attention.value_length']) reader.only(key, headSize);
   return headSize;
 }

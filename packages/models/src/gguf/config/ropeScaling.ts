@@ -17,13 +17,14 @@ const tolerance = 1e-4;
 export function ropeScaling(reader: ConfigReader, header: GgufHeader, headSize: number): RawConfig {
   const theta = reader.number('rope.freq_base', 10000);
   const type = reader.raw('rope.scaling.type') ?? 'none';
-  if (type !== 'none' && type !== 'linear') {
+  if (type !== 'none' && type !== 'linear' && type !== 'yarn') {
     throw problem('models', {
       what: `${header.name}: this scaling of rotary positions (rope.scaling.type) is not supported`,
       got: type,
-      expected: 'none, linear, or the divisors of Llama 3',
+      expected: 'none, linear, yarn, or the divisors of Llama 3',
     });
   }
+  if (type === 'yarn') return { rope_theta: theta, rope_scaling: yarnScaling(reader, undefined) };
   const factor = type === 'linear' ? reader.number('rope.scaling.factor', NaN) : undefined;
   const divisors = header.ropeFactors;
   if (divisors === undefined) {
@@ -37,6 +38,24 @@ export function ropeScaling(reader: ConfigReader, header: GgufHeader, headSize: 
     got: [...divisors],
     expected: 'the divisors of Llama 3, made from its factor alone',
   });
+}
+
+/**
+ * YaRN as transformers has it; nothing where the file has another scaling.
+ *
+ * @param attentionFactor - of a file that says it. @defaultValue what follows from the factor
+ */
+export function yarnScaling(reader: ConfigReader, attentionFactor: number | undefined): RawConfig {
+  if (reader.raw('rope.scaling.type') !== 'yarn') return {};
+  const [fast, slow] = ['fast', 'slow'].map(end => reader.optionalNumber(`rope.scaling.yarn_beta_${end}`));
+  return {
+    rope_type: 'yarn',
+    factor: reader.number('rope.scaling.factor', NaN),
+    original_max_position_embeddings: reader.integer('rope.scaling.original_context_length'),
+    ...(fast !== undefined && { beta_fast: fast }),
+    ...(slow !== undefined && { beta_slow: slow }),
+    ...(attentionFactor !== undefined && { attention_factor: attentionFactor }),
+  };
 }
 
 /** Whether these divisors are the plain frequencies over the scaled ones. */

@@ -126,8 +126,12 @@ function placeOf(name: string, layout: ReturnType<GgufArchitecture['layout']>, h
   return {
     name,
     shape: shape => (layout === 'transposed' ? [...shape].reverse() : shape),
-    arrange: (values, shape) =>
-      layout === 'transposed' ? floats(transpose(bytes(values), shape[0]!, shape[1]!)) : arrangeRows(values, shape[0]!),
+    arrange(values, shape) {
+      if (layout === 'plusOne') return values.map(value => value + 1);
+      return layout === 'transposed'
+        ? floats(transpose(bytes(values), shape[0]!, shape[1]!))
+        : arrangeRows(values, shape[0]!);
+    },
     arrangeRows,
   };
 }
