@@ -31,7 +31,7 @@ function write(name: string, content: (old: string) => string): void {
   if (filled === old) return;
   if (!isCheck) writeFileSync(file, filled);
   else {
-    console.error(`${name} does not say what bench/results says: run npx tsx bench/fillTables.ts`);
+    console.error(`${name} does not say what bench/results and the code say: run npx tsx bench/fillTables.ts`);
     process.exitCode = 1;
   }
 }

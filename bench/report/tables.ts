@@ -1,4 +1,5 @@
 import { round } from '../median.ts';
+import { architectureTable } from './architectureTable.ts';
 import { adapterRows, caseRows, finalLoss, type AdapterRow, type CaseRow } from '../convergence/tables.ts';
 import type { Results } from '../convergence/runPlan.ts';
 import { faults } from './faultTables.ts';
@@ -37,6 +38,7 @@ export const tables: Readonly<Record<string, () => string>> = {
   fuzz,
   differential,
   'worth.layers': layersWorth,
+  architectures: architectureTable,
   picture: stepPicture,
   lossPicture,
   ...Object.fromEntries(

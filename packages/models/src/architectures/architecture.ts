@@ -40,8 +40,8 @@ export interface Definition extends Pick<
 
 /** Turns a configuration into a definition. Made once for each architecture file. */
 export interface Architecture {
-  /** Values of `model_type` that it handles. */
-  readonly modelTypes: readonly string[];
+  /** Values of `model_type` that it handles, each with the name that readers know its models by. */
+  readonly titles: Readonly<Record<string, string>>;
   /** @throws Problem for a configuration that asks for something else than what the code does, or for more than the limits */
   define(config: RawConfig, limits: ModelLimits): Definition;
 }

@@ -4,17 +4,21 @@ import type { RawConfig } from './configReader.ts';
 import { gpt2 } from './gpt2.ts';
 import { gptNeox } from './gptNeox.ts';
 import { llama } from './llama/llama.ts';
-import { modelTypesWithText, textConfig } from './textPart.ts';
+import { textConfig, titlesWithText } from './textPart.ts';
 import { plainLimits, type ModelLimits } from './modelLimits.ts';
 
 /** Every architecture. A new one is a file and a line here. */
 const architectures: readonly Architecture[] = [llama, gpt2, gptNeox];
 
+/** What can be loaded: values of `model_type` in `config.json`, each with the name that readers know its models by. */
+export const modelTitles: Readonly<Record<string, string>> = Object.assign(
+  {},
+  ...architectures.map(({ titles }) => titles),
+  titlesWithText,
+) as Record<string, string>;
+
 /** Values of `model_type` in `config.json` that can be loaded. */
-export const supportedModelTypes: readonly string[] = [
-  ...architectures.flatMap(({ modelTypes }) => modelTypes),
-  ...modelTypesWithText,
-];
+export const supportedModelTypes: readonly string[] = Object.keys(modelTitles);
 
 /**
  * Defines the model of a configuration.
@@ -25,7 +29,7 @@ export const supportedModelTypes: readonly string[] = [
 export function defineModel(config: RawConfig, limits: ModelLimits = plainLimits): Definition {
   const own = textConfig(config);
   const type = own.model_type;
-  const architecture = architectures.find(({ modelTypes }) => modelTypes.includes(type as string));
+  const architecture = architectures.find(({ titles }) => typeof type === 'string' && Object.hasOwn(titles, type));
   if (architecture !== undefined) return architecture.define(own, limits);
   const near = typeof type === 'string' ? nearNames(type, supportedModelTypes, 1) : [];
   throw problem('models', {

@@ -32,7 +32,7 @@ import { placesOfTexts, positionRows } from '../layers/positionRows.ts';
  * Sources: Radford et al., "Language Models are Unsupervised Multitask Learners", 2019; modeling_gpt2.py of
  * transformers 5.24.
  */
-export const gpt2: Architecture = { modelTypes: ['gpt2'], define: defineGpt2 };
+export const gpt2: Architecture = { titles: { gpt2: 'GPT-2' }, define: defineGpt2 };
 
 const TOKENS = 'transformer.wte';
 const POSITIONS = 'transformer.wpe';

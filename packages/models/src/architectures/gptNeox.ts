@@ -31,7 +31,7 @@ import { rotaryTables } from '../layers/rope/rotaryTables.ts';
  *
  * Sources: Black et al., "GPT-NeoX-20B", 2022; Biderman et al., "Pythia", 2023; modeling_gpt_neox.py of transformers 5.24.
  */
-export const gptNeox: Architecture = { modelTypes: ['gpt_neox'], define: defineGptNeox };
+export const gptNeox: Architecture = { titles: { gpt_neox: 'GPT-NeoX, Pythia' }, define: defineGptNeox };
 
 const TOKENS = 'gpt_neox.embed_in';
 const NORM = 'gpt_neox.final_layer_norm';

@@ -5,8 +5,11 @@ import type { RawConfig } from './configReader.ts';
 /** Models that also read images: `model_type`, and that of the language model in them where the file does not say. */
 const wholes: Readonly<Record<string, string | undefined>> = { gemma3: 'gemma3_text', mistral3: undefined };
 
-/** Values of `model_type` whose language model is loaded, and nothing else. */
-export const modelTypesWithText: readonly string[] = Object.keys(wholes);
+/** Values of `model_type` whose language model is loaded, and nothing else, with what readers know them by. */
+export const titlesWithText: Readonly<Record<string, string>> = {
+  gemma3: 'Gemma 3 with images: its language model',
+  mistral3: 'Mistral Small 3.1, Ministral 3 with images: their language model',
+};
 
 /** Parts of such a checkpoint that are not its language model. */
 const otherParts = /^(model\.)?(vision_tower|multi_modal_projector)\./;
@@ -40,7 +43,7 @@ export function textConfig(config: RawConfig, hasHead?: boolean): RawConfig {
 
 /** The tensors of the language model under the names that they have in a model of it alone; any other checkpoint as it is. */
 export function textCheckpoint(config: RawConfig, checkpoint: Checkpoint): Checkpoint {
-  if (!modelTypesWithText.includes(config.model_type as string)) return checkpoint;
+  if (!Object.hasOwn(wholes, String(config.model_type))) return checkpoint;
   const storedNames = new Map<string, string>();
   for (const name of checkpoint.tensors.keys()) {
     if (!otherParts.test(name)) storedNames.set(textName(name), name);

@@ -19,7 +19,7 @@ import { HEAD, llamaModules, NORM, TOKENS } from './llamaModules.ts';
  * Sources: Touvron et al., "LLaMA", 2023; the modelling files of transformers 5.24 for what each variant changes.
  */
 export const llama: Architecture = {
-  modelTypes: Object.keys(families),
+  titles: Object.fromEntries(Object.entries(families).map(([type, { title }]) => [type, title])),
   define: defineLlama,
 };
 

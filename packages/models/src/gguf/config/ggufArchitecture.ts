@@ -9,6 +9,8 @@ export type Layout = 'plain' | 'paired' | 'transposed' | 'plusOne';
 
 /** How llama.cpp keeps the models of one architecture. */
 export interface GgufArchitecture {
+  /** Values of `model_type` of the models in it. */
+  readonly modelTypes: readonly string[];
   /** transformers' names of the modules by llama.cpp's. `*` is a block's number. */
   readonly modules: Readonly<Record<string, string>>;
   /**

@@ -10,6 +10,7 @@ const conv1d = ['attn_qkv', 'attn_output', 'ffn_up', 'ffn_down'].map(module => `
  * Source: llama.cpp's conversion of GPT2LMHeadModel, and src/models for what it computes.
  */
 export const gpt2: GgufArchitecture = {
+  modelTypes: ['gpt2'],
   modules: {
     token_embd: 'transformer.wte',
     position_embd: 'transformer.wpe',

@@ -14,6 +14,8 @@ export interface KinSizes {
 /** How one architecture of Llama's kind differs from the others. */
 export interface Kin {
   readonly modelType: string;
+  /** Other types of models that are kept under the same name. */
+  readonly otherTypes?: readonly string[];
   /** Whether llama.cpp turns neighbours in a head where transformers does not, and so has moved the rows of queries and keys. */
   readonly isPaired?: boolean;
   /** Modules that have another name in transformers than in Llama, or none. */
@@ -62,6 +64,7 @@ function modulesOf(own: NonNullable<Kin['modules']>): Readonly<Record<string, st
  */
 export function llamaKin(kin: Kin): GgufArchitecture {
   return {
+    modelTypes: [kin.modelType, ...(kin.otherTypes ?? [])],
     modules: modulesOf(kin.modules ?? {}),
     layout(tensor) {
       if (kin.isPaired === true && /^blk\.\*\.attn_[qk]\./.test(tensor)) return 'paired';

@@ -26,7 +26,7 @@ const gemmaNorms = {
 
 /** Models of Llama's kind, by `general.architecture`. As `llama` llama.cpp also keeps SmolLM and Mistral. */
 export const llamaKinds: Readonly<Record<string, GgufArchitecture>> = {
-  llama: llamaKin({ modelType: 'llama', isPaired: true, config: askedBiases }),
+  llama: llamaKin({ modelType: 'llama', otherTypes: ['mistral'], isPaired: true, config: askedBiases }),
   qwen2: llamaKin({ modelType: 'qwen2' }),
   qwen3: llamaKin({ modelType: 'qwen3', config: askedBiases }),
   smollm3: llamaKin({ modelType: 'smollm3', isPaired: true, config: askedBiases }),
@@ -77,6 +77,7 @@ export const llamaKinds: Readonly<Record<string, GgufArchitecture>> = {
   // llama.cpp keeps OLMo 2 and 3 under one name: the second has windows.
   olmo2: llamaKin({
     modelType: 'olmo2',
+    otherTypes: ['olmo3'],
     modules: postNorms,
     config(reader, header, sizes) {
       const window = reader.optionalInteger('attention.sliding_window');

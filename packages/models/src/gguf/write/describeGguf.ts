@@ -67,6 +67,9 @@ const writers: Readonly<Record<string, Writer>> = {
   gpt2: { id: 'gpt2', describe: describeGpt2 },
 };
 
+/** Values of `model_type` that are written as GGUF. */
+export const writtenModelTypes: readonly string[] = Object.keys(writers);
+
 /**
  * Says how llama.cpp keeps a model: the metadata of a GGUF file, and the name and order of every tensor. It is the way back of
  * `ggufConfig()`.
