@@ -109,6 +109,6 @@ async function readTensor(
 
 /** Norms are kept as F32: llama.cpp quantises no vectors. */
 function subtractOne(type: string, bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  if (type === 'F32') return new Uint8Array(toFloat32('F32', bytes).map(value => value - 1).buffer as ArrayBuffer);
+  if (type === 'F32') return new Uint8Array(toFloat32('F32', bytes).map(value => value - 1).buffer);
   throw problem('models', { what: 'a norm of this type is not usable', got: type, expected: 'F32' });
 }

@@ -49,12 +49,9 @@ const llamaModules: Readonly<Record<string, string>> = {
 
 /** Names of all modules, those that differ from Llama's given below their block in transformers. */
 function modulesOf(own: NonNullable<Kin['modules']>): Readonly<Record<string, string>> {
-  const names = { ...llamaModules };
-  for (const [module, name] of Object.entries(own)) {
-    if (name === undefined) delete names[`blk.*.${module}`];
-    else names[`blk.*.${module}`] = `model.layers.*.${name}`;
-  }
-  return names;
+  const others = Object.entries(own).map(([module, name]) => [`blk.*.${module}`, name && `model.layers.*.${name}`]);
+  const all = Object.entries<string | undefined>({ ...llamaModules, ...Object.fromEntries(others) });
+  return Object.fromEntries(all.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
 /**
