@@ -49,9 +49,12 @@ const llamaModules: Readonly<Record<string, string>> = {
 
 /** Names of all modules, those that differ from Llama's given below their block in transformers. */
 function modulesOf(own: NonNullable<Kin['modules']>): Readonly<Record<string, string>> {
-  const others = Object.entries(own).map(([module, name]) => [`blk.*.${module}`, name && `model.layers.*.${name}`]);
-  const all = Object.entries<string | undefined>({ ...llamaModules, ...Object.fromEntries(others) });
-  return Object.fromEntries(all.filter((entry): entry is [string, string] => entry[1] !== undefined));
+  const names = new Map(Object.entries(llamaModules));
+  for (const [module, name] of Object.entries(own)) {
+    if (name === undefined) names.delete(`blk.*.${module}`);
+    else names.set(`blk.*.${module}`, `model.layers.*.${name}`);
+  }
+  return Object.fromEntries(names);
 }
 
 /**
