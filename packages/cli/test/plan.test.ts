@@ -59,6 +59,21 @@ describe('dropbp plan', () => {
     expect(full!.flops).toBeGreaterThan(1.1 * small!.flops);
   });
 
+  it('plans steps with dropped prompts beside whole ones', async () => {
+    const flags = ['--no-probe', '--rates', '0,0.5', '--prompt-share', '0.75'];
+    const { steps, prompt, solved, solvedWithoutPrompts } = await planned(...flags, '--time-saved', '0.3');
+    expect(prompt).toBe(12);
+    const of = (rate: number, dropsPrompts: boolean) => steps.find(step => step.rate === rate && step.dropsPrompts === dropsPrompts)!; // prettier-ignore
+    expect(of(0, true).saved).toBeGreaterThan(0.25);
+    expect(of(0.5, true).saved).toBeGreaterThan(of(0.5, false).saved);
+    expect(of(0, true).memoryBytes).toBeLessThan(of(0, false).memoryBytes);
+    expect(solvedWithoutPrompts).toBeLessThan(solved!);
+    expect(of(solvedWithoutPrompts!, true).saved).toBeGreaterThanOrEqual(0.3 - 1e-9);
+    const { out } = await plan(...flags);
+    expect(out).toContain('2 × 16 tokens a step, 12 of each 16 a prompt');
+    expect(out).toMatch(/\n0 +dropped +\d/);
+  });
+
   it('knows what weights take in each form, as the engine keeps them', { timeout: 30_000 }, async () => {
     const onOrt = (...flags: string[]) => planned('--no-probe', '--backend', 'ort', '--rates', '0', ...flags);
     const { steps, forms } = await onOrt();

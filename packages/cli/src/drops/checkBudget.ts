@@ -1,4 +1,4 @@
-import { plannedRate, type Tuned } from '@dropbp/compose';
+import { plannedRate, type StepShape, type Tuned } from '@dropbp/compose';
 import type { DataReport } from '@dropbp/data';
 import type { TrainFlagValues } from '../flags/tables/trainFlags.ts';
 
@@ -10,17 +10,31 @@ export interface BatchTimes {
   readonly longestTime: number;
   /** Of the shortest batch. */
   readonly shortestTime: number;
+  /** Share of the tokens that are prompts: in front of the first one that predicts a token that counts. */
+  readonly promptShare: number;
+}
+
+/** The shape of a batch of so many tokens in a sequence, a part of which is its prompt. */
+export function shapeWithPrompt(batch: number, time: number, promptShare: number): StepShape {
+  const prompt = Math.min(time - 1, Math.round(promptShare * time));
+  return { batch, time, ...(prompt > 0 && { prompt }) };
 }
 
 /** @param flags - how batches are made */
 export function batchTimes(
-  { tokens, padding, batches, sequences, longest, shortest }: DataReport,
+  { tokens, prompts, padding, batches, sequences, longest, shortest }: DataReport,
   { batch, arrangement }: Pick<TrainFlagValues, 'batch' | 'arrangement'>,
 ): BatchTimes {
   // The last batch of an epoch may hold fewer rows than the others.
   const rows = arrangement === 'packed' ? batches * batch : sequences;
   const meanTime = Math.max(2, Math.round((tokens + padding) / Math.max(1, rows)));
-  return { meanTime, longestTime: Math.max(meanTime, longest), shortestTime: Math.min(meanTime, shortest || meanTime) };
+  return {
+    meanTime,
+    longestTime: Math.max(meanTime, longest),
+    shortestTime: Math.min(meanTime, shortest || meanTime),
+    // Nothing runs of the padding where prompts are dropped, but it is part of a whole step.
+    promptShare: prompts / Math.max(1, tokens + padding),
+  };
 }
 
 /** Sequences that one process of a run has at a time, which its memory follows from. */
@@ -34,6 +48,11 @@ export function ownRows({ batch, workers = 1 }: Pick<TrainFlagValues, 'batch' | 
  * @param rows - that one process has at a time
  * @throws Problem naming what is possible
  */
-export function checkBudget(tuned: Tuned, { meanTime, longestTime, shortestTime }: BatchTimes, rows: number): void {
-  for (const time of new Set([meanTime, longestTime, shortestTime])) plannedRate(tuned, { batch: rows, time });
+export function checkBudget(
+  tuned: Tuned,
+  { meanTime, longestTime, shortestTime, promptShare }: BatchTimes,
+  rows: number,
+): void {
+  for (const time of new Set([meanTime, longestTime, shortestTime]))
+    plannedRate(tuned, shapeWithPrompt(rows, time, promptShare));
 }

@@ -4,6 +4,8 @@ import type { Speed } from './probeSpeed.ts';
 /** What a step costs at a drop rate. */
 export interface StepForecast {
   readonly rate: number;
+  /** Whether prompts run forward only, beside that. */
+  readonly dropsPrompts: boolean;
   readonly flops: number;
   /** Without the optimiser's update; absent where no speed is known. */
   readonly seconds?: number;
@@ -13,16 +15,28 @@ export interface StepForecast {
   readonly memoryBytes: number;
 }
 
-/**
- * @param rate - share of the branches' backward FLOPs that is dropped
- * @param least - the share that no step drops less of
- */
-export function forecastStep(plan: StepPlan, rate: number, least: number, speed: Speed | undefined): StepForecast {
-  const flops = plan.flops(rate);
-  const memoryBytes = plan.memory(least);
-  if (speed === undefined) return { rate, flops, saved: 1 - flops / plan.flops(0), memoryBytes };
-  const secondsAt = (at: number): number =>
-    plan.forwardFlops / speed.forward + (plan.flops(at) - plan.forwardFlops) / speed.backward;
-  const seconds = secondsAt(rate);
-  return { rate, flops, seconds, saved: 1 - seconds / secondsAt(0), memoryBytes };
+/** What is dropped in a step. */
+export interface StepDrops {
+  /** Share of the branches' backward FLOPs. */
+  readonly rate: number;
+  /** The share that no step drops less of. */
+  readonly least: number;
+  /** Whether prompts run forward only, beside that. @defaultValue false */
+  readonly dropsPrompts?: boolean;
+}
+
+/** What a step costs with these drops. */
+export function forecastStep(
+  plan: StepPlan,
+  { rate, least, dropsPrompts = false }: StepDrops,
+  speed: Speed | undefined,
+): StepForecast {
+  const flops = plan.flops(rate, dropsPrompts);
+  const memoryBytes = plan.memory(least, dropsPrompts);
+  const costs = { rate, dropsPrompts, flops, memoryBytes };
+  if (speed === undefined) return { ...costs, saved: 1 - flops / plan.flops(0) };
+  const secondsOf = (of: number): number =>
+    plan.forwardFlops / speed.forward + (of - plan.forwardFlops) / speed.backward;
+  const seconds = secondsOf(flops);
+  return { ...costs, seconds, saved: 1 - seconds / secondsOf(plan.flops(0)) };
 }

@@ -16,6 +16,12 @@ export function labelCount({ labels }: Sequence): number {
   return count;
 }
 
+/** How many tokens stand in front of the first one that predicts a token that counts; all of them where none does. */
+export function promptLength({ labels }: Sequence): number {
+  const first = labels.findIndex((label, i) => i > 0 && label !== IGNORED);
+  return first < 0 ? labels.length : first - 1;
+}
+
 /** From one token to before another. */
 export function slicedSequence({ ids, labels }: Sequence, start: number, end: number): Sequence {
   return { ids: ids.slice(start, end), labels: labels.slice(start, end) };

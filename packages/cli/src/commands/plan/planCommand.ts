@@ -1,6 +1,6 @@
 import { Problem } from '@dropbp/basics';
-import { bytesPerNumber, compose, plannedRate, planStep, type Tuned } from '@dropbp/compose';
-import { prepareAdapter, textPositions, weightForm, type Adapter, type BatchShape, type Model } from '@dropbp/core';
+import { bytesPerNumber, compose, plannedRate, planStep, type StepShape, type Tuned } from '@dropbp/compose';
+import { prepareAdapter, textPositions, weightForm, type Adapter, type Model } from '@dropbp/core';
 import { dropBP, type DropBP, type DropSchedule } from '@dropbp/dropbp';
 import type { WeightsForm } from '@dropbp/models';
 import { checkFolder } from '../../files/kindOfPath.ts';
@@ -17,13 +17,14 @@ import { statusLine } from '../../terminal/statusLine.ts';
 import { styled, type Styled } from '../../terminal/paint.ts';
 import { styledTable } from '../../terminal/table.ts';
 import { formMemory, formsToTrainWith } from '../../forecast/formMemory.ts';
+import { shapeWithPrompt } from '../../drops/checkBudget.ts';
 import { leastShare } from '../../forecast/leastShare.ts';
 import { planFlags, planSections, type PlanFlagValues } from './planFlags.ts';
 import { probeSpeed, type Speed } from '../../forecast/probeSpeed.ts';
 import { forecastStep, type StepForecast } from '../../forecast/stepForecast.ts';
 
 /** What `dropbp plan --json` prints. */
-export interface Plan extends BatchShape {
+export interface Plan extends StepShape {
   readonly model: string;
   readonly parameters: number;
   readonly trainable: number;
@@ -31,6 +32,8 @@ export interface Plan extends BatchShape {
   readonly flopsPerSecond?: Speed;
   /** The rate that meets the budget, where one was given. */
   readonly solved?: number;
+  /** The same where prompts run forward only. */
+  readonly solvedWithoutPrompts?: number;
   readonly steps: readonly StepForecast[];
   /** Rates that were asked for and cannot be dropped with this model and adapter. */
   readonly outOfReach?: readonly OutOfReach[];
@@ -71,28 +74,39 @@ export const planCommand = command({
     await checkFolder(flags.model, 'base');
     const model = await openBase({ source: flags.model, revision: flags.revision }, status, flags);
     checkMethodSize(flags, model);
-    const policy = policyOf(flags);
     const adapter = await prepareAdapter(chooseAdapter(method, { model }), model);
     const { checkpointing } = flags;
-    const tuned = compose(model, adapter, policy, { checkpointing });
+    const tuned = compose(model, adapter, undefined, { checkpointing });
     const room = textPositions(tuned.internal);
-    const shape = { batch: flags.batch, time: flags.time ?? Math.min(128, room) };
+    const time = flags.time ?? Math.min(128, room);
+    const shape = shapeWithPrompt(flags.batch, time, flags.promptShare);
     try {
       checkTime(flags.time, room);
       checkBatchSize(shape, model);
       status.show('Planning');
       const speed = flags.noProbe ? undefined : await probeSpeed(tuned, shape);
       const step = planStep(tuned, shape);
-      const solved = policy && plannedRate(tuned, shape);
-      status.clear();
-      const rates = [...new Set([...flags.rates, ...(solved === undefined ? [] : [solved])])].sort((a, b) => a - b);
       const steps: StepForecast[] = [];
       const outOfReach: OutOfReach[] = [];
-      for (const rate of rates) {
-        const schedule = tuned.internal.dropSchedule ?? scheduleOf(model, adapter, rate);
-        if (schedule instanceof Problem) outOfReach.push({ rate, why: schedule.message });
-        else steps.push(forecastStep(step, rate, leastShare(schedule, rate, step.branchBytes), speed));
+      const solved: number[] = [];
+      for (const dropsPrompts of flags.promptShare > 0 ? [false, true] : [false]) {
+        const budget = budgetOf(flags, dropsPrompts);
+        const run = budget && compose(model, adapter, budget, { checkpointing });
+        const rate = run && plannedRate(run, shape);
+        if (rate !== undefined) solved.push(rate);
+        run?.dispose();
+        const rates = [...new Set([...flags.rates, ...(rate === undefined ? [] : [rate])])].sort((a, b) => a - b);
+        for (const rate of rates) {
+          const schedule = run?.internal.dropSchedule ?? scheduleOf(model, adapter, rate);
+          if (schedule instanceof Problem) {
+            if (!dropsPrompts) outOfReach.push({ rate, why: schedule.message });
+            continue;
+          }
+          const least = leastShare(schedule, rate, dropsPrompts ? step.answerBytes : step.branchBytes);
+          steps.push(forecastStep(step, { rate, least, dropsPrompts }, speed));
+        }
       }
+      status.clear();
       const plan: Plan = {
         model: model.source,
         parameters: countParameters(model),
@@ -100,7 +114,8 @@ export const planCommand = command({
         ...shape,
         backend,
         ...(speed && { flopsPerSecond: speed }),
-        ...(solved !== undefined && { solved }),
+        ...(solved.length > 0 && { solved: solved[0]! }),
+        ...(solved.length > 1 && { solvedWithoutPrompts: solved[1]! }),
         steps,
         ...(outOfReach.length > 0 && { outOfReach }),
         forms: forecastForms(
@@ -141,25 +156,37 @@ function scheduleOf(model: Model, adapter: Adapter, rate: number): DropSchedule 
 }
 
 /** The budget that the flags give, if they do. */
-function policyOf({ timeSaved, memory }: PlanFlagValues): DropBP | undefined {
+function budgetOf({ timeSaved, memory }: PlanFlagValues, dropPrompts: boolean): DropBP | undefined {
   if (timeSaved === undefined && memory === undefined) return undefined;
-  return dropBP({ ...(timeSaved !== undefined && { timeSaved }), ...(memory !== undefined && { memory }) });
+  return dropBP({
+    ...(timeSaved !== undefined && { timeSaved }),
+    ...(memory !== undefined && { memory }),
+    dropPrompts,
+  });
 }
 
 function show(plan: Plan): Styled {
-  const { parameters, trainable, batch, time, solved, steps, outOfReach = [], flopsPerSecond } = plan;
+  const { parameters, trainable, batch, time, prompt = 0, steps, outOfReach = [], flopsPerSecond } = plan;
+  const hasPrompts = steps.some(({ dropsPrompts }) => dropsPrompts);
   const isTimed = flopsPerSecond !== undefined;
   const lines = styledTable({
-    header: ['drop rate', 'GFLOPs a step', ...(isTimed ? ['time a step', 'time saved'] : ['FLOPs saved']), 'memory'],
-    rows: steps.map(({ rate, flops, seconds, saved, memoryBytes }) => [
-      `${Number(rate.toFixed(3))}${rate === solved ? ' ←' : ''}`,
+    header: [
+      'drop rate',
+      ...(hasPrompts ? ['prompts'] : []),
+      'GFLOPs a step',
+      ...(isTimed ? ['time a step', 'time saved'] : ['FLOPs saved']),
+      'memory',
+    ],
+    rows: steps.map(({ rate, dropsPrompts, flops, seconds, saved, memoryBytes }) => [
+      `${Number(rate.toFixed(3))}${rate === (dropsPrompts ? plan.solvedWithoutPrompts : plan.solved) ? ' ←' : ''}`,
+      ...(hasPrompts ? [dropsPrompts ? 'dropped' : 'kept'] : []),
       gigas(flops),
       ...(seconds === undefined ? [] : [formatSeconds(seconds)]),
       formatShare(saved),
       formatBytes(memoryBytes),
     ]),
   });
-  const about = `${formatLarge(trainable)} of ${formatLarge(parameters)} parameters trained, ${batch} × ${time} tokens a step`;
+  const about = `${formatLarge(trainable)} of ${formatLarge(parameters)} parameters trained, ${batch} × ${time} tokens a step${prompt === 0 ? '' : `, ${prompt} of each ${time} a prompt`}`;
   const speed = isTimed
     ? `\nTimes at ${gigas(flopsPerSecond.forward)} GFLOPS forward and ${gigas(flopsPerSecond.backward)} backward, as probed here, without the optimiser's update`
     : '';
@@ -175,8 +202,8 @@ function showForms({ steps, forms }: Plan): Styled {
     header: ['memory with --weights', ...forms.map(({ weights }) => weights)],
     rows: [
       ['of the weights', ...forms.map(({ weightsBytes }) => formatBytes(weightsBytes))],
-      ...steps.map(({ rate }, i) => [
-        `of a step at ${Number(rate.toFixed(3))}`,
+      ...steps.map(({ rate, dropsPrompts }, i) => [
+        `of a step at ${Number(rate.toFixed(3))}${dropsPrompts ? ', prompts dropped' : ''}`,
         ...forms.map(({ memoryBytes }) => formatBytes(memoryBytes[i]!)),
       ]),
     ],

@@ -13,6 +13,7 @@ export const planFlags = {
   revision: revisionFlag(),
   batch: number(positiveInteger, 'sequences in a batch', 8),
   time: { ...number(positiveInteger, 'tokens in a sequence'), defaultText: '128, or as many as the model can' },
+  promptShare: number(share, 'share of each sequence that is a prompt, to plan with dropped prompts too', 0),
   rates: rates('drop rates to plan for', [0, 0.25, 0.5, 0.75, 0.875]),
   timeSaved: { ...timeSaved, help: "share of a step's FLOPs to save, to be solved to a rate" },
   memory: { ...memory, help: "what a step may use, to be solved to a rate: '4GiB'" },

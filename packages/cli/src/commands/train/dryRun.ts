@@ -1,4 +1,4 @@
-import { plannedRate, planStep } from '@dropbp/compose';
+import { plannedRate, planStep, type StepPlan } from '@dropbp/compose';
 import { evaluateLoss } from '@dropbp/train';
 import type { ExamplePart } from '@dropbp/data';
 import { flagName } from '../../flags/flagName.ts';
@@ -15,9 +15,9 @@ import {
   formatShare,
 } from '../../terminal/formatNumber.ts';
 import { paint, styled, type Styled } from '../../terminal/paint.ts';
-import { batchTimes, ownRows } from '../../drops/checkBudget.ts';
+import { batchTimes, ownRows, shapeWithPrompt } from '../../drops/checkBudget.ts';
 import { countParameters } from '../../model/countParameters.ts';
-import { costLine, dropLine, OTHER_RATE } from '../../drops/dropCosts.ts';
+import { costLine, dropLine, dropsPrompts, OTHER_RATE } from '../../drops/dropCosts.ts';
 import { paddingHint, paddingShare } from '../../data/paddingHint.ts';
 import { dropsOf } from '../../drops/dropsOf.ts';
 import type { PreparedRun } from './preparedRun.ts';
@@ -78,19 +78,24 @@ export async function dryRun({ settings, tuned, costs, dataset, data }: Prepared
   const { steps, batch, accumulation, evaluateEvery } = settings;
   const { counts } = data;
   const { counted } = counts;
-  const { meanTime, longestTime } = batchTimes(counted, settings);
-  const shape = { batch, time: meanTime };
+  const { meanTime, longestTime, promptShare } = batchTimes(counted, settings);
+  const shape = shapeWithPrompt(batch, meanTime, promptShare);
   const plan = planStep(tuned, shape);
   const rows = ownRows(settings);
-  const dropRate = plannedRate(tuned, { batch: rows, time: meanTime });
+  const dropRate = plannedRate(tuned, { ...shape, batch: rows });
   const { dropSchedule } = tuned.internal;
-  const least = leastShare(dropSchedule, dropRate, plan.branchBytes);
+  const dropped = dropsPrompts(tuned);
+  const bytesOf = ({ branchBytes, answerBytes }: StepPlan): readonly number[] => (dropped ? answerBytes : branchBytes);
+  const least = leastShare(dropSchedule, dropRate, bytesOf(plan));
   const speed = await probeSpeed(tuned, shape);
-  const forecast = forecastStep(plan, dropRate, least, speed);
-  const inTime = { saved: forecast.saved, savedAtHalf: forecastStep(plan, OTHER_RATE, 0, speed).saved };
-  const longestShape = { batch: rows, time: longestTime };
+  const forecast = forecastStep(plan, { rate: dropRate, least, dropsPrompts: dropped }, speed);
+  const inTime = {
+    saved: forecast.saved,
+    savedAtHalf: forecastStep(plan, { rate: OTHER_RATE, least: 0 }, speed).saved,
+  };
+  const longestShape = shapeWithPrompt(rows, longestTime, promptShare);
   const longest = planStep(tuned, longestShape);
-  const leastOfLongest = leastShare(dropSchedule, plannedRate(tuned, longestShape), longest.branchBytes);
+  const leastOfLongest = leastShare(dropSchedule, plannedRate(tuned, longestShape), bytesOf(longest));
   const secondsPerStep = forecast.seconds! * accumulation;
   const batches = steps * accumulation;
   const evaluations = data.heldOut === undefined ? 0 : 1 + Math.ceil(steps / evaluateEvery);
@@ -129,7 +134,7 @@ export async function dryRun({ settings, tuned, costs, dataset, data }: Prepared
         costs: { ...costs, ...inTime },
       },
     },
-    memoryBytes: longest.memory(leastOfLongest),
+    memoryBytes: longest.memory(leastOfLongest, dropped),
     secondsPerStep,
     seconds:
       steps * secondsPerStep +

@@ -8,7 +8,7 @@ import { checkLength } from '../../data/runLength.ts';
 import { checkFolder } from '../../files/kindOfPath.ts';
 import { templateFor } from '../../data/templateFor.ts';
 import type { StatusLine } from '../../terminal/statusLine.ts';
-import { batchTimes, checkBudget, ownRows } from '../../drops/checkBudget.ts';
+import { batchTimes, checkBudget, ownRows, shapeWithPrompt } from '../../drops/checkBudget.ts';
 import { checkBatchSize, checkMethodSize } from '../../model/checkSizes.ts';
 import { checkMethodFlags, chooseAdapter, type AdapterBase } from '../../method/chooseMethod.ts';
 import { dropCosts } from '../../drops/dropCosts.ts';
@@ -63,7 +63,7 @@ export async function prepareRun(flags: TrainFlagValues, startedAt: string, stat
   const times = batchTimes(data.counts.counted, flags);
   checkBudget(tuned, times, ownRows(flags));
   const settings = settleRun({ ...flags, rate: choice.rate }, { time, batches: data.counts.batches });
-  const costs = dropCosts(tuned, choice, { batch: ownRows(flags), time: times.meanTime });
+  const costs = dropCosts(tuned, choice, shapeWithPrompt(ownRows(flags), times.meanTime, times.promptShare));
   const prompt = await promptOf(flags.prompt, dataset, chatTemplate);
   const roomToWrite =
     room - (isChat ? tokenizer.encode(prompt, { addSpecialTokens: false }) : encodePrompt(tokenizer, prompt)).length;

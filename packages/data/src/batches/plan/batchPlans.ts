@@ -4,7 +4,7 @@ import { arrange, type ArrangeOptions } from './arrange.ts';
 import { checkBatchNumber, type DataPosition } from './dataPosition.ts';
 import { addedReports, type DataReport } from './dataReport.ts';
 import { rowOrder } from './rowOrder.ts';
-import { labelCount, type Sequence } from '../sequence.ts';
+import { labelCount, promptLength, type Sequence } from '../sequence.ts';
 import { sequencesAt, sequenceWindow, type PlacedSequence } from './sequenceWindow.ts';
 import type { TokenizedRows } from '../tokenizeRows.ts';
 import type { TrainingBatchesOptions } from '../trainingBatches.ts';
@@ -113,6 +113,7 @@ function countsOf(sequences: readonly (readonly Sequence[])[], time: number): Pa
     sequences: all.length,
     tokens,
     labels: all.reduce((sum, sequence) => sum + labelCount(sequence), 0),
+    prompts: all.reduce((sum, sequence) => sum + promptLength(sequence), 0),
     padding: sequences.length * time - tokens,
     longest: time,
     shortest: time,

@@ -47,7 +47,8 @@ export function checkedPosition(value: unknown, { settings }: DataPosition): Dat
     });
   }
   checkReach(value);
-  return value;
+  const whole = (report: DataReport): DataReport => ({ ...emptyReport, ...report });
+  return { ...value, read: whole(value.read), given: whole(value.given) };
 }
 
 /** A place that an iteration over these rows can come to. Which batches its window has shows when the window is read. */
@@ -82,7 +83,8 @@ function isPosition(value: unknown): value is DataPosition {
   const { version, settings, epoch, row, batch, waiting, read, given } = value as Partial<DataPosition>;
   const isCount = (number: unknown): boolean => Number.isSafeInteger(number) && (number as number) >= 0;
   const isReport = (part: unknown): boolean =>
-    isObject(part) && Object.keys(emptyReport).every(key => isCount(part[key]));
+    // Positions of before prompts were counted do not have them.
+    isObject(part) && Object.keys(emptyReport).every(key => isCount(part[key] ?? (key === 'prompts' ? 0 : undefined)));
   return (
     version === 1 &&
     [epoch, row, batch].every(isCount) &&

@@ -18,6 +18,8 @@ export interface DataReport {
   readonly tokens: number;
   /** Tokens in the batches that count. */
   readonly labels: number;
+  /** Tokens in the batches that are prompts: in front of the first one of their sequence that predicts a token that counts. */
+  readonly prompts: number;
   /** Tokens that only fill the batches up. */
   readonly padding: number;
   /** Tokens to which the rows of the longest batch are filled up. */
@@ -29,7 +31,7 @@ export interface DataReport {
 /** A report of nothing. */
 export const emptyReport: DataReport = {
   ...{ rows: 0, badRows: 0, tooLongRows: 0, cutTokens: 0, withoutLabels: 0 },
-  ...{ batches: 0, sequences: 0, tokens: 0, labels: 0, padding: 0, longest: 0, shortest: 0 },
+  ...{ batches: 0, sequences: 0, tokens: 0, labels: 0, prompts: 0, padding: 0, longest: 0, shortest: 0 },
 };
 
 /** The sums of two reports, and the larger and the smaller length. */
