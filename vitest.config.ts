@@ -43,7 +43,7 @@ const usual = [
 /** What `--project` names: the sections of scripts/ci.mjs say what each needs. */
 const others: Readonly<Record<string, () => TestProjectConfiguration | Promise<TestProjectConfiguration>>> = {
   adapters: () => project('adapters', { include: ['test/adapters/*.adapters.ts'] }),
-  exports: () => slow('exports', 300, { include: ['test/exports/*.exports.ts'] }),
+  exports: () => slow('exports', 300, { include: ['test/exports/*.exports.ts'], hookTimeout: 300_000 }),
   // The launchers themselves miss a signal or an exit code now and then.
   mpi: () => slow('mpi', 120, { include: ['test/mpi/*.mpi.ts'], retry: 1 }),
   parity: () => slow('parity', 900, { include: ['test/parity/*.parity.ts'] }),

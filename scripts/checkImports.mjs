@@ -26,7 +26,10 @@ const table = {
   ],
   train: ['basics', 'core', 'compose', 'safetensors'],
   data: ['basics', 'types:core'],
-  export: ['basics', 'core', 'models', 'safetensors', 'data', 'compose', 'peft-lora'],
+  export: [
+    ...['basics', 'core', 'models', 'safetensors', 'data', 'compose', 'peft-lora'],
+    ...['types:tfjs-backend-ort', 'lazy:tfjs-backend-ort'],
+  ],
   setup: ['basics', 'core', 'models', 'data', 'lazy:tfjs-backend-ort'],
   mpi: ['basics', 'types:train'],
   'tfjs-backend-ort': ['basics', 'types:engine'],

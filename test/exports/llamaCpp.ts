@@ -25,7 +25,7 @@ let llama: Promise<Llama> | undefined;
 /** llama.cpp on the processor, as its prebuilt binary for Node has it. */
 async function startLlama(): Promise<Llama> {
   const entry = fileURLToPath(
-    new URL('../../.cache/exports/node_modules/node-llama-cpp/dist/index.js', import.meta.url),
+    new URL('../../.cache/exports/llama-cpp/node_modules/node-llama-cpp/dist/index.js', import.meta.url),
   );
   const { getLlama } = (await import(pathToFileURL(entry).href)) as {
     readonly getLlama: (options: object) => Promise<Llama>;

@@ -41,9 +41,11 @@ export {
   exportGguf,
   exportGgufAdapter,
   exportOllama,
+  exportOnnx,
   type ExportGgufOptions,
   type ExportGgufAdapterOptions,
   type ExportOllamaOptions,
+  type ExportOnnxOptions,
 } from '@dropbp/export';
 export {
   createModel,

@@ -25,6 +25,11 @@ export interface OnnxConstant extends OnnxValue {
   readonly data: Uint8Array;
 }
 
+/** A value of which some sizes are known by a name alone, until the model runs: `'batch_size'`. */
+export interface SymbolicValue extends Omit<OnnxValue, 'shape'> {
+  readonly shape: readonly (number | string)[];
+}
+
 /** A graph as ONNX Runtime takes it: nodes in an order in which each follows those it reads. */
 export interface OnnxModel {
   readonly name: string;
@@ -36,8 +41,17 @@ export interface OnnxModel {
   readonly values: ReadonlyMap<string, OnnxValue>;
 }
 
-const irVersion = 8;
-const opset = 18;
+/** What is written of a model. */
+export type OnnxContent = Pick<OnnxModel, 'name' | 'nodes' | 'constants'> &
+  Readonly<Record<'inputs' | 'outputs', readonly SymbolicValue[]>>;
+
+/** Versions of the format and of its operations. */
+export interface OnnxVersions {
+  readonly irVersion: number;
+  readonly opset: number;
+}
+
+const versions: OnnxVersions = { irVersion: 8, opset: 18 };
 
 /** What a model's node is called. */
 export function nodeName({ op }: OnnxNode, index: number): string {
@@ -45,7 +59,10 @@ export function nodeName({ op }: OnnxNode, index: number): string {
 }
 
 /** The model as an `.onnx` file. Source: onnx.proto3 (field numbers). */
-export function encodeModel(model: OnnxModel): Uint8Array<ArrayBuffer> {
+export function encodeModel(
+  model: OnnxContent,
+  { irVersion, opset }: OnnxVersions = versions,
+): Uint8Array<ArrayBuffer> {
   const graph = new ProtobufWriter();
   model.nodes.forEach((node, index) => graph.message(1, nodeProto(node, nodeName(node, index))));
   graph.string(2, model.name);
@@ -58,6 +75,38 @@ export function encodeModel(model: OnnxModel): Uint8Array<ArrayBuffer> {
     .message(8, new ProtobufWriter().string(1, '').int(2, opset))
     .message(8, new ProtobufWriter().string(1, 'com.microsoft').int(2, 1))
     .finish();
+}
+
+/** Where a tensor's elements lie in a file beside the model. */
+export interface ExternalData {
+  readonly file: string;
+  readonly offset: number;
+}
+
+/**
+ * What makes a model that was encoded hold one more constant, without its elements, which follow behind: a message that comes again is
+ * put together with what came before. So a model's weights can be written one at a time.
+ *
+ * @param sizeBytes - of the elements
+ * @param external - where the elements are, if they are not to follow
+ */
+export function encodeConstantStart(
+  { name, shape, dtype }: Omit<OnnxConstant, 'data' | 'dtype'> & { readonly dtype: ElementType | 'int4' },
+  sizeBytes: number,
+  external?: ExternalData,
+): Uint8Array<ArrayBuffer> {
+  const tensor = new ProtobufWriter();
+  for (const size of shape) tensor.int(1, size);
+  tensor.int(2, dtype === 'int4' ? 22 : onnxTypeCode[dtype]).string(8, name);
+  if (external === undefined) tensor.lengthOf(9, sizeBytes);
+  else {
+    const places = { location: external.file, offset: String(external.offset), length: String(sizeBytes) };
+    for (const [key, value] of Object.entries(places)) tensor.message(13, new ProtobufWriter().string(1, key).string(2, value)); // prettier-ignore
+    tensor.int(14, 1);
+  }
+  const following = external === undefined ? sizeBytes : 0;
+  const graph = new ProtobufWriter().open(5, tensor, following);
+  return new ProtobufWriter().open(7, graph, following).finish();
 }
 
 function nodeProto(node: OnnxNode, name: string): ProtobufWriter {
@@ -84,9 +133,12 @@ function tensorProto({ name, shape, dtype, data }: OnnxConstant): ProtobufWriter
   return proto.int(2, onnxTypeCode[dtype]).string(8, name).bytes(9, data);
 }
 
-function valueInfoProto({ name, shape, dtype }: OnnxValue): ProtobufWriter {
+function valueInfoProto({ name, shape, dtype }: SymbolicValue): ProtobufWriter {
   const dimensions = new ProtobufWriter();
-  for (const size of shape) dimensions.message(1, new ProtobufWriter().int(1, size));
+  for (const size of shape) {
+    const dimension = new ProtobufWriter();
+    dimensions.message(1, typeof size === 'number' ? dimension.int(1, size) : dimension.string(2, size));
+  }
   const tensor = new ProtobufWriter().int(1, onnxTypeCode[dtype]).message(2, dimensions);
   return new ProtobufWriter().string(1, name).message(2, new ProtobufWriter().message(1, tensor));
 }

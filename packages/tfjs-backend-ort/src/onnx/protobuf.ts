@@ -18,6 +18,17 @@ export class ProtobufWriter {
       .#append(value);
   }
 
+  /** Announces bytes that follow what this writer holds. */
+  lengthOf(field: number, length: number): this {
+    return this.#varint((field << 3) | 2).#varint(length);
+  }
+
+  /** A nested message of which some bytes are still to follow. */
+  open(field: number, value: ProtobufWriter, following: number): this {
+    const start = value.finish();
+    return this.lengthOf(field, start.length + following).#append(start);
+  }
+
   string(field: number, value: string): this {
     return this.bytes(field, new TextEncoder().encode(value));
   }

@@ -1,7 +1,14 @@
 import { problem, removeTemporaries } from '@dropbp/basics';
-import { compose, loadAdapter } from '@dropbp/compose';
-import { prepareAdapter } from '@dropbp/core';
-import { exportGguf, exportGgufAdapter, exportOllama, type ExportSource } from '@dropbp/export';
+import { compose, loadAdapter, type Tuned } from '@dropbp/compose';
+import { prepareAdapter, type Model } from '@dropbp/core';
+import {
+  exportGguf,
+  exportGgufAdapter,
+  exportOllama,
+  exportOnnx,
+  type ExportSource,
+  type OnnxType,
+} from '@dropbp/export';
 import { command } from '../../flags/command.ts';
 import { choice, requiredText, text, toggle, type FlagValues } from '../../flags/flag.ts';
 import { openNamedBase } from '../../model/baseOfAdapter.ts';
@@ -16,7 +23,11 @@ import type { Terminal } from '../../terminal/terminal.ts';
 import { refuseExisting } from '../merge/mergePlace.ts';
 
 const exportFlags = {
-  format: choice(['gguf', 'ollama'], 'what is written: a file, or a folder for ollama create', 'gguf'),
+  format: choice(
+    ['gguf', 'ollama', 'onnx'],
+    'what is written: a file, a folder for ollama create, or a folder for transformers.js',
+    'gguf',
+  ),
   model: subjectFlags.model,
   adapter: subjectFlags.adapter,
   revision: subjectFlags.revision,
@@ -25,7 +36,7 @@ const exportFlags = {
   from: text('<name>', 'ollama: write the adapter alone, for this model of Ollama, which must be its base'),
   type: {
     ...choice(['auto', 'F32', 'F16', 'BF16', 'Q8_0', 'Q4_0', 'Q4_K'], 'type of the weights', 'auto'),
-    defaultText: 'F16 for a model, F32 for an adapter',
+    defaultText: 'F16 for a model, F32 for an adapter; onnx: F32 and 8 bits',
   },
   preTokenizer: {
     ...text('<name>', 'how the tokenizer splits a text, by the name in llama.cpp'),
@@ -41,12 +52,13 @@ type ExportFlags = FlagValues<typeof exportFlags>;
 export const exportCommand = command({
   name: 'export',
   summary:
-    'Writes a model, or an adapter for its base, as a GGUF file for llama.cpp and its kin, or a folder for Ollama.',
+    'Writes a model, or an adapter for its base, as a GGUF file for llama.cpp and its kin, or a folder for Ollama or transformers.js.',
   flags: exportFlags,
   examples: [
     'dropbp export --adapter out/kjv/adapter --out kjv-adapter.gguf',
     'dropbp export --adapter out/kjv/adapter --merge --type Q8_0 --out kjv.gguf',
     'dropbp export --format ollama --adapter out/kjv/adapter --out kjv-ollama',
+    'dropbp export --format onnx --adapter out/kjv/adapter --out kjv-web',
   ],
   async run(flags, _positionals, terminal) {
     const { out, json, adapter, merge } = flags;
@@ -105,12 +117,14 @@ async function writeAdapter(
 }
 
 async function writeModel(
-  { format, out, type, preTokenizer, adapter, model: chosen, backend }: ExportFlags,
-  { base, adapter: place }: SubjectPlaces,
+  flags: ExportFlags,
+  places: SubjectPlaces,
   terminal: Terminal,
   status: StatusLine,
 ): Promise<{ readonly sizeBytes: number }> {
-  const { source, revision } = base;
+  const { format, out, type, preTokenizer } = flags;
+  if (format === 'onnx') return writeOnnx(flags, places, terminal, status);
+  const { source, revision } = places.base;
   const write = (subject: ExportSource): Promise<{ readonly sizeBytes: number }> =>
     (format === 'ollama' ? exportOllama : exportGguf)(subject, out, {
       ...(revision !== undefined && { hub: { revision } }),
@@ -119,14 +133,50 @@ async function writeModel(
       onTensor: (done, total) => status.show('Writing', `${done} of ${total} tensors`),
     });
   // Without an adapter the weights are read one at a time, and nothing is computed.
-  if (place === undefined) return write(source);
+  return places.adapter === undefined ? write(source) : withTuned(flags, places, terminal, status, write);
+}
+
+/** Files of ONNX by the types of the flag; those that a page and Node take by default. */
+const onnxTypes: Readonly<Record<string, readonly OnnxType[]>> = {
+  auto: ['fp32', 'q8'],
+  F32: ['fp32'],
+  F16: ['fp16'],
+  Q8_0: ['q8'],
+  Q4_0: ['q4'],
+};
+
+async function writeOnnx(
+  flags: ExportFlags,
+  places: SubjectPlaces,
+  terminal: Terminal,
+  status: StatusLine,
+): Promise<{ readonly sizeBytes: number }> {
+  const types = onnxTypes[flags.type];
+  if (types === undefined) {
+    throw problem('cli', { what: '--type is not usable for ONNX', got: flags.type, expected: Object.keys(onnxTypes).join(', ') }); // prettier-ignore
+  }
+  return withTuned({ ...flags, backend: flags.backend ?? 'ort' }, places, terminal, status, async subject => {
+    status.show('Writing', types.join(', '));
+    const { sizeBytes } = await exportOnnx(subject, flags.out, { types });
+    return { sizeBytes: Object.values(sizeBytes).reduce((sum, size) => sum + size, 0) };
+  });
+}
+
+/** Runs something with the model in memory, with its adapter where there is one. */
+async function withTuned<T>(
+  { backend, adapter, model: chosen }: ExportFlags,
+  { base, adapter: place }: SubjectPlaces,
+  terminal: Terminal,
+  status: StatusLine,
+  run: (subject: Model | Tuned) => Promise<T>,
+): Promise<T> {
   await startBackend(backend, terminal);
   const model = await openNamedBase({ model: chosen, adapter }, () => openBase(base, status));
-  const tuned = compose(model, await prepareAdapter(await loadAdapter(place.folder), model));
+  const tuned = place && compose(model, await prepareAdapter(await loadAdapter(place.folder), model));
   try {
-    return await write(tuned);
+    return await run(tuned ?? model);
   } finally {
-    tuned.dispose();
+    tuned?.dispose();
     model.dispose();
   }
 }
