@@ -7,6 +7,7 @@ import { fullFineTune } from '@dropbp/peft-full';
 import { ia3 } from '@dropbp/peft-ia3';
 import { lora } from '@dropbp/peft-lora';
 import { llamaAdapter, prefixTuning, promptTuning, pTuning } from '@dropbp/peft-prefix';
+import { architectures as small } from './adapters/adaptersOnModels.ts';
 import { disturb, makeBatch, type BatchRows } from './dividedBatches.ts';
 
 /** Methods by what they are called in titles. */
@@ -22,22 +23,13 @@ export const adapters: Readonly<Record<string, () => Adapter>> = {
   'all weights': () => fullFineTune(),
 };
 
-const ungrouped = {
-  vocab_size: 20,
-  hidden_size: 8,
-  intermediate_size: 12,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  max_position_embeddings: 256,
-  initializer_range: 0.4,
-};
-const llama = { ...ungrouped, num_key_value_heads: 2 };
-/** Tiny models, one of each structure, by `model_type`. */
+/** Tiny models by `model_type`, with positions for long prompts where prompts are long. */
 export const architectures: Readonly<Record<string, object>> = {
-  llama,
-  mistral: { ...llama, sliding_window: 5 },
-  gpt_neox: { ...ungrouped, num_attention_heads: 2, rotary_pct: 0.5, initializer_range: 0.6 },
-  gpt2: { vocab_size: 20, n_embd: 8, n_layer: 2, n_head: 2, n_positions: 256, initializer_range: 0.4 },
+  ...small,
+  ...Object.fromEntries(
+    ['llama', 'mistral', 'gpt_neox'].map(type => [type, { ...small[type], max_position_embeddings: 256 }]),
+  ),
+  gpt2: { ...small.gpt2, n_positions: 256 },
 };
 
 /** Loss and gradients of a pass. */

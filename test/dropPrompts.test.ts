@@ -17,7 +17,7 @@ import { adapters, architectures, expectSame, run, withTuned } from './dividedPa
 
 const allBatches: Readonly<Record<string, BatchRows>> = { ...batches, 'several texts in a row': packed };
 
-for (const type of Object.keys(architectures)) {
+for (const type of ['llama', 'mistral', 'gpt_neox', 'gpt2']) {
   describe(`dropped prompts on ${type}`, () => {
     // All adapters once, and those that put something in front on each.
     const isTested = (name: string): boolean => type === 'llama' || /^(LoRA|prefix tuning|prompt tuning)$/.test(name);
@@ -35,6 +35,21 @@ for (const type of Object.keys(architectures)) {
     }
   });
 }
+
+describe('dropped and shared prompts on every architecture', () => {
+  const kinds: Readonly<Record<string, BatchRows>> = { ...batches, 'prompts that begin alike': alike };
+  for (const type of Object.keys(architectures)) {
+    for (const kind of ['prompts of different lengths', 'several turns', 'prompts that begin alike'] as const) {
+      it(`have the gradients of prompts that are constants: LoRA on ${type}, ${kind}`, () => {
+        const rows = kinds[kind]!;
+        const constant = withConstantPrompts(adapters.LoRA!(), rows);
+        return withTuned(type, [adapters.LoRA!(), constant], async (tuned, constant) =>
+          expectSame(await run(tuned, rows, { dropPrompts: true }), await run(constant, rows, { dropPrompts: false })),
+        );
+      });
+    }
+  }
+});
 
 describe('prompts that run in several parts', () => {
   for (const [type, name] of [

@@ -13,6 +13,8 @@ import { lora } from '@dropbp/peft-lora';
 import { prefixTuning } from '@dropbp/peft-prefix';
 import { train } from '@dropbp/train';
 import '@dropbp/tfjs-backend-ort';
+import { batches as promptBatches, disturb, withConstantPrompts } from './dividedBatches.ts';
+import { expectSame, run } from './dividedPasses.ts';
 
 // Frozen weights in fewer bits, from loading to the saved adapter: adapters and DropBP must not notice.
 
@@ -184,4 +186,25 @@ it('keeps f32 where the backend has nothing else, and says so once', async () =>
   warn.mockRestore();
   model.dispose();
   await tf.setBackend('ort');
+});
+
+describe('dropped prompts', () => {
+  // With int8 a product rounds its input by the largest value among all tokens of the pass.
+  it.each([
+    ['f16', 1e-4],
+    ['int4', 1e-4],
+    ['int8', 0.1],
+  ] as const)('have the gradients of prompts that are constants with weights of %s', async (weights, tolerance) => {
+    const rows = promptBatches['prompts of different lengths']!;
+    const adapter = (): Adapter => lora({ rank: 4, targetModules: 'all-linear', seed: 2 });
+    const model = make('llama', weights);
+    const [tuned, constant] = [
+      compose(model, { adapter: adapter() }),
+      compose(model, { adapter: withConstantPrompts(adapter(), rows), sharedPrompts: false }),
+    ];
+    for (const one of [tuned, constant]) disturb(one);
+    const expected = await run(constant, rows, { dropPrompts: false });
+    expectSame(await run(tuned, rows, { dropPrompts: true }), expected, tolerance);
+    for (const one of [tuned, constant, model]) one.dispose();
+  });
 });

@@ -81,7 +81,7 @@ export {
 } from './run/encodeForPass.ts';
 export { forwardLogits } from './run/head/forwardLogits.ts';
 export { headLogits, projectLogits } from './run/head/headLogits.ts';
-export { runFront, type Front, type FrontPart } from './run/divided/runFront.ts';
+export { runFront, type Front, type FrontPart } from './run/runFront.ts';
 export { noDividedTexts, runPass, type PassStep, type PassTokens, type StepOf } from './run/pass/runPass.ts';
 export { trainingSteps, type TrainingStep } from './run/pass/trainingSteps.ts';
 export { leadsToTrainable, receivesGradient, trainedBranches, trainsEmbedding } from './run/pass/gradientReach.ts';

@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
-import type { KeyValue } from '../../contract/branch.ts';
-import type { CacheSlot, ExtendCache } from '../../contract/cacheSlot.ts';
-import type { Lanes } from '../../contract/lanes.ts';
-import { runPass } from '../pass/runPass.ts';
-import { withTensors, type Runnable } from '../runnable.ts';
+import type { KeyValue } from '../contract/branch.ts';
+import type { CacheSlot, ExtendCache } from '../contract/cacheSlot.ts';
+import type { Lanes } from '../contract/lanes.ts';
+import { runPass } from './pass/runPass.ts';
+import { withTensors, type Runnable } from './runnable.ts';
 
 /** Some tokens of each lane, which run forward only. */
 export interface FrontPart {
