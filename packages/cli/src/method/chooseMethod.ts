@@ -3,7 +3,7 @@ import type { Adapter, Model } from '@dropbp/core';
 import type { Tokenizer } from '@dropbp/data';
 import { fullFineTune, type Part } from '@dropbp/peft-full';
 import { ia3 } from '@dropbp/peft-ia3';
-import { lora, loraPlus, type Initialization } from '@dropbp/peft-lora';
+import { lora, loraPlus, type Initialization, type TokenIndices } from '@dropbp/peft-lora';
 import { llamaAdapter, prefixTuning, promptTuning, pTuning, type PromptTuningOptions } from '@dropbp/peft-prefix';
 import type { AdamWOptions } from '@dropbp/train';
 import { flagName } from '../flags/flagName.ts';
@@ -13,7 +13,9 @@ import type { TrainFlagValues } from '../flags/tables/trainFlags.ts';
 
 /** What an adapter is made for. */
 export interface AdapterBase {
-  readonly model: Pick<Model, 'branches'>;
+  readonly model: Pick<Model, 'branches' | 'embedding' | 'head'>;
+  /** Ids of new tokens, whose rows are trained. @defaultValue none */
+  readonly newTokens?: readonly number[];
   /** Reads the text that a prompt starts from; absent where there is none. */
   readonly tokenizer?: Tokenizer;
 }
@@ -144,7 +146,7 @@ export function nameOfRun(flags: TrainFlagValues): string {
   return flags.name ?? (dropsNothing(flags) ? method : `${method} + DropBP ${budgetText(flags)}`);
 }
 
-function makeLora(flags: Flags): Adapter {
+function makeLora(flags: Flags, { model, newTokens = [] }: AdapterBase): Adapter {
   const { targetModules, initLoraWeights, useRslora, useDora, loraBias, ensureWeightTying, seed } = flags;
   return lora({
     ...{ targetModules: targetModules!, useRslora, useDora, loraBias, ensureWeightTying, seed },
@@ -152,8 +154,19 @@ function makeLora(flags: Flags): Adapter {
       ...(['rank', 'alpha', 'dropout', 'excludeModules', 'layersToTransform', 'layersPattern'] as const),
       ...(['rankPattern', 'alphaPattern', 'bias', 'modulesToSave', 'trainableTokenIndices'] as const),
     ]),
+    ...(newTokens.length > 0 && { trainableTokenIndices: tokenRows(flags, model, newTokens) }),
     ...(initLoraWeights !== undefined && { initialization: initLoraWeights as Initialization }),
   });
+}
+
+/** The rows of new tokens, in the embedding and in an output layer of its own, besides those that a flag names. */
+function tokenRows(
+  { trainableTokenIndices: named = [] }: Flags,
+  { embedding, head }: AdapterBase['model'],
+  newTokens: readonly number[],
+): TokenIndices {
+  const rows = [...new Set([...named, ...newTokens])];
+  return head.weight === `${embedding}.weight` ? rows : { [embedding]: rows, [head.path]: [...newTokens] };
 }
 
 function makePrefixTuning(flags: Flags): Adapter {

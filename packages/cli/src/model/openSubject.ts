@@ -8,6 +8,7 @@ import { checkFolder } from '../files/kindOfPath.ts';
 import { text } from '../flags/flag.ts';
 import type { StatusLine } from '../terminal/statusLine.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { growForAdapter } from './growVocabulary.ts';
 import { baseOfAdapter, openNamedBase, type AdapterPlace } from './baseOfAdapter.ts';
 import { fetching, openModel, type ModelPlace } from './openModel.ts';
 import { revisionFlag, weightsFlag } from '../flags/tables/modelFlags.ts';
@@ -47,7 +48,8 @@ export async function openSubject(
   status: StatusLine,
 ): Promise<Subject> {
   const named = { model: chosen, adapter: adapter?.name };
-  const opened = await openNamedBase(named, () => openModel(base, status, { weights }));
+  const found = await openNamedBase(named, () => openModel(base, status, { weights }));
+  const opened = adapter === undefined ? found : (await growForAdapter(found, adapter.folder)).opened;
   const { model } = opened;
   if (adapter === undefined) {
     return { ...opened, subject: model, room: model.maxPositions, dispose: () => model.dispose() };

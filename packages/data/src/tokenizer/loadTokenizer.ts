@@ -43,13 +43,14 @@ export interface TokenizerFiles {
 export async function loadTokenizer(source: string | TokenizerFiles): Promise<Tokenizer> {
   await checkModelSource(source, 'loadTokenizer');
   if (typeof source === 'string') {
-    return makeTokenizer(await readFolder(source), `${source}/tokenizer.json`);
+    return makeTokenizer(await readTokenizerFiles(source), `${source}/tokenizer.json`);
   }
   checkOptions('data', 'loadTokenizer()', source, ['tokenizer', 'config']);
   return makeTokenizer(source, 'the tokenizer');
 }
 
-async function readFolder(folder: string): Promise<TokenizerFiles> {
+/** Reads a tokenizer's files in a folder (Node). @throws Problem if they are missing or no JSON */
+export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles> {
   const tokenizer = await readJsonObject(folder, 'tokenizer.json', refuseRepeatedKeys);
   if (tokenizer === undefined) {
     throw problem('data', {

@@ -5,6 +5,7 @@ import { command } from '../../flags/command.ts';
 import { choice, requiredText, text, toggle } from '../../flags/flag.ts';
 import { countParameters } from '../../model/countParameters.ts';
 import { openNamedBase } from '../../model/baseOfAdapter.ts';
+import { copyTokenizer, modelForAdapter } from '../../model/growVocabulary.ts';
 import { openBase, quantisedTypes } from '../../model/openModel.ts';
 import { revisionFlag, backendFlag } from '../../flags/tables/modelFlags.ts';
 import { findSubject } from '../../model/openSubject.ts';
@@ -40,7 +41,8 @@ export const mergeCommand = command({
     const { source } = places.base;
     await startBackend(flags.backend, terminal);
     const quantised = await quantisedTypes(source);
-    const model = await openNamedBase({ model: flags.model, adapter }, () => openBase(places.base, status));
+    const base = await openNamedBase({ model: flags.model, adapter }, () => openBase(places.base, status));
+    const model = await modelForAdapter(base, places.adapter!.folder);
     if (quantised.length > 0) {
       const note = `${source} is quantised (${quantised.join(', ')}): its weights are dequantised, and written as ${dtype === 'auto' ? 'F32' : dtype}`;
       terminal.notes(styled`${paint('yellow', note)}\n`);
@@ -57,6 +59,7 @@ export const mergeCommand = command({
     });
     try {
       await merged.save(out, dtype === 'auto' ? {} : { dtype });
+      await copyTokenizer(places.adapter!.folder, out);
     } finally {
       release();
       place.leave();

@@ -1,6 +1,7 @@
+import { problem } from '@dropbp/basics';
 import { loadAdapter, type Tuned } from '@dropbp/compose';
-import { prepareAdapter, textPositions, type Adapter } from '@dropbp/core';
-import { encodePrompt, type ChatTemplate, type Dataset, type Tokenizer } from '@dropbp/data';
+import { prepareAdapter, textPositions } from '@dropbp/core';
+import { encodePrompt, type ChatTemplate, type Dataset, type Tokenizer, type TokenizerFiles } from '@dropbp/data';
 import { asChat, defaultPrompt } from '../../data/defaultPrompt.ts';
 import { openData } from '../../data/openData.ts';
 import { prepareData, type PreparedData } from '../../data/prepareData.ts';
@@ -10,8 +11,9 @@ import { templateFor } from '../../data/templateFor.ts';
 import type { StatusLine } from '../../terminal/statusLine.ts';
 import { batchTimes, checkBudget, ownRows, shapeWithPrompt } from '../../drops/checkBudget.ts';
 import { checkBatchSize, checkMethodSize } from '../../model/checkSizes.ts';
-import { checkMethodFlags, chooseAdapter, type AdapterBase } from '../../method/chooseMethod.ts';
+import { checkMethodFlags, chooseAdapter } from '../../method/chooseMethod.ts';
 import { dropCosts } from '../../drops/dropCosts.ts';
+import { growForAdapter, growVocabulary } from '../../model/growVocabulary.ts';
 import { openModel } from '../../model/openModel.ts';
 import { findAdapter } from '../../model/openSubject.ts';
 import type { DropCosts } from '../../record/runRecord.ts';
@@ -26,6 +28,8 @@ export interface PreparedRun {
   /** What its drops cost and save. */
   readonly costs: DropCosts;
   readonly tokenizer: Tokenizer;
+  /** The tokenizer's files, where tokens were added. */
+  readonly tokenizerFiles?: TokenizerFiles;
   readonly dataset: Dataset;
   readonly data: PreparedData;
   /** What the text samples begin with, and how long they are: 0 where there are none. */
@@ -42,15 +46,25 @@ export async function prepareRun(flags: TrainFlagValues, startedAt: string, stat
   checkLength(flags);
   checkMeasuring(flags);
   checkMethodFlags(flags);
+  checkAddedTokens(flags);
   await checkFolder(flags.model, 'base');
   // Before the model is fetched and loaded: a bad row shows at once.
   status.show(`Reading ${flags.data.join(', ')}`);
   const dataset = await openData(flags);
   const place = { source: flags.model, revision: flags.revision };
-  const opened = await openModel(place, status, { weights: flags.weights, date: new Date(startedAt) });
+  const found = await openModel(place, status, { weights: flags.weights, date: new Date(startedAt) });
+  const grown = flags.addTokens === undefined ? undefined : await growVocabulary(found, place, flags.addTokens);
+  const from = flags.from === undefined ? undefined : await findAdapter(flags.from, status, 'from');
+  const { opened, files } =
+    grown ?? (from === undefined ? { opened: found } : await growForAdapter(found, from.folder));
   const { model, tokenizer } = opened;
   checkMethodSize(flags, model);
-  const adapter = await prepareAdapter(await adapterOf(flags, { model, tokenizer }, status), model);
+  const adapter = await prepareAdapter(
+    from === undefined
+      ? chooseAdapter(flags, { model, tokenizer, ...(grown && { newTokens: grown.ids }) })
+      : await loadAdapter(from.folder),
+    model,
+  );
   const { tuned, choice } = await composeRun(flags, model, adapter);
   const room = textPositions(tuned.internal);
   const time = sequenceTime(flags, room, dataset.format.name);
@@ -69,15 +83,18 @@ export async function prepareRun(flags: TrainFlagValues, startedAt: string, stat
     room - (isChat ? tokenizer.encode(prompt, { addSpecialTokens: false }) : encodePrompt(tokenizer, prompt)).length;
   const sampleTokens = prompt === '' ? 0 : Math.max(0, Math.min(flags.sampleTokens, roomToWrite));
   status.clear();
-  return { settings, tuned, costs, tokenizer, dataset, data, prompt, sampleTokens };
+  const tokenizerFiles = files && { tokenizerFiles: files };
+  return { settings, tuned, costs, tokenizer, dataset, data, prompt, sampleTokens, ...tokenizerFiles };
 }
 
-/** What is trained: a new adapter, or one that there is. */
-async function adapterOf(flags: TrainFlagValues, base: AdapterBase, status: StatusLine): Promise<Adapter> {
-  if (flags.from === undefined) return chooseAdapter(flags, base);
-  const { folder } = await findAdapter(flags.from, status, 'from');
-  return loadAdapter(folder);
-}
+function checkAddedTokens({ addTokens, from, adapter }: TrainFlagValues): void {
+  if (addTokens === undefined) return;
+  if (from !== undefined) {
+    throw problem('cli', { what: '--add-tokens has no effect with --from: the adapter has its tokens', fix: 'leave it out' });
+  }
+  if (adapter === 'lora') return;
+  throw problem('cli', { what: `--add-tokens does not belong to --adapter ${adapter}`, expected: '--adapter lora' });
+} // prettier-ignore
 
 function promptOf(
   given: string | undefined,

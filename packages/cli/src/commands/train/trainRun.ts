@@ -10,6 +10,7 @@ import type { Interruption } from '../../terminal/interruption.ts';
 import { progressBar } from '../../terminal/progress/progressBar.ts';
 import type { Terminal } from '../../terminal/terminal.ts';
 import { nameOfRun } from '../../method/chooseMethod.ts';
+import { writeTokenizer } from '../../model/growVocabulary.ts';
 import type { PreparedRun } from './preparedRun.ts';
 import { recordOfRun } from './recordOfRun.ts';
 import type { RunFolder } from '../../runFolder/runFolder.ts';
@@ -112,7 +113,10 @@ export async function trainRun(run: PreparedRun, options: TrainRunOptions): Prom
   }
   const keptStep = await keepBest(run, folder, events);
   const made = recordAtEnd(record({ why, keptStep }), lastStep(events) > folder.stepsDone ? undefined : previous);
-  await folder.publish(partOf(settings.adapter), directory => tuned.save(directory));
+  await folder.publish(partOf(settings.adapter), async directory => {
+    await tuned.save(directory);
+    if (run.tokenizerFiles !== undefined) await writeTokenizer(directory, run.tokenizerFiles);
+  });
   await report(made);
   await write(folder.record, `${JSON.stringify(made, undefined, 1)}\n`);
   return made;

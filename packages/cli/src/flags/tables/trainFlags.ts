@@ -43,6 +43,8 @@ export const trainFlags = {
 
   ...dropFlags,
 
+  addTokens: text('<a,b,c|file>', 'with LoRA: tokens to add and to train, or a file with one token a line'),
+
   steps: { ...number(positiveInteger, 'optimiser steps'), defaultText: '3 epochs, within 20 to 300 steps' },
   epochs: number(positive, 'how often to go through all data, in place of --steps: 2, 0.5'),
   batch: number(positiveInteger, 'sequences in a batch', 8),
