@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeRunnable, plainRunnable, type Hooks, type Model, type Runnable } from '@dropbp/core';
 import { greedyWithoutCache } from '@dropbp/testing';
-import { createModel, generate, generateBatch, type GenerateOptions } from '../src/index.ts';
+import { createModel, generate, generateBatch, loadModel, type GenerateOptions } from '../src/index.ts';
+import { fixtureBlobs } from './fixture.ts';
 
 let model: Model;
 let gpt2: Model;
@@ -98,6 +99,22 @@ describe('generate', () => {
     const generated: number[] = [];
     for await (const token of generate(named, prompt, { maxNewTokens: 12 })) generated.push(token);
     expect(generated).toEqual(until);
+  });
+
+  it('ends where generation_config.json says, as transformers does', async () => {
+    const files = fixtureBlobs('llama');
+    const plain = await loadModel(files);
+    const all = await collect(plain, prompt, { maxNewTokens: 12 });
+    const end = all[4]!;
+    files.set('generation_config.json', new Blob([JSON.stringify({ eos_token_id: [end] })]));
+    const subject = await loadModel(files);
+    const tokens: number[] = [];
+    for await (const token of generate(subject, prompt, { maxNewTokens: 12 })) tokens.push(token);
+    expect(tokens).toEqual(all.slice(0, all.indexOf(end)));
+    files.set('generation_config.json', new Blob(['{"eos_token_id": "x"}']));
+    await expect(loadModel(files)).rejects.toThrow('generation_config.json: eos_token_id is not usable; got "x"');
+    plain.dispose();
+    subject.dispose();
   });
 
   it('fills the positions where no number is given, and no more', async () => {

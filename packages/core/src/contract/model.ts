@@ -81,6 +81,8 @@ export interface Model {
   readonly source: string;
   /** Of a hub id: the branch, tag or commit that was asked for, written into adapters as `revision`. @defaultValue none was */
   readonly revision?: string;
+  /** Tokens that end a text besides those of the configuration: what `generation_config.json` names. @defaultValue none */
+  readonly endTokens?: readonly number[];
   /** Width of the residual stream. */
   readonly hiddenSize: number;
   /** Tokens that it knows: the width of the logits. */

@@ -1,6 +1,7 @@
 import { checkValue, problem, seededRandom, type SeededRandom } from '@dropbp/basics';
 import { textPositions, type Model, type Runnable } from '@dropbp/core';
 import type { DecodePlan } from './decodeRows.ts';
+import { readEndTokens } from './readEndTokens.ts';
 import type { Sampling } from './sampleToken.ts';
 
 /** Options of {@link generate}. */
@@ -15,7 +16,7 @@ export interface GenerateOptions {
   readonly topP?: number;
   /** The same seed draws the same tokens. @defaultValue another one each time */
   readonly seed?: number;
-  /** Tokens that end the text. They are not given out. @defaultValue `eos_token_id` of the configuration */
+  /** Tokens that end the text. They are not given out. @defaultValue `eos_token_id` of `config.json` and of `generation_config.json` */
   readonly stopTokens?: readonly number[];
   /** Ends the generation: the iteration then throws the signal's reason. */
   readonly signal?: AbortSignal;
@@ -107,15 +108,6 @@ function checkSampling(subject: string, { temperature = 0, topK, topP }: Generat
   return { temperature, topK, topP };
 }
 
-/** The configuration's `eos_token_id`: a token, several, or none. */
-function endTokens({ config }: Model): number[] {
-  const end = config.eos_token_id ?? [];
-  const tokens: unknown[] = Array.isArray(end) ? end : [end];
-  if (tokens.every(token => Number.isInteger(token))) return tokens as number[];
-  throw problem('models', {
-    what: 'config.json: eos_token_id is not usable',
-    got: end,
-    expected: 'a token or a list of tokens',
-    fix: 'pass stopTokens',
-  });
+function endTokens({ config, endTokens = [] }: Model): number[] {
+  return [...readEndTokens('config.json', config), ...endTokens];
 }

@@ -3,9 +3,10 @@ import type { Model } from '@dropbp/core';
 import { defineModel } from '../architectures/architectures.ts';
 import type { HubOptions } from '@dropbp/hub';
 import { loadHub } from './findModelFolder.ts';
+import { readEndTokens } from '../generate/readEndTokens.ts';
 import { makeModel } from './makeModel.ts';
 import { checkWeightForms, type WeightForms } from './makeWeight.ts';
-import { readJsonObject } from './modelFiles.ts';
+import { readJsonObject, type ModelFiles } from './modelFiles.ts';
 import { openModelFiles, type ModelSource } from './openModelFiles.ts';
 import { textCheckpoint, textConfig } from '../architectures/textPart.ts';
 import { limitsOf } from '../architectures/modelLimits.ts';
@@ -44,17 +45,25 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
   const { hub, signal } = options;
   const files = await openModelFiles(source, { ...hub, ...(signal && { signal }) });
   const whole = await readJsonObject(files, 'config.json');
+  const endTokens = await generationEndTokens(files);
   const checkpoint = textCheckpoint(whole, await files.openCheckpoint());
-  const config = textConfig(whole, checkpoint.tensors.has('lm_head.weight'));
   try {
+    const config = textConfig(whole, checkpoint.tensors.has('lm_head.weight'));
     const definition = defineModel(config, limitsOf(checkpoint));
     const { parameters, dtypes } = await readWeights(checkpoint, definition, options);
     return makeModel(config, definition, parameters, {
       ...(typeof source === 'string' ? await (await loadHub()).rememberSource(source, hub) : { source: '' }),
       files,
       dtypes,
+      endTokens,
     });
   } finally {
     await checkpoint.close();
   }
+}
+
+/** What `generation_config.json` says a text ends at: chat models name the end of a turn there. */
+async function generationEndTokens(files: ModelFiles): Promise<readonly number[]> {
+  const name = 'generation_config.json';
+  return (await files.list()).includes(name) ? readEndTokens(name, await readJsonObject(files, name)) : [];
 }

@@ -17,6 +17,8 @@ export interface Origin {
   readonly revision?: string;
   /** Tokens of the source, where the vocabulary was resized. */
   readonly vocabSize?: number;
+  /** See `Model.endTokens`. */
+  readonly endTokens?: readonly number[];
   /** The files of the checkpoint, whose tokenizer is saved with the model. */
   readonly files?: ModelFiles | undefined;
   /** The type that each weight was stored as, by name. */
@@ -39,6 +41,7 @@ export function makeModel(
     ...definition,
     config,
     source: origin.source,
+    ...(origin.endTokens && { endTokens: origin.endTokens }),
     ...(origin.revision !== undefined && { revision: origin.revision }),
     ...((origin.vocabSize ?? definition.vocabSize) !== definition.vocabSize && { sourceVocabSize: origin.vocabSize! }),
     parameters,

@@ -92,9 +92,10 @@ function yarn(p: ScalingReader): RopeScheme {
   const [low, high] = [Math.max(first, 0), Math.min(last, turned - 1)];
   const span = low === high ? 0.001 : high - low;
   const blended = periods(theta, turned).map((period, i) => {
-    const stretch = Math.min(Math.max(Math.fround((i - low) / span), 0), 1);
+    // Rounded step by step as transformers does: one unit in the last place is 1e-4 of an angle at position 131,071.
+    const kept = Math.fround(1 - Math.min(Math.max(Math.fround((i - low) / span), 0), 1));
     const [plain, slow] = [Math.fround(1 / period), Math.fround(1 / Math.fround(factor * period))];
-    return Math.fround(slow * stretch + plain * (1 - stretch));
+    return Math.fround(Math.fround(slow * Math.fround(1 - kept)) + Math.fround(plain * kept));
   });
   return fixedRope(blended, p.optionalPositive('attention_factor') ?? byDefault);
 }
