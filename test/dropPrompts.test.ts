@@ -135,7 +135,12 @@ describe('a pass with dropped prompts', () => {
       const model = { ...tuned.model, takesDividedTexts: false };
       const other = compose(model, { adapter: adapters.LoRA!() }).valueAndGradients(batch, { dropPrompts: true });
       await expect(other).rejects.toThrow("texts cannot be divided with 'llama'");
-      own.dispose();
+      const drop = dropBP({ rate: 0, dropPrompts: 'auto' });
+      const auto = compose(model, { adapter: adapters.LoRA!(), drop });
+      await auto.beginRun({ passes: 10 }).measure(0, batch);
+      disturb(auto);
+      expectSame(await run(auto, rows, {}), await run(tuned, rows, {}));
+      for (const one of [own, auto]) one.dispose();
       tf.dispose(Object.values(batch) as tf.Tensor[]);
     }));
 });

@@ -116,7 +116,9 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
   const runnable = { ...attachedRunnable(model, attachment), isCheckpointed: checkpointedBranches(model, options) };
   const dropping =
     dropBP && disposeOnError(attachment, () => startDropping(dropBP, { internal: runnable, parameters }));
-  const gate = dropBP?.options.dropPrompts === 'auto' ? promptGate() : undefined;
+  // Where texts cannot be divided there is nothing to decide.
+  const decides = dropBP?.options.dropPrompts === 'auto' && dividesTexts(runnable, loss);
+  const gate = decides ? promptGate() : undefined;
   const dropsPrompts = (): boolean => gate?.dropsPrompts ?? dropBP?.options.dropPrompts === true;
   const flopsOf = countDropFlops(runnable);
   const inTurn = makeQueue();
