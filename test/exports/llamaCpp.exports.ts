@@ -157,6 +157,19 @@ describe('small models of random weights in llama.cpp', () => {
     ['qwen2', { model_type: 'qwen2', ...llamaLike, num_key_value_heads: 2, tie_word_embeddings: true }],
     ['qwen3', { model_type: 'qwen3', ...llamaLike, num_key_value_heads: 2, head_dim: 32 }],
     ['smollm3', { model_type: 'smollm3', ...llamaLike, num_key_value_heads: 2 }],
+    [
+      'granite',
+      {
+        model_type: 'granite',
+        ...llamaLike,
+        num_key_value_heads: 2,
+        embedding_multiplier: 3,
+        residual_multiplier: 0.5,
+        logits_scaling: 2,
+        attention_multiplier: 0.2,
+      },
+    ],
+    ['olmo2', { model_type: 'olmo2', ...llamaLike, num_key_value_heads: 2 }],
     ['gpt2', { model_type: 'gpt2', vocab_size: 2048, n_embd: 64, n_layer: 2, n_head: 4, initializer_range: 0.2 }],
   ])('%s gives our probabilities, and with an adapter', async (_, config) => {
     const ends = { bos_token_id: 0, eos_token_id: 0 };

@@ -41,7 +41,7 @@ async function logits(source: string): Promise<Float32Array> {
   return values;
 }
 
-describe.each(['llama', 'mistral', 'qwen2', 'qwen3', 'gpt2'])('%s, made by transformers', name => {
+describe.each(['llama', 'mistral', 'qwen2', 'qwen3', 'granite', 'gpt2'])('%s, made by transformers', name => {
   it('comes back with the same weights and logits from a file of F32', async () => {
     const file = at(`${name}.gguf`);
     const written = await exportGguf(join(fixtures, name), file, { type: 'F32', tokenizer: false });
@@ -55,7 +55,7 @@ describe.each(['llama', 'mistral', 'qwen2', 'qwen3', 'gpt2'])('%s, made by trans
     const [ours, theirs] = [await readGguf(at(`${name}.gguf`)), await readGguf(join(fixtures, 'gguf', `${name}.gguf`))];
     const shapes = ({ tensors }: typeof ours) => [...tensors].map(([key, { shape }]) => `${key} ${String(shape)}`);
     expect(shapes(ours).sort()).toEqual(shapes(theirs).sort());
-    for (const key of [...theirs.metadata.keys()].filter(key => /head|length|count|epsilon/.test(key))) {
+    for (const key of [...theirs.metadata.keys()].filter(key => /head|length|count|epsilon|scale$/.test(key))) {
       // The window of Qwen2 is shorter than its positions, which gguf-py's file does not say.
       if (key !== 'qwen2.context_length') expect(ours.metadata.get(key), key).toEqual(theirs.metadata.get(key));
     }
@@ -143,6 +143,8 @@ describe('what cannot be written', () => {
   it('an architecture that llama.cpp computes in another way', async () => {
     const file = (name: string) => exportGguf(join(fixtures, name), at('no.gguf'), { tokenizer: false });
     await expect(file('smollm3')).rejects.toThrow('turns positions in other layers (no_rope_layers)');
+    await expect(file('olmo2')).rejects.toThrow('no such biases in its attention');
+    await expect(file('gpt_neox')).rejects.toThrow('not written as GGUF; got "gpt_neox"');
   });
 
   it('ends by a signal, with its reason and without a file', async () => {

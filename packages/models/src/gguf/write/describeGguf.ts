@@ -5,7 +5,7 @@ import type { RawConfig } from '../../architectures/configReader.ts';
 import { architectures, type GgufArchitecture } from '../config/ggufArchitecture.ts';
 import { transpose, pairRows } from '../tensors/tensorLayout.ts';
 import { describeGpt2 } from './describeGpt2.ts';
-import { describeLlama } from './describeLlama.ts';
+import { describeLlama, graniteKeys } from './describeLlama.ts';
 import type { GgufField } from './ggufField.ts';
 
 /** What the metadata of a model says of its architecture. */
@@ -64,6 +64,11 @@ const writers: Readonly<Record<string, Writer>> = {
     id: 'smollm3',
     describe: config => describeLlama(config, { biases: 'none', mlpBias: false, plainEvery: 4 }),
   },
+  granite: {
+    id: 'granite',
+    describe: config => describeLlama(config, { biases: 'any', mlpBias: true, keys: graniteKeys }),
+  },
+  olmo2: { id: 'olmo2', describe: config => describeLlama(config, { biases: 'none', mlpBias: false }) },
   gpt2: { id: 'gpt2', describe: describeGpt2 },
 };
 

@@ -13,6 +13,19 @@ export interface LlamaLimits {
   readonly mlpBias: boolean;
   /** Each layer of a multiple of this number has no rotary positions. */
   readonly plainEvery?: number;
+  /** Keys beside those of all. */
+  readonly keys?: (config: LlamaConfig, raw: RawConfig) => Readonly<Record<string, GgufField>>;
+}
+
+/** Granite's factors on embeddings, scores, branches and logits. */
+export function graniteKeys({ attentionScale, headSize }: LlamaConfig, raw: RawConfig): Record<string, GgufField> {
+  const factor = (key: string): GgufField => ({ f32: Number(raw[key] ?? 1) });
+  return {
+    'attention.scale': { f32: attentionScale ?? headSize ** -0.5 },
+    embedding_scale: factor('embedding_multiplier'),
+    residual_scale: factor('residual_multiplier'),
+    logit_scale: factor('logits_scaling'),
+  };
 }
 
 /**
@@ -42,6 +55,7 @@ export function describeLlama(config: RawConfig, limits: LlamaLimits): ModelMeta
       'attention.layer_norm_rms_epsilon': { f32: c.epsilon },
       'rope.dimension_count': { u32: c.headSize },
       ...scaling,
+      ...limits.keys?.(c, config),
     },
     heads: c.heads,
     kvHeads: c.kvHeads,
