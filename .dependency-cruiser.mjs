@@ -5,7 +5,7 @@ import { existsSync, readdirSync } from 'node:fs';
  * error. Packages without an entry are small, or their folders still import each other.
  */
 const folders = {
-  basics: ['checks', 'files'],
+  basics: ['checks', 'encoding', 'files'],
   cli: [
     ...[
       'terminal',

@@ -5,6 +5,8 @@ export { checkValue } from './checks/checkValue.ts';
 export { errorCode } from './checks/errorCode.ts';
 export { escapeControls, escapeLine } from './checks/escapeControls.ts';
 export { isObject } from './checks/checkValue.ts';
+export { halfBits } from './encoding/halfBits.ts';
+export { ProtobufWriter } from './encoding/protobufWriter.ts';
 export { fileDigest, type Digest } from './files/fileDigest.ts';
 export { describeOwner, isLock, takeLock, type FileLock, type LockOptions } from './files/fileLock.ts';
 export type { LockOwner } from './files/lockOwner.ts';

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { compile, ortBackend } from '../src/index.ts';
-import { halfBits } from '../src/packed/halfBits.ts';
+import { toHalf } from '../src/packed/halfBits.ts';
 
 const FORMS = ['f16', 'int8', 'int6', 'int4'] as const;
 
@@ -32,7 +32,7 @@ function pack(
   return ortBackend().pack(values, shape, form, inputAxis)!;
 }
 
-describe('halfBits', () => {
+describe('toHalf', () => {
   it('rounds to the nearest, ties to even, and keeps what half precision can hold', () => {
     // Source: IEEE 754-2008, binary16.
     const known: [number, number][] = [
@@ -51,10 +51,10 @@ describe('halfBits', () => {
       [1 + 2 ** -11 + 2 ** -20, 0x3c01],
       [0.1, 0x2e66],
     ];
-    expect([...halfBits(Float32Array.from(known, ([value]) => value))]).toEqual(known.map(([, bits]) => bits));
+    expect([...toHalf(Float32Array.from(known, ([value]) => value))]).toEqual(known.map(([, bits]) => bits));
   });
   it.each([65520, Infinity, NaN])('refuses %f', value => {
-    expect(() => halfBits(Float32Array.of(1, value))).toThrow(/too large for f16, or not finite/);
+    expect(() => toHalf(Float32Array.of(1, value))).toThrow(/too large for f16, or not finite/);
   });
 });
 

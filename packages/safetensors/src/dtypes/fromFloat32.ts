@@ -1,4 +1,4 @@
-import { checkValue, problem } from '@dropbp/basics';
+import { checkValue, halfBits, problem } from '@dropbp/basics';
 import { bytesOf } from './bytesOf.ts';
 
 /** The dtypes that {@link fromFloat32} writes. */
@@ -45,19 +45,4 @@ function bfloat16Bits(bits: number): number {
   // A NaN whose payload lies in the lower half alone would become an infinity.
   if ((bits & 0x7fffffff) > 0x7f800000) return (high & 0x7f) === 0 ? high | 0x40 : high;
   return (bits + 0x7fff + (high & 1)) >>> 16;
-}
-
-function halfBits(bits: number): number {
-  const sign = (bits >>> 16) & 0x8000;
-  const magnitude = bits & 0x7fffffff;
-  if (magnitude > 0x7f800000) return sign | 0x7c00 | ((magnitude >>> 13) & 0x3ff || 0x200);
-  if (magnitude >= 0x477ff000) return sign | 0x7c00; // from 65520, halfway to the first value that F16 does not have
-  if (magnitude >= 0x38800000) return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
-  if (magnitude < 0x33000000) return sign; // below 2^-25, half the smallest F16
-  const mantissa = (magnitude & 0x7fffff) | 0x800000;
-  const shift = 126 - (magnitude >>> 23);
-  const kept = mantissa >>> shift;
-  const rest = mantissa & ((1 << shift) - 1);
-  const half = 1 << (shift - 1);
-  return sign | (rest > half || (rest === half && (kept & 1) === 1) ? kept + 1 : kept);
 }

@@ -1,5 +1,5 @@
+import { ProtobufWriter } from '@dropbp/basics';
 import { type ElementType, onnxTypeCode } from './elementType.ts';
-import { ProtobufWriter } from './protobuf.ts';
 
 /** A node's attribute: an integer, a string, a list of integers, or a float. */
 export type OnnxAttribute = number | string | readonly number[] | { readonly float: number };

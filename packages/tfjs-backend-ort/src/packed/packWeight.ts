@@ -1,5 +1,5 @@
 import type { PackedForm } from '@dropbp/engine';
-import { halfBits } from './halfBits.ts';
+import { toHalf } from './halfBits.ts';
 import { packBlocks } from './packBlocks.ts';
 import { notFinite, type PackedWeight } from './weightForm.ts';
 
@@ -25,7 +25,7 @@ export function packWeight(
     const part = { shape, dtype: 'float16' } as const;
     return {
       layout: { form, shape, isTransposed: false, parts: { values: part } },
-      data: { values: halfBits(values) },
+      data: { values: toHalf(values) },
     };
   }
   if (form === 'int8') return isTable ? packTable(values, rows, columns) : packInt8(values, rows, columns, inputAxis);

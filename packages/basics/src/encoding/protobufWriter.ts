@@ -8,10 +8,17 @@ export class ProtobufWriter {
     return this.#varint(field << 3).#varint(value);
   }
 
+  /** A number of 32 bits. */
   float(field: number, value: number): this {
     return this.#varint((field << 3) | 5).#append(new Uint8Array(new Float32Array([value]).buffer));
   }
 
+  /** A number of 64 bits. */
+  double(field: number, value: number): this {
+    return this.#varint((field << 3) | 1).#append(new Uint8Array(new Float64Array([value]).buffer));
+  }
+
+  /** Bytes as they are. */
   bytes(field: number, value: Uint8Array): this {
     return this.#varint((field << 3) | 2)
       .#varint(value.length)
@@ -29,14 +36,17 @@ export class ProtobufWriter {
     return this.lengthOf(field, start.length + following).#append(start);
   }
 
+  /** A text, in UTF-8. */
   string(field: number, value: string): this {
     return this.bytes(field, new TextEncoder().encode(value));
   }
 
+  /** A message within this one. */
   message(field: number, value: ProtobufWriter): this {
     return this.bytes(field, value.finish());
   }
 
+  /** The whole message. */
   finish(): Uint8Array<ArrayBuffer> {
     const result = new Uint8Array(this.#sizeBytes);
     let offset = 0;

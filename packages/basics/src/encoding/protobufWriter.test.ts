@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ProtobufWriter } from './protobuf.ts';
+import { ProtobufWriter } from './protobufWriter.ts';
 
 const bytes = (writer: ProtobufWriter): number[] => [...writer.finish()];
 
@@ -7,6 +7,10 @@ describe('ProtobufWriter', () => {
   it('writes whole numbers in groups of seven bits', () => {
     expect(bytes(new ProtobufWriter().int(1, 150))).toEqual([0x08, 0x96, 0x01]);
     expect(bytes(new ProtobufWriter().int(1, 0))).toEqual([0x08, 0x00]);
+  });
+  it('writes numbers beyond 32 bits', () => {
+    expect(bytes(new ProtobufWriter().int(2, 2 ** 40))).toEqual([0x10, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20]);
+    expect(bytes(new ProtobufWriter().double(1, 1))).toEqual([0x09, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f]);
   });
   it('writes negative numbers as ten bytes', () => {
     expect(bytes(new ProtobufWriter().int(2, -1))).toEqual([0x10, ...Array.from({ length: 9 }, () => 0xff), 0x01]);
