@@ -11,7 +11,7 @@ import { chooseDropBP } from '../src/drops/chooseDropBP.ts';
 import { dropFlags, type DropFlagValues } from '../src/flags/tables/dropFlags.ts';
 import type { DryRun } from '../src/commands/train/dryRun.ts';
 import type { RunRecord } from '../src/record/runRecord.ts';
-import { settleRate } from '../src/drops/settleRate.ts';
+import { chooseRate } from '../src/drops/chooseRate.ts';
 import { fakeRun } from './fakeRun.ts';
 import { fakeTerminal } from './fakeTerminal.ts';
 import { writeTinyModel } from './tinyModelFolder.ts';
@@ -44,7 +44,7 @@ describe('the flags of DropBP', () => {
   const defaults = Object.fromEntries(Object.entries(dropFlags).map(([key, { fallback }]) => [key, fallback]));
   const noModel = { branches: [], architecture: 'none', parameters: new Map() };
   const settled = (flags: Partial<DropFlagValues>, isMost = false) =>
-    settleRate({ ...(defaults as DropFlagValues), ...flags }, () => isMost);
+    chooseRate({ ...(defaults as DropFlagValues), ...flags }, () => isMost);
   const optionsOf = async (flags: Partial<DropFlagValues>): Promise<unknown> => {
     const { rate } = settled(flags, true);
     const given = { ...(defaults as DropFlagValues), ...flags, seed: 3, adapter: 'lora', rate };

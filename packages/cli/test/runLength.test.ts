@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { loadTokenizer, openDataset, tokenizeRows, type TokenizedRows } from '@dropbp/data';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commands } from '../src/commands.ts';
-import { settleLength } from '../src/data/runLength.ts';
+import { chooseLength } from '../src/data/runLength.ts';
 import { completeFlags } from '../src/flags/parseFlags.ts';
 import { runCommandLine } from '../src/flags/runCommandLine.ts';
 import { trainCommand } from '../src/commands/train/trainCommand.ts';
@@ -55,14 +55,14 @@ describe('how long a run is', () => {
     [1000, { epochs: 1e6 }, { batches: 125_000_000, why: '1,000,000 epochs, as --epochs says' }],
   ])('%d rows, %j', async (count, flags, expected) => {
     const { arrangement, ...length } = { ...given, ...flags };
-    expect(await settleLength(await tokenized(count), { batch: 8, arrangement }, length)).toMatchObject(expected);
+    expect(await chooseLength(await tokenized(count), { batch: 8, arrangement }, length)).toMatchObject(expected);
   });
   it('does not hide how often the data come, however short it is', async () => {
     const rows = await tokenized(108);
     const epochsOf = async (steps: number) =>
-      (await settleLength(rows, { batch: 8, arrangement: 'byLength' }, { ...given, steps })).epochs;
+      (await chooseLength(rows, { batch: 8, arrangement: 'byLength' }, { ...given, steps })).epochs;
     expect([await epochsOf(2), await epochsOf(54)]).toEqual([16 / 108, 4]);
-    expect((await settleLength(await tokenized(4000), { batch: 8 }, { ...given, steps: 2 })).epochs).toBeUndefined();
+    expect((await chooseLength(await tokenized(4000), { batch: 8 }, { ...given, steps: 2 })).epochs).toBeUndefined();
   });
   it('is said by --dry-run', async () => {
     const { out } = await train('--data', at('some.jsonl'), '--time', '24');

@@ -3,7 +3,7 @@ import type { Adapter, Model } from '@dropbp/core';
 import { attachLora } from './layer/attachLora.ts';
 import { initialBias, initialValues, type LoraValues } from './init/initialValues.ts';
 import { loraConfig } from './files/loraConfig.ts';
-import { readOptions, type LoraOptions, type SettledOptions } from './plan/loraOptions.ts';
+import { readOptions, type LoraOptions, type CheckedOptions } from './plan/loraOptions.ts';
 import { loraPlan, matrixNames, type LoraPlan } from './plan/loraPlan.ts';
 import { LORA_BIAS } from './plan/names.ts';
 import { isPrincipal, principalValues } from './init/principalValues.ts';
@@ -66,7 +66,7 @@ export function notPreparedProblem(initialization: string): Error {
 function attachFresh(
   model: Model,
   plan: LoraPlan,
-  { settings, initialization, seed, provenance }: SettledOptions,
+  { settings, initialization, seed, provenance }: CheckedOptions,
   taken: ReadonlyMap<string, LoraValues> = new Map(),
 ): ReturnType<Adapter['attach']> {
   const random = seededRandom(seed);

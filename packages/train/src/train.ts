@@ -15,7 +15,7 @@ import { accumulate, type Feed } from './step/accumulate.ts';
 import { checkBatches } from './options/checkBatches.ts';
 import { earlyUpdates } from './step/earlyUpdates.ts';
 import { scheduledRate } from './optimizers/scheduledRate.ts';
-import { settle, type TrainOptions, type TrainPlan } from './options/trainOptions.ts';
+import { readTrainOptions, type TrainOptions, type TrainPlan } from './options/trainOptions.ts';
 import type { TrainStep } from './step/trainStep.ts';
 import { updateParameters } from './step/updateParameters.ts';
 import { warnOfPlainCpu, warnUnlessStarted } from './warnings.ts';
@@ -51,7 +51,7 @@ export function train(
 ): AsyncGenerator<TrainStep, void, undefined> {
   checkValue('train', 'train(): what is trained', tuned, isTuned, 'what compose() gives');
   checkBatches('train()', batches);
-  const plan = settle(options);
+  const plan = readTrainOptions(options);
   warnOfPlainCpu();
   return run(tuned, batches, plan, warnUnlessStarted());
 }

@@ -15,7 +15,7 @@ import {
 } from '@dropbp/data';
 import type { DataFlagValues } from '../flags/tables/dataFlags.ts';
 import { findGlued, type GluedRows } from './findGlued.ts';
-import { settleLength, type LengthFlags } from './runLength.ts';
+import { chooseLength, type LengthFlags } from './runLength.ts';
 
 /** What {@link prepareData} takes beside the data. */
 export interface PrepareDataOptions {
@@ -49,7 +49,7 @@ export interface DataCounts {
   /** Rows to learn from and to measure on; undefined for a stream. */
   readonly trainRows: number | undefined;
   readonly heldOutRows: number | undefined;
-  /** Of one time through the data, or of its first batches: see {@link settleLength}. */
+  /** Of one time through the data, or of its first batches: see {@link chooseLength}. */
   readonly counted: DataReport;
   /** Batches in all. */
   readonly batches: number;
@@ -81,7 +81,7 @@ export async function prepareData(dataset: Dataset, options: PrepareDataOptions)
     });
   const rows = rowsOf(split.train);
   const batching = { batch, seed, arrangement: flags.arrangement };
-  const ofRun = await settleLength(rows, batching, length);
+  const ofRun = await chooseLength(rows, batching, length);
   const { counted, batches } = ofRun;
   const trainTokens = ofRun.epochs === undefined ? allTokens(counted, split.train.length) : counted.tokens;
   const heldOut =

@@ -41,7 +41,7 @@ export function checkLength({ steps, epochs }: Pick<LengthFlags, 'steps' | 'epoc
  *
  * @param batching - of the run, in one epoch
  */
-export async function settleLength(
+export async function chooseLength(
   rows: TokenizedRows,
   batching: Pick<TrainingBatchesOptions, 'arrangement'> & { readonly batch: number },
   { steps, epochs, accumulation }: LengthFlags,

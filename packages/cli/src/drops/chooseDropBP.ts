@@ -12,7 +12,7 @@ type OwnModel = Pick<Model, 'branches' | 'architecture' | 'parameters'>;
 /**
  * DropBP as the flags describe it; undefined where they drop nothing in any step.
  *
- * @param flags - whose rate is settled: see settleRate.ts
+ * @param flags - whose rate is settled: see chooseRate.ts
  * @throws Problem for flags without effect, and for sensitivities of another model or adapter
  */
 export async function chooseDropBP(flags: Flags, model: OwnModel): Promise<DropBP | undefined> {

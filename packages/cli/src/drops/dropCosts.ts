@@ -2,7 +2,7 @@ import { plannedRate, planStep, type StepShape, type Tuned } from '@dropbp/compo
 import { dropText, promptText } from './dropText.ts';
 import { formatShare } from '../terminal/formatNumber.ts';
 import type { DropCosts, DropsRecord } from '../record/runRecord.ts';
-import { trainsMost, type RateChoice } from './settleRate.ts';
+import { trainsMost, type RateChoice } from './chooseRate.ts';
 
 /** A rate to compare with where nothing is dropped. */
 export const OTHER_RATE = 0.5;

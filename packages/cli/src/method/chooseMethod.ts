@@ -77,7 +77,7 @@ const defaults: Readonly<Record<MethodName, Partial<MethodFlagValues>>> = {
 };
 
 /** The options with the defaults of the method; those of an adapter that there is are as they are. */
-export function settleMethod<F extends MethodFlagValues & { readonly from?: string | undefined }>(flags: F): F {
+export function fillInMethod<F extends MethodFlagValues & { readonly from?: string | undefined }>(flags: F): F {
   if (flags.from !== undefined) return flags;
   const missing = Object.entries(defaults[flags.adapter]).filter(([flag]) => flags[flag as MethodFlag] === undefined);
   const settled = { ...flags, ...Object.fromEntries(missing) };
@@ -91,7 +91,7 @@ export function settleMethod<F extends MethodFlagValues & { readonly from?: stri
  */
 export function chooseAdapter(flags: Flags, base: AdapterBase): Adapter {
   checkMethodFlags(flags);
-  return methods[flags.adapter].make(settleMethod(flags), base);
+  return methods[flags.adapter].make(fillInMethod(flags), base);
 }
 
 /** @throws Problem for an option that does not belong to the method, or without effect there, by its name */

@@ -2,7 +2,7 @@ import { problem } from '@dropbp/basics';
 import type { RowFormatName } from '@dropbp/data';
 import { budgetOf } from '../drops/chooseDropBP.ts';
 import { checkTime } from '../model/checkTime.ts';
-import { defaultLearningRate, settleMethod } from '../method/chooseMethod.ts';
+import { defaultLearningRate, fillInMethod } from '../method/chooseMethod.ts';
 import type { TrainFlagValues } from '../flags/tables/trainFlags.ts';
 
 /** The flags of a run with everything filled in that follows from the model, the data and other flags. */
@@ -33,10 +33,10 @@ export function checkMeasuring({ patience, heldOut }: Pick<TrainFlagValues, 'pat
 }
 
 /** Fills in what was not given. @param batches - that the run takes */
-export function settleRun(flags: TrainFlagValues, { time, batches }: { time: number; batches: number }): RunSettings {
+export function fillInRun(flags: TrainFlagValues, { time, batches }: { time: number; batches: number }): RunSettings {
   const steps = Math.max(1, Math.floor(batches / flags.accumulation));
   return {
-    ...settleMethod(flags),
+    ...fillInMethod(flags),
     ...budgetOf(flags),
     time,
     steps,

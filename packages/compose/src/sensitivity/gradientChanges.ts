@@ -19,7 +19,7 @@ export interface GradientChanges {
    */
   missing(branch: number, whole: NamedGradients, missing: NamedGradients): void;
   /** Waits for the device. */
-  settle(): Promise<void>;
+  readBack(): Promise<void>;
   /** The sensitivity of a branch, of what has been settled; NaN where a gradient is not finite. */
   sensitivity(branch: number): number;
   dispose(): void;
@@ -62,7 +62,7 @@ export function gradientChanges(): GradientChanges {
           }),
       });
     },
-    async settle() {
+    async readBack() {
       for (const { sums, take } of unread.splice(0)) {
         take((await sums?.data().finally(() => sums.dispose())) ?? []);
       }

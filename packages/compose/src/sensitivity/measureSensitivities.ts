@@ -51,10 +51,10 @@ export async function measureSensitivities(
     arriveAtTheEnd(ready, batch, forward.output, arriving, spread);
     for (const stage of forward.stages.toReversed()) {
       sweep(stage, { own, arriving, changes, spread });
-      await changes.settle();
+      await changes.readBack();
       await turn(); // a signal is not to wait for all of them
     }
-    await spread.settle(arriving);
+    await spread.readBack(arriving);
     return leads.map((isLeading, branch) => (isLeading ? changes.sensitivity(branch) : 0));
   } finally {
     for (const part of [changes, spread, arriving, forward, encoded]) part?.dispose();

@@ -12,7 +12,7 @@ export interface SpreadGradients {
   /** Takes over the part that a branch or the head gives: of the whole gradient, or of what is missing without branch `key`. */
   add(key: number, tensor: tf.Tensor, gradient: tf.Tensor): void;
   /** Adds what the embedding gives for what arrives behind it, and hands everything on. */
-  settle(arriving: TensorSums<number>): Promise<void>;
+  readBack(arriving: TensorSums<number>): Promise<void>;
   dispose(): void;
 }
 
@@ -40,7 +40,7 @@ export function spreadGradients(
 
   return {
     add: (key, tensor, gradient) => sumsOf(key).add(tensor, gradient),
-    async settle(arriving) {
+    async readBack(arriving) {
       const adjoints = arriving.take();
       const embedded = [...new Set(Object.values(outerScope).filter(isTrainable))];
       const place = { offset: virtualKeys, isStart: true, positions };
@@ -63,7 +63,7 @@ export function spreadGradients(
         pullThroughEmbedding(branch);
         const missing = take(branch);
         changes.missing(branch, whole, missing);
-        await changes.settle();
+        await changes.readBack();
         tf.dispose([...missing.values()]);
       }
       pullback?.dispose();

@@ -42,7 +42,7 @@ export function mergedStarts({ tokenizer }: TextEncoding, text: string, starts: 
   const encode = bareEncoder(tokenizer);
   const ids = encode(text);
   const ranges = tokenizer.locate?.(text, ids);
-  const bytes = bytesOf(text, starts.map(start => ({ start, end: start }))); // prettier-ignore
+  const bytes = toByteSpans(text, starts.map(start => ({ start, end: start }))); // prettier-ignore
   return starts.filter((start, i) => {
     const known = ranges === undefined ? undefined : isBetweenTokens(ranges, bytes[i]!.start);
     if (known !== undefined) return !known;
@@ -78,7 +78,7 @@ function labelledPiece(
   for (const same of [{ text, spans }, composed(text, spans)]) {
     const ranges = tokenizer.locate?.(same.text, ids);
     if (ranges === undefined) continue;
-    markByRanges(ranges, bytesOf(same.text, same.spans), { ids, labels });
+    markByRanges(ranges, toByteSpans(same.text, same.spans), { ids, labels });
     return { ids, labels };
   }
   markByPrefixes(encode, text, spans, { ids, labels });
@@ -132,7 +132,7 @@ function markByPrefixes(
 const encoder = new TextEncoder();
 
 /** Spans in bytes of UTF-8 instead of units of a string. */
-function bytesOf(text: string, spans: readonly TextSpan[]): TextSpan[] {
+function toByteSpans(text: string, spans: readonly TextSpan[]): TextSpan[] {
   let [unit, byte] = [0, 0];
   const byteAt = (wanted: number): number => {
     byte += encoder.encode(text.slice(unit, wanted)).length;

@@ -2,7 +2,7 @@ import { checkNumber, checkOptions, checkValue, problem, ranges } from '@dropbp/
 import type { BatchIterator, ResumableBatches } from '@dropbp/core';
 import type { Arrangement } from './plan/arrange.ts';
 import { batchSizeNames, readBatchSize, type BatchSizeOption } from '../text/sizeOptions.ts';
-import { batchPlans, type BatchPlan, type Settled } from './plan/batchPlans.ts';
+import { batchPlans, type BatchPlan, type BatchSettings } from './plan/batchPlans.ts';
 import { checkedPosition, startPosition, type DataPosition } from './plan/dataPosition.ts';
 import { addedReports, emptyReport, type DataReport } from './plan/dataReport.ts';
 import { makeBatch } from './makeBatch.ts';
@@ -60,11 +60,11 @@ export interface TrainingIterator extends BatchIterator {
  * ```
  */
 export function trainingBatches(rows: TokenizedRows, options: TrainingBatchesOptions): TrainingBatches {
-  const settled = settle(rows, options);
+  const settled = readOptions(rows, options);
   return batchesFrom(rows, settled, startPosition(rows, settled));
 }
 
-function batchesFrom(rows: TokenizedRows, settled: Settled, start: DataPosition): TrainingBatches {
+function batchesFrom(rows: TokenizedRows, settled: BatchSettings, start: DataPosition): TrainingBatches {
   let latest: Pick<BatchPlan, 'report'> = { report: reportAt(start) };
   return {
     [Symbol.asyncIterator]() {
@@ -106,7 +106,7 @@ export async function countBatches(
   options: TrainingBatchesOptions,
   most: number = Infinity,
 ): Promise<DataReport> {
-  const settled = settle(rows, { ...options, epochs: options.epochs ?? 1 });
+  const settled = readOptions(rows, { ...options, epochs: options.epochs ?? 1 });
   if (settled.epochs === Infinity && most === Infinity) {
     throw problem('data', { what: 'countBatches() would never end', fix: 'give epochs, or how many batches to count' });
   }
@@ -118,7 +118,7 @@ export async function countBatches(
   return report;
 }
 
-function settle(rows: unknown, options: TrainingBatchesOptions): Settled {
+function readOptions(rows: unknown, options: TrainingBatchesOptions): BatchSettings {
   checkValue('data', 'trainingBatches(): the rows', rows, areTokenized, 'what tokenizeRows() gives');
   checkOptions('data', 'trainingBatches()', options, [
     ...[...batchSizeNames, 'arrangement', 'shuffle', 'seed', 'epochs', 'shuffleBuffer'],

@@ -15,7 +15,7 @@ export function tokenLocator(json: TokenizerJson): TokenLocator {
   const { pre_tokenizer, post_processor, decoder, added_tokens } = json;
   const isByteLevel = [pre_tokenizer, decoder].some(part => partsOf(part).some(({ type }) => type === 'ByteLevel'));
   const added = new Set(added_tokens.map(({ content }) => content));
-  const bytesOf = isByteLevel ? byteLevelBytes : plainBytes;
+  const encodeToken = isByteLevel ? byteLevelBytes : plainBytes;
   const dropped = isByteLevel ? droppedBytes(json) : new Set<number>();
   const isSkipped = (byte: number | undefined): boolean => byte === SPACE || dropped.has(byte!);
   const trims = partsOf(post_processor).some(part => part.type === 'ByteLevel' && part.trim_offsets !== false);
@@ -25,7 +25,7 @@ export function tokenLocator(json: TokenizerJson): TokenLocator {
     let at = 0;
     for (const [i, token] of tokens.entries()) {
       if (token === undefined) return undefined;
-      let own = added.has(token) ? encoder.encode(token) : bytesOf(token);
+      let own = added.has(token) ? encoder.encode(token) : encodeToken(token);
       // A tokenizer may put a space in front of a text and behind special tokens; and some of those take the spaces beside them.
       let end = endOf(own, bytes, at, dropped);
       if (end < 0 && own[0] === SPACE) {

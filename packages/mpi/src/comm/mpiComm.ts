@@ -57,7 +57,7 @@ let begun = false;
  * ```
  */
 export async function mpiComm(options: MpiCommOptions = {}): Promise<MpiComm> {
-  const { timeoutSeconds, library, bucketBytes } = settle(options);
+  const { timeoutSeconds, library, bucketBytes } = readOptions(options);
   checkPlace();
   tameUcx();
   process.env[rankProcessVariable] = String(process.pid);
@@ -106,7 +106,9 @@ function endWithoutClose({ rank, size }: MpiLibrary, end: Ending): () => void {
   return () => void process.off('uncaughtExceptionMonitor', onThrown).off('exit', onExit);
 }
 
-function settle(options: MpiCommOptions): Required<Omit<MpiCommOptions, 'library'>> & { library: string | undefined } {
+function readOptions(
+  options: MpiCommOptions,
+): Required<Omit<MpiCommOptions, 'library'>> & { library: string | undefined } {
   checkOptions('mpi', 'mpiComm()', options, ['timeoutSeconds', 'library', 'bucketBytes']);
   const timeoutSeconds = options.timeoutSeconds ?? Number(ownVariable('DROPBP_MPI_TIMEOUT') ?? 600);
   const { bucketBytes = 32 * 2 ** 20, library = ownVariable('DROPBP_MPI_LIBRARY') } = options;

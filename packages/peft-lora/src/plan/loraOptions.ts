@@ -91,7 +91,7 @@ interface PeftNames {
 }
 
 /** The options as they are used. */
-export interface SettledOptions {
+export interface CheckedOptions {
   readonly settings: LoraSettings;
   readonly initialization: Initialization;
   readonly seed: number;
@@ -114,7 +114,7 @@ const known: readonly (keyof LoraOptions)[] = [
 ];
 
 /** @throws Problem on options that are unknown, out of range, or cannot go together */
-export function readOptions(given: LoraOptions): SettledOptions {
+export function readOptions(given: LoraOptions): CheckedOptions {
   const options = renameOptions(given);
   checkSupported(options);
   checkOptions('peft-lora', 'lora()', options, known);

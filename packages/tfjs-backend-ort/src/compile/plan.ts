@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { bytesOf, type GraphNode, type Value } from '../graph/graph.ts';
+import { storedBytes, type GraphNode, type Value } from '../graph/graph.ts';
 import { neededNodes } from '../graph/neededNodes.ts';
 import { sessionModel } from '../graph/sessionModel.ts';
 import { CompiledSession } from './compiledSession.ts';
@@ -78,7 +78,7 @@ export function gradientPlan(
     isList: traced.isList,
     outputs: names(outputs),
     forward: session('forward', neededNodes(forwardNodes, names(made)), made),
-    savedBytes: isKept ? saved.reduce((sum, value) => sum + bytesOf(value), 0) : 0,
+    savedBytes: isKept ? saved.reduce((sum, value) => sum + storedBytes(value), 0) : 0,
     recomputed: [...nodesAgain, ...recomputed].map(node => node.op),
     again,
     backward,

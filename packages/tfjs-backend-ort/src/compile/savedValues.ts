@@ -1,4 +1,4 @@
-import { bytesOf, type Graph, type GraphNode, type Value } from '../graph/graph.ts';
+import { storedBytes, type Graph, type GraphNode, type Value } from '../graph/graph.ts';
 import { isTensorType } from '../onnx/elementType.ts';
 
 /** Which values of the forward pass the backward pass computes again instead of keeping them. */
@@ -49,7 +49,7 @@ export function chooseSaved(
   const mayRun = ({ op }: GraphNode): boolean => recompute === 'cheap' && cheapOps.has(op);
   const isFree = ({ op }: GraphNode, value: Value): boolean => op === 'Reshape' || !isTensorType(value.dtype);
   const weight = (name: string): number => {
-    const bytes = bytesOf(graph.values.get(name)!);
+    const bytes = storedBytes(graph.values.get(name)!);
     return bytes <= smallBytes ? 0 : bytes;
   };
   /** Bytes to keep in addition, so that the value is at hand in the backward pass. */

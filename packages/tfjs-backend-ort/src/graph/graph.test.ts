@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bytesOf, Graph } from './graph.ts';
+import { storedBytes, Graph } from './graph.ts';
 import { neededNodes } from './neededNodes.ts';
 import { sessionModel } from './sessionModel.ts';
 import { broadcastShapes } from './shape.ts';
@@ -9,7 +9,7 @@ describe('Graph', () => {
     const graph = new Graph();
     const ones = graph.fill(1, [512, 512], 'float32');
     const twos = graph.elementwise('Add', [ones, ones], 'float32');
-    expect([twos.shape, twos.stored, bytesOf(twos)]).toEqual([[512, 512], [], 4]);
+    expect([twos.shape, twos.stored, storedBytes(twos)]).toEqual([[512, 512], [], 4]);
     const product = graph.node('MatMul', [twos, twos], [512, 512], 'float32');
     expect(product.stored).toEqual([512, 512]);
     expect(graph.nodes.map(node => node.op)).toEqual(['Add', 'Expand', 'Expand', 'MatMul']);

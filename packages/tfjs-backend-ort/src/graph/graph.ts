@@ -149,6 +149,6 @@ export function broadcastTo(value: Value, shape: Shape): Value {
 }
 
 /** Bytes of a value as ONNX holds it. */
-export function bytesOf(value: Value): number {
+export function storedBytes(value: Value): number {
   return sizeOf(value.stored) * bytesPerElement[value.dtype];
 }

@@ -1,5 +1,5 @@
 import { checkNumber, checkOptions, checkValue, isObject, ranges } from '@dropbp/basics';
-import { isFunction } from '../options/isFunction.ts';
+import { isFunction } from '../options/hasMethods.ts';
 import { checkFolderPath } from './checkFolderPath.ts';
 import type { RunIdentity } from './runIdentity.ts';
 
@@ -40,7 +40,7 @@ export interface CheckpointPlan extends Required<Omit<CheckpointOptions, 'fromSt
 }
 
 /** @throws Problem on options that are unknown, missing or out of range */
-export function settleCheckpoints(options: CheckpointOptions): CheckpointPlan {
+export function readCheckpointOptions(options: CheckpointOptions): CheckpointPlan {
   checkOptions('train', 'checkpoints', options, [
     ...['directory', 'every', 'keep', 'resume', 'fromStep', 'identity', 'acceptChanges', 'guard'],
   ]);

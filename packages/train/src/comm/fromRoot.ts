@@ -16,7 +16,7 @@ import type { Comm } from './comm.ts';
 export async function fromRoot<T>(comm: Comm, run: () => T | Promise<T>): Promise<T> {
   checkComm(comm);
   if (comm.size === 1) return run();
-  if (comm.rank > 0) return settled(JSON.parse(await sharedText(comm)) as Outcome<T>);
+  if (comm.rank > 0) return unwrap(JSON.parse(await sharedText(comm)) as Outcome<T>);
   let value: T;
   try {
     value = await run();
@@ -46,7 +46,7 @@ function failure(error: unknown): Failure {
   return { package: packageName, message, isFailure };
 }
 
-function settled<T>(outcome: Outcome<T>): T {
+function unwrap<T>(outcome: Outcome<T>): T {
   if ('message' in outcome) throw new Problem(outcome.package, outcome.message, undefined, outcome.isFailure);
   return outcome.value;
 }

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { checkNumber, checkOptions, checkValue, ranges } from '@dropbp/basics';
 import { adamWUpdate, type AdamWInputs } from './adamWUpdate.ts';
 import { equalShapeGroups } from './equalShapeGroups.ts';
-import { isFunction } from '../options/isFunction.ts';
+import { isFunction } from '../options/hasMethods.ts';
 import type { Optimizer } from './optimizer.ts';
 import { pairUp, type Pair } from '../step/pairUp.ts';
 import { runOnEach, type ElementwiseFunction } from './runOnEach.ts';

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { checkNumber, checkOptions, checkValue, problem, ranges } from '@dropbp/basics';
-import { isFunction } from '../options/isFunction.ts';
+import { isFunction } from '../options/hasMethods.ts';
 import type { Optimizer } from './optimizer.ts';
 import { pairUp } from '../step/pairUp.ts';
 import { makeSlots } from './slots.ts';

@@ -1,6 +1,6 @@
 import { checkValue } from '@dropbp/basics';
 import { hasMethods } from './hasMethods.ts';
-import { isFunction } from './isFunction.ts';
+import { isFunction } from './hasMethods.ts';
 import type { TrainOptions } from './trainOptions.ts';
 
 /**

@@ -6,9 +6,13 @@ import { checkParts } from './checkParts.ts';
 import { checkComm } from '../comm/checkComm.ts';
 import type { Comm } from '../comm/comm.ts';
 import { soloComm } from '../comm/soloComm.ts';
-import { settleCheckpoints, type CheckpointOptions, type CheckpointPlan } from '../checkpoints/checkpointOptions.ts';
-import { isFunction } from './isFunction.ts';
-import { positive } from './positive.ts';
+import {
+  readCheckpointOptions,
+  type CheckpointOptions,
+  type CheckpointPlan,
+} from '../checkpoints/checkpointOptions.ts';
+import { isFunction } from './hasMethods.ts';
+import { positive } from '../step/clipByGlobalNorm.ts';
 import type { Optimizer } from '../optimizers/optimizer.ts';
 import { constant, type Schedule } from '../optimizers/schedule.ts';
 import type { TrainStep } from '../step/trainStep.ts';
@@ -101,7 +105,7 @@ export interface TrainPlan extends Required<Omit<TrainOptions, 'warmupSteps' | O
 }
 
 /** @throws Problem on options that are unknown, missing or out of range */
-export function settle(options: TrainOptions): TrainPlan {
+export function readTrainOptions(options: TrainOptions): TrainPlan {
   checkOptions('train', 'train()', options, [
     'steps',
     'optimizer',
@@ -168,7 +172,7 @@ export function settle(options: TrainOptions): TrainPlan {
     signal: options.signal,
     stop: options.stop,
     evaluate,
-    checkpoints: checkpoints === undefined ? undefined : settleCheckpoints(checkpoints),
+    checkpoints: checkpoints === undefined ? undefined : readCheckpointOptions(checkpoints),
     onStep: options.onStep,
     onCheckpoint: options.onCheckpoint,
     ownsOptimizer: optimizer === undefined,

@@ -1,8 +1,7 @@
-import { checkNumber } from '@dropbp/basics';
+import { checkNumber, type NumberRange } from '@dropbp/basics';
 import * as tf from '@tensorflow/tfjs';
 import { runWhole, type TracedFunction } from '@dropbp/core';
 import { checkNamed } from '../options/checkNamed.ts';
-import { positive } from '../options/positive.ts';
 import { equalShapeGroups } from '../optimizers/equalShapeGroups.ts';
 import { scaleAll } from './tensorMaps.ts';
 
@@ -58,3 +57,6 @@ const addSquares: TracedFunction = ({ sum, ...gradients }) =>
   tf.addN([sum!, ...Object.values(gradients).map(gradient => tf.sum(tf.square(gradient)))]);
 
 const clippingFactor: TracedFunction = ({ norm, maxNorm }) => tf.minimum(tf.div(maxNorm!, tf.add(norm!, 1e-6)), 1);
+
+/** What bounds a norm: Infinity bounds nothing. */
+export const positive: NumberRange = { accepts: v => v > 0, expected: 'a number > 0, or Infinity' };

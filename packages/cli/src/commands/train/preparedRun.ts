@@ -17,8 +17,8 @@ import { growForAdapter, growVocabulary } from '../../model/growVocabulary.ts';
 import { openModel } from '../../model/openModel.ts';
 import { findAdapter } from '../../model/openSubject.ts';
 import type { DropCosts } from '../../record/runRecord.ts';
-import { checkMeasuring, sequenceTime, settleRun, type RunSettings } from '../../runFolder/runSettings.ts';
-import { composeRun } from '../../drops/settleRate.ts';
+import { checkMeasuring, sequenceTime, fillInRun, type RunSettings } from '../../runFolder/runSettings.ts';
+import { composeRun } from '../../drops/chooseRate.ts';
 import type { TrainFlagValues } from '../../flags/tables/trainFlags.ts';
 
 /** All that a run needs, in memory. */
@@ -76,7 +76,7 @@ export async function prepareRun(flags: TrainFlagValues, startedAt: string, stat
   const data = await prepareData(dataset, { flags, tokenizer, chatTemplate, time, batch, seed, length: flags });
   const times = batchTimes(data.counts.counted, flags);
   checkBudget(tuned, times, ownRows(flags));
-  const settings = settleRun({ ...flags, rate: choice.rate }, { time, batches: data.counts.batches });
+  const settings = fillInRun({ ...flags, rate: choice.rate }, { time, batches: data.counts.batches });
   const costs = dropCosts(tuned, choice, shapeWithPrompt(ownRows(flags), times.meanTime, times.promptShare));
   const prompt = await promptOf(flags.prompt, dataset, chatTemplate);
   const roomToWrite =

@@ -15,7 +15,7 @@ import { prepareRun } from './preparedRun.ts';
 import { acceptedNames } from '../../runFolder/identityOfRun.ts';
 import { openRunFolder, type RunFolder } from '../../runFolder/runFolder.ts';
 import { readRunOptions } from '../../runFolder/runOptions.ts';
-import { settleResume, type Resume } from '../../runFolder/settleResume.ts';
+import { planResume, type Resume } from '../../runFolder/planResume.ts';
 import { showResult } from './showResult.ts';
 import { startBackend } from '../../model/startBackend.ts';
 import { notOfTheRun, trainFlags, type TrainFlagValues } from '../../flags/tables/trainFlags.ts';
@@ -80,7 +80,7 @@ async function trainIn(
   const options = { startedAt, flags: flagsOfRun(flags) };
   let resume: Resume | undefined;
   await fromRoot(comm, async () => {
-    resume = await settleResume(run.settings, flags, folder!, [options.flags, stored]);
+    resume = await planResume(run.settings, flags, folder!, [options.flags, stored]);
     await folder!.begin(options);
   });
   if (stepsDone > 0) terminal.notes(`Going on after step ${stepsDone}\n`);

@@ -17,7 +17,7 @@ import type { RunFolder } from '../../runFolder/runFolder.ts';
 import type { RunChange, RunRecord } from '../../record/runRecord.ts';
 import { evaluationNotes } from './evaluationNotes.ts';
 import { bestHeldOut } from '../../record/heldOutCourse.ts';
-import type { Resume } from '../../runFolder/settleResume.ts';
+import type { Resume } from '../../runFolder/planResume.ts';
 import { trainSteps } from './trainSteps.ts';
 
 /** What {@link trainRun} takes beside the run. */

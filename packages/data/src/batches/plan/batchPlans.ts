@@ -10,7 +10,7 @@ import type { TokenizedRows } from '../tokenizeRows.ts';
 import type { TrainingBatchesOptions } from '../trainingBatches.ts';
 
 /** Options of batches with their defaults. */
-export type Settled = Required<Omit<TrainingBatchesOptions, 'batchSize'>>;
+export type BatchSettings = Required<Omit<TrainingBatchesOptions, 'batchSize'>>;
 
 /** A batch before it becomes tensors. */
 export interface BatchPlan {
@@ -28,7 +28,7 @@ const WINDOW_BATCHES = 16;
 /** The batches from a position on, before they become tensors. The sequences of a window and those that wait are all that is held. */
 export async function* batchPlans(
   rows: TokenizedRows,
-  settled: Settled,
+  settled: BatchSettings,
   start: DataPosition,
 ): AsyncGenerator<BatchPlan, void, undefined> {
   const { shuffle, seed, epochs } = settled;
@@ -80,7 +80,7 @@ type Place = Omit<DataPosition, 'version' | 'settings' | 'given'>;
 function arranged(
   pool: readonly PlacedSequence[],
   { time }: TokenizedRows,
-  { batch, arrangement }: Settled,
+  { batch, arrangement }: BatchSettings,
   options: Pick<ArrangeOptions, 'random' | 'isLast'>,
 ): { batches: PlacedSequence[][][]; rest: PlacedSequence[] } {
   const lengths = pool.map(({ ids }) => ids.length);
@@ -92,7 +92,10 @@ function arranged(
 /** Tells the order within a window from that of the rows. */
 const WINDOW = 3;
 
-function wantedSequences({ dataset }: TokenizedRows, { batch, arrangement, shuffle, shuffleBuffer }: Settled): number {
+function wantedSequences(
+  { dataset }: TokenizedRows,
+  { batch, arrangement, shuffle, shuffleBuffer }: BatchSettings,
+): number {
   const most = arrangement === 'inOrder' ? batch : batch * WINDOW_BATCHES;
   return dataset.length === undefined && shuffle ? Math.max(most, shuffleBuffer) : most;
 }

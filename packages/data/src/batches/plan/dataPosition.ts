@@ -1,5 +1,5 @@
 import { isObject, problem } from '@dropbp/basics';
-import type { Settled } from './batchPlans.ts';
+import type { BatchSettings } from './batchPlans.ts';
 import { emptyReport, type DataReport } from './dataReport.ts';
 import type { TokenizedRows } from '../tokenizeRows.ts';
 
@@ -24,7 +24,7 @@ export interface DataPosition {
 }
 
 /** The place before the first batch. */
-export function startPosition({ dataset, time }: TokenizedRows, settled: Settled): DataPosition {
+export function startPosition({ dataset, time }: TokenizedRows, settled: BatchSettings): DataPosition {
   const { batch, arrangement, shuffle, seed, shuffleBuffer } = settled;
   const { length = null, bytes = null } = dataset;
   const settings = { rows: length, bytes, time, batch, arrangement, shuffle, seed, shuffleBuffer };

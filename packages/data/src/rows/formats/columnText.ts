@@ -1,5 +1,4 @@
 import type { RowValue } from '../../sources/rowSource.ts';
-import { isWellFormed } from './isWellFormed.ts';
 import { RowFault } from '../rowFault.ts';
 
 /** The text in a column. @throws RowFault if it is no text, or an empty one where that is not allowed */
@@ -23,4 +22,9 @@ export function columnText(row: RowValue, column: string, empty: 'may be empty' 
 /** The text in a column that may be missing or hold nothing. @throws RowFault for anything else */
 export function optionalText(row: RowValue, column: string): string | undefined {
   return row[column] === undefined || row[column] === null ? undefined : columnText(row, column, 'may be empty');
+}
+
+/** Whether a text has no half of a surrogate pair, which UTF-8 cannot hold. */
+export function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
 }

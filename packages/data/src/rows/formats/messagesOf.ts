@@ -1,6 +1,6 @@
 import { isObject } from '@dropbp/basics';
 import type { RowValue } from '../../sources/rowSource.ts';
-import { isWellFormed } from './isWellFormed.ts';
+import { isWellFormed } from './columnText.ts';
 import { RowFault } from '../rowFault.ts';
 import type { ChatMessage, ChatSample } from './sample.ts';
 

@@ -1,6 +1,6 @@
 import { nearNames, problem } from '@dropbp/basics';
 import type { RowValue } from '../../sources/rowSource.ts';
-import { isWellFormed } from '../formats/isWellFormed.ts';
+import { isWellFormed } from '../formats/columnText.ts';
 import { RowFault } from '../rowFault.ts';
 
 /** A prompt with places for columns: `'Title: {title}\nCategory:'`. */

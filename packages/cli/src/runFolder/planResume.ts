@@ -24,7 +24,7 @@ const alwaysHeard: readonly string[] = ['keep', 'name'];
  * @param stored - those of before
  * @throws Problem for what would have no effect on a run that is over
  */
-export async function settleResume(
+export async function planResume(
   settings: RunSettings,
   given: { readonly acceptChanges?: readonly string[] | undefined; readonly fromStep?: number | undefined },
   folder: RunFolder,

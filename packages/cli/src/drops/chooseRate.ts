@@ -31,7 +31,7 @@ export function trainsMost({ trainableCount, model }: Pick<Tuned, 'trainableCoun
  *
  * @param isMost - {@link trainsMost}; asked for only where no flag decides
  */
-export function settleRate(flags: DropFlagValues, isMost: () => boolean): RateChoice {
+export function chooseRate(flags: DropFlagValues, isMost: () => boolean): RateChoice {
   const budget = (['rate', 'timeSaved', 'memory'] as const).find(key => flags[key] !== undefined);
   if (budget !== undefined) return { rate: flags.rate, why: `as ${flagName(budget)} says` };
   // Dropped prompts do well without dropped layers.
@@ -51,7 +51,7 @@ export async function composeRun(
   adapter: Adapter,
 ): Promise<{ readonly tuned: Tuned; readonly choice: RateChoice }> {
   const { checkpointing } = flags;
-  const choice = settleRate(flags, () => {
+  const choice = chooseRate(flags, () => {
     const plain = compose(model, adapter);
     plain.dispose();
     return trainsMost(plain);

@@ -1,3 +1,0 @@
-export function isFunction(value: unknown): boolean {
-  return typeof value === 'function';
-}
