@@ -1,4 +1,6 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { build } from 'tsdown';
 import { setUp } from '../scripts/setUp.mjs';
@@ -28,6 +30,48 @@ export async function prepareOurs(): Promise<void> {
 /** Runs measureStep.ts in a process of its own. */
 export function measureOurs(flags: Flags): Measured {
   return lastLine(process.execPath, [path('out/measureStep.mjs'), ...written(flags)]);
+}
+
+/**
+ * Runs measureStep.ts in a process of its own that may hold so much memory and no more (Linux): one that comes to hold more is
+ * ended.
+ *
+ * @param limit - in MiB
+ * @returns undefined where it needed more
+ */
+export async function measureOursWithin(flags: Flags, limit: number): Promise<Measured | undefined> {
+  const child = spawn(process.execPath, [path('out/measureStep.mjs'), ...written(flags)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const state = { isOver: false };
+  const watch = setInterval(() => {
+    if (residentMB(child.pid!) <= limit) return;
+    state.isOver = true;
+    child.kill('SIGKILL');
+  }, 20);
+  try {
+    const [output, errors, code] = await Promise.all([text(child.stdout), text(child.stderr), exitOf(child)]);
+    if (state.isOver) return undefined;
+    if (code !== 0) throw new Error(errors.slice(-2000));
+    const measured = JSON.parse(output.trim().split('\n').at(-1)!) as Measured;
+    return measured.peakMB <= limit ? measured : undefined;
+  } finally {
+    clearInterval(watch);
+  }
+}
+
+function exitOf(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));
+}
+
+/** What a process holds now; 0 for one that has ended. */
+function residentMB(pid: number): number {
+  try {
+    const [, kibibytes = '0'] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return Number(kibibytes) / 1024;
+  } catch {
+    return 0;
+  }
 }
 
 /** Runs torch_step.py in a process of its own. */

@@ -50,6 +50,8 @@ const { values } = parseArgs({
     tokens: { type: 'string', default: '0' },
     checkpointing: { type: 'string', default: 'false' },
     weights: { type: 'string', default: 'f32' },
+    prompt: { type: 'string', default: '0' },
+    dropPrompts: { type: 'string', default: 'false' },
   },
 });
 const [rate, time, batch, steps, tokens] = [values.rate, values.time, values.batch, values.steps, values.tokens].map(
@@ -57,6 +59,7 @@ const [rate, time, batch, steps, tokens] = [values.rate, values.time, values.bat
 ) as [number, number, number, number, number];
 const adapters: Readonly<Record<string, () => Adapter>> = {
   lora: () => lora({ rank: 8, alpha: 16, targetModules: ['q_proj', 'v_proj'] }),
+  'lora-all': () => lora({ rank: 8, alpha: 16, targetModules: 'all-linear' }),
   full: () => fullFineTune({ takeOver: true }),
 };
 
@@ -91,7 +94,9 @@ function tokenRows(): Int32Array {
 
 async function measureSteps(model: Model): Promise<Measured> {
   const adapter = adapters[values.method]!();
-  const drop = rate === 0 ? undefined : dropBP({ rate, seed: 1, ...draws[values.sampling] });
+  const dropPrompts = values.dropPrompts === 'true';
+  const drop =
+    rate === 0 && !dropPrompts ? undefined : dropBP({ rate, dropPrompts, seed: 1, ...draws[values.sampling] });
   const tuned = compose(model, adapter, drop, { checkpointing: values.checkpointing === 'true' });
   const optimizer = adamW({ learningRate: 1e-4 });
   // Full fine-tuning updates while the backward pass is on its way, as `train` does with earlyUpdate.
@@ -101,6 +106,8 @@ async function measureSteps(model: Model): Promise<Measured> {
   };
   const early = values.method === 'full' ? { onGradient } : {};
   const inputIds = tf.tensor2d(tokenRows(), [batch, time], 'int32');
+  const prompt = Number(values.prompt);
+  const labels = tf.tensor2d(tokenRows().map((token, i) => (i % time < prompt ? -100 : token)), [batch, time], 'int32'); // prettier-ignore
   const flops = model.branches.map(branch => branch.flops({ batch, time }));
   const branchFlops = flops.reduce((a, b) => a + b, 0);
   const probeBefore = await probe();
@@ -111,7 +118,7 @@ async function measureSteps(model: Model): Promise<Measured> {
   for (let step = 0; step <= steps; step++) {
     if (step === 1) engine?.reset();
     const started = performance.now();
-    const result = await tuned.valueAndGradients({ inputIds, labels: inputIds }, { step, ...early });
+    const result = await tuned.valueAndGradients({ inputIds, labels }, { step, ...early });
     optimizer.apply(tuned.parameters, result.gradients);
     const [loss] = await result.value.data();
     tf.dispose([result.value, ...result.gradients.values()]);

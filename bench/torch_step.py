@@ -32,13 +32,14 @@ from transformers.models.llama.modeling_llama import LlamaDecoderLayer  # noqa: 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", required=True)
-    parser.add_argument("--method", choices=["lora", "full"], default="lora")
+    parser.add_argument("--method", choices=["lora", "lora-all", "full"], default="lora")
     parser.add_argument("--dropped", type=json.loads, default=None, help="for each step, the first included: '1' = dropped")
     parser.add_argument("--authors", default=None, help="a clone of WooSunghyeon/dropbp: drop as its layer does")
     parser.add_argument("--time", type=int, default=512)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=0)
+    parser.add_argument("--prompt", type=int, default=0, help="tokens of each row that have no label")
     options = parser.parse_args()
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32, attn_implementation="sdpa")
@@ -54,19 +55,22 @@ def token_rows(model, options) -> torch.Tensor:
 
 def measure_steps(model, options) -> dict:
     dropping = make_droppable(model) if options.authors is None else with_authors_layer(model, options.authors)
-    if options.method == "lora":
-        config = LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, target_modules=["q_proj", "v_proj"])
+    if options.method != "full":
+        targets = "all-linear" if options.method == "lora-all" else ["q_proj", "v_proj"]
+        config = LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, target_modules=targets)
         model = get_peft_model(model, config)
     model.train()
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.01, fused=True)
     input_ids = token_rows(model, options)
+    labels = input_ids.clone()
+    labels[:, : options.prompt] = -100
     before = probe()
     seconds, first_loss = [], None
     for step in range(options.steps + 1):
         dropping.dropped = options.dropped[step] if options.dropped else ""
         started = clock.perf_counter()
-        loss = model(input_ids=input_ids, labels=input_ids, use_cache=False).loss
+        loss = model(input_ids=input_ids, labels=labels, use_cache=False).loss
         if loss.requires_grad:
             loss.backward()
         optimizer.step()
