@@ -1,9 +1,14 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
 /** One file of bench/results. What else it holds, the script that wrote it says. */
 export function readResults(name: string): unknown {
   const file = new URL(`../results/${name}.json`, import.meta.url);
   return JSON.parse(readFileSync(file, 'utf8')) as unknown;
+}
+
+/** Whether there is such a file: some benchmarks have not run yet. */
+export function hasResults(name: string): boolean {
+  return existsSync(new URL(`../results/${name}.json`, import.meta.url));
 }
 
 /** When, on which code and on which processor something was measured. */

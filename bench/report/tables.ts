@@ -7,7 +7,7 @@ import { differential, fuzz } from './fuzzTables.ts';
 import { lossPicture } from './lossChart.ts';
 import { markdownTable, type Cell } from './markdown.ts';
 import { readResults, shownWhere, writtenBy, type Where, type Written } from './readResults.ts';
-import { layersWorth } from './worthTables.ts';
+import { layersWorth, promptsWorth } from './worthTables.ts';
 import { scalingTable } from './scaling.ts';
 import { stepPicture } from './stepChart.ts';
 
@@ -38,6 +38,7 @@ export const tables: Readonly<Record<string, () => string>> = {
   fuzz,
   differential,
   'worth.layers': layersWorth,
+  'worth.prompts': promptsWorth,
   architectures: architectureTable,
   picture: stepPicture,
   lossPicture,

@@ -1,7 +1,9 @@
+import { promptModels, promptTasks } from '../convergence/answersOnly.ts';
+import { promptRows } from '../convergence/promptRows.ts';
 import type { Results } from '../convergence/runPlan.ts';
 import { worthRows, type WorthRow } from '../convergence/worth.ts';
 import { markdownTable, type Cell } from './markdown.ts';
-import { readResults } from './readResults.ts';
+import { hasResults, readResults } from './readResults.ts';
 
 /** Which cases of which results the table of dropped layers shows, and what a reader calls the run. */
 const layers: readonly (readonly [run: string, results: string, cases: readonly string[]])[] = [
@@ -25,6 +27,35 @@ const columns: Readonly<Record<string, (row: Row) => Cell>> = {
   s: row => row.speedUp.toFixed(2),
   'r · s': row => (row.worth * row.speedUp).toFixed(2),
 };
+
+/** What dropping the backward pass of prompts was worth: a row for each task, model and method that has results. */
+export function promptsWorth(): string {
+  const rows = promptTasks.flatMap(task =>
+    Object.keys(promptModels).flatMap(model =>
+      ['lora', 'full'].flatMap(method => {
+        const name = `answersOnly.${task}.${model}.${method}`;
+        if (!hasResults(name)) return [];
+        const known = promptRows(readResults(name) as Results);
+        const one = known.find(row => row.case === 'answers only');
+        const similarity = known.find(row => row.case === 'auto')?.similarity;
+        return one === undefined ? [] : [{ ...one, task, model, method, similarity }];
+      }),
+    ),
+  );
+  if (rows.length === 0) return '`npx tsx bench/answersOnly.bench.ts` measures this table; it has not run yet.';
+  const table = markdownTable(rows, {
+    task: row => row.task,
+    model: row => (row.model === 'base' ? 'small model' : 'SmolLM2-135M'),
+    trained: row => (row.method === 'lora' ? 'LoRA' : 'all weights'),
+    seeds: row => row.seeds,
+    'ρ²': row => row.similarity,
+    r: row => row.worth,
+    's, time': row => row.speedUp,
+    'r · s': row => row.worth * row.speedUp,
+    'right answers': row => row.right,
+  });
+  return `${table}\n\nEach row is made by \`npx tsx bench/answersOnly.bench.ts\` and is in \`bench/results\`.`;
+}
 
 /** What dropping the backward pass of layers was worth, from the tables of docs/results.md. */
 export function layersWorth(): string {
