@@ -111,7 +111,7 @@ function modulesOf(): Map<string, ModuleInfo> {
 }
 
 function normalize(name: string, x: tf.Tensor, p: Scope): tf.Tensor {
-  return layerNorm(x, p[`${name}.weight`]!, p[`${name}.bias`]!, 1e-5);
+  return layerNorm(x, p[`${name}.weight`]!, p[`${name}.bias`], 1e-5);
 }
 
 function layer(name: string, x: tf.Tensor, p: Scope, hooks: Hooks): tf.Tensor {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { refuse, send, type Fault, type TestRepository } from './hubServer.ts';
+import { refuse, send, type Fault, type TestRepository } from './answers.ts';
 
 interface Surroundings {
   repositories: Record<string, TestRepository>;
