@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { text } from 'node:stream/consumers';
 import * as tf from '@tensorflow/tfjs';
 import '@dropbp/tfjs-backend-ort';
-import { compose, type PromptDecision, type Tuned } from '@dropbp/compose';
+import { compose, planStep, type PromptDecision, type Tuned } from '@dropbp/compose';
 import { loadTokenizer } from '@dropbp/data';
 import { dropBP } from '@dropbp/dropbp';
 import { loadModel } from '@dropbp/models';
@@ -57,6 +57,7 @@ async function trainOnce(): Promise<RunResult> {
     plan,
     heldOut: measured,
     dropped: mean(dropped),
+    stepFlops: planStep(tuned, { batch: plan.batch, time: plan.time }).flops(mean(dropped)),
     ...(calibration && { calibrationStep: calibration.step }),
     calibrationSteps: (calibration?.seconds ?? 0) / stepSeconds,
     rates: [...(tuned.internal.dropSchedule?.rates ?? [])],
