@@ -14,9 +14,9 @@ export interface NodeModules {
   'node:path': typeof import('node:path');
   /** This process. */
   'node:process': typeof import('node:process');
-  /** Compressed files. */
   /** Addresses of files. */
   'node:url': typeof import('node:url');
+  /** Compressed files. */
   'node:zlib': typeof import('node:zlib');
 }
 

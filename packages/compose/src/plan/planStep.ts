@@ -41,7 +41,9 @@ export interface StepPlan {
 
 /** What is planned: what compose() returns. */
 export interface Planned {
+  /** What runs it. */
   readonly internal: Runnable;
+  /** What is trained. */
   readonly parameters: Tuned['parameters'];
 }
 

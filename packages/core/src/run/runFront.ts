@@ -9,6 +9,7 @@ import { withTensors, type Runnable } from './runnable.ts';
 export interface FrontPart {
   /** int32 `[lanes, time]` */
   readonly inputIds: tf.Tensor;
+  /** Which rows its tokens belong to. */
   readonly lanes: Lanes;
   /** What the step has for these tokens, such as dropout masks, by full name. */
   readonly stepTensors: ReadonlyMap<string, tf.Tensor>;

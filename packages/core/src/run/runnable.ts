@@ -34,7 +34,13 @@ export interface Runnable {
 }
 
 /** Something to run: a model, a model with parameters and hooks, or what `compose()` returns. */
-export type Subject = Model | Runnable | { readonly internal: Runnable };
+export type Subject =
+  | Model
+  | Runnable
+  | {
+      /** What runs it. */
+      readonly internal: Runnable;
+    };
 
 /** What runs a subject now: of several adapters the one in use. */
 export function asRunnable(subject: Subject): Runnable {

@@ -37,7 +37,9 @@ export interface ExportGgufOptions {
 
 /** What was written. */
 export interface ExportedGguf {
+  /** The file that was written. */
   readonly path: string;
+  /** Its bytes. */
   readonly sizeBytes: number;
   /** How many tensors of each type there are. */
   readonly types: Readonly<Partial<Record<GgufType, number>>>;

@@ -26,7 +26,9 @@ export interface ExportGgufAdapterOptions {
 
 /** What was written. */
 export interface ExportedGgufAdapter {
+  /** The file that was written. */
   readonly path: string;
+  /** Its bytes. */
   readonly sizeBytes: number;
   /** Layers that it adapts. */
   readonly layers: number;

@@ -25,7 +25,9 @@ export interface ExportOllamaOptions extends Pick<
 
 /** What was written. */
 export interface ExportedOllama {
+  /** The folder that was written. */
   readonly path: string;
+  /** Bytes of all its files. */
   readonly sizeBytes: number;
   /** Whether the Modelfile has a template: Ollama else compares the one in the file with those that it knows. */
   readonly hasTemplate: boolean;

@@ -19,6 +19,7 @@ export interface ExportOnnxOptions {
 
 /** What was written. */
 export interface ExportedOnnx {
+  /** The folder that was written. */
   readonly path: string;
   /** The bytes of each type's files. */
   readonly sizeBytes: Readonly<Partial<Record<OnnxType, number>>>;

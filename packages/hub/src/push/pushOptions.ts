@@ -4,6 +4,7 @@ import type { HubOptions } from '../hubOptions.ts';
 export interface PushProgress {
   /** The file that moved, by its path in the repository; absent where none did. */
   readonly file?: string;
+  /** What is being done. */
   readonly phase: 'reading' | 'uploading' | 'committing';
 }
 
@@ -17,6 +18,7 @@ export interface PushOptions extends Pick<HubOptions, 'token' | 'endpoint' | 'si
   readonly card?: string;
   /** What the commit is called. @defaultValue 'Upload with dropbp' */
   readonly message?: string;
+  /** Called when a file moved, and when the next phase begins. @defaultValue nobody is told */
   readonly onProgress?: (progress: PushProgress) => void;
 }
 

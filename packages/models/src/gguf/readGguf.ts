@@ -15,7 +15,12 @@ export interface GgufHeader {
   /** What llama.cpp divides the frequencies of rotary positions by, which it keeps as a tensor (`rope_freqs.weight`). */
   readonly ropeFactors?: Float32Array;
   /** The same for short and for long texts (`rope_factors_short.weight`, `rope_factors_long.weight`), where they differ. */
-  readonly longRopeFactors?: { readonly short: Float32Array; readonly long: Float32Array };
+  readonly longRopeFactors?: {
+    /** Up to the length that the model was first trained on. */
+    readonly short: Float32Array;
+    /** Beyond it. */
+    readonly long: Float32Array;
+  };
 }
 
 /**

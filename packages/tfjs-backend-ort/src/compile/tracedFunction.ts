@@ -13,6 +13,7 @@ export interface InputShape extends Pick<tf.TensorInfo, 'shape' | 'dtype'> {
   readonly layout?: PackedLayout | undefined;
 }
 
+/** What is known of each input of a function, by its name. */
 export type InputShapes = Readonly<Record<string, InputShape>>;
 
 /** A function's forward pass as a graph. */

@@ -2,24 +2,40 @@ import { ProtobufWriter } from '@dropbp/basics';
 import { type ElementType, onnxTypeCode } from './elementType.ts';
 
 /** A node's attribute: an integer, a string, a list of integers, or a float. */
-export type OnnxAttribute = number | string | readonly number[] | { readonly float: number };
+export type OnnxAttribute =
+  | number
+  | string
+  | readonly number[]
+  | {
+      /** Apart, since a number of JavaScript does not say whether it is an integer. */
+      readonly float: number;
+    };
 
+/** One operation of a graph. */
 export interface OnnxNode {
+  /** Its name in ONNX, or in ONNX Runtime for its own operations. */
   readonly op: string;
   /** Names of values; `''` for an optional input that is left out. */
   readonly inputs: readonly string[];
+  /** Names of the values that it computes. */
   readonly outputs: readonly string[];
+  /** By their names in ONNX. */
   readonly attributes: Readonly<Record<string, OnnxAttribute>>;
   /** `''` is ONNX itself. */
   readonly domain: '' | 'com.microsoft';
 }
 
+/** What is known of a value of a graph. */
 export interface OnnxValue {
+  /** Nodes read it by this name. */
   readonly name: string;
+  /** Sizes of all axes. */
   readonly shape: readonly number[];
+  /** Type of its elements. */
   readonly dtype: ElementType;
 }
 
+/** A value that the file itself holds. */
 export interface OnnxConstant extends OnnxValue {
   /** Elements in little-endian order. */
   readonly data: Uint8Array;
@@ -27,6 +43,7 @@ export interface OnnxConstant extends OnnxValue {
 
 /** A value of which some sizes are known by a name alone, until the model runs: `'batch_size'`. */
 export interface SymbolicValue extends Omit<OnnxValue, 'shape'> {
+  /** A size, or the name of one, for each axis. */
   readonly shape: readonly (number | string)[];
 }
 
@@ -47,7 +64,9 @@ export type OnnxContent = Pick<OnnxModel, 'name' | 'nodes' | 'constants'> &
 
 /** Versions of the format and of its operations. */
 export interface OnnxVersions {
+  /** Of the file format. */
   readonly irVersion: number;
+  /** Of ONNX's own operations. */
   readonly opset: number;
 }
 
@@ -79,7 +98,9 @@ export function encodeModel(
 
 /** Where a tensor's elements lie in a file beside the model. */
 export interface ExternalData {
+  /** Its path, from the folder of the model. */
   readonly file: string;
+  /** Bytes before the elements. */
   readonly offset: number;
 }
 

@@ -23,9 +23,15 @@ export interface PromptComparison extends GradientProducts {
 
 /** What a checkpoint keeps of a gate. */
 export interface PromptGateState {
+  /** All that were made, the first first. */
   readonly decisions: readonly PromptDecision[];
   /** Sums over the batches of a measurement that is not over; null where none is under way. */
-  readonly pending: (PromptComparison & { readonly batches: number }) | null;
+  readonly pending:
+    | (PromptComparison & {
+        /** How many batches were added up. */
+        readonly batches: number;
+      })
+    | null;
 }
 
 /** Decides whether a run drops prompts: at its start, and again after a tenth. Until the first decision it drops none. */

@@ -4,8 +4,23 @@
 export type GgufField =
   | string
   | boolean
-  | { readonly u32: number }
-  | { readonly f32: number }
-  | { readonly strings: readonly string[] }
-  | { readonly i32s: readonly number[] }
-  | { readonly f32s: readonly number[] };
+  | {
+      /** An unsigned integer of 32 bits. */
+      readonly u32: number;
+    }
+  | {
+      /** A float of 32 bits. */
+      readonly f32: number;
+    }
+  | {
+      /** A list of texts. */
+      readonly strings: readonly string[];
+    }
+  | {
+      /** A list of integers of 32 bits. */
+      readonly i32s: readonly number[];
+    }
+  | {
+      /** A list of floats of 32 bits. */
+      readonly f32s: readonly number[];
+    };
