@@ -116,9 +116,7 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
   const runnable = { ...attachedRunnable(model, attachment), isCheckpointed: checkpointedBranches(model, options) };
   const dropping =
     dropBP && disposeOnError(attachment, () => startDropping(dropBP, { internal: runnable, parameters }));
-  // Where texts cannot be divided there is nothing to decide.
-  const decides = dropBP?.options.dropPrompts === 'auto' && dividesTexts(runnable, loss);
-  const gate = decides ? promptGate() : undefined;
+  const gate = dropBP?.options.dropPrompts === 'auto' ? promptGate() : undefined;
   const dropsPrompts = (): boolean => gate?.dropsPrompts ?? dropBP?.options.dropPrompts === true;
   const flopsOf = countDropFlops(runnable);
   const inTurn = makeQueue();
@@ -178,7 +176,8 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
     });
 
   const compare: DropParts['compare'] = (batch, options) =>
-    inTurn(() => {
+    inTurn(async () => {
+      if (!dividesTexts(runnable, loss)) return undefined;
       const passOf = (sample: Batch, dropPrompts: boolean): Promise<ValueAndGradients> => {
         const dropped = model.branches.map(() => false);
         const nothing = { share: undefined, onGradient: undefined };

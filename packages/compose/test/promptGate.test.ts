@@ -100,6 +100,30 @@ describe.each(['cpu', 'ort'])("dropPrompts: 'auto' on %s", backend => {
     tf.dispose([batch.inputIds, batch.labels]);
     tuned.dispose();
   });
+  it('keeps prompts, and says so once, with a model or a loss that cannot divide texts', async () => {
+    const batch = batchWithPrompts();
+    const adapter = () => lora({ rank: 2, targetModules: ['q', 'v'], seed: 3 });
+    const options = { adapter: adapter(), drop: dropBP({ rate: 0, dropPrompts: 'auto' }) };
+    const whole = { ...toy.model, takesDividedTexts: false };
+    for (const tuned of [
+      compose(whole, options),
+      compose(toy.model, { ...options, loss: logits => tf.mean(logits) }),
+    ]) {
+      const run = tuned.beginRun({ passes: 120 });
+      const measured = [];
+      for (const pass of [0, 1, 12, 13]) measured.push(await run.measure(pass, batch));
+      expect(measured).toEqual([true, false, false, false]);
+      expect(run.promptDecision).toMatchObject({ pass: 0, saved: 0, dropsPrompts: false, isPossible: false });
+      const { value, gradients, droppedFlops } = await tuned.valueAndGradients(batch);
+      expect(droppedFlops).toBe(0);
+      tf.dispose([value, ...gradients.values()]);
+      tuned.dispose();
+    }
+    const always = compose(whole, { adapter: adapter(), drop: dropBP({ rate: 0, dropPrompts: true }) });
+    await expect(always.valueAndGradients(batch)).rejects.toThrow(/texts cannot be divided.*leave out dropPrompts/);
+    always.dispose();
+    tf.dispose([batch.inputIds, batch.labels]);
+  });
   it('finds nothing to drop where every token counts', async () => {
     const tuned = makeTuned({ rate: 0, dropPrompts: 'auto' });
     const run = tuned.beginRun({ passes: 9 });

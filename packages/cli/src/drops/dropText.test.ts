@@ -27,10 +27,13 @@ it('says what was decided about prompts, and why, in the report too', () => {
     'prompts keep their backward pass: ρ² is 0.25, and dropping it would pay above 0.63',
   );
   expect(decisionText({ similarity: 1, saved: 0, dropsPrompts: false })).toBe('there are no prompts to drop');
+  const impossible = { similarity: 0, saved: 0, dropsPrompts: false, isPossible: false } as const;
+  expect(decisionText(impossible)).toBe('prompts keep their backward pass: this model cannot run parts of a text');
   const [first, ...others] = fakeRun().steps;
   const run = fakeRun({ steps: [{ ...first!, promptDecision: accepted }, ...others] });
   expect(runFault(run)).toBeUndefined();
   expect(renderReport([run])).toContain(`Step 1: ${text}.`);
+  expect(runFault({ ...run, steps: [{ ...first!, promptDecision: impossible }] })).toBeUndefined();
   const damaged = { ...accepted, dropsPrompts: 'yes' };
   expect(runFault({ ...run, steps: [{ ...first!, promptDecision: damaged }] })).toBe(
     'steps.0.promptDecision.dropsPrompts',

@@ -14,7 +14,8 @@ export function promptText(prompts: NonNullable<DropsRecord['prompts']>): string
 }
 
 /** A decision and why: `'prompts run forward only from here on: ρ² is 0.71, and above 0.63 that pays'`. */
-export function decisionText({ similarity, saved, dropsPrompts }: PromptDecisionRecord): string {
+export function decisionText({ similarity, saved, dropsPrompts, isPossible }: PromptDecisionRecord): string {
+  if (isPossible === false) return 'prompts keep their backward pass: this model cannot run parts of a text';
   if (saved === 0) return 'there are no prompts to drop';
   const needed = (1 - saved).toFixed(2);
   const found = `ρ² is ${(similarity ** 2).toFixed(2)}`;

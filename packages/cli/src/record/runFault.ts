@@ -32,7 +32,13 @@ const run = fields({
       ...numbers('step', 'loss', 'learningRate', 'dropped', 'tokens', 'seconds', 'memoryBytes'),
       gradientNorm: { orNull: 'number' },
       calibrationSeconds: { optional: 'number' },
-      promptDecision: { optional: fields({ ...numbers('similarity', 'saved'), dropsPrompts: 'flag' }) },
+      promptDecision: {
+        optional: fields({
+          ...numbers('similarity', 'saved'),
+          dropsPrompts: 'flag',
+          isPossible: { optional: 'flag' },
+        }),
+      },
     }),
   },
   heldOut: { listOf: fields(numbers('step', 'loss')) },

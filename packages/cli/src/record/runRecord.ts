@@ -39,6 +39,8 @@ export interface PromptDecisionRecord {
   readonly saved: number;
   /** Whether ρ² is above 1 − saved. */
   readonly dropsPrompts: boolean;
+  /** False where the model cannot divide texts, so that nothing was measured; absent elsewhere. */
+  readonly isPossible?: false;
 }
 
 /** Held-out loss after so many steps. */

@@ -60,11 +60,11 @@ export interface DropParts {
   readonly gate: PromptGate | undefined;
   /** Measures sensitivities and gives them to the schedule. */
   readonly calibrate: (batch: Batch, options: CalibrateOptions) => Promise<unknown>;
-  /** Compares the gradients of a batch with those without its prompts. */
+  /** Compares the gradients of a batch with those without its prompts; undefined where texts cannot be divided. */
   readonly compare: (
     batch: Batch,
     options: Pick<ComparePromptsOptions, 'peers' | 'divisorOf'>,
-  ) => Promise<PromptComparison>;
+  ) => Promise<PromptComparison | undefined>;
 }
 
 /** Begins the drops of a run. */

@@ -30,8 +30,8 @@ export interface DropBPOptions extends FormerDropBPOptions {
   readonly memory?: string | number;
   /**
    * Whether prompts run forward only: the tokens of a text in front of the first one that predicts a label. Their keys and
-   * values are constants for the rest of the text. `'auto'` does so where a measurement says that it pays, and not at all with
-   * a model or a loss that cannot divide texts. It adds to `rate`, which may be 0. @defaultValue false
+   * values are constants for the rest of the text. `'auto'` does so where a measurement says that it pays. A model or a loss that
+   * cannot divide texts is an error with `true`, and with `'auto'` the run decides once to keep its prompts. It adds to `rate`, which may be 0. @defaultValue false
    */
   readonly dropPrompts?: DropPrompts;
   /**

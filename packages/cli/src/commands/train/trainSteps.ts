@@ -108,8 +108,8 @@ function toRecord(step: TrainStep): StepRecord {
   };
 }
 
-function decisionRecord({ similarity, saved, dropsPrompts }: PromptDecision): PromptDecisionRecord {
-  return { similarity, saved, dropsPrompts };
+function decisionRecord({ similarity, saved, dropsPrompts, isPossible }: PromptDecision): PromptDecisionRecord {
+  return { similarity, saved, dropsPrompts, ...(isPossible === false && { isPossible }) };
 }
 
 function scheduleOf({ schedule, warmup, steps }: RunSettings): Schedule {

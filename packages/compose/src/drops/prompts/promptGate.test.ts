@@ -75,6 +75,15 @@ describe('promptGate', () => {
     gate.plan(100);
     expect(gate.isDue(50)).toBe(true);
   });
+  it('decides once, for the whole run, where texts cannot be divided', () => {
+    const gate = gateOf(120);
+    gate.add(0, undefined);
+    expect(gate.decision).toEqual({ pass: 0, similarity: 0, saved: 0, dropsPrompts: false, isPossible: false });
+    expect([gate.dropsPrompts, ...[1, 12, 119].map(pass => gate.isDue(pass))]).toEqual([false, false, false, false]);
+    const resumed = gateOf(120);
+    resumed.restore(JSON.parse(JSON.stringify(gate.state)));
+    expect([resumed.decision, resumed.isDue(12)]).toEqual([gate.decision, false]);
+  });
   it('refuses gradients that are not finite, and what is no state', () => {
     const gate = gateOf(10);
     expect(() => gate.add(0, { ...batchOf(1, 1), whole: NaN })).toThrow(NotFinite);
@@ -85,6 +94,8 @@ describe('promptGate', () => {
       { decisions: [], pending: 3 },
       { decisions: [{ ...decision, saved: 'much' }], pending: null },
       { decisions: [decision, decision, decision], pending: null },
+      { decisions: [{ ...decision, isPossible: false }], pending: null },
+      { decisions: [{ ...decision, isPossible: true }], pending: null },
       { decisions: [decision], pending: null, more: 1 },
     ]) {
       expect(() => gateOf(10).restore(state)).toThrow(/the state of dropped prompts|no state of dropped prompts/);

@@ -11,6 +11,8 @@ export interface PromptDecision {
   readonly saved: number;
   /** Whether prompts are dropped: ρ² is above 1 − saved. */
   readonly dropsPrompts: boolean;
+  /** False where the model or the loss cannot divide texts: nothing was measured, and the run keeps its prompts. Absent elsewhere. */
+  readonly isPossible?: false;
 }
 
 /** What one batch says about dropped prompts. */
@@ -44,8 +46,12 @@ export interface PromptGate {
   plan(passes: number): void;
   /** Whether the batch of this pass is to be compared before it. */
   isDue(pass: number): boolean;
-  /** Takes what the batch of a pass says. @throws NotFinite where its gradients are not finite */
-  add(pass: number, comparison: PromptComparison): void;
+  /**
+   * Takes what the batch of a pass says: undefined where texts cannot be divided, which decides for the whole run.
+   *
+   * @throws NotFinite where its gradients are not finite
+   */
+  add(pass: number, comparison: PromptComparison | undefined): void;
   /** JSON-safe, a copy. */
   readonly state: PromptGateState;
   /** @throws Problem for what is no state of a gate */
@@ -75,9 +81,14 @@ export function promptGate(): PromptGate {
     isDue(pass) {
       if (pending !== null || decisions.length === 0) return true;
       const again = Math.floor(AGAIN_AT * passes);
-      return decisions.length === 1 && pass >= again && again > decisions[0]!.pass;
+      const [first] = decisions as readonly [PromptDecision];
+      return decisions.length === 1 && first.isPossible !== false && pass >= again && again > first.pass;
     },
     add(pass, comparison) {
+      if (comparison === undefined) {
+        decisions = [{ pass, similarity: 0, saved: 0, dropsPrompts: false, isPossible: false }];
+        return;
+      }
       const sums = pending ?? { both: 0, whole: 0, partial: 0, flops: 0, savedFlops: 0, batches: 0 };
       pending = {
         both: sums.both + comparison.both,
@@ -128,7 +139,9 @@ function readGateState(state: unknown): PromptGateState {
 }
 
 function isDecision(value: unknown): boolean {
-  return hasNumbers(value, ['pass', 'similarity', 'saved']) && typeof value.dropsPrompts === 'boolean';
+  if (!hasNumbers(value, ['pass', 'similarity', 'saved'])) return false;
+  const { dropsPrompts, isPossible } = value;
+  return typeof dropsPrompts === 'boolean' && (isPossible === undefined || (isPossible === false && !dropsPrompts));
 }
 
 function hasNumbers(value: unknown, names: readonly string[]): value is Record<string, unknown> {

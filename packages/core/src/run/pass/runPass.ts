@@ -116,7 +116,7 @@ function walkBranches(ready: Runnable, embedded: tf.Tensor, { shared, isStart, s
 export function noDividedTexts({ model: { architecture } }: Pick<Runnable, 'model'>): Error {
   return problem('core', {
     what: `texts cannot be divided with '${architecture}': it does not run parts of a text as it runs the whole`,
-    fix: 'leave out dropPrompts; a model of your own says takesDividedTexts where it can',
+    fix: "leave out dropPrompts, or give 'auto'; a model of your own says takesDividedTexts where it can",
   });
 }
 
