@@ -3,19 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { soloComm } from '@dropbp/train';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { commands } from '../src/commands.ts';
 import { completeFlags } from '../src/flags/parseFlags.ts';
-import { runCommandLine } from '../src/flags/runCommandLine.ts';
 import { bestHeldOut, heldOutFault } from '../src/record/heldOutCourse.ts';
 import { prepareRun } from '../src/commands/train/preparedRun.ts';
 import { openRunFolder } from '../src/runFolder/runFolder.ts';
 import type { RunRecord } from '../src/record/runRecord.ts';
 import { trainFlags } from '../src/flags/tables/trainFlags.ts';
 import { trainRun } from '../src/commands/train/trainRun.ts';
-import { renderText, type Styled } from '../src/terminal/paint.ts';
+import { renderText } from '../src/terminal/paint.ts';
 import { statusLine } from '../src/terminal/statusLine.ts';
 import type { Interrupt } from '../src/terminal/terminal.ts';
 import { fakeTerminal } from './fakeTerminal.ts';
+import { runDropbp } from './runDropbp.ts';
 import { writeTinyModel } from './tinyModelFolder.ts';
 
 let folder: string;
@@ -23,25 +22,8 @@ const at = (name: string): string => join(folder, name);
 const flags = ['--steps', '10', '--time', '16', '--batch', '2', '--sample-tokens', '4', '--evaluations', '5'];
 const fast = [...flags, '--learning-rate', '0.02', '--dropout', '0.1', '--save-every', '3', '--rate', '0.5'];
 
-/** Runs the command; Ctrl-C comes when the notes hold a text, or for `''` as soon as it is heard. */
-async function dropbp(args: string[], interruptAt?: string) {
-  let listener: ((signal: Interrupt) => void) | undefined;
-  const terminal = fakeTerminal({
-    onInterrupt(given) {
-      listener = given;
-      if (interruptAt === '') given('SIGINT');
-      return () => (listener = undefined);
-    },
-  });
-  const notes = (text: Styled): void => {
-    terminal.notes(text);
-    if (interruptAt && renderText(text).includes(interruptAt)) listener?.('SIGINT');
-  };
-  const code = await runCommandLine({ commands, version: '0.0.0', args, terminal: { ...terminal, notes } });
-  return { code, ...terminal.written, isListening: listener !== undefined };
-}
 const train = (out: string, more: string[], interruptAt?: string) =>
-  dropbp(['train', '--model', at('model'), '--data', at('text.txt'), '--out', at(out), ...more], interruptAt);
+  runDropbp(['train', '--model', at('model'), '--data', at('text.txt'), '--out', at(out), ...more], interruptAt);
 
 const record = (out: string) => JSON.parse(readFileSync(at(`${out}/run.json`), 'utf8')) as RunRecord;
 const weights = (out: string) => readFileSync(at(`${out}/adapter/adapter_model.safetensors`));
@@ -84,7 +66,7 @@ describe('a run that Ctrl-C stops', () => {
     expect(again.code).toBe(2);
     expect(again.notes).toContain('the run there was stopped after step 4: give --resume to go on with it');
 
-    const resumed = await dropbp(['train', '--resume', '--out', at('run'), '--json']);
+    const resumed = await runDropbp(['train', '--resume', '--out', at('run'), '--json']);
     expect(resumed.notes).toContain('Going on after step 4\n');
     expect(resumed.code).toBe(0);
     expect(JSON.parse(resumed.out)).toMatchObject({ steps: 10, ended: { why: 'steps' } });
@@ -100,20 +82,20 @@ describe('a run that Ctrl-C stops', () => {
     );
     expect(existsSync(at('unbegun/adapter'))).toBe(false);
     expect(existsSync(at('unbegun/run.json'))).toBe(false);
-    expect(await dropbp(['train', '--resume', '--out', at('unbegun')])).toMatchObject({ code: 0 });
+    expect(await runDropbp(['train', '--resume', '--out', at('unbegun')])).toMatchObject({ code: 0 });
     expect(course('unbegun')).toEqual(course('whole'));
   });
   it('before its first checkpoint begins again', async () => {
     await train('early', fast, ' 1/10 ');
     rmSync(at('early/checkpoints'), { recursive: true });
-    expect(await dropbp(['train', '--resume', '--out', at('early')])).toMatchObject({ code: 0 });
+    expect(await runDropbp(['train', '--resume', '--out', at('early')])).toMatchObject({ code: 0 });
     expect(course('early')).toEqual(course('whole'));
   });
   it('that is over is what it was, without what a kill left there', async () => {
     const [before, adapter] = [course('whole'), weights('whole')];
     const leftover = '.adapter_model.safetensors.01234567-89ab-cdef-0123-456789abcdef.tmp';
     writeFileSync(at(`whole/adapter/${leftover}`), 'half');
-    expect(await dropbp(['train', '--resume', '--out', at('whole')])).toMatchObject({ code: 0 });
+    expect(await runDropbp(['train', '--resume', '--out', at('whole')])).toMatchObject({ code: 0 });
     expect(course('whole')).toEqual(before);
     expect(weights('whole').equals(adapter)).toBe(true);
     expect(readdirSync(at('whole/adapter')).sort()).toEqual(['adapter_config.json', 'adapter_model.safetensors']);
@@ -122,7 +104,7 @@ describe('a run that Ctrl-C stops', () => {
     expect(await train('bare', [...fast, '--keep', 'last'])).toMatchObject({ code: 0 });
     rmSync(at('bare/checkpoints'), { recursive: true });
     const adapter = weights('bare');
-    const resumed = await dropbp(['train', '--resume', '--out', at('bare')]);
+    const resumed = await runDropbp(['train', '--resume', '--out', at('bare')]);
     expect(resumed.code).toBe(2);
     expect(resumed.notes).toContain(
       `--resume finds no checkpoint in ${at('bare')} to go on from, and beginning again would remove what was trained there; got "adapter"`,
@@ -175,7 +157,7 @@ describe('the flags of a run', () => {
   it('are those that it began with when it goes on, regular expressions too', async () => {
     const some = ['--target-modules', '/.*\\.(q|v)_proj/', '--exclude-modules', 'layers.0.self_attn.q_proj'];
     await train('some', [...fast, ...some], ' 4/10 ');
-    expect(await dropbp(['train', '--resume', '--out', at('some')])).toMatchObject({ code: 0 });
+    expect(await runDropbp(['train', '--resume', '--out', at('some')])).toMatchObject({ code: 0 });
     expect(record('some').options).toMatchObject({
       targetModules: '.*\\.(q|v)_proj',
       excludeModules: ['layers.0.self_attn.q_proj'],
@@ -193,34 +175,34 @@ describe('the flags of a run', () => {
       rate: 0,
     };
     writeFileSync(at('run.json'), JSON.stringify({ ...config, targets: ['q_proj'], out: at('configured') }));
-    const result = await dropbp(['train', '--config', at('run.json'), '--steps', '2']);
+    const result = await runDropbp(['train', '--config', at('run.json'), '--steps', '2']);
     expect(result).toMatchObject({ code: 0 });
     expect(record('configured').options).toMatchObject({ steps: 2, batch: 2, targetModules: ['q_proj'], rank: 8 });
     writeFileSync(at('wrong.yaml'), 'rank: 3\nlearningrate: 1\n');
-    expect(await dropbp(['train', '--config', at('wrong.yaml')])).toMatchObject({
+    expect(await runDropbp(['train', '--config', at('wrong.yaml')])).toMatchObject({
       code: 2,
       notes: expect.stringContaining(
         `dropbp train: ${at('wrong.yaml')} has the key 'learningrate', which nothing reads; did you mean learningRate`,
       ) as string,
     });
-    expect(await dropbp(['train', '--config', at('none.yaml')])).toMatchObject({ code: 2 });
-    expect((await dropbp(['train', '--resume', '--out', at('nowhere')])).notes).toBe(
+    expect(await runDropbp(['train', '--config', at('none.yaml')])).toMatchObject({ code: 2 });
+    expect((await runDropbp(['train', '--resume', '--out', at('nowhere')])).notes).toBe(
       `dropbp train: there is no run in ${at('nowhere')} to go on with; look at --out, or give --model and --data to begin one there.\n`,
     );
     writeFileSync(at('nested.yaml'), 'config: run.json\n');
-    expect((await dropbp(['train', '--config', at('nested.yaml')])).notes).toContain(
+    expect((await runDropbp(['train', '--config', at('nested.yaml')])).notes).toContain(
       `${at('nested.yaml')} names another configuration file; got "run.json"; put the flags of both into one.`,
     );
   });
   it('give way to those that say the same otherwise', async () => {
     const long = ['--epochs', '9', ...fast.slice(2)];
     expect(await train('epochs', long, ' loss ')).toMatchObject({ code: 130 });
-    expect(await dropbp(['train', '--resume', '--out', at('epochs'), '--steps', '3'])).toMatchObject({ code: 0 });
+    expect(await runDropbp(['train', '--resume', '--out', at('epochs'), '--steps', '3'])).toMatchObject({ code: 0 });
     expect(record('epochs').steps).toHaveLength(3);
   });
   it('that would change what a run is are refused when it goes on', async () => {
     await train('changed', fast, ' 4/10 ');
-    const resume = (...more: string[]) => dropbp(['train', '--resume', '--out', at('changed'), ...more]);
+    const resume = (...more: string[]) => runDropbp(['train', '--resume', '--out', at('changed'), ...more]);
     expect((await resume('--seed', '3')).notes).toMatch(/was made with another (rate|seed)/);
     expect((await resume('--rank', '4')).notes).toMatch(/does not fit: its '.*' has the shape/);
     expect((await resume('--overwrite')).notes).toContain('--overwrite and --resume say different things');
@@ -255,7 +237,7 @@ describe('which step is kept', () => {
     // So little that the loss stays as it is, and the adapter does not.
     const still = [...flags.slice(0, -1), '10', '--warmup', '0', '--learning-rate', '1e-30', '--save-every', '1'];
     await train('still', [...still, '--patience', '4'], ' 2/10 ');
-    const { code, notes } = await dropbp(['train', '--resume', '--out', at('still')]);
+    const { code, notes } = await runDropbp(['train', '--resume', '--out', at('still')]);
     expect(code).toBe(0);
     expect(notes).toContain('Ended after step 4: the held-out loss has not fallen for 4 evaluations\n');
     expect(notes).toMatch(
