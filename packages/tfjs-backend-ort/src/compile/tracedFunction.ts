@@ -61,8 +61,9 @@ export function traceGradient(
         const { tensors, isList } = call(fn, symbolic);
         const first = tensors[0]!;
         forward = { outputs: outputsOf(recording, tensors), isList, border: recording.graph.nodes.length };
-        // The gradient of Σ y·dy is that of y, given dy. The shape of dy is known only here.
-        return tf.sum(tf.mul(first, recording.input(arrivingGradient, first.shape, 'float32')));
+        // tfjs wants dy before the forward pass, and its shape is known only here: a scalar follows, whose gradient is dy.
+        const gradFunc = (): tf.Tensor => recording.input(arrivingGradient, first.shape, 'float32');
+        return tf.customGrad(() => ({ value: tf.scalar(0), gradFunc }))(first);
       },
       differentiable.map(name => symbolic[name]!),
       undefined,
