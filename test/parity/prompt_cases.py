@@ -92,14 +92,13 @@ def gradients(model, batch: dict) -> tuple[float, dict[str, torch.Tensor]]:
     ).loss
     loss.backward()
     return loss.item(), {
-        file_name(model, name): p.grad.contiguous() for name, p in model.named_parameters() if p.grad is not None
+        file_name(name): p.grad.contiguous() for name, p in model.named_parameters() if p.grad is not None
     }
 
 
-def file_name(model, name: str) -> str:
-    """The name of a parameter in files: transformers 5 has another one for GPT-NeoX's head in memory."""
-    name = plain_name(name).replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
-    return "embed_out.weight" if name == "lm_head.weight" and model.config.model_type == "gpt_neox" else name
+def file_name(name: str) -> str:
+    """The name of a parameter as we have it: DoRA's magnitude is no module there."""
+    return plain_name(name).replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
 
 
 def configs(linear: list[str], feedforward: list[str]) -> dict:
