@@ -83,6 +83,9 @@ function stepsOf(name, path, { language, source, code, number }) {
   const commands = code.split('\n').filter(line => line.startsWith('npx dropbp '));
   if (language !== 'sh' || name !== 'docs') return [];
   return commands.map(command => () => {
+    // What an earlier run wrote; a command that goes on needs it.
+    const place = command.includes('--resume') ? undefined : / --out (out\/\S+)/.exec(command)?.[1];
+    if (place !== undefined) rmSync(join(root, place), { recursive: true, force: true });
     const line = `"${process.execPath}" packages/cli/bin/dropbp.js ${command.slice('npx dropbp '.length)}`;
     return spawnSync(line, { cwd: root, stdio: 'inherit', shell: true }).status === 0;
   });

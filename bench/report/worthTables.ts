@@ -36,26 +36,40 @@ export function promptsWorth(): string {
         const name = `answersOnly.${task}.${model}.${method}`;
         if (!hasResults(name)) return [];
         const known = promptRows(readResults(name) as Results);
+        const lossOf = (name: string): number => known.find(row => row.case === name)?.loss ?? NaN;
         const one = known.find(row => row.case === 'answers only');
         const similarity = known.find(row => row.case === 'auto')?.similarity;
-        return one === undefined ? [] : [{ ...one, task, model, method, similarity }];
+        const losses = { whole: lossOf('no drop'), fewer: lossOf('no drop × 0.625 steps') };
+        return one === undefined ? [] : [{ ...one, ...losses, task, model, method, similarity }];
       }),
     ),
   );
   if (rows.length === 0) return '`npx tsx bench/answersOnly.bench.ts` measures this table; it has not run yet.';
   const table = markdownTable(rows, {
-    task: row => row.task,
+    task: row => taskNames[row.task],
     model: row => (row.model === 'base' ? 'small model' : 'SmolLM2-135M'),
     trained: row => (row.method === 'lora' ? 'LoRA' : 'all weights'),
     seeds: row => row.seeds,
+    'loss of whole steps': row => row.whole,
+    'of 0.625 of them': row => row.fewer,
+    'with prompts dropped': row => row.loss,
     'ρ²': row => row.similarity,
-    r: row => row.worth,
+    r: row => row.worth.toFixed(2),
+    's, FLOPs': row => row.speedUpFlops.toFixed(2),
+    'r · s, FLOPs': row => (row.worth * row.speedUpFlops).toFixed(2),
     's, time': row => row.speedUp,
-    'r · s': row => row.worth * row.speedUp,
     'right answers': row => row.right,
   });
-  return `${table}\n\nEach row is made by \`npx tsx bench/answersOnly.bench.ts\` and is in \`bench/results\`.`;
+  return `${table}\n\n\`npx tsx bench/answersOnly.bench.ts\` makes each row; the losses are held-out ones. Tasks without a row have not run yet.`;
 }
+
+const taskNames: Readonly<Record<(typeof promptTasks)[number], string>> = {
+  bible: 'the King James Bible, 192 + 64 tokens',
+  records: 'a field of a record',
+  backwards: 'fields in a new order',
+  half: 'the King James Bible, 128 + 128 tokens',
+  chats: 'chats with a long system prompt',
+};
 
 /** What dropping the backward pass of layers was worth, from the tables of docs/results.md. */
 export function layersWorth(): string {
