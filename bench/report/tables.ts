@@ -7,7 +7,7 @@ import { differential, fuzz } from './fuzzTables.ts';
 import { lossPicture } from './lossChart.ts';
 import { markdownTable, type Cell } from './markdown.ts';
 import { readResults, shownWhere, writtenBy, type Where, type Written } from './readResults.ts';
-import { layersWorth, promptsWorth } from './worthTables.ts';
+import { layersWorth, promptSteps, promptsWorth } from './worthTables.ts';
 import { scalingTable } from './scaling.ts';
 import { stepPicture } from './stepChart.ts';
 
@@ -39,6 +39,7 @@ export const tables: Readonly<Record<string, () => string>> = {
   differential,
   'worth.layers': layersWorth,
   'worth.prompts': promptsWorth,
+  'worth.promptSteps': promptSteps,
   architectures: architectureTable,
   picture: stepPicture,
   lossPicture,

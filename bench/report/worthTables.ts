@@ -3,7 +3,7 @@ import { promptRows } from '../convergence/promptRows.ts';
 import type { Results } from '../convergence/runPlan.ts';
 import { worthRows, type WorthRow } from '../convergence/worth.ts';
 import { markdownTable, type Cell } from './markdown.ts';
-import { hasResults, readResults } from './readResults.ts';
+import { hasResults, readResults, writtenBy, type Written } from './readResults.ts';
 
 /** Which cases of which results the table of dropped layers shows, and what a reader calls the run. */
 const layers: readonly (readonly [run: string, results: string, cases: readonly string[]])[] = [
@@ -70,6 +70,23 @@ const taskNames: Readonly<Record<(typeof promptTasks)[number], string>> = {
   half: 'the King James Bible, 128 + 128 tokens',
   chats: 'chats with a long system prompt',
 };
+
+/** Time and memory of steps at shares of the prompt, beside PyTorch's whole step. */
+export function promptSteps(): string {
+  type Measured = Readonly<
+    Record<'share' | 'torchSeconds' | 'whole' | 'dropped' | 'wholePeak' | 'droppedPeak', number>
+  >;
+  const { times } = readResults('prompts') as { times: Written & { rows: readonly Measured[] } };
+  const table = markdownTable(times.rows, {
+    'share of the prompt': row => row.share,
+    'whole step in PyTorch': row => `${row.torchSeconds.toFixed(1)} s`,
+    'whole step here ÷ PyTorch': row => row.whole.toFixed(2),
+    'prompts dropped ÷ PyTorch': row => row.dropped.toFixed(2),
+    'dropped ÷ whole': row => (row.dropped / row.whole).toFixed(2),
+    'peak memory, dropped ÷ whole': row => (row.droppedPeak / row.wholePeak).toFixed(2),
+  });
+  return `${table}\n\n${writtenBy(times)}`;
+}
 
 /** What dropping the backward pass of layers was worth, from the tables of docs/results.md. */
 export function layersWorth(): string {
