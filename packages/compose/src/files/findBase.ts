@@ -16,8 +16,9 @@ export interface Base {
  * for in the folders above the adapter first, the nearest first, then from the working directory. A name that no file or folder
  * has is the id of a model on the hub, which is not fetched here. Node only.
  *
- * @param adapter - a folder, or a hub id
- * @throws Problem if there is no adapter, it names no base, or a path that leads nowhere
+ * @param adapter - a folder, or a hub id.
+ * @throws Problem if there is no adapter.
+ * @throws Problem if it names no base, or a path that leads nowhere.
  *
  * @example
  * ```ts

@@ -31,8 +31,9 @@ export interface LoadAdapterOptions extends ReadAdapterOptions {
 /**
  * Loads an adapter that PEFT or {@link Tuned.save} wrote, to be composed with its base model. It can be trained on.
  *
- * @param source - a folder or a hub id such as `'someone/adapter'` (Node), or the files. A folder that is there wins over a hub id
- * @throws Problem if there is no adapter, the hub does not give it, its method is not known, or a value in it is not supported
+ * @param source - a folder or a hub id such as `'someone/adapter'` (Node), or the files. A folder that is there wins over a hub id.
+ * @throws Problem if there is no adapter, or the hub does not give it.
+ * @throws Problem if its method is not known, or a value in it is not supported.
  *
  * @example
  * ```ts

@@ -48,9 +48,10 @@ export interface ExportedGguf {
 /**
  * Writes a model as a GGUF file, which llama.cpp, Ollama, LM Studio and node-llama-cpp run: weights, tokenizer and chat template. A
  * model with an adapter is merged first. Weights are read, converted and written one at a time; the file appears whole or not at all.
+ * A folder, a GGUF file or a hub id needs no backend and little memory.
  *
- * @param source - a model, one with its adapter, or the folder, GGUF file or hub id of one, which needs no backend and little memory
- * @param path - the file; its folder is made if need be
+ * @param source - a model, a tuned model, a folder, a GGUF file or a hub id.
+ * @param path - the file. Its folder is made if need be.
  * @throws Problem for an architecture, configuration or tokenizer that llama.cpp does not have, and for weights that are not finite
  * or too large for F16
  *

@@ -39,8 +39,8 @@ export interface ExportedGgufAdapter {
  * `lora`). What scales a layer in its own way (rsLoRA, `rank_pattern`, `alpha_pattern`) is worked into its B, as the file holds one
  * alpha.
  *
- * @param source - a tuned model, or the folder of an adapter in PEFT's format
- * @param path - the file; its folder is made if need be
+ * @param source - a tuned model, or the folder of an adapter in PEFT's format.
+ * @param path - the file. Its folder is made if need be.
  * @throws Problem for another method than LoRA, and for what such a file cannot hold (DoRA, saved modules, new tokens, biases,
  * embeddings): export the merged model instead
  *

@@ -81,7 +81,7 @@ function introduction({ kind, base, record }: CardSubject): string {
   return kind === 'adapter' ? `${what} for ${on}${made}.` : `${what} fine-tuned from ${on}${made}.`;
 }
 
-/** A base that is no id of the hub, without its folders. */
+/** The last part of a path to the base. The hub does not know the path. */
 function baseName(record: RunRecord | undefined): string | undefined {
   return record === undefined ? undefined : `the model \`${basename(record.model.source)}\``;
 }

@@ -54,7 +54,7 @@ export interface PromptGate {
   add(pass: number, comparison: PromptComparison | undefined): void;
   /** JSON-safe, a copy. */
   readonly state: PromptGateState;
-  /** @throws Problem for what is no state of a gate */
+  /** @throws Problem if the value is not the state of a gate */
   restore(state: unknown): void;
 }
 
