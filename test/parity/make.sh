@@ -7,6 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 bash setup.sh
 python=../../.venv/bin/python
 "$python" make_smollm2.py
+"$python" make_minilm.py
 "$python" make_tiny_models.py
 "$python" reference.py --all
 "$python" method_cases.py
