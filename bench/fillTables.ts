@@ -17,7 +17,7 @@ const isCheck = process.argv.includes('--check');
 const documents = ['results', 'quantised', 'many-machines', 'tfjs-node', 'reliability', 'when-drops-pay'].map(
   name => `docs/${name}.md`,
 );
-for (const name of [...documents, 'examples/browser/README.md', 'README.md']) {
+for (const name of [...documents, 'examples/browser/README.md', 'README.md', 'CONTRIBUTING.md']) {
   write(name, old => fillMarks(old, tables));
 }
 for (const [name, draw] of Object.entries({ step: stepChart, loss: lossChart })) {

@@ -16,6 +16,7 @@ const checks = {
   format: ['npx prettier --check .'],
   imports: ['node scripts/checkImports.mjs', 'npx depcruise packages'],
   files: ['node scripts/checkFiles.mjs', 'npx tsx bench/fillTables.ts --check'],
+  prose: ['node scripts/checkProse.mjs'],
   types: ['npx tsc --noEmit'],
   build: [build],
   packages: [build, 'node scripts/checkPackages.mjs'],

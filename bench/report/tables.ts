@@ -6,6 +6,7 @@ import { faults } from './faultTables.ts';
 import { differential, fuzz } from './fuzzTables.ts';
 import { lossPicture } from './lossChart.ts';
 import { markdownTable, type Cell } from './markdown.ts';
+import { proseTable } from './proseTable.ts';
 import { readResults, shownWhere, writtenBy, type Where, type Written } from './readResults.ts';
 import { layersWorth, promptSteps, promptsWorth } from './worthTables.ts';
 import { scalingTable } from './scaling.ts';
@@ -41,6 +42,7 @@ export const tables: Readonly<Record<string, () => string>> = {
   'worth.prompts': promptsWorth,
   'worth.promptSteps': promptSteps,
   architectures: architectureTable,
+  prose: proseTable,
   picture: stepPicture,
   lossPicture,
   ...Object.fromEntries(
