@@ -24,7 +24,10 @@ export { loadChatTemplate, type ChatTemplateFiles, type LoadChatTemplateOptions 
 export { decodeStream, streamText, type DecodeStream } from './tokenizer/decodeStream.ts';
 export { addTokens } from './tokenizer/addTokens.ts';
 export { loadTokenizer, readTokenizerFiles, type TokenizerFiles } from './tokenizer/loadTokenizer.ts';
-export { exactMatch, isJson, tokenF1, type Metric, type MetricRow } from './metrics.ts';
+export { exactMatch, isJson, tokenF1, type Metric, type MetricRow } from './metrics/answerMetrics.ts';
+export { classScores, type ClassScores, type LabelScores } from './metrics/classScores.ts';
+export { pearson, spearman } from './metrics/correlations.ts';
+export { ndcgAt, recallAt, reciprocalRankAt, type SearchResult } from './metrics/rankingMetrics.ts';
 export { paddedBatch, type PaddedBatchOptions } from './text/paddedBatch.ts';
 export { readText } from './text/readText.ts';
 export type { BadRows, Dataset, Row, SkippedRows } from './rows/dataset.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { exactMatch, isJson, tokenF1 } from './metrics.ts';
+import { exactMatch, isJson, tokenF1 } from './answerMetrics.ts';
 
 it('matches exactly, white space at the ends aside', () => {
   expect(exactMatch(' sport\n', { reference: 'sport' })).toBe(true);
