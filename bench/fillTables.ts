@@ -1,5 +1,5 @@
 /**
- * Writes the tables of the documents that have some, and their charts, anew from bench/results.
+ * Writes the tables and charts of the documents, the page of results and those of each experiment anew from bench/results.
  *
  *     npx tsx bench/fillTables.ts [--check]
  *
@@ -8,19 +8,23 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { chartFile, themes } from './report/chart.ts';
 import { lossChart } from './report/lossChart.ts';
+import { experimentPages } from './report/experimentPages.ts';
 import { fillMarks } from './report/markdown.ts';
+import { barCharts, resultsPage } from './report/resultsPage.ts';
 import { stepChart } from './report/stepChart.ts';
 import { tables } from './report/tables.ts';
 
 const isCheck = process.argv.includes('--check');
 
-const documents = ['results', 'quantised', 'many-machines', 'tfjs-node', 'reliability', 'when-drops-pay'].map(
+const documents = ['quantised', 'many-machines', 'tfjs-node', 'reliability', 'when-drops-pay'].map(
   name => `docs/${name}.md`,
 );
 for (const name of [...documents, 'examples/browser/README.md', 'README.md', 'CONTRIBUTING.md']) {
   write(name, old => fillMarks(old, tables));
 }
-for (const [name, draw] of Object.entries({ step: stepChart, loss: lossChart })) {
+write('docs/results.md', resultsPage);
+for (const [name, text] of Object.entries(experimentPages())) write(name, () => text);
+for (const [name, draw] of Object.entries({ step: stepChart, loss: lossChart, ...barCharts() })) {
   for (const [ground, theme] of Object.entries(themes)) write(chartFile(name, ground), () => draw(theme));
 }
 

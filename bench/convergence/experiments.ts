@@ -56,7 +56,7 @@ const at = (name: string, rate: number, options: Partial<Drop>, share?: number):
 const like = (of: string, cases: readonly Case[]): Case[] =>
   cases.map(own => (own.name === of ? own : { ...own, learningRateOf: of }));
 
-/** The questions that the tables of docs/results.md answer. */
+/** The questions that the tables of bench/results answer. */
 export const experiments: Readonly<Record<string, (layers: number) => Case[]>> = {
   /** The paper's: held-out loss against time at each rate. */
   rates: () => [noDrop, ...RATES.map(rate => at(OURS, rate, ours))],

@@ -1,6 +1,6 @@
 import type { Results } from '../convergence/runPlan.ts';
 import { caseRows, type CaseRow } from '../convergence/tables.ts';
-import { picture, pixels, svg, text, type Theme } from './chart.ts';
+import { pixels, svg, text, type Theme } from './chart.ts';
 import { readResults } from './readResults.ts';
 
 /** Cases of one kind; a line joins them in the order of their losses, but for those of more steps. */
@@ -49,7 +49,7 @@ export function lossChart(theme: Theme): string {
     const x = [0, 176, 410, 580][i]!;
     return [dot(x + 6, 14, theme[colour], true), text(x + 18, 18, name, theme.ink)];
   });
-  return svg(width, height, described, [
+  return svg(width, height, describeLosses, [
     ...legend,
     dot(6, 36, theme.ours, false),
     text(
@@ -62,12 +62,8 @@ export function lossChart(theme: Theme): string {
   ]);
 }
 
-/** For docs/results.md. */
-export function lossPicture(): string {
-  return picture('loss', described, '../');
-}
-
-const described =
+/** The chart in words, for those who do not see it. */
+export const describeLosses =
   'Held-out loss at the end of a run against the time it took, as a share of the run without drops: with all weights DropBP lies below runs of fewer steps without drops, with LoRA above.';
 
 function panel(title: string, rows: readonly CaseRow[], offset: number, theme: Theme): string[] {

@@ -60,18 +60,18 @@ export function stepChart({ ink, quiet, ours, theirs }: Theme): string {
       ];
     }),
   ];
-  return svg(width, height, describeChart(), parts);
+  return svg(width, height, describeSteps(), parts);
 }
 
 /** For a Markdown file in the root: the chart on either ground, and the command that measured. */
 export function stepPicture(): string {
-  return `${picture('step', describeChart(), '')}
+  return `${picture('step', describeSteps(), '')}
 
 ${writtenBy(readResults('compare.1x512') as Written)}`;
 }
 
 /** The chart in words, for those who do not see it. */
-function describeChart(): string {
+export function describeSteps(): string {
   const ratios = panels.map(({ title, value }) => {
     const all = rates.map(rate => {
       const { own, other } = pairAt(rate);

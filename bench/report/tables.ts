@@ -4,7 +4,6 @@ import { adapterRows, caseRows, finalLoss, type AdapterRow, type CaseRow } from 
 import type { Results } from '../convergence/runPlan.ts';
 import { faults } from './faultTables.ts';
 import { differential, fuzz } from './fuzzTables.ts';
-import { lossPicture } from './lossChart.ts';
 import { markdownTable, type Cell } from './markdown.ts';
 import { proseTable } from './proseTable.ts';
 import { readResults, shownWhere, writtenBy, type Where, type Written } from './readResults.ts';
@@ -14,7 +13,7 @@ import { stepPicture } from './stepChart.ts';
 
 type Row = Readonly<Record<string, string | number>>;
 
-/** The tables of docs/results.md and other pages by name: each is made from a file of bench/results, and names the command that wrote it. */
+/** The tables of pages by name: each is made from a file of bench/results, and names the command that wrote it. */
 export const tables: Readonly<Record<string, () => string>> = {
   compare: () => ratios('compare.1x512'),
   'compare.slow': () => ratios('compare.1x512.slow'),
@@ -44,16 +43,13 @@ export const tables: Readonly<Record<string, () => string>> = {
   architectures: architectureTable,
   prose: proseTable,
   picture: stepPicture,
-  lossPicture,
   ...Object.fromEntries(
     [
       ...['smollm2.lora', 'smollm2.lora.austen', 'smollm2.full', 'austen.lora', 'austen.lora.accumulation'],
       ...['austen.full', 'austen.full.accumulation', 'austen.full.long'],
     ].map(name => [name, () => cases(name)]),
   ),
-  ...Object.fromEntries(
-    ['steps', 'generation', 'quality', 'training', 'length'].map(part => [`packed.${part}`, () => packed(part)]),
-  ),
+  ...Object.fromEntries(['steps', 'generation', 'length'].map(part => [`packed.${part}`, () => packed(part)])),
 };
 
 function withCommand(table: string, results: Written): string {

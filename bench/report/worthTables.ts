@@ -14,11 +14,12 @@ const layers: readonly (readonly [run: string, results: string, cases: readonly 
   ['the same, ten times the steps', 'austen.full.long', ['depth 0.5']],
 ];
 
-interface Row extends WorthRow {
+/** A case of dropped layers, with the run that it belongs to. */
+export interface LayerRow extends WorthRow {
   readonly run: string;
 }
 
-const columns: Readonly<Record<string, (row: Row) => Cell>> = {
+const columns: Readonly<Record<string, (row: LayerRow) => Cell>> = {
   run: row => row.run,
   'what a step drops': row => row.case,
   steps: row => row.steps,
@@ -88,11 +89,15 @@ export function promptSteps(): string {
   return `${table}\n\n${writtenBy(times)}`;
 }
 
-/** What dropping the backward pass of layers was worth, from the tables of docs/results.md. */
+/** What dropping the backward pass of layers was worth, from the results of held-out loss against time. */
 export function layersWorth(): string {
-  const rows = layers.flatMap(([run, name, cases]) => {
+  return markdownTable(layerRows(), columns);
+}
+
+/** The rows of {@link layersWorth}. */
+export function layerRows(): LayerRow[] {
+  return layers.flatMap(([run, name, cases]) => {
     const known = worthRows(readResults(`convergence.${name}`) as Results);
     return cases.map(one => ({ run, ...known.find(row => row.case === one)! }));
   });
-  return markdownTable(rows, columns);
 }
