@@ -40,13 +40,18 @@ LORA_STEPS = 20
 
 def main(arguments: list[str]) -> None:
     if arguments == ["--all"]:
-        for folder in sorted(path.parent for path in MODELS.glob("*/config.json")):
-            make(folder, CACHE / folder.name)
+        for config in sorted(path for path in MODELS.glob("*/config.json") if writes_text(path)):
+            make(config.parent, CACHE / config.parent.name)
     elif len(arguments) in (1, 2):
         folder = Path(arguments[0])
         make(folder, Path(arguments[1]) if len(arguments) == 2 else CACHE / folder.resolve().name)
     else:
         sys.exit(__doc__)
+
+
+def writes_text(config: Path) -> bool:
+    """Whether a model predicts the next token. A sentence encoder does not."""
+    return not any(name.startswith("Bert") for name in json.loads(config.read_text()).get("architectures", []))
 
 
 def make(folder: Path, out: Path) -> None:
