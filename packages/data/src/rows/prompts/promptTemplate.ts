@@ -24,7 +24,7 @@ export function readPromptTemplate(text: unknown): PromptTemplate {
   if (typeof text !== 'string') throw unusable(text, `a text such as ${example}`);
   const parts: Part[] = [];
   for (let at = 0; at < text.length;) {
-    const brace = text.slice(at).search(/[{}]/);
+    const brace: number = text.slice(at).search(/[{}]/);
     const end = brace < 0 ? text.length : at + brace;
     if (end > at) parts.push(text.slice(at, end));
     if (brace < 0) break;
