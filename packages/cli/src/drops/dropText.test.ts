@@ -26,6 +26,9 @@ it('says what was decided about prompts, and why, in the report too', () => {
   expect(decisionText({ ...accepted, similarity: 0.5, dropsPrompts: false })).toBe(
     'prompts keep their backward pass: ρ² is 0.25, and dropping it would pay above 0.63',
   );
+  expect(decisionText({ ...accepted, isPreliminary: true })).toBe(
+    'prompts keep their backward pass until a tenth of the run decides: ρ² is 0.81 now, and dropping pays above 0.63',
+  );
   expect(decisionText({ similarity: 1, saved: 0, dropsPrompts: false })).toBe('there are no prompts to drop');
   const impossible = { similarity: 0, saved: 0, dropsPrompts: false, isPossible: false } as const;
   expect(decisionText(impossible)).toBe('prompts keep their backward pass: this model cannot run parts of a text');

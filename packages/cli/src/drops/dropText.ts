@@ -14,11 +14,20 @@ export function promptText(prompts: NonNullable<DropsRecord['prompts']>): string
 }
 
 /** A decision and why: `'prompts run forward only from here on: ρ² is 0.71, and above 0.63 that pays'`. */
-export function decisionText({ similarity, saved, dropsPrompts, isPossible }: PromptDecisionRecord): string {
+export function decisionText({
+  similarity,
+  saved,
+  dropsPrompts,
+  isPossible,
+  isPreliminary,
+}: PromptDecisionRecord): string {
   if (isPossible === false) return 'prompts keep their backward pass: this model cannot run parts of a text';
   if (saved === 0) return 'there are no prompts to drop';
   const needed = (1 - saved).toFixed(2);
   const found = `ρ² is ${(similarity ** 2).toFixed(2)}`;
+  if (isPreliminary === true) {
+    return `prompts keep their backward pass until a tenth of the run decides: ${found} now, and dropping pays above ${needed}`;
+  }
   return dropsPrompts
     ? `prompts run forward only from here on: ${found}, and above ${needed} that pays`
     : `prompts keep their backward pass: ${found}, and dropping it would pay above ${needed}`;

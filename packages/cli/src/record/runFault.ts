@@ -37,6 +37,7 @@ const run = fields({
           ...numbers('similarity', 'saved'),
           dropsPrompts: 'flag',
           isPossible: { optional: 'flag' },
+          isPreliminary: { optional: 'flag' },
         }),
       },
     }),

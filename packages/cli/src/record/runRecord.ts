@@ -41,6 +41,8 @@ export interface PromptDecisionRecord {
   readonly dropsPrompts: boolean;
   /** False where the model cannot divide texts, so that nothing was measured; absent elsewhere. */
   readonly isPossible?: false;
+  /** True where the run measures again after a tenth and keeps its prompts until then; absent elsewhere. */
+  readonly isPreliminary?: true;
 }
 
 /** Held-out loss after so many steps. */

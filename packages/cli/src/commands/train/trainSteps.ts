@@ -108,8 +108,9 @@ function toRecord(step: TrainStep): StepRecord {
   };
 }
 
-function decisionRecord({ similarity, saved, dropsPrompts, isPossible }: PromptDecision): PromptDecisionRecord {
-  return { similarity, saved, dropsPrompts, ...(isPossible === false && { isPossible }) };
+function decisionRecord({ similarity, saved, dropsPrompts, ...marks }: PromptDecision): PromptDecisionRecord {
+  const { isPossible, isPreliminary } = marks;
+  return { similarity, saved, dropsPrompts, ...(isPossible === false && { isPossible }), ...(isPreliminary && { isPreliminary }) }; // prettier-ignore
 }
 
 function scheduleOf({ schedule, warmup, steps }: RunSettings): Schedule {

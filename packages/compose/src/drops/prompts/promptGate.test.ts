@@ -33,7 +33,7 @@ describe('promptGate', () => {
       [-0.99, 0.5, false],
       [1, 0, false],
     ] as const) {
-      const gate = gateOf(50);
+      const gate = gateOf(9);
       gate.add(0, batchOf(similarity, saved));
       expect(gate.decision).toEqual({ pass: 0, similarity: expect.closeTo(similarity) as number, saved, dropsPrompts });
       expect(gate.dropsPrompts).toBe(dropsPrompts);
@@ -45,19 +45,24 @@ describe('promptGate', () => {
     expect(comparedPasses(gateOf(5000), 0, 5000)).toEqual([0, 1, 2, 3, 500, 501, 502, 503]);
     expect(comparedPasses(gateOf(5), 0, 5)).toEqual([0]);
   });
-  it('keeps the earlier decision until the later one', () => {
-    const gate = gateOf(120);
-    gate.add(0, batchOf(0.9, 0.4));
-    expect(gate.dropsPrompts).toBe(false);
-    gate.add(1, batchOf(0.9, 0.4));
-    expect(gate.dropsPrompts).toBe(true);
-    gate.add(12, batchOf(0.1, 0.4));
-    expect(gate.dropsPrompts).toBe(true);
-    gate.add(13, batchOf(0.1, 0.4));
-    expect(gate).toMatchObject({
-      dropsPrompts: false,
-      decision: { pass: 13, similarity: expect.closeTo(0.1) as number },
-    });
+  it('drops no prompts before the decision at a tenth, whatever the first one says', () => {
+    for (const [later, dropsPrompts] of [
+      [0.9, true],
+      [0.1, false],
+    ] as const) {
+      const gate = gateOf(120);
+      const seen = [0, 1, 12, 13].map(pass => {
+        gate.add(pass, batchOf(pass < 12 ? 0.9 : later, 0.4));
+        return [gate.dropsPrompts, gate.decision?.isPreliminary];
+      });
+      expect(seen).toEqual([
+        [false, undefined],
+        [false, true],
+        [false, true],
+        [dropsPrompts, undefined],
+      ]);
+      expect(gate.decision).toMatchObject({ pass: 13, similarity: expect.closeTo(later) as number, dropsPrompts });
+    }
   });
   it('goes on from its state without deciding anew, in the middle of a measurement too', () => {
     for (const stop of [1, 2, 13, 14]) {
@@ -96,6 +101,7 @@ describe('promptGate', () => {
       { decisions: [decision, decision, decision], pending: null },
       { decisions: [{ ...decision, isPossible: false }], pending: null },
       { decisions: [{ ...decision, isPossible: true }], pending: null },
+      { decisions: [{ ...decision, isPreliminary: false }], pending: null },
       { decisions: [decision], pending: null, more: 1 },
     ]) {
       expect(() => gateOf(10).restore(state)).toThrow(/the state of dropped prompts|no state of dropped prompts/);

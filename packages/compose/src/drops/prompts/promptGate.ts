@@ -13,6 +13,11 @@ export interface PromptDecision {
   readonly dropsPrompts: boolean;
   /** False where the model or the loss cannot divide texts: nothing was measured, and the run keeps its prompts. Absent elsewhere. */
   readonly isPossible?: false;
+  /**
+   * True for a first decision that another one follows after a tenth of the run. Until then no prompts are dropped: moments of
+   * gradients without prompts would make the metric of the second measurement. Absent elsewhere.
+   */
+  readonly isPreliminary?: true;
 }
 
 /** What one batch says about dropped prompts. */
@@ -36,7 +41,7 @@ export interface PromptGateState {
     | null;
 }
 
-/** Decides whether a run drops prompts: at its start, and again after a tenth. Until the first decision it drops none. */
+/** Decides whether a run drops prompts: it measures at the start and after a tenth. Until the last decision it drops none. */
 export interface PromptGate {
   /** Whether passes drop prompts by now. */
   readonly dropsPrompts: boolean;
@@ -67,10 +72,12 @@ export function promptGate(): PromptGate {
   let passes = 0;
   let decisions: readonly PromptDecision[] = [];
   let pending: PromptGateState['pending'] = null;
+  const again = (): number => Math.floor(AGAIN_AT * passes);
   const batches = (): number => Math.min(MOST_BATCHES, Math.max(1, Math.round(passes / PASSES_PER_BATCH)));
   return {
     get dropsPrompts() {
-      return decisions.at(-1)?.dropsPrompts ?? false;
+      const latest = decisions.at(-1);
+      return latest?.dropsPrompts === true && latest.isPreliminary !== true;
     },
     get decision() {
       return decisions.at(-1);
@@ -80,9 +87,7 @@ export function promptGate(): PromptGate {
     },
     isDue(pass) {
       if (pending !== null || decisions.length === 0) return true;
-      const again = Math.floor(AGAIN_AT * passes);
-      const [first] = decisions as readonly [PromptDecision];
-      return decisions.length === 1 && first.isPossible !== false && pass >= again && again > first.pass;
+      return decisions.length === 1 && decisions[0]!.isPreliminary === true && pass >= again();
     },
     add(pass, comparison) {
       if (comparison === undefined) {
@@ -105,7 +110,8 @@ export function promptGate(): PromptGate {
         });
       }
       if (pending.batches < batches()) return;
-      decisions = [...decisions, decide(pass, pending)];
+      const isPreliminary = decisions.length === 0 && again() > pass;
+      decisions = [...decisions, { ...decide(pass, pending), ...(isPreliminary && { isPreliminary }) }];
       pending = null;
     },
     get state() {
@@ -140,8 +146,12 @@ function readGateState(state: unknown): PromptGateState {
 
 function isDecision(value: unknown): boolean {
   if (!hasNumbers(value, ['pass', 'similarity', 'saved'])) return false;
-  const { dropsPrompts, isPossible } = value;
-  return typeof dropsPrompts === 'boolean' && (isPossible === undefined || (isPossible === false && !dropsPrompts));
+  const { dropsPrompts, isPossible, isPreliminary } = value;
+  return (
+    typeof dropsPrompts === 'boolean' &&
+    (isPossible === undefined || (isPossible === false && !dropsPrompts)) &&
+    (isPreliminary === undefined || isPreliminary === true)
+  );
 }
 
 function hasNumbers(value: unknown, names: readonly string[]): value is Record<string, unknown> {
