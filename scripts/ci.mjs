@@ -1,6 +1,6 @@
-// Runs every check one after the other and closes with their count. `node scripts/ci.mjs lint types` runs only those.
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+// Runs every check and closes with their count. `node scripts/ci.mjs lint types` runs only those.
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterSetUp } from './setUp.mjs';
 
@@ -67,9 +67,9 @@ const checks = {
     'npx tsx --tsconfig tsconfig.built.json test/reliability/ends.ts $(mountpoint -q out/small && echo --small out/small)',
     'npx tsx test/reliability/faults/faults.ts --seconds 120',
     'npx tsx --tsconfig tsconfig.built.json test/reliability/soak.ts',
-    'npx tsx --tsconfig tsconfig.built.json test/reliability/plannedMemory.ts',
     'npx tsx test/fuzz/fuzz.ts --runs 10000 --seconds 150',
   ],
+  memory: [build, 'npx tsx --tsconfig tsconfig.built.json test/reliability/plannedMemory.ts'],
   exports: ['node test/exports/install.mjs', { run: 'npx vitest run --project exports', vitest: true }],
   parity: [
     'bash test/parity/make.sh',
@@ -79,6 +79,13 @@ const checks = {
     'npx tsx test/fuzz/differential/differential.ts --runs 5000 --seconds 75 --seed 31',
   ],
 };
+
+/** Those that keep every core busy, or watch the memory of a process. All others wait a lot and run side by side. */
+const alone = ['test', 'build', 'adapters', 'node24', 'memory'];
+/** Those that take long, the longest first: begun last, one of them would run alone at the end. */
+const long = ['parity', 'reliability', 'install', 'mpi', 'webgpu', 'browser', 'exports', 'tfjs-node'];
+/** How many sections run side by side. */
+const LANES = 2;
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter(name => !(name in checks));
@@ -90,35 +97,75 @@ if (unknown.length > 0) {
 // All together begin with `npm test`, which installs.
 if (wanted.length > 0) await afterSetUp({ build: false }, () => Promise.resolve());
 
+const names = Object.keys(checks).filter(name => wanted.length === 0 || wanted.includes(name));
+const [first, last] = [['test', 'build'], alone.slice(2)].map(group => group.filter(name => names.includes(name)));
+const beside = names.filter(name => !alone.includes(name)).sort((a, b) => place(a) - place(b));
+
 let passed = 0;
 const failures = [];
-for (const [name, commands] of Object.entries(checks)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
-  const started = Date.now();
-  console.log(`\n=== ${name}`);
-  const failed = commands.find(command => !runs(command));
-  if (failed === undefined) passed++;
-  else failures.push(`${name}: ${failed.run ?? failed}`);
-  console.log(
-    `=== ${name} ${failed === undefined ? 'passed' : 'FAILED'} after ${Math.round((Date.now() - started) / 1000)} s`,
-  );
-}
+mkdirSync(`${root}.cache/ci`, { recursive: true });
+// Sections that build find it done, so that no two build at a time.
+if (beside.length > 1 && first.at(-1) !== 'build' && beside.some(name => checks[name].includes(build)))
+  first.push('build');
+for (const name of first) await check(name);
+await Promise.all(
+  Array.from({ length: LANES }, async () => {
+    for (let name = beside.shift(); name !== undefined; name = beside.shift()) await check(name);
+  }),
+);
+for (const name of last) await check(name);
 
 for (const failure of failures) console.log(`FAILED ${failure}`);
 console.log(`\n${passed} passed, ${failures.length} failed`);
 process.exitCode = failures.length > 0 ? 1 : 0;
 
-function runs(command) {
+function place(name) {
+  const index = long.indexOf(name);
+  return index < 0 ? long.length : index;
+}
+
+/** Runs a section. What it prints is shown when it is over, so that lines of two sections do not mix. */
+async function check(name) {
+  const started = Date.now();
+  const log = `${root}.cache/ci/${name}.log`;
+  const output = openSync(log, 'w');
+  let failed;
+  for (const command of checks[name]) {
+    if (await runs(name, command, output)) continue;
+    failed = command;
+    break;
+  }
+  closeSync(output);
+  if (failed === undefined) passed++;
+  else failures.push(`${name}: ${failed.run ?? failed}`);
+  console.log(`\n=== ${name}`);
+  process.stdout.write(readFileSync(log));
+  const seconds = Math.round((Date.now() - started) / 1000);
+  console.log(`=== ${name} ${failed === undefined ? 'passed' : 'FAILED'} after ${seconds} s`);
+}
+
+async function runs(name, command, output) {
   const { run, vitest } = typeof command === 'string' ? { run: command, vitest: false } : command;
-  const report = '.cache/ci/vitest.json';
+  const report = `.cache/ci/${name}.json`;
   rmSync(`${root}${report}`, { force: true });
-  mkdirSync(`${root}.cache/ci`, { recursive: true });
   const separator = run.startsWith('npm ') ? ' --' : '';
   const line = vitest ? `${run}${separator} --reporter=default --reporter=json --outputFile.json=${report}` : run;
-  console.log(`$ ${line}`);
-  const { status } = spawnSync('bash', ['-c', line], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  // Debian's package manager lets one process in at a time.
+  const locked = line.includes('apt-get') ? `exec 9> .cache/ci/apt.lock && flock 9 && ${line}` : line;
+  const status = await new Promise(resolve => {
+    const child = spawn('bash', ['-c', `echo ${quoted(`$ ${line}`)}; ${locked}`], {
+      cwd: root,
+      stdio: ['ignore', output, output],
+    });
+    child.on('error', () => resolve(1));
+    child.on('close', resolve);
+  });
   if (!vitest) return status === 0;
   return countTests(`${root}${report}`) && status === 0;
+}
+
+function quoted(text) {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Adds a vitest run's tests to the tally; false if there were none. */
