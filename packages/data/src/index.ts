@@ -21,6 +21,7 @@ export {
 export type { CountedAnswers } from './chat/answerSpans.ts';
 export type { ChatTemplate, MarkedText, RenderOptions, TextSpan } from './chat/chatTemplate.ts';
 export { loadChatTemplate, type ChatTemplateFiles, type LoadChatTemplateOptions } from './chat/loadChatTemplate.ts';
+export { turnEnds } from './chat/turnEnds.ts';
 export { decodeStream, streamText, type DecodeStream } from './tokenizer/decodeStream.ts';
 export { addTokens } from './tokenizer/addTokens.ts';
 export { loadTokenizer, readTokenizerFiles, type TokenizerFiles } from './tokenizer/loadTokenizer.ts';
@@ -30,6 +31,7 @@ export { pearson, spearman } from './metrics/correlations.ts';
 export { ndcgAt, recallAt, reciprocalRankAt, type SearchResult } from './metrics/rankingMetrics.ts';
 export { paddedBatch, type PaddedBatchOptions } from './text/paddedBatch.ts';
 export { readText } from './text/readText.ts';
+export { stopAtTexts } from './text/stopAtTexts.ts';
 export type { BadRows, Dataset, Row, SkippedRows } from './rows/dataset.ts';
 export { openDataset, type DatasetSource, type OpenDatasetOptions, type RowStream } from './rows/openDataset.ts';
 export { isGlued, readPromptTemplate, type PromptTemplate } from './rows/prompts/promptTemplate.ts';

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeRunnable, type Hooks, type Model, type Runnable } from '@dropbp/core';
-import { createModel, generate, generateBatch, type GenerateBatchOptions } from '../src/index.ts';
+import { createModel, generate, generateBatch, type GenerateBatchOptions, type GenerateOptions } from '../src/index.ts';
 
 const texts = [
   [3, 1, 4, 1, 5],
@@ -63,6 +63,37 @@ async function alone(subject: Model | Runnable, options: GenerateBatchOptions, o
 }
 
 describe('generateBatch', () => {
+  it('follows the options of each text, as if it were alone', async () => {
+    const perText: GenerateOptions[] = [
+      { temperature: 1, seed: 7, maxNewTokens: 9 },
+      { maxNewTokens: 3 },
+      { temperature: 2, topK: 5, seed: 8, stopTokens: [4, 5, 6] },
+    ];
+    const rows = await batch(model, { stopTokens: [], maxNewTokens: 12, perText });
+    for (const [row, own] of perText.entries()) {
+      expect([rows[row]]).toEqual(await alone(model, { stopTokens: [], maxNewTokens: 12, ...own }, [texts[row]!]));
+    }
+    expect(rows.map(({ length }) => length).slice(0, 2)).toEqual([9, 3]);
+  });
+
+  it('ends a text whose own signal is aborted, and no other', async () => {
+    const controller = new AbortController();
+    const counts = [0, 0];
+    const perText = [{ signal: controller.signal }, {}];
+    for await (const tokens of generateBatch(model, texts.slice(0, 2), { stopTokens: [], maxNewTokens: 6, perText })) {
+      tokens.forEach((token, row) => (counts[row]! += token === undefined ? 0 : 1));
+      if (counts[0] === 2) controller.abort();
+    }
+    expect(counts).toEqual([2, 6]);
+  });
+
+  it('refuses options of texts that are not usable', async () => {
+    const given = (perText: GenerateOptions[]): Promise<unknown> => batch(model, { perText });
+    await expect(given([{}])).rejects.toThrow('expected options for each of the 3 texts');
+    await expect(given([{}, {}, { topp: 1 } as never])).rejects.toThrow("does not know the option 'topp'");
+    await expect(given([{}, { maxNewTokens: 400 }, {}])).rejects.toThrow('longer than the model has positions for');
+  });
+
   it('continues each text as if it were alone, whatever their lengths', async () => {
     const options = { maxNewTokens: 20, stopTokens: [] };
     for (const each of [model, gpt2]) expect(await batch(each, options)).toEqual(await alone(each, options));

@@ -2,7 +2,6 @@ import { Problem, problem } from '@dropbp/basics';
 import { encodePrompt, type ChatMessage, type ChatTemplate, type PromptRow, type Tokenizer } from '@dropbp/data';
 import { asChat } from '../data/defaultPrompt.ts';
 import { plainMessage } from '../flags/plainMessage.ts';
-import type { Subject } from '../model/openSubject.ts';
 
 /** How what a row asks becomes tokens. */
 export interface AskEncoding {
@@ -47,24 +46,4 @@ export function encodeAsk({ place, ask }: PromptRow, encoding: AskEncoding): num
 
 function asQuestion(prompt: string): { messages: readonly ChatMessage[]; tools?: undefined } {
   return { messages: [{ role: 'user', content: prompt }] };
-}
-
-/**
- * The special token with which a chat template closes an answer. A model that learned from chats writes it, even where its
- * files name another token as the end.
- */
-export function turnEnds(template: ChatTemplate | undefined, { tokenizer }: Pick<Subject, 'tokenizer'>): number[] {
-  const answer = 'an answer';
-  let text: string;
-  try {
-    text = template?.render([{ role: 'user', content: 'a question' }, { role: 'assistant', content: answer }]) ?? ''; // prettier-ignore
-  } catch (error) {
-    if (error instanceof Problem) return [];
-    throw error;
-  }
-  const at = text.lastIndexOf(answer);
-  if (at < 0) return [];
-  const ids = tokenizer.encode(text.slice(at + answer.length), { addSpecialTokens: false });
-  const first = ids.find(id => tokenizer.decode([id]).trim() !== '');
-  return first !== undefined && tokenizer.decode([first], { skipSpecialTokens: true }) === '' ? [first] : [];
 }

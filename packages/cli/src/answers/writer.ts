@@ -1,9 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { problem } from '@dropbp/basics';
-import { streamText } from '@dropbp/data';
+import { stopAtTexts, streamText } from '@dropbp/data';
 import { generate } from '@dropbp/models';
 import type { Subject } from '../model/openSubject.ts';
-import { stopAtTexts } from './stopAtTexts.ts';
 
 /** How a text is written. */
 export interface WritingFlags {

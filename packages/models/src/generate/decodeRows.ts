@@ -10,13 +10,21 @@ export interface PromptGroup {
   readonly prompts: readonly Int32Array[];
 }
 
-/** How texts go on. */
-export interface DecodePlan extends Sampling {
+/** How one text goes on. */
+export interface RowPlan extends Sampling {
   readonly maxNewTokens: number;
   readonly stop: ReadonlySet<number>;
+  readonly random: SeededRandom;
+  /** Ends this text alone. */
   readonly signal?: AbortSignal | undefined;
-  /** For each row, in the order of the groups. */
-  readonly random: readonly SeededRandom[];
+}
+
+/** How texts go on. */
+export interface DecodePlan {
+  /** In the order of the groups. */
+  readonly rows: readonly RowPlan[];
+  /** Ends all of them with an error. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -31,7 +39,7 @@ export async function* decodeRows(
   together: Runnable,
   plan: DecodePlan,
 ): AsyncGenerator<(number | undefined)[], void, undefined> {
-  const { stop, signal, random, maxNewTokens } = plan;
+  const { signal } = plan;
   const encoders = encodeEachOnce();
   let cache: KeyValueCache | undefined;
   try {
@@ -41,21 +49,29 @@ export async function* decodeRows(
     const begun = begin(ready);
     cache = begun.cache;
     let { logits } = begun;
-    const rows = begun.lengths.map(length => ({ length, hasEnded: false, tokens: [] as number[] }));
-    for (let count = 1; ; count++) {
+    const rows = begun.lengths.map((length, i) => ({
+      length,
+      plan: plan.rows[i]!,
+      hasEnded: false,
+      tokens: [] as number[],
+    }));
+    const haveEnded = (): boolean => rows.every(({ hasEnded }) => hasEnded);
+    for (;;) {
       const values = await read(logits);
       const size = values.length / rows.length;
       const tokens = rows.map((row, i) => {
+        row.hasEnded ||= row.plan.signal?.aborted === true;
         if (row.hasEnded) return undefined;
-        const token = sampleToken(values.subarray(i * size, (i + 1) * size), plan, random[i]!);
-        row.hasEnded = stop.has(token);
+        const token = sampleToken(values.subarray(i * size, (i + 1) * size), row.plan, row.plan.random);
+        row.hasEnded = row.plan.stop.has(token);
         if (row.hasEnded) return undefined;
         row.tokens.push(token);
         return token;
       });
-      if (rows.every(({ hasEnded }) => hasEnded)) return;
+      if (haveEnded()) return;
       yield tokens;
-      if (count === maxNewTokens) return;
+      for (const row of rows) row.hasEnded ||= row.tokens.length === row.plan.maxNewTokens;
+      if (haveEnded()) return;
       signal?.throwIfAborted();
       const { positionsChangeBeyond } = together.model;
       if (rows.some(({ length, hasEnded }) => !hasEnded && length === positionsChangeBeyond)) {

@@ -10,6 +10,11 @@ export interface GenerateBatchOptions extends GenerateOptions {
    * all
    */
   readonly adapters?: readonly (string | undefined)[];
+  /**
+   * Options of each text, which count more than those of all. A text with a seed of its own draws as {@link generate} does, and its
+   * signal ends it alone, without an error. @defaultValue the same for all
+   */
+  readonly perText?: readonly GenerateOptions[];
 }
 
 /**
@@ -32,7 +37,8 @@ export function generateBatch(
   texts: readonly (readonly number[] | Int32Array)[],
   options: GenerateBatchOptions = {},
 ): AsyncIterable<(number | undefined)[]> {
-  checkOptions('models', 'generateBatch()', options, [...generateOptionNames, 'adapters']);
+  checkOptions('models', 'generateBatch()', options, [...generateOptionNames, 'adapters', 'perText']);
+  checkPerText(options.perText, texts.length);
   if (texts.length === 0) throw problem('models', { what: 'generateBatch() has no text to go on from' });
   const runnable = asRunnable(subject);
   const { groups, together } = rowGroups(runnable, texts.length, options.adapters);
@@ -40,14 +46,26 @@ export function generateBatch(
     const group = groups.find(({ rows }) => rows.includes(row))!;
     return { tokens, runnable: group.runnable };
   });
-  const plan = decodePlan('generateBatch()', prompts, options);
+  const plan = decodePlan('generateBatch()', prompts, options, options.perText);
   const order = groups.flatMap(({ rows }) => rows);
   const inOrder = groups.map(group => ({
     runnable: group.runnable,
     prompts: group.rows.map(row => Int32Array.from(texts[row]!)),
   }));
-  const steps = decodeRows(inOrder, together, { ...plan, random: order.map(row => plan.random[row]!) });
+  const steps = decodeRows(inOrder, together, { ...plan, rows: order.map(row => plan.rows[row]!) });
   return asGiven(steps, order);
+}
+
+function checkPerText(perText: GenerateBatchOptions['perText'], count: number): void {
+  if (perText === undefined) return;
+  if (perText.length !== count) {
+    throw problem('models', {
+      what: 'generateBatch(): perText is not usable',
+      got: perText,
+      expected: `options for each of the ${count} texts`,
+    });
+  }
+  for (const options of perText) checkOptions('models', 'generateBatch(): perText', options, generateOptionNames);
 }
 
 function rowGroups(runnable: Runnable, count: number, adapters: GenerateBatchOptions['adapters']): RowGroups {

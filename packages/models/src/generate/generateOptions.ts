@@ -1,6 +1,6 @@
 import { checkValue, problem, seededRandom, type SeededRandom } from '@dropbp/basics';
 import { textPositions, type Model, type Runnable } from '@dropbp/core';
-import type { DecodePlan } from './decodeRows.ts';
+import type { DecodePlan, RowPlan } from './decodeRows.ts';
 import { readEndTokens } from './readEndTokens.ts';
 import type { Sampling } from './sampleToken.ts';
 
@@ -37,19 +37,37 @@ export interface Prompt {
  * The options with their defaults, checked.
  *
  * @param subject - the function's name, for messages
+ * @param perText - options of single texts, which count more than those of all
  * @throws Problem if an option or a token is not usable, or a text and its new tokens exceed the model's positions
  */
-export function decodePlan(subject: string, prompts: readonly Prompt[], options: GenerateOptions): DecodePlan {
+export function decodePlan(
+  subject: string,
+  prompts: readonly Prompt[],
+  options: GenerateOptions,
+  perText: readonly GenerateOptions[] = [],
+): DecodePlan {
   const { model } = prompts[0]!.runnable;
   for (const { tokens } of prompts) checkTokens(subject, tokens, model.vocabSize);
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
-  return {
-    ...checkSampling(subject, options),
-    maxNewTokens: Math.min(...prompts.map(prompt => newTokens(subject, options.maxNewTokens, prompt))),
-    stop: new Set(options.stopTokens ?? endTokens(model)),
-    signal: options.signal,
-    random: prompts.map((_, row): SeededRandom => (row === 0 ? seededRandom(seed) : seededRandom(seed, row))),
-  };
+  const randomOf = (row: number): SeededRandom => (row === 0 ? seededRandom(seed) : seededRandom(seed, row));
+  const sampling = checkSampling(subject, options);
+  const asked = prompts.flatMap((prompt, row) =>
+    perText[row]?.maxNewTokens === undefined ? [newTokens(subject, options.maxNewTokens, prompt)] : [],
+  );
+  const most = Math.min(...asked);
+  const stop = new Set(options.stopTokens ?? endTokens(model));
+  const rows = prompts.map((prompt, row): RowPlan => {
+    const own = perText[row];
+    if (own === undefined) return { ...sampling, maxNewTokens: most, stop, random: randomOf(row) };
+    return {
+      ...checkSampling(subject, { ...options, ...own }),
+      maxNewTokens: own.maxNewTokens === undefined ? most : newTokens(subject, own.maxNewTokens, prompt),
+      stop: own.stopTokens === undefined ? stop : new Set(own.stopTokens),
+      random: own.seed === undefined ? randomOf(row) : seededRandom(own.seed),
+      signal: own.signal,
+    };
+  });
+  return { rows, signal: options.signal };
 }
 
 function checkTokens(subject: string, tokens: readonly number[] | Int32Array, vocabSize: number): void {

@@ -1,9 +1,9 @@
 import { problem, writeAtomically } from '@dropbp/basics';
-import type { PromptRow } from '@dropbp/data';
+import { turnEnds, type PromptRow } from '@dropbp/data';
 import { answeredRow, checkColumns, ownAnswer } from '../../answers/answeredRow.ts';
 import { lineOf } from '../../answers/answerFile.ts';
 import { answerRows, type RowAnswer } from '../../answers/answerRows.ts';
-import { encodeAsk, turnEnds, type AskEncoding } from '../../answers/encodeAsk.ts';
+import { encodeAsk, type AskEncoding } from '../../answers/encodeAsk.ts';
 import type { Subject } from '../../model/openSubject.ts';
 import type { NamedMetric } from './loadMetrics.ts';
 
@@ -52,7 +52,9 @@ export async function scoreAnswers(
   }
   if (rows.length === 0) throw problem('cli', { what: 'the data holds no row to answer' });
   const isChat = rows.some(({ ask }) => ask.kind === 'chat');
-  const subject = isChat ? { ...opened, endTokens: [...opened.endTokens, ...turnEnds(template, opened)] } : opened;
+  const subject = isChat
+    ? { ...opened, endTokens: [...opened.endTokens, ...turnEnds(template, opened.tokenizer)] }
+    : opened;
   const writing = {
     ...{ temperature: 0, topK: undefined, topP: undefined, seed: undefined, stop: [] },
     maxNewTokens: maxNewTokens ?? (longest === 0 ? 256 : Math.max(16, Math.ceil(1.5 * longest))),

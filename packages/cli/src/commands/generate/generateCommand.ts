@@ -1,7 +1,6 @@
 import { text as readAll } from 'node:stream/consumers';
 import { problem } from '@dropbp/basics';
-import { encodePrompt, type ChatTemplate } from '@dropbp/data';
-import { turnEnds } from '../../answers/encodeAsk.ts';
+import { encodePrompt, turnEnds, type ChatTemplate } from '@dropbp/data';
 import { learnedFrom, type Learned } from '../../answers/learnedFrom.ts';
 import { filledPrompt, templateAsFlag, withLearnedTemplate } from '../../answers/promptSource.ts';
 import { dataFlags } from '../../flags/tables/dataFlags.ts';
@@ -82,7 +81,7 @@ export const generateCommand = command({
       const template = flags.chat ? templateOf(subject) : undefined;
       hint(flags, learned, terminal);
       const given = flags.prompt === '-' ? await readAll(terminal.input ?? process.stdin) : flags.prompt;
-      const opened = { ...subject, endTokens: [...subject.endTokens, ...turnEnds(template, subject)] };
+      const opened = { ...subject, endTokens: [...subject.endTokens, ...turnEnds(template, subject.tokenizer)] };
       if (given !== undefined) {
         const prompt = flags.template === undefined ? given : filledPrompt(flags.template, given);
         return writeOnce(prompt, opened, template, flags, terminal);

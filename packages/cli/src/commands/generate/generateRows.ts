@@ -1,9 +1,9 @@
 import { problem } from '@dropbp/basics';
-import type { PromptRow } from '@dropbp/data';
+import { turnEnds, type PromptRow } from '@dropbp/data';
 import { answeredRow, checkColumns } from '../../answers/answeredRow.ts';
 import { lineOf, openAnswerFile, type AnswerFile } from '../../answers/answerFile.ts';
 import { answerRows } from '../../answers/answerRows.ts';
-import { encodeAsk, turnEnds, type AskEncoding } from '../../answers/encodeAsk.ts';
+import { encodeAsk, type AskEncoding } from '../../answers/encodeAsk.ts';
 import { promptsOf, type PromptFlags } from '../../answers/promptSource.ts';
 import type { ExitCode, Terminal } from '../../terminal/terminal.ts';
 import type { Surroundings } from '../../model/withSubject.ts';
@@ -41,7 +41,9 @@ export async function generateRows(
   const { count, isChat } = await checkRows(promptsOf(flags), encoding, answerColumn);
   if (count === 0) throw problem('cli', { what: `${flags.data.join(', ')} holds no row` });
   const writing: WritingFlags = { ...flags, maxNewTokens: flags.maxNewTokens ?? (isChat ? 512 : 100) };
-  const subject = isChat ? { ...opened, endTokens: [...opened.endTokens, ...turnEnds(template, opened)] } : opened;
+  const subject = isChat
+    ? { ...opened, endTokens: [...opened.endTokens, ...turnEnds(template, opened.tokenizer)] }
+    : opened;
   const file = out === undefined ? undefined : await openAnswerFile(out, { ...flags, rows: promptsOf(flags), settings: settingsOf(opened, flags, writing) }); // prettier-ignore
   const interruption = listenForInterruption(terminal, undefined);
   const startedMs = performance.now();

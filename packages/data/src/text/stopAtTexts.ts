@@ -1,6 +1,9 @@
 /**
  * A text in pieces, until one of some texts begins in it: neither that text nor what follows is given on. What may become one
  * waits for the next piece.
+ *
+ * @param pieces - such as {@link streamText} gives
+ * @param stops - the texts that end it; an empty one ends it at once
  */
 export async function* stopAtTexts(
   pieces: AsyncIterable<string>,
