@@ -23,6 +23,7 @@ export type {
   PackedForm,
   Results,
   TracedFunction,
+  WeightPacker,
   WorkingMemory,
 } from '@dropbp/engine';
 export { activeEngine, after, weightForm, workingMemory } from './engine.ts';

@@ -64,6 +64,20 @@ export interface WorkingMemory {
   readonly step: number;
 }
 
+/** Packs a weight that comes a few rows at a time. */
+export interface WeightPacker<T extends tf.Tensor = tf.Tensor> {
+  /** How many times all rows come: a second time where the first one only measures. */
+  readonly rounds: 1 | 2;
+  /**
+   * Takes the next rows, `[some, columns]`. They are the packer's from then on.
+   *
+   * @throws Problem for values that the form cannot hold
+   */
+  add(values: Float32Array): void;
+  /** After the last row of the last round. The caller owns the tensor. */
+  finish(): T;
+}
+
 /**
  * What a tfjs backend may offer beyond tfjs: a backend with a method `compile` has to keep this contract. Models and adapters
  * need none of it.
@@ -83,6 +97,13 @@ export interface Engine {
     inputAxis: 0 | 1,
     isTable?: boolean,
   ): tf.Tensor | undefined;
+  /** {@link Engine.pack} for a weight that comes a few rows at a time. Undefined where the device cannot hold it. */
+  beginPack?(
+    shape: readonly [rows: number, columns: number],
+    form: PackedForm,
+    inputAxis: 0 | 1,
+    isTable?: boolean,
+  ): WeightPacker | undefined;
   /** How a tensor is kept where it is not in float32. */
   formOf?(tensor: tf.Tensor): PackedForm | undefined;
   /** `x`, in a traced function not before `others` are computed. */

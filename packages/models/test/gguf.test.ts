@@ -7,6 +7,7 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Model } from '@dropbp/core';
 import { decodeSafetensors, openSafetensors, toFloat32, type TensorData } from '@dropbp/safetensors';
+import { ggufFiles } from '../src/gguf/ggufFiles.ts';
 import { ggmlTypes } from '../src/gguf/tensors/ggmlTypes.ts';
 import { ggufConfig, loadModel, readGguf } from '../src/index.ts';
 import { fixtureBlobs, fixtureFolder } from './fixture.ts';
@@ -53,6 +54,25 @@ describe.each([...ggmlTypes.values()])('$name', ({ name, dequantize }) => {
     if (dequantize === undefined) values.set(toFloat32(name as 'F32', bytes));
     else dequantize(bytes, values);
     expect(values).toEqual(toFloat32('F32', expected.data));
+  });
+});
+
+describe('a few rows of a tensor', () => {
+  it.each(['llama3', 'gpt2', 'quantised', 'gemma2'])('of %s are those of the whole', async name => {
+    const checkpoint = await (await ggufFiles(`${folder}/${name}.gguf`)).openCheckpoint();
+    for (const [tensor, { shape }] of checkpoint.tensors) {
+      const rows = shape[0]!;
+      const whole = await checkpoint.read(tensor);
+      const rowBytes = whole.length / rows;
+      for (const [from, to] of [
+        [0, 1],
+        [1, rows - 1],
+        [rows - 1, rows],
+      ] as const)
+        // prettier-ignore
+        expect(await checkpoint.read(tensor, [from, to]), tensor).toEqual(whole.slice(from * rowBytes, to * rowBytes));
+    }
+    await checkpoint.close();
   });
 });
 

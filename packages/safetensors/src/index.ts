@@ -6,7 +6,7 @@ export { encodeSafetensors, type EncodeOptions, type Tensors } from './write/enc
 export { fileSource } from './read/fileSource.ts';
 export { fromFloat32, type NarrowDtype } from './dtypes/fromFloat32.ts';
 export { openCheckpoint, type Checkpoint, type CheckpointTensor } from './read/openCheckpoint.ts';
-export { openSafetensors, type SafetensorsFile } from './read/openSafetensors.ts';
+export { openSafetensors, type Rows, type SafetensorsFile } from './read/openSafetensors.ts';
 export type { TensorInfo } from './header/parseHeader.ts';
 export { saveCheckpoint, type SaveCheckpointOptions } from './write/saveCheckpoint.ts';
 export { toFloat32 } from './dtypes/toFloat32.ts';

@@ -70,6 +70,24 @@ describe('openSafetensors', () => {
     ]);
   });
 
+  it('reads some rows of a tensor alone, and refuses others', async () => {
+    const rows = { dtype: 'U8', shape: [10, 5], data: data(50) } as const;
+    const { source, ranges } = counted(bytesSource(encodeSafetensors({ rows, one: { ...rows, shape: [50] } })));
+    const file = await openSource(source);
+    ranges.length = 0;
+    expect(await file.read('rows', [2, 4])).toEqual(data(10, 10));
+    expect(await file.read('one', [49, 50])).toEqual(data(1, 49));
+    expect(ranges.map(([begin, end]) => end - begin)).toEqual([10, 1]);
+    for (const wrong of [
+      [0, 11],
+      [-1, 2],
+      [3, 3],
+      [0.5, 2],
+    ] as const)
+      // prettier-ignore
+      await expect(file.read('rows', wrong)).rejects.toThrow('does not hold these rows');
+  });
+
   it('reads nothing more of a file that cannot be right', async () => {
     const claim = new Uint8Array(16);
     new DataView(claim.buffer).setBigUint64(0, 99_999_999n, true);

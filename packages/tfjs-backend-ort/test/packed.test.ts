@@ -32,6 +32,42 @@ function pack(
   return ortBackend().pack(values, shape, form, inputAxis)!;
 }
 
+describe('beginPack', () => {
+  it('gives what pack() gives, from a few rows at a time', async () => {
+    const shape = [70, 96] as const;
+    const values = normal(70 * 96, 5);
+    values.fill(0, 0, 96);
+    for (const [form, inputAxis, isTable] of [
+      ['f16', 1, false],
+      ['int8', 1, false],
+      ['int8', 0, false],
+      ['int8', 1, true],
+      ['int4', 1, false],
+      ['int4', 0, false],
+      ['int6', 1, true],
+    ] as const) {
+      const whole = ortBackend().pack(values.slice(), shape, form, inputAxis, isTable)!;
+      const packer = ortBackend().beginPack(shape, form, inputAxis, isTable)!;
+      for (let round = 1; round <= packer.rounds; round++) {
+        for (const [from, to] of [
+          [0, 1],
+          [1, 30],
+          [30, 33],
+          [33, 70],
+        ] as const)
+          // prettier-ignore
+          packer.add(values.slice(from * 96, to * 96));
+      }
+      const parts = packer.finish();
+      expect(await parts.data(), `${form} ${inputAxis}`).toEqual(await whole.data());
+      const x = tf.ones([3, inputAxis === 1 ? 96 : 70]);
+      const products = [parts, whole].map(weight => tf.matMul(x, weight, false, inputAxis === 1));
+      expect(await products[0]!.data(), `a product with ${form}`).toEqual(await products[1]!.data());
+      tf.dispose([parts, whole, x, products]);
+    }
+  });
+});
+
 describe('toHalf', () => {
   it('rounds to the nearest, ties to even, and keeps what half precision can hold', () => {
     // Source: IEEE 754-2008, binary16.

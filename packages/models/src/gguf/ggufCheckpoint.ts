@@ -1,5 +1,5 @@
 import { problem } from '@dropbp/basics';
-import { toFloat32, type ByteSource, type Checkpoint, type CheckpointTensor } from '@dropbp/safetensors';
+import { toFloat32, type ByteSource, type Checkpoint, type CheckpointTensor, type Rows } from '@dropbp/safetensors';
 import type { RawConfig } from '../architectures/configReader.ts';
 import type { StoredDtype } from '../weights/saveModel.ts';
 import { architectureOf, type Layout } from './config/ggufArchitecture.ts';
@@ -35,7 +35,7 @@ export async function openGgufCheckpoint(
     tensors: new Map([...entries].map(([tensor, { info }]) => [tensor, info])),
     metadata: {},
     notices: [],
-    read: tensor => readTensor(bytes, entries.get(tensor)!),
+    read: (tensor, rows) => readTensor(bytes, entries.get(tensor)!, rows),
     close: () => bytes.close(),
   };
 }
@@ -91,20 +91,42 @@ function elements(shape: readonly number[]): number {
 
 async function readTensor(
   source: ByteSource,
-  { stored, layout, heads }: NamedTensor,
+  { stored, layout, heads, info }: NamedTensor,
+  wanted?: Rows,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { type, shape, offsetBytes, sizeBytes } = stored;
   const [rows, columns] = [shape[0]!, shape[1] ?? 1];
-  let bytes = await source.read(offsetBytes, offsetBytes + sizeBytes);
-  if (layout === 'paired') bytes = unpairRows(bytes, rows, heads);
   const { dequantize } = ggmlType(type);
-  if (dequantize !== undefined) {
-    const values = new Float32Array(elements(shape));
+  const plain = (bytes: Uint8Array<ArrayBuffer>, count: number): Uint8Array<ArrayBuffer> => {
+    if (dequantize === undefined) return bytes;
+    const values = new Float32Array(count * columns);
     dequantize(bytes, values);
-    bytes = new Uint8Array(values.buffer);
+    return new Uint8Array(values.buffer);
+  };
+  const rowBytes = sizeBytes / rows;
+  // A transposed tensor has its rows spread over the file.
+  if (wanted === undefined || layout === 'transposed' || layout === 'plusOne') {
+    let bytes = await source.read(offsetBytes, offsetBytes + sizeBytes);
+    if (layout === 'paired') bytes = unpairRows(bytes, rows, heads);
+    bytes = plain(bytes, rows);
+    if (layout === 'plusOne') bytes = subtractOne(type, bytes);
+    if (layout === 'transposed') bytes = transpose(bytes, rows, columns);
+    if (wanted === undefined) return bytes;
+    const ownBytes = bytes.length / info.shape[0]!;
+    return bytes.slice(wanted[0] * ownBytes, wanted[1] * ownBytes);
   }
-  if (layout === 'plusOne') return subtractOne(type, bytes);
-  return layout === 'transposed' ? transpose(bytes, rows, columns) : bytes;
+  const [from, to] = wanted;
+  if (layout !== 'paired') {
+    return plain(await source.read(offsetBytes + from * rowBytes, offsetBytes + to * rowBytes), to - from);
+  }
+  // The heads that these rows are of, as rows change places within a head.
+  const headSize = rows / heads;
+  const [first, last] = [Math.floor(from / headSize), Math.ceil(to / headSize)];
+  const headBytes = headSize * rowBytes;
+  const paired = await source.read(offsetBytes + first * headBytes, offsetBytes + last * headBytes);
+  const turned = unpairRows(paired, (last - first) * headSize, last - first);
+  const start = first * headSize;
+  return plain(turned.slice((from - start) * rowBytes, (to - start) * rowBytes), to - from);
 }
 
 /** Norms are kept as F32: llama.cpp quantises no vectors. */

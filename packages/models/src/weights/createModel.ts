@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkNumber, checkOptions, ranges, seededRandom } from '@dropbp/basics';
+import { checkNumber, checkOptions, ranges, seededRandom, type SeededRandom } from '@dropbp/basics';
 import type { Model } from '@dropbp/core';
 import { defineModel } from '../architectures/architectures.ts';
 import type { RawConfig } from '../architectures/configReader.ts';
 import { makeModel } from './makeModel.ts';
 import { checkWeightForms, makeWeight, type WeightForms } from './makeWeight.ts';
+import type { Rows } from '@dropbp/safetensors';
 import { checkFits } from '../architectures/modelLimits.ts';
 import { parameterShapes } from './parameterShapes.ts';
 
@@ -48,19 +49,25 @@ export function createModel(config: RawConfig, options: CreateModelOptions): Mod
   const parameters = new Map<string, tf.Tensor>();
   for (const [name, shape] of shapes) {
     const module = name.slice(0, name.lastIndexOf('.'));
-    const values = new Float32Array(tf.util.sizeFromShape([...shape]));
     const isNorm = definition.modules.get(module)!.kind === 'norm';
-    if (isNorm) values.fill(name.endsWith('.bias') ? 0 : (definition.initialNorm ?? 1));
-    else if (name.endsWith('.weight')) fillNormal(values, definition.initialDeviation(module), seed, parameters.size);
-    parameters.set(name, tf.keep(makeWeight(definition, name, values, shape, options)));
+    const rowSize = tf.util.sizeFromShape(shape.slice(1));
+    let random: SeededRandom;
+    const draw = ([from, to]: Rows): Float32Array => {
+      const values = new Float32Array((to - from) * rowSize);
+      if (isNorm) return values.fill(name.endsWith('.bias') ? 0 : (definition.initialNorm ?? 1));
+      if (!name.endsWith('.weight')) return values;
+      // Each weight has a stream of its own, so that its start does not depend on those before it.
+      if (from === 0) random = seededRandom(seed, parameters.size);
+      const deviation = definition.initialDeviation(module);
+      for (let i = 0; i < values.length; i++) values[i] = random.normal() * deviation;
+      return values;
+    };
+    const making = makeWeight(definition, name, shape, options);
+    let step = making.next();
+    while (step.done !== true) step = making.next(draw(step.value ?? [0, shape[0]!]));
+    parameters.set(name, tf.keep(step.value));
   }
   // What transformers needs to know the class, were the model saved.
   const architectures = [definition.className];
   return makeModel({ architectures, ...config }, definition, parameters, { source: '', dtypes: new Map() });
-}
-
-/** Each weight has a stream of its own, so that its start does not depend on those before it. */
-function fillNormal(values: Float32Array, deviation: number, seed: number, index: number): void {
-  const random = seededRandom(seed, index);
-  for (let i = 0; i < values.length; i++) values[i] = random.normal() * deviation;
 }

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import { activeEngine, type Model, type ModuleInfo, type PackedForm } from '@dropbp/core';
+import type { Rows } from '@dropbp/safetensors';
 import type { Definition } from '../architectures/architecture.ts';
 
 /**
@@ -38,24 +39,33 @@ export function checkWeightForms(subject: string, options: WeightForms): void {
   }
 }
 
-/**
- * Makes a weight in the wanted form. The caller owns it.
- *
- * @param values - those of the weight; they are given away
- */
-export function makeWeight(
+/** Asks for rows of a weight, or for all of it, and returns the tensor, which the caller owns. What it gets is given away. */
+export type Making = Generator<Rows | undefined, tf.Tensor, Float32Array>;
+
+/** Numbers that are read at a time: few beside a model, and many beside the work of asking for them. */
+export const AT_A_TIME = 2 ** 20;
+
+/** Makes a weight in the wanted form. Of one that is packed, a few rows exist in float32 at a time. */
+export function* makeWeight(
   definition: Definition,
   name: string,
-  values: Float32Array,
   shape: readonly number[],
   forms: WeightForms,
-): tf.Tensor {
+): Making {
   const place = packedPlace(definition, name);
   const form = formOfWeight(definition, name, forms);
-  if (place === undefined || form === 'f32') return tf.tensor(values, [...shape], 'float32');
-  const packed = activeEngine()?.pack?.(values, shape as [number, number], form, place.inputAxis, place.isTable);
-  if (packed === undefined) warnOnce(form);
-  return packed ?? tf.tensor(values, [...shape], 'float32');
+  if (place === undefined || form === 'f32') return tf.tensor(yield undefined, [...shape], 'float32');
+  const [rows, columns] = shape as [number, number];
+  const packer = activeEngine()?.beginPack?.([rows, columns], form, place.inputAxis, place.isTable);
+  if (packer === undefined) {
+    warnOnce(form);
+    return tf.tensor(yield undefined, [...shape], 'float32');
+  }
+  const step = Math.max(1, Math.floor(AT_A_TIME / columns));
+  for (let round = 1; round <= packer.rounds; round++) {
+    for (let row = 0; row < rows; row += step) packer.add(yield [row, Math.min(row + step, rows)]);
+  }
+  return packer.finish();
 }
 
 /** The form that a weight of a model is to be kept in, by its name: what a backend can do decides whether it is. */

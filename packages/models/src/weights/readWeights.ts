@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { nearNames, problem } from '@dropbp/basics';
-import { toFloat32, type Checkpoint, type Dtype } from '@dropbp/safetensors';
+import { toFloat32, type Checkpoint, type Dtype, type Rows } from '@dropbp/safetensors';
 import type { Definition } from '../architectures/architecture.ts';
-import { makeWeight, type WeightForms } from './makeWeight.ts';
+import { AT_A_TIME, makeWeight, type Making, type WeightForms } from './makeWeight.ts';
 import { parameterShapes } from './parameterShapes.ts';
 import { storedDtype, type StoredDtype } from './saveModel.ts';
 
@@ -27,8 +27,8 @@ export interface StoredWeights {
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   /** The type that each is stored as. */
   readonly dtypes: ReadonlyMap<string, StoredDtype>;
-  /** Widened to float32 exactly. */
-  readonly read: (name: string) => Promise<Float32Array<ArrayBuffer>>;
+  /** Widened to float32 exactly: all of it, or some rows of its first axis. */
+  readonly read: (name: string, rows?: Rows) => Promise<Float32Array<ArrayBuffer>>;
   /** @throws Problem if a copy of a tied weight differs from it */
   readonly checkTied: () => Promise<void>;
 }
@@ -45,7 +45,7 @@ export function findWeights(checkpoint: Checkpoint, definition: Definition): Sto
   return {
     shapes,
     dtypes: new Map([...shapes.keys()].map(name => [name, storedDtype(dtypeOf(name))])),
-    read: async name => toFloat32(dtypeOf(name), await checkpoint.read(stored.get(name)!)),
+    read: async (name, rows) => toFloat32(dtypeOf(name), await checkpoint.read(stored.get(name)!, rows)),
     checkTied: () => checkTiedCopy(checkpoint, definition, stored),
   };
 }
@@ -65,7 +65,7 @@ export async function readWeights(
   try {
     for (const [name, shape] of shapes) {
       options.signal?.throwIfAborted();
-      parameters.set(name, makeWeight(definition, name, await read(name), shape, options));
+      parameters.set(name, await readWeight(makeWeight(definition, name, shape, options), rows => read(name, rows)));
       options.onTensor?.(parameters.size, shapes.size);
     }
     await checkTied();
@@ -74,6 +74,16 @@ export async function readWeights(
     throw error;
   }
   return { parameters, dtypes };
+}
+
+/** Gives a weight its rows, and with them the loop of events a turn. */
+async function readWeight(
+  making: Making,
+  read: (rows: Rows | undefined) => Promise<Float32Array<ArrayBuffer>>,
+): Promise<tf.Tensor> {
+  let step = making.next();
+  while (step.done !== true) step = making.next(await read(step.value));
+  return step.value;
 }
 
 /** Which tensor of the checkpoint is which weight. Checkpoints of the bare model leave out the prefix. */
@@ -132,12 +142,25 @@ async function checkTiedCopy(
 ): Promise<void> {
   const name = `${head.path}.weight`;
   if (head.weight === name || !stored.has(name)) return;
-  const [copy, original] = [await checkpoint.read(name), await checkpoint.read(stored.get(head.weight)!)];
-  if (copy.length === original.length && copy.every((byte, i) => byte === original[i])) return;
+  if (await areEqual(checkpoint, name, stored.get(head.weight)!)) return;
   throw problem('models', {
     what: `${checkpoint.name}: ${name} differs from ${head.weight}, to which config.json ties it`,
     fix: 'set "tie_word_embeddings": false in config.json to use it, or remove it from the checkpoint',
   });
+}
+
+/** Whether two matrices hold the same bytes, a few rows at a time. */
+async function areEqual(checkpoint: Checkpoint, name: string, other: string): Promise<boolean> {
+  const [one, two] = [checkpoint.tensors.get(name)!, checkpoint.tensors.get(other)!];
+  if (one.dtype !== two.dtype || String(one.shape) !== String(two.shape)) return false;
+  const [rows = 0, columns = 1] = one.shape;
+  const step = Math.max(1, Math.floor(AT_A_TIME / columns));
+  for (let row = 0; row < rows; row += step) {
+    const part: Rows = [row, Math.min(row + step, rows)];
+    const [copy, original] = await Promise.all([checkpoint.read(name, part), checkpoint.read(other, part)]);
+    if (!copy.every((byte, i) => byte === original[i])) return false;
+  }
+  return true;
 }
 
 /** Names that an error lists of each kind. */

@@ -77,8 +77,8 @@ async function openFiles(
       tensors,
       metadata: files.get(names[0] ?? '')?.metadata ?? {},
       notices,
-      async read(name) {
-        return files.get(findTensor(tensors, name, folder.name).file)!.read(name);
+      async read(name, rows) {
+        return files.get(findTensor(tensors, name, folder.name).file)!.read(name, rows);
       },
       close,
     };

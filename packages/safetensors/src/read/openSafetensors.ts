@@ -3,7 +3,11 @@ import { blobSource, bytesSource, type ByteSource } from './byteSource.ts';
 import { fileSource } from './fileSource.ts';
 import { findTensor } from './findTensor.ts';
 import type { TensorInfo } from '../header/parseHeader.ts';
+import { quote } from '../header/quote.ts';
 import { readHeader } from '../header/readHeader.ts';
+
+/** A part of a tensor's first axis: from a row, up to and without another. */
+export type Rows = readonly [from: number, to: number];
 
 /** A file whose header has been read; a tensor's bytes are read when they are asked for. */
 export interface SafetensorsFile {
@@ -18,9 +22,10 @@ export interface SafetensorsFile {
   /**
    * Reads one tensor's bytes: row-major, little-endian, aligned for every dtype. The caller owns them.
    *
-   * @throws Problem if the file has no such tensor (with the nearest names), is closed, or has become shorter
+   * @param rows - a part of its first axis. @defaultValue all of it
+   * @throws Problem if the file lacks the tensor (with the nearest names) or the rows, is closed, or has become shorter
    */
-  read(name: string): Promise<Uint8Array<ArrayBuffer>>;
+  read(name: string, rows?: Rows): Promise<Uint8Array<ArrayBuffer>>;
   /** Lets go of the file. A second call does nothing. */
   close(): Promise<void>;
 }
@@ -53,11 +58,11 @@ export async function openSource(source: ByteSource): Promise<SafetensorsFile> {
       tensors,
       metadata,
       notices,
-      async read(tensorName) {
-        const { offsetBytes, sizeBytes } = findTensor(tensors, tensorName, name);
+      async read(tensorName, rows) {
+        const [begin, end] = bytesOfRows(findTensor(tensors, tensorName, name), tensorName, rows);
         if (closing !== undefined)
           throw problem('safetensors', { what: `${name} is closed`, fix: 'read before close()' });
-        return source.read(offsetBytes, offsetBytes + sizeBytes);
+        return source.read(begin, end);
       },
       close: () => (closing ??= source.close()),
     };
@@ -65,6 +70,25 @@ export async function openSource(source: ByteSource): Promise<SafetensorsFile> {
     await source.close();
     throw error;
   }
+}
+
+function bytesOfRows(
+  { shape, offsetBytes, sizeBytes }: TensorInfo,
+  name: string,
+  rows: Rows | undefined,
+): readonly [begin: number, end: number] {
+  if (rows === undefined) return [offsetBytes, offsetBytes + sizeBytes];
+  const [from, to] = rows;
+  const count = shape[0] ?? 0;
+  const rowBytes = sizeBytes / count;
+  if (Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to && to <= count && rowBytes % 1 === 0) {
+    return [offsetBytes + from * rowBytes, offsetBytes + to * rowBytes];
+  }
+  throw problem('safetensors', {
+    what: `tensor ${quote(name)} of shape [${shape.join(', ')}] does not hold these rows`,
+    got: rows,
+    expected: `[from, to] with 0 ≤ from < to ≤ ${count}, in whole bytes`,
+  });
 }
 
 function toSource(source: unknown): Promise<ByteSource> | ByteSource {

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import type { Engine, PackedForm, Results, TracedFunction, WorkingMemory } from '@dropbp/engine';
+import type { Engine, PackedForm, Results, TracedFunction, WeightPacker, WorkingMemory } from '@dropbp/engine';
 import type { Device, DeviceMemory } from '../device/device.ts';
 import { type CompiledFunction, type CompileOptions, compileOn } from '../compile/compile.ts';
 import type { Recording, RecordingBackend } from '../compile/recording.ts';
@@ -94,9 +94,30 @@ export class OrtBackend extends tf.KernelBackend implements Engine, RecordingBac
     inputAxis: 0 | 1,
     isTable: boolean = false,
   ): tf.Tensor2D | undefined {
+    const packer = this.beginPack(shape, form, inputAxis, isTable);
+    if (packer === undefined) return undefined;
+    // What is added is not left as it was.
+    for (let round = 1; round <= packer.rounds; round++) packer.add(values);
+    return packer.finish();
+  }
+
+  /**
+   * {@link OrtBackend.pack} for a weight that comes a few rows at a time, and so never lies in memory as a whole.
+   *
+   * @returns undefined where the device holds no such
+   */
+  beginPack(
+    shape: readonly [number, number],
+    form: PackedForm,
+    inputAxis: 0 | 1,
+    isTable: boolean = false,
+  ): WeightPacker<tf.Tensor2D> | undefined {
     if (!this.device.holdsPacked) return undefined;
-    const info = this.store.pack(packWeight(values, shape, form, inputAxis, isTable));
-    return tf.engine().makeTensorFromTensorInfo(info, this) as tf.Tensor2D;
+    const packer = packWeight(shape, form, inputAxis, isTable);
+    return {
+      ...packer,
+      finish: () => tf.engine().makeTensorFromTensorInfo(this.store.pack(packer.finish()), this) as tf.Tensor2D,
+    };
   }
 
   /** How a tensor's elements are kept: in float32, unless {@link OrtBackend.pack} made it. */

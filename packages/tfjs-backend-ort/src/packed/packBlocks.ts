@@ -1,4 +1,4 @@
-import { notFinite, type PackedWeight } from './weightForm.ts';
+import { notFinite, type InputAxis, type RowPacker } from './weightForm.ts';
 
 /** Weights that share a scale and a zero point. They follow each other along the inputs, as in GGUF files. */
 export const BLOCK = 32;
@@ -16,12 +16,11 @@ export type BlockForm = keyof typeof blockBits;
  * of a row, and of one in the second half in its upper bits; a byte of the other two that of each quarter. So a session takes them apart
  * without moving single numbers.
  */
-export function packBlocks(
-  values: Float32Array,
+export function blockPacker(
   [rows, columns]: readonly [number, number],
   form: BlockForm,
-  inputAxis: 0 | 1,
-): PackedWeight {
+  inputAxis: InputAxis,
+): RowPacker {
   const grid = gridOf(blockBits[form]);
   const isTransposed = inputAxis === 0;
   const [outputs, inputs] = isTransposed ? [columns, rows] : [rows, columns];
@@ -32,15 +31,15 @@ export function packBlocks(
   const scales = new Uint8Array(outputs * blocks);
   const zeros = new Uint8Array(outputs * blocks);
   const steps = new Float32Array(outputs);
-  const row = new Float32Array(inputs);
   const bytes = new Uint8Array(blocks * BLOCK);
   const wanted = new Float64Array(blocks);
-  for (let output = 0; output < outputs; output++) {
-    if (isTransposed) for (let i = 0; i < inputs; i++) row[i] = values[i * outputs + output]!;
-    else row.set(values.subarray(output * inputs, (output + 1) * inputs));
+  // The blocks of an output reach over all rows then: they are packed when the last row is there.
+  const turned = new Float32Array(isTransposed ? rows * columns : 0);
+  let next = 0;
+  const packOutput = (row: Float32Array, output: number): void => {
     for (let i = 0; i < blocks; i++) wanted[i] = scaleOf(row, blockAt(i, inputs), grid);
     const step = wanted.reduce((a, b) => Math.max(a, b)) / BYTE;
-    if (step === 0) continue;
+    if (step === 0) return;
     // Per part of a zero point: in these a session counts integers too.
     steps[output] = step / grid.parts;
     bytes.fill(0);
@@ -58,21 +57,33 @@ export function packBlocks(
       for (let of = 0; of < 4; of++) pairs |= ((bytes[of * quarter + i]! >> 2) & 3) << (2 * of);
       rest[output * quarter + i] = pairs;
     }
-  }
+  };
   return {
-    layout: {
-      form,
-      shape: [rows, columns],
-      isTransposed,
-      parts: {
-        codes: { shape: [outputs, half], dtype: 'uint8' },
-        ...(form === 'int6' && { rest: { shape: [outputs, quarter], dtype: 'uint8' } }),
-        scales: { shape: [outputs, blocks], dtype: 'uint8' },
-        zeros: { shape: [outputs, blocks], dtype: 'uint8' },
-        steps: { shape: [outputs, 1], dtype: 'float32' },
-      },
+    rounds: 1,
+    add(values) {
+      for (let start = 0; start < values.length; start += columns, next++) {
+        if (!isTransposed) packOutput(values.subarray(start, start + columns), next);
+        else for (let output = 0; output < outputs; output++) turned[output * inputs + next] = values[start + output]!;
+      }
     },
-    data: { codes, ...(form === 'int6' && { rest }), scales, zeros, steps },
+    finish() {
+      for (let at = 0; at < turned.length; at += inputs) packOutput(turned.subarray(at, at + inputs), at / inputs);
+      return {
+        layout: {
+          form,
+          shape: [rows, columns],
+          isTransposed,
+          parts: {
+            codes: { shape: [outputs, half], dtype: 'uint8' },
+            ...(form === 'int6' && { rest: { shape: [outputs, quarter], dtype: 'uint8' } }),
+            scales: { shape: [outputs, blocks], dtype: 'uint8' },
+            zeros: { shape: [outputs, blocks], dtype: 'uint8' },
+            steps: { shape: [outputs, 1], dtype: 'float32' },
+          },
+        },
+        data: { codes, ...(form === 'int6' && { rest }), scales, zeros, steps },
+      };
+    },
   };
 }
 

@@ -21,6 +21,24 @@ export interface PackedWeight {
   readonly data: Readonly<Record<string, ElementArray>>;
 }
 
+/** Which axis of a weight the input features lie along: 1 for torch.nn.Linear, 0 for GPT-2's Conv1D. */
+export type InputAxis = 0 | 1;
+
+/** Packs a weight that comes a few rows at a time. */
+export interface RowPacker {
+  /** How many times all rows come: a second time where the first one only measures. */
+  readonly rounds: 1 | 2;
+  /**
+   * Takes the next rows.
+   *
+   * @param values - `[some, columns]`; they are not kept, nor left as they were
+   * @throws Problem for a value that is not finite, or in f16 too large
+   */
+  add(values: Float32Array): void;
+  /** After the last row of the last round. */
+  finish(): PackedWeight;
+}
+
 /** What sets the sessions of one layout apart from those of another. */
 export function layoutKey({ form, isTransposed, parts }: PackedLayout): string {
   return `${form}${isTransposed ? 'ᵀ' : ''}${parts.columns ? ' table' : ''}`;
