@@ -16,8 +16,8 @@ import {
   withTensors,
   type Adapter,
   type Attachment,
-  type Batch,
   type Model,
+  type ObjectiveBatch,
 } from '@dropbp/core';
 import type { DropBP, DropSchedule } from '@dropbp/dropbp';
 import { checkParts } from './checkParts.ts';
@@ -27,13 +27,14 @@ import { promptGate } from './drops/prompts/promptGate.ts';
 import { startDropping, type Drops } from './drops/startDropping.ts';
 import { gradientPass, lossPass } from './pass/gradientPass.ts';
 import { manyAdapters } from './many/manyAdapters.ts';
-import { checkDivides, dividesTexts, planPass, type ReadyPass } from './pass/planPass.ts';
+import { chooseObjective } from './pass/chooseObjective.ts';
+import { checkDivides, checkShares, dividesTexts, planPass, type ReadyPass } from './pass/planPass.ts';
 import { mergeInto, mergeSafely } from './files/mergeInto.ts';
 import { readyBatch } from './pass/readyBatch.ts';
 import { countDropFlops } from './plan/dropFlops.ts';
 import type { StepShape } from './plan/branchFlops.ts';
 import { promptTokens } from './plan/promptTokens.ts';
-import { encodeTuned, saveTuned } from './files/saveTuned.ts';
+import { encodeTuned, forTask, saveTuned } from './files/saveTuned.ts';
 import { measureSensitivities } from './sensitivity/measureSensitivities.ts';
 import { meanOverSamples } from './sensitivity/meanOverSamples.ts';
 import { checkpointedBranches, optionNames, type ComposeOptions, type Composition } from './composeOptions.ts';
@@ -105,8 +106,10 @@ function bindAll(model: Model, adapter: Adapter, dropBP: DropBP | undefined, opt
 
 /** One adapter and DropBP, bound to a model. */
 function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, options: ComposeOptions): TunedAdapter {
-  const { loss, sharedPrompts = true } = options;
+  const { sharedPrompts = true } = options;
+  const objective = chooseObjective(options);
   checkValue<unknown>('compose', 'sharedPrompts', sharedPrompts, v => typeof v === 'boolean', 'true or false');
+  if (options.sharedPrompts === true && options.objective !== undefined) checkShares(objective);
   const attachment = adapter.attach(model);
   const { parameters } = attachment;
   if (parameters.size === 0) {
@@ -114,11 +117,16 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
     throw problem('compose', { what: `'${adapter.name}' has nothing to train in this model` });
   }
   const runnable = { ...attachedRunnable(model, attachment), isCheckpointed: checkpointedBranches(model, options) };
+  if (dropBP?.options.dropPrompts === true && options.objective !== undefined) {
+    disposeOnError(attachment, () => checkDivides(runnable, objective));
+  }
   const dropping =
     dropBP && disposeOnError(attachment, () => startDropping(dropBP, { internal: runnable, parameters }));
   const gate = dropBP?.options.dropPrompts === 'auto' ? promptGate() : undefined;
   const dropsPrompts = (): boolean => gate?.dropsPrompts ?? dropBP?.options.dropPrompts === true;
   const flopsOf = countDropFlops(runnable);
+  // Without an objective of its own, an adapter of PEFT keeps the task that it came with.
+  const saved = options.objective === undefined ? attachment : forTask(attachment, objective.taskType);
   const inTurn = makeQueue();
   let calls = 0;
 
@@ -127,38 +135,40 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
     const drawn = training ? dropping?.drops(step, shape, share) : undefined;
     return drawn ?? { dropped: model.branches.map(() => false) };
   };
-  const step = async (batch: Batch, options: Plan): Promise<ValueAndGradients> => {
+  const step = async (batch: ObjectiveBatch, options: Plan): Promise<ValueAndGradients> => {
     const dropPrompts = options.dropPrompts ?? (options.training && dropsPrompts());
-    if (dropPrompts) checkDivides(runnable, loss);
-    const divide = { dropPrompts, sharedPrompts: sharedPrompts && dividesTexts(runnable, loss) };
-    const ready = await readyBatch(runnable, batch, loss, dropPrompts || divide.sharedPrompts);
-    const prompt = dropPrompts ? (options.share ? (options.share.prompt ?? 0) : promptTokens(ready.rows)) : 0;
-    const drops = dropsOf(options, { ...ready.rows, prompt });
-    const masks = options.training ? stepTensors(attachment, ready.rows, options) : new Map<string, tf.Tensor>();
+    if (dropPrompts) checkDivides(runnable, objective);
+    const divide = { dropPrompts, sharedPrompts: sharedPrompts && dividesTexts(runnable, objective) };
+    const readsTokens = dropPrompts || divide.sharedPrompts;
+    const ready = await readyBatch(runnable, batch, { objective, readsTokens });
+    const { shape, rows, weight, tokens } = ready;
+    const prompt = dropPrompts ? (options.share ? (options.share.prompt ?? 0) : promptTokens(rows!)) : 0;
+    const drops = dropsOf(options, { ...shape, prompt });
+    const masks = options.training ? stepTensors(attachment, shape, options) : new Map<string, tf.Tensor>();
     let plan: ReadyPass | undefined;
     try {
       plan = planPass(runnable, ready, masks, divide);
       const pass = gradientPass(plan, parameters, drops, options.onGradient);
       const { dropped } = drops;
-      return { ...pass, tokens: ready.rows.labels.length, dropped, ...flopsOf(ready.rows, dropped, plan.division) };
+      return { ...pass, weight, tokens, dropped, ...flopsOf(shape, dropped, plan.division) };
     } finally {
       plan?.dispose();
       tf.dispose([...masks.values()]);
     }
   };
 
-  const calibrate = (batch: Batch, options: CalibrateOptions = {}): Promise<readonly number[]> =>
+  const calibrate = (batch: ObjectiveBatch, options: CalibrateOptions = {}): Promise<readonly number[]> =>
     inTurn(async () => {
       checkOptions('compose', 'calibrate()', options, ['samples', 'peers']);
       const { samples = samplesOf(dropping?.schedule), peers } = options;
       checkNumber('compose', 'samples', samples, ranges.count);
       const sensitivities = await meanOverSamples(
         batch,
-        { samples, peers, length: model.branches.length, virtualTokens: runnable.virtualTokens },
+        { samples, peers, length: model.branches.length, objective, runnable },
         async sample => {
           const masks = stepTensors(attachment, shapeOf(sample), { seed: 0, step: CALIBRATION_STEP });
           try {
-            const ready = await readyBatch(runnable, sample, loss);
+            const ready = await readyBatch(runnable, sample, { objective });
             return await measureSensitivities(withTensors(runnable, masks), parameters, ready);
           } finally {
             tf.dispose([...masks.values()]);
@@ -177,13 +187,13 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
 
   const compare: DropParts['compare'] = (batch, options) =>
     inTurn(async () => {
-      if (!dividesTexts(runnable, loss)) return undefined;
-      const passOf = (sample: Batch, dropPrompts: boolean): Promise<ValueAndGradients> => {
+      if (!dividesTexts(runnable, objective)) return undefined;
+      const passOf = (sample: ObjectiveBatch, dropPrompts: boolean): Promise<ValueAndGradients> => {
         const dropped = model.branches.map(() => false);
         const nothing = { share: undefined, onGradient: undefined };
         return step(sample, { step: CALIBRATION_STEP, dropped, dropPrompts, training: true, seed: 0, ...nothing });
       };
-      return comparePrompts(runnable, batch, { ...options, parameters, passOf });
+      return comparePrompts(runnable, batch, { ...options, objective, parameters, passOf });
     });
 
   return {
@@ -192,10 +202,7 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
     parameters,
     trainableCount: [...parameters.values()].reduce((sum, { size }) => sum + size, 0),
     forward: (tokens, options) => forwardLogits(runnable, tokens, options),
-    async loss(batch) {
-      const ready = await readyBatch(runnable, batch, loss);
-      return { value: lossPass(runnable, ready), tokens: ready.rows.labels.length };
-    },
+    loss: async batch => lossPass(runnable, await readyBatch(runnable, batch, { objective })),
     async valueAndGradients(batch, options = {}) {
       checkOptions('compose', 'valueAndGradients()', options, [
         ...['step', 'dropped', 'dropPrompts', 'training', 'seed', 'share', 'onGradient'],
@@ -208,12 +215,12 @@ function bind(model: Model, adapter: Adapter, dropBP: DropBP | undefined, option
     },
     calibrate,
     beginRun: options => beginRun({ schedule: dropping?.schedule, gate, calibrate, compare }, options),
-    save: directory => saveTuned(directory, model, adapter, attachment),
-    toFiles: () => encodeTuned(adapter, attachment),
+    save: directory => saveTuned(directory, model, adapter, saved),
+    toFiles: () => encodeTuned(adapter, saved),
     merge: () => mergeInto(model, adapter, attachment),
     safeMerge: () => mergeSafely(model, adapter, attachment),
     dispose: () => attachment.dispose(),
-    internal: { ...runnable, dropSchedule: dropping?.schedule },
+    internal: { ...runnable, dropSchedule: dropping?.schedule, objective },
   };
 }
 
@@ -240,7 +247,7 @@ function stepTensors(
   return made ?? new Map<string, tf.Tensor>();
 }
 
-function shapeOf({ inputIds }: Batch): { batch: number; time: number } {
+function shapeOf({ inputIds }: ObjectiveBatch): { batch: number; time: number } {
   const [batch, time] = inputIds.shape as [number, number];
   return { batch, time };
 }

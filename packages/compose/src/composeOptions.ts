@@ -1,7 +1,7 @@
-import type * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import type { Adapter, Batch, Branch, Model } from '@dropbp/core';
+import type { Adapter, Branch, Model, Objective } from '@dropbp/core';
 import type { DropBP } from '@dropbp/dropbp';
+import type { LossFunction } from './pass/lossFunction.ts';
 
 /** Options of {@link compose}. */
 export interface ComposeOptions {
@@ -15,9 +15,12 @@ export interface ComposeOptions {
   readonly checkpointing?: boolean | ((branch: Branch) => boolean);
   /** What is made small in place of the cross-entropy. @defaultValue cross-entropy, whose logits never exist all at once */
   readonly loss?: LossFunction;
+  /** What is made small, with batches of its own: a classifier, preferences, or one of yours. @defaultValue `causal()` */
+  readonly objective?: Objective;
   /**
    * Whether prompts of a batch that begin with the same tokens run this beginning once, where that saves a tenth of the FLOPs at
-   * least. Loss and gradients stay the same. Not with dropout, which differs from row to row, nor with a `loss`. @defaultValue true
+   * least. Loss and gradients stay the same. Not with dropout, which differs from row to row, nor with a `loss`. @defaultValue true,
+   * where the objective can
    */
   readonly sharedPrompts?: boolean;
 }
@@ -35,18 +38,9 @@ export const optionNames = [
   'adapterName',
   'checkpointing',
   'loss',
+  'objective',
   'sharedPrompts',
 ] as const satisfies (keyof ComposeOptions)[];
-
-/**
- * A loss of one's own: a plain tfjs function, through which the gradient flows. In accumulation and evaluation it weighs as
- * many tokens as the batch has labels that count, so it should be a mean over them.
- *
- * @param logits - float32 `[batch, time, vocabSize]`: those at `t` predict the token at `t + 1`
- * @param batch - as it was given
- * @returns a scalar
- */
-export type LossFunction = (logits: tf.Tensor, batch: Batch) => tf.Tensor;
 
 /** For each branch, by its number, whether it is checkpointed; undefined where none is. @throws Problem for another value */
 export function checkpointedBranches(

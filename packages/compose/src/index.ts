@@ -1,5 +1,6 @@
 export { compose, composeAsync } from './compose.ts';
-export type { ComposeOptions, Composition, LossFunction } from './composeOptions.ts';
+export type { ComposeOptions, Composition } from './composeOptions.ts';
+export type { LossFunction } from './pass/lossFunction.ts';
 export { findBase, type Base } from './files/findBase.ts';
 export {
   checkAdapterConfig,

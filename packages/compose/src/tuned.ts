@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { Adapter, Batch, ForwardOptions, Model, Runnable, TokenRows } from '@dropbp/core';
+import type { Adapter, ForwardOptions, Model, Objective, ObjectiveBatch, Runnable, TokenRows } from '@dropbp/core';
 import type { DropSchedule } from '@dropbp/dropbp';
 import type { DropRun, RunOptions } from './drops/beginRun.ts';
 import type { DropFlops } from './plan/dropFlops.ts';
@@ -61,10 +61,14 @@ export interface CalibrateOptions {
 
 /** What {@link Tuned.loss} gives. */
 export interface Loss {
-  /** Mean over the labels that count. The caller owns it. */
+  /** Mean over what counts: labels, or what the objective's unit says. The caller owns it. */
   readonly value: tf.Scalar;
-  /** How many labels count. */
+  /** How much the batch counts, in the objective's unit: what means over batches are weighted by. */
+  readonly weight: number;
+  /** How many labels count. The same as `weight` where the objective labels no positions of texts. */
   readonly tokens: number;
+  /** What the objective tells for the log, by name. The caller owns them. Absent where it tells nothing. */
+  readonly metrics?: ReadonlyMap<string, tf.Scalar>;
 }
 
 /** What {@link Tuned.valueAndGradients} gives. */
@@ -123,6 +127,8 @@ export interface SaveAdaptersOptions {
 export interface TunedInternals extends Runnable {
   /** Rates and draws; undefined without DropBP. */
   readonly dropSchedule: DropSchedule | undefined;
+  /** What is made small. */
+  readonly objective: Objective;
 }
 
 /** A model bound to an adapter or several, with DropBP where it was given. */
@@ -147,15 +153,15 @@ export interface TunedAdapter {
    * @param tokens - int32 `[batch, time]`, a tensor or nested arrays
    */
   forward(tokens: TokenRows, options?: ForwardOptions): tf.Tensor;
-  /** The loss of a batch without dropout: for evaluation. @throws Problem if the batch is misshapen or no label counts */
-  loss(batch: Batch): Promise<Loss>;
+  /** The loss of a batch without dropout: for evaluation. @throws Problem if the batch does not fit the objective, or no label counts */
+  loss(batch: ObjectiveBatch): Promise<Loss>;
   /**
    * The loss of a batch and the gradients of the parameters. Where every branch with something to train is dropped, the
    * loss alone. Calls made at the same time run one after the other.
    *
    * @throws Problem if the batch is misshapen or no label counts, or `dropped` has another length than the branches
    */
-  valueAndGradients(batch: Batch, options?: StepOptions): Promise<ValueAndGradients>;
+  valueAndGradients(batch: ObjectiveBatch, options?: StepOptions): Promise<ValueAndGradients>;
   /**
    * Measures how much the gradient changes without each branch, on the first samples of the batch whose labels count, with one
    * forward pass and one sweep back for each. Where DropBP allocates rates, it gets the sensitivities. Gradients that are being
@@ -163,7 +169,7 @@ export interface TunedAdapter {
    *
    * @returns a sensitivity for each branch, in order: the mean over the samples
    */
-  calibrate(batch: Batch, options?: CalibrateOptions): Promise<readonly number[]>;
+  calibrate(batch: ObjectiveBatch, options?: CalibrateOptions): Promise<readonly number[]>;
   /**
    * Begins a training run: from here on DropBP's rates follow the number of its passes. `train` of `@dropbp/train` calls it, measures before
    * each pass and keeps the state in its checkpoints; a loop of your own can do the same.

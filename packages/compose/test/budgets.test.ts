@@ -78,11 +78,11 @@ describe('planStep', () => {
     const before = tf.memory().numTensors;
     const { branchBytes } = planStep(tuned, { batch: 2, time: 9 });
     expect(tf.memory().numTensors).toBe(before);
-    const { rows } = await readyBatch({ model }, batch);
+    const { rows } = await readyBatch(tuned.internal, batch);
     const inputs = [...tuned.parameters.values()];
     const held = (dropped: boolean[]): number => {
       const loss = (): tf.Tensor =>
-        causalLoss(tuned.internal, runPass(tuned.internal, batch, trainingSteps(tuned.internal, { dropped })), rows);
+        causalLoss(tuned.internal, runPass(tuned.internal, batch, trainingSteps(tuned.internal, { dropped })), rows!);
       return savedBytes(loss, inputs, [...model.parameters.values(), ...inputs]);
     };
     const all = model.branches.map(() => true);

@@ -16,7 +16,7 @@ export async function oracleSensitivities(
 ): Promise<number[]> {
   const leads = leadsToTrainable(runnable);
   const normsWithout = async (branch: number | undefined): Promise<Map<string, number>> => {
-    const pass = gradientPass({ runnable, tokens: batch, lossOf: batch.lossOf }, parameters, {
+    const pass = gradientPass({ ...batch, runnable, tokens: batch }, parameters, {
       dropped: leads.map((_, i) => i === branch),
     });
     try {

@@ -8,6 +8,7 @@ import { lora, type LoraOptions } from '@dropbp/peft-lora';
 import { promptTuning } from '@dropbp/peft-prefix';
 import { countKernels, toyModel } from '@dropbp/testing';
 import { compose, type ComposeOptions, type LossFunction, type Tuned } from '../src/index.ts';
+import { lossFunctionObjective } from '../src/pass/lossFunction.ts';
 import { readyBatch } from '../src/pass/readyBatch.ts';
 import { measureSensitivities } from '../src/sensitivity/measureSensitivities.ts';
 import { oracleSensitivities } from './oracleSensitivities.ts';
@@ -94,7 +95,11 @@ async function measured(tuned: Tuned, batch: Batch): Promise<number[]> {
 /** From 2L + 1 passes over the first row. */
 async function ofFirst(tuned: Tuned, batch: Batch, loss: LossFunction): Promise<number[]> {
   const inputIds = tf.slice(batch.inputIds, [0, 0], [1, -1]);
-  const ready = await readyBatch(tuned.internal, { inputIds, labels: inputIds }, loss);
+  const ready = await readyBatch(
+    tuned.internal,
+    { inputIds, labels: inputIds },
+    { objective: lossFunctionObjective(loss) },
+  );
   return oracleSensitivities(tuned.internal, tuned.parameters, ready).finally(() => inputIds.dispose());
 }
 
@@ -162,7 +167,7 @@ describe('options of compose', () => {
         const own = await measureSensitivities(
           tuned.internal,
           tuned.parameters,
-          await readyBatch(tuned.internal, batch, loss),
+          await readyBatch(tuned.internal, batch, { objective: lossFunctionObjective(loss) }),
         );
         expectEqual(await tuned.calibrate(batch, { samples: 1 }), await ofFirst(tuned, batch, loss));
         expect(own).not.toEqual(await measured(tuned, batch));

@@ -1,5 +1,11 @@
 export type { Adapter, AdapterFormat, Attachment, Encoder, NamedArray, PeftFiles } from './contract/adapter.ts';
-export { IGNORED_LABEL, type Batch, type BatchIterator, type ResumableBatches } from './contract/batch.ts';
+export {
+  IGNORED_LABEL,
+  type Batch,
+  type BatchIterator,
+  type ObjectiveBatch,
+  type ResumableBatches,
+} from './contract/batch.ts';
 export type { AttentionHeads, BatchShape, Branch, BranchContext, KeyValue, Scope } from './contract/branch.ts';
 export type { CacheSlot, ExtendCache } from './contract/cacheSlot.ts';
 export type { AttentionParts, Hooks } from './contract/hooks.ts';
@@ -13,6 +19,7 @@ export type {
   SaveOptions,
   SequencePlace,
 } from './contract/model.ts';
+export type { LabelledRows, Objective, PreparedBatch } from './contract/objective.ts';
 export { asIfEncoded, encoded, encodedOnce, gated, prepared, settled } from './formerNames.ts';
 export { disposeOnce } from './run/lifetime.ts';
 export type {
@@ -30,7 +37,7 @@ export { activeEngine, after, weightForm, workingMemory } from './engine.ts';
 export { activate, activateGate, softCap, type Activation } from './ops/activation.ts';
 export { attention, HIDDEN, type AttentionOptions } from './ops/attention.ts';
 export type { KeyMask } from './ops/keyMask.ts';
-export { crossEntropy, linearCrossEntropy, type Targets } from './ops/crossEntropy.ts';
+export { crossEntropy, labelLosses, linearCrossEntropy, type Targets } from './ops/crossEntropy.ts';
 export { linear, type LinearOptions } from './ops/linear.ts';
 export { layerNorm, rmsNorm } from './ops/norm.ts';
 export { rope, ropeTables, type RopeFrequencies, type RopeLayout } from './ops/rope.ts';
@@ -72,7 +79,13 @@ export { savedWeights } from './peft/savedWeights.ts';
 export { freeTape } from './run/pass/ownTape.ts';
 export { tapePullback, type Pullback, type TapePullback } from './run/pass/tapePullback.ts';
 export { branchPullback, type BranchPullback, type PulledBack } from './run/pass/branchPullback.ts';
-export { causalLoss, labelledRows, type LabelledRows } from './run/head/causalLoss.ts';
+export { causalLoss } from './run/head/causalLoss.ts';
+export { causal } from './run/head/causalObjective.ts';
+export { countingRows } from './run/head/countingRows.ts';
+export { labelledRows, rowsOfLabels } from './run/head/labelledRows.ts';
+export { metricsOf } from './run/head/metricsOf.ts';
+export { rowLogProbabilities, type RowSums } from './run/head/rowLogProbabilities.ts';
+export { lastTokens, statesAt } from './run/head/statesAt.ts';
 export {
   standInForEncoder,
   encodeForPass,

@@ -1,5 +1,5 @@
 import type { Tuned } from '@dropbp/compose';
-import type { Batch } from '@dropbp/core';
+import type { ObjectiveBatch } from '@dropbp/core';
 import { train } from './train.ts';
 import type { TrainOptions } from './options/trainOptions.ts';
 import type { TrainStep } from './step/trainStep.ts';
@@ -46,7 +46,7 @@ export interface Summary {
  */
 export async function fineTune(
   tuned: Tuned,
-  batches: Iterable<Batch> | AsyncIterable<Batch>,
+  batches: Iterable<ObjectiveBatch> | AsyncIterable<ObjectiveBatch>,
   options: TrainOptions,
 ): Promise<Summary> {
   const done: TrainStep[] = [];

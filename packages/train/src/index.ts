@@ -9,7 +9,7 @@ export { clipByGlobalNorm, globalNorm, type ClippedGradients } from './step/clip
 export type { Comm } from './comm/comm.ts';
 export { fromRoot } from './comm/fromRoot.ts';
 export { soloComm } from './comm/soloComm.ts';
-export { evaluateLoss } from './evaluateLoss.ts';
+export { evaluateBatches, evaluateLoss, type Evaluation } from './evaluateLoss.ts';
 export { fineTune, type BestEvaluation, type Summary } from './fineTune.ts';
 export { logLikelihoods, type ScoredSequence } from './logLikelihoods.ts';
 export type { Optimizer, OptimizerState } from './optimizers/optimizer.ts';

@@ -1,6 +1,6 @@
 import { checkValue, NotFinite, problem, Problem, turn } from '@dropbp/basics';
 import type { Tuned } from '@dropbp/compose';
-import type { Batch } from '@dropbp/core';
+import type { ObjectiveBatch } from '@dropbp/core';
 import { batchSource, type BatchSource } from './step/batchSource.ts';
 import type { CheckpointKeeper } from './checkpoints/checkpointKeeper.ts';
 import { openCheckpointsOfAll } from './checkpoints/checkpointsOfAll.ts';
@@ -10,7 +10,7 @@ import { compareWeights } from './comm/compareWeights.ts';
 import { rowDealer } from './comm/rowDealer.ts';
 import { shareStart } from './comm/shareStart.ts';
 import { stepOfAll } from './comm/stepOfAll.ts';
-import { evaluateLoss } from './evaluateLoss.ts';
+import { evaluateBatches, type Evaluation } from './evaluateLoss.ts';
 import { accumulate, type Feed } from './step/accumulate.ts';
 import { checkBatches } from './options/checkBatches.ts';
 import { earlyUpdates } from './step/earlyUpdates.ts';
@@ -46,7 +46,7 @@ import { warnOfPlainCpu, warnUnlessStarted } from './warnings.ts';
  */
 export function train(
   tuned: Tuned,
-  batches: Iterable<Batch> | AsyncIterable<Batch>,
+  batches: Iterable<ObjectiveBatch> | AsyncIterable<ObjectiveBatch>,
   options: TrainOptions,
 ): AsyncGenerator<TrainStep, void, undefined> {
   checkValue('train', 'train(): what is trained', tuned, isTuned, 'what compose() gives');
@@ -62,7 +62,7 @@ function isTuned(given: unknown): boolean {
 
 async function* run(
   tuned: Tuned,
-  batches: Iterable<Batch> | AsyncIterable<Batch>,
+  batches: Iterable<ObjectiveBatch> | AsyncIterable<ObjectiveBatch>,
   plan: TrainPlan,
   started: () => void,
 ): AsyncGenerator<TrainStep, void, undefined> {
@@ -83,7 +83,8 @@ async function* run(
     course = checkpoints?.course ?? beginning;
     const { step, position } = course;
     if (whyEnded(course, plan, stops()) !== undefined) return;
-    source = await batchSource(batches, plan.steps, { count: step * plan.accumulation, position });
+    const start = { count: step * plan.accumulation, position };
+    source = await batchSource(batches, plan.steps, start, tuned.internal.objective.labels);
     const feed = { source, dealer: rowDealer(comm, tuned), drops };
     for (;;) {
       const done = await oneStep(tuned, feed, plan, course.step + 1);
@@ -160,7 +161,7 @@ async function oneStep(
     const update = await updateParameters(tuned, window, { ...plan, step, learningRate, early });
     const seconds = (performance.now() - startedMs) / 1000;
     const { rates, promptDecision } = feed.drops;
-    const heldOutLoss = await heldOut(tuned, plan, step);
+    const evaluation = await heldOut(tuned, plan, step);
     const report: TrainStep = {
       step,
       learningRate,
@@ -174,7 +175,7 @@ async function oneStep(
       ...(rates && { rates }),
       ...(promptDecision && promptDecision !== decided && { promptDecision }),
       ...(window.calibrationSeconds > 0 && { calibrationSeconds: window.calibrationSeconds }),
-      ...(heldOutLoss !== undefined && { heldOutLoss }),
+      ...(evaluation && reportOf(evaluation)),
     };
     return { report, isStopped: window.isStopped };
   } finally {
@@ -183,14 +184,23 @@ async function oneStep(
 }
 
 /** The loss on other text, after the steps that are to be evaluated. @throws Problem if it is not finite */
-async function heldOut(tuned: Tuned, { evaluate, steps, comm }: TrainPlan, step: number): Promise<number | undefined> {
+async function heldOut(
+  tuned: Tuned,
+  { evaluate, steps, comm }: TrainPlan,
+  step: number,
+): Promise<Evaluation | undefined> {
   if (evaluate === undefined || (step % evaluate.every !== 0 && step !== steps)) return undefined;
-  const loss = await evaluateLoss(tuned, evaluate.batches(), comm);
-  if (Number.isFinite(loss)) return loss;
+  const evaluation = await evaluateBatches(tuned, evaluate.batches(), comm);
+  const { loss } = evaluation;
+  if (Number.isFinite(loss)) return evaluation;
   throw problem('train', {
     what: `the held-out loss after step ${step} is not finite`,
     got: loss,
     fix: 'train with a lower learning rate or a longer warm-up',
     isFailure: true,
   });
+}
+
+function reportOf({ loss, metrics }: Evaluation): Pick<TrainStep, 'heldOutLoss' | 'heldOutMetrics'> {
+  return { heldOutLoss: loss, ...(Object.keys(metrics).length > 0 && { heldOutMetrics: metrics }) };
 }

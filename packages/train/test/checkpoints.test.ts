@@ -213,7 +213,7 @@ describe('what is kept', () => {
       yield batchOf(rows[0]!);
     }
     vi.spyOn(tuned, 'loss').mockImplementation(() => {
-      return Promise.resolve({ value: tf.scalar(losses[evaluations++] ?? 9), tokens: 1 });
+      return Promise.resolve({ value: tf.scalar(losses[evaluations++] ?? 9), weight: 1, tokens: 1 });
     });
     const best = new Map<number, Map<string, Float32Array>>();
     for await (const step of run) if (step.isBest === true) best.set(step.step, await valuesOf(tuned.parameters));
@@ -302,7 +302,7 @@ describe('the end of a run', () => {
     const run = async (options: Partial<TrainOptions>, until?: number) => {
       const { run, tuned, end } = startRun({ ...options, evaluate });
       vi.spyOn(tuned, 'loss').mockImplementation(() => {
-        return Promise.resolve({ value: tf.scalar(losses.shift()!), tokens: 1 });
+        return Promise.resolve({ value: tf.scalar(losses.shift()!), weight: 1, tokens: 1 });
       });
       const done = await collect(run, until);
       await end();
@@ -539,7 +539,7 @@ describe('a run that cannot go on', () => {
   });
   it('because the held-out loss is none says so', async () => {
     const { run, tuned, end } = startRun(kept());
-    vi.spyOn(tuned, 'loss').mockImplementation(() => Promise.resolve({ value: tf.scalar(NaN), tokens: 1 }));
+    vi.spyOn(tuned, 'loss').mockImplementation(() => Promise.resolve({ value: tf.scalar(NaN), weight: 1, tokens: 1 }));
     await expect(collect(run)).rejects.toThrow(
       'the held-out loss after step 4 is not finite; got NaN; train with a lower learning rate',
     );

@@ -223,7 +223,7 @@ describe('dropped branches', () => {
     };
     const [{ steps }] = (await Promise.all(comms.map(comm => runRank(comm, setting)))) as [Outcome, Outcome];
     const [, ...reduced] = comms[0]!.reduced; // the first compares the configurations, the last the weights
-    const numbersOfStep = 9; // loss, tokens, stop, and two each for FLOPs, dropped FLOPs and the hash
+    const numbersOfStep = 11; // loss, tokens, stop, and two each for FLOPs, dropped FLOPs, the hash and the weight
     const expected = steps.flatMap(({ droppedBranches: [dropped] }) => {
       const kept = model.branches.reduce((sum, { path }, i) => sum + (dropped![i] === true ? 0 : sizeOf(path)), 0);
       return kept > 0 ? [2 * numbersOfStep, kept] : [2 * numbersOfStep];

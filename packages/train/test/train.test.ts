@@ -433,7 +433,7 @@ describe('evaluation', () => {
       const tuned = toyTuned(model);
       const losses = [5, 4.5, 4, 4.25, 4];
       vi.spyOn(tuned, 'loss').mockImplementation(() =>
-        Promise.resolve({ value: tf.scalar(losses.shift()!), tokens: 1 }),
+        Promise.resolve({ value: tf.scalar(losses.shift()!), weight: 1, tokens: 1 }),
       );
       const batches = () => [batchOf(rows[0]!)];
       const evaluate = { batches, every: 1, patience: 3, ...(lossBefore !== undefined && { lossBefore }) };

@@ -1,5 +1,5 @@
 import { checkNumber, checkOptions, checkValue, isObject, problem, ranges } from '@dropbp/basics';
-import type { Batch } from '@dropbp/core';
+import type { ObjectiveBatch } from '@dropbp/core';
 import type { DropBPSettings, DropSchedule, DropScheduleState } from '@dropbp/dropbp';
 import type { CalibrateOptions, Peers } from '../tuned.ts';
 import type { DivisorOf } from './prompts/compareGradients.ts';
@@ -35,7 +35,7 @@ export interface DropRun {
    * @returns whether it measured
    * @throws Problem if the gradients are not finite
    */
-  measure(pass: number, batch: Batch, divisorOf?: DivisorOf): Promise<boolean>;
+  measure(pass: number, batch: ObjectiveBatch, divisorOf?: DivisorOf): Promise<boolean>;
   /** What a checkpoint must keep: JSON-safe, a copy; null without DropBP. */
   readonly state: DropRunState | null;
   /**
@@ -59,10 +59,10 @@ export interface DropParts {
   /** Undefined without `dropPrompts: 'auto'`. */
   readonly gate: PromptGate | undefined;
   /** Measures sensitivities and gives them to the schedule. */
-  readonly calibrate: (batch: Batch, options: CalibrateOptions) => Promise<unknown>;
+  readonly calibrate: (batch: ObjectiveBatch, options: CalibrateOptions) => Promise<unknown>;
   /** Compares the gradients of a batch with those without its prompts; undefined where texts cannot be divided. */
   readonly compare: (
-    batch: Batch,
+    batch: ObjectiveBatch,
     options: Pick<ComparePromptsOptions, 'peers' | 'divisorOf'>,
   ) => Promise<PromptComparison | undefined>;
 }

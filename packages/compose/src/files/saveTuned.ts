@@ -8,6 +8,16 @@ export const configFile = 'adapter_config.json';
 export const weightsFile = 'adapter_model.safetensors';
 const metadata = { format: 'pt' };
 
+/** The same attachment, whose files name another `task_type`. */
+export function forTask(attachment: Attachment, taskType: string): Attachment {
+  if (attachment.toPeft === undefined) return attachment;
+  const toPeft = async (): Promise<PeftFiles> => {
+    const { config, tensors } = await attachment.toPeft!();
+    return { config: { ...config, task_type: taskType }, tensors };
+  };
+  return { ...attachment, toPeft };
+}
+
 /** Writes what was trained: PEFT's two files, or a checkpoint where the trained weights are the model's own. */
 export async function saveTuned(
   directory: string,

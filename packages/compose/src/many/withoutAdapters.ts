@@ -2,12 +2,14 @@ import { problem } from '@dropbp/basics';
 import { forwardLogits, plainRunnable, type Model } from '@dropbp/core';
 import type { ComposeOptions } from '../composeOptions.ts';
 import { lossPass } from '../pass/gradientPass.ts';
+import { chooseObjective } from '../pass/chooseObjective.ts';
 import { readyBatch } from '../pass/readyBatch.ts';
 import type { TunedAdapter } from '../tuned.ts';
 
 /** The plain model in the place of one with an adapter: what needs none works, and the rest says that there is none. */
-export function withoutAdapters(model: Model, { loss }: ComposeOptions): TunedAdapter {
+export function withoutAdapters(model: Model, options: ComposeOptions): TunedAdapter {
   const runnable = plainRunnable(model);
+  const objective = chooseObjective(options);
   const refuse = (what: string) => (): never => {
     throw problem('compose', {
       what: `${what} needs an adapter, and none is in use here`,
@@ -20,10 +22,7 @@ export function withoutAdapters(model: Model, { loss }: ComposeOptions): TunedAd
     parameters: new Map(),
     trainableCount: 0,
     forward: (tokens, options) => forwardLogits(runnable, tokens, options),
-    async loss(batch) {
-      const ready = await readyBatch(runnable, batch, loss);
-      return { value: lossPass(runnable, ready), tokens: ready.rows.labels.length };
-    },
+    loss: async batch => lossPass(runnable, await readyBatch(runnable, batch, { objective })),
     valueAndGradients: later(refuse('valueAndGradients()')),
     calibrate: later(refuse('calibrate()')),
     beginRun: refuse('beginRun()'),
@@ -32,7 +31,7 @@ export function withoutAdapters(model: Model, { loss }: ComposeOptions): TunedAd
     merge: refuse('merge()'),
     safeMerge: later(refuse('safeMerge()')),
     dispose: () => undefined,
-    internal: { ...runnable, dropSchedule: undefined },
+    internal: { ...runnable, dropSchedule: undefined, objective },
   };
 }
 

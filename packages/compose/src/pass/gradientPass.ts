@@ -4,6 +4,7 @@ import {
   runPass,
   trainingSteps,
   type Batch,
+  type BatchShape,
   type KeyValue,
   type LabelledRows,
   type PassTokens,
@@ -11,27 +12,33 @@ import {
   type StepOf,
 } from '@dropbp/core';
 import type { Drops } from '../drops/startDropping.ts';
+import type { Loss } from '../tuned.ts';
 import type { HostBatch } from './divide/batchTexts.ts';
 import type { LossOfPass } from './lossOfPass.ts';
 import { recordedGradients } from './recordedGradients.ts';
 
 /** A batch that was checked, with its labels on the host. */
-export interface ReadyBatch {
+export interface ReadyBatch extends LossOfPass {
   readonly inputIds: tf.Tensor;
   readonly attentionMask: Batch['attentionMask'];
   readonly positions: Batch['positions'];
-  readonly rows: LabelledRows;
-  readonly lossOf: LossOfPass;
+  readonly tokenTypes: Batch['tokenTypes'];
+  readonly shape: BatchShape;
+  /** The positions with labels that count; undefined where the objective has none. */
+  readonly rows: LabelledRows | undefined;
+  /** How much the batch counts in means. */
+  readonly weight: number;
+  /** Labels that count. */
+  readonly tokens: number;
   /** Its tokens on the host, where they were asked for. */
   readonly host?: Omit<HostBatch, 'rows'> | undefined;
 }
 
 /** What the gradients of a batch are taken of: all of its tokens, or what is left of a divided batch. */
-export interface PassPlan {
+export interface PassPlan extends LossOfPass {
   /** With the tensors of the step. */
   readonly runnable: Runnable;
   readonly tokens: PassTokens;
-  readonly lossOf: LossOfPass;
   /** What tokens that have run already have left for a branch. @defaultValue nothing */
   readonly front?: ((branch: number) => KeyValue | undefined) | undefined;
 }
@@ -43,11 +50,19 @@ export type OnGradient = (name: string, gradient: tf.Tensor) => void;
 export interface Pass {
   readonly value: tf.Scalar;
   readonly gradients: Map<string, tf.Tensor>;
+  readonly metrics?: ReadonlyMap<string, tf.Scalar>;
 }
 
 /** The loss alone, with nothing recorded. */
-export function lossPass(runnable: Runnable, batch: ReadyBatch): tf.Scalar {
-  return tf.tidy(() => batch.lossOf(runnable, runPass(runnable, batch)) as tf.Scalar);
+export function lossPass(runnable: Runnable, batch: ReadyBatch): Loss {
+  let metrics: ReadonlyMap<string, tf.Scalar> | undefined;
+  const value = tf.tidy(() => {
+    const hidden = runPass(runnable, batch);
+    const loss = batch.lossOf(runnable, hidden);
+    metrics = batch.metricsOf(runnable, hidden);
+    return loss as tf.Scalar;
+  });
+  return { value, weight: batch.weight, tokens: batch.tokens, ...(metrics && { metrics }) };
 }
 
 /**
@@ -56,15 +71,21 @@ export function lossPass(runnable: Runnable, batch: ReadyBatch): tf.Scalar {
  * @param onGradient - takes the gradients that are final before the pass is over, which are not among the result's
  */
 export function gradientPass(
-  { runnable, tokens, lossOf, front }: PassPlan,
+  { runnable, tokens, lossOf, metricsOf, front }: PassPlan,
   parameters: ReadonlyMap<string, tf.Variable>,
   { dropped, gradientScales, parameterScales }: Drops,
   onGradient?: OnGradient,
 ): Pass {
-  const lossOfSteps = (steps: StepOf): tf.Tensor => lossOf(runnable, runPass(runnable, tokens, steps));
+  let metrics: ReadonlyMap<string, tf.Scalar> | undefined;
+  const lossOfSteps = (steps: StepOf): tf.Tensor => {
+    const hidden = runPass(runnable, tokens, steps);
+    const value = lossOf(runnable, hidden);
+    metrics = metricsOf(runnable, hidden);
+    return value;
+  };
   if (!receivesGradient(runnable, dropped)) {
     const value = tf.tidy(() => lossOfSteps(trainingSteps(runnable, { front })) as tf.Scalar);
-    return { value, gradients: new Map() };
+    return { value, gradients: new Map(), ...(metrics && { metrics }) };
   }
   const anchor = onGradient && tf.tidy(() => tf.variable(tf.scalar(0)));
   const early = onGradient && anchor && { anchor, take: onGradient };
@@ -83,7 +104,7 @@ export function gradientPass(
     [...parameters.keys()].forEach((name, i) => {
       if (all[i]) gradients.set(name, all[i]);
     });
-    return { value: value as tf.Scalar, gradients };
+    return { value: value as tf.Scalar, gradients, ...(metrics && { metrics }) };
   } finally {
     tf.dispose([scales, anchor]);
   }

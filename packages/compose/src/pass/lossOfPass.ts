@@ -1,24 +1,39 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import { causalLoss, headLogits, type Batch, type LabelledRows, type Runnable } from '@dropbp/core';
-import type { LossFunction } from '../composeOptions.ts';
+import { metricsOf, type LabelledRows, type PreparedBatch, type Runnable } from '@dropbp/core';
 
-/** The loss of a pass, a scalar. @param hidden - `[batch, time, hiddenSize]` before the final norm, virtual tokens included */
-export type LossOfPass = (runnable: Runnable, hidden: tf.Tensor) => tf.Tensor;
+/** What a pass computes from the hidden states. */
+export interface LossOfPass {
+  /**
+   * The loss, a scalar.
+   *
+   * @param hidden - `[batch, time, hiddenSize]` before the final norm, virtual tokens included
+   * @param rows - the labelled positions in a divided batch. @defaultValue those of the whole batch
+   */
+  readonly lossOf: (runnable: Runnable, hidden: tf.Tensor, rows?: LabelledRows) => tf.Tensor;
+  /** The metrics, called right after the loss. The caller owns them, beyond any tidy. */
+  readonly metricsOf: (
+    runnable: Runnable,
+    hidden: tf.Tensor,
+    rows?: LabelledRows,
+  ) => ReadonlyMap<string, tf.Scalar> | undefined;
+}
 
-/** Cross-entropy, or the loss that was given. */
-export function lossOfPass(batch: Batch, rows: LabelledRows, loss: LossFunction | undefined): LossOfPass {
-  if (loss === undefined) return (runnable, hidden) => causalLoss(runnable, hidden, rows);
-  return (runnable, hidden) => {
-    const virtual = hidden.shape[1]! - rows.time;
-    const own = virtual === 0 ? hidden : tf.slice(hidden, [0, virtual, 0], [-1, rows.time, -1]);
-    const value = loss(headLogits(runnable, own), batch);
-    if (isTensor(value) && value.size === 1 && value.dtype === 'float32') return tf.reshape(value, []);
-    throw problem('compose', {
-      what: 'the loss function returned what is no loss',
-      got: describe(value),
-      expected: 'a scalar tensor of float32, such as tf.mean(…)',
-    });
+/** Loss and metrics of a prepared batch. */
+export function lossOfPass(name: string, prepared: PreparedBatch, whole: LabelledRows | undefined): LossOfPass {
+  return {
+    lossOf(runnable, hidden, rows = whole) {
+      const value: unknown = prepared.loss(runnable, hidden, rows);
+      if (isTensor(value) && value.size === 1 && value.dtype === 'float32') {
+        return value.rank === 0 ? value : tf.reshape(value, []);
+      }
+      throw problem('compose', {
+        what: `${name === 'a loss function' ? 'the loss function' : `the objective '${name}'`} returned what is no loss`,
+        got: describe(value),
+        expected: 'a scalar tensor of float32, such as tf.mean(…)',
+      });
+    },
+    metricsOf: (runnable, hidden, rows = whole) => metricsOf(prepared, runnable, hidden, rows),
   };
 }
 

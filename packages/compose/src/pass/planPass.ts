@@ -1,7 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import { noDividedTexts, withTensors, type Runnable } from '@dropbp/core';
-import type { LossFunction } from '../composeOptions.ts';
+import { noDividedTexts, withTensors, type Objective, type Runnable } from '@dropbp/core';
 import { divideBatch, type DivideOptions, type Division } from './divide/divideBatch.ts';
 import { dividedPass } from './divide/dividedPass.ts';
 import { isByToken } from './divide/partTensors.ts';
@@ -22,30 +21,41 @@ export function planPass(
   stepTensors: ReadonlyMap<string, tf.Tensor>,
   { dropPrompts, sharedPrompts }: DivideOptions,
 ): ReadyPass {
-  const { host, rows } = ready;
+  const { host, rows, shape } = ready;
   const ofStep = withTensors(runnable, stepTensors);
   // What differs from row to row, such as a dropout mask, leaves nothing to share.
-  const isAlike = ![...stepTensors.values()].some(tensor => isByToken(tensor, rows));
+  const isAlike = ![...stepTensors.values()].some(tensor => isByToken(tensor, shape));
   const options = { dropPrompts, sharedPrompts: sharedPrompts && isAlike };
-  const division = host && divideBatch(runnable, { ...host, rows }, options);
+  const division = host && rows && divideBatch(runnable, { ...host, rows }, options);
   if (host === undefined || division === undefined) {
-    return { runnable: ofStep, tokens: ready, lossOf: ready.lossOf, division, dispose: () => undefined };
+    const { lossOf, metricsOf } = ready;
+    return { runnable: ofStep, tokens: ready, lossOf, metricsOf, division, dispose: () => undefined };
   }
-  const { batch, time } = rows;
-  return { ...dividedPass(ofStep, division, { inputIds: host.inputIds, batch, time, stepTensors }), division };
+  return { ...dividedPass(ofStep, division, { inputIds: host.inputIds, ...shape, stepTensors }, ready), division };
 }
 
-/** Whether batches can be divided: by the model, and with the cross-entropy, which reads no other state than those that predict. */
-export function dividesTexts({ model }: Pick<Runnable, 'model'>, loss: LossFunction | undefined): boolean {
-  return model.takesDividedTexts === true && loss === undefined;
+/** Whether batches can be divided: by the model, and by the objective, which reads no other state than those that predict. */
+export function dividesTexts({ model }: Pick<Runnable, 'model'>, objective: Objective): boolean {
+  return model.takesDividedTexts === true && objective.dividesTexts === true;
 }
 
 /** @throws Problem where prompts cannot be dropped */
-export function checkDivides(runnable: Pick<Runnable, 'model'>, loss: LossFunction | undefined): void {
+export function checkDivides(runnable: Pick<Runnable, 'model'>, objective: Objective): void {
+  const { name } = objective;
   if (runnable.model.takesDividedTexts !== true) throw noDividedTexts(runnable);
-  if (loss === undefined) return;
+  if (objective.dividesTexts === true) return;
+  const reads = objective.labelledRows === undefined ? 'which has no prompts' : 'which may read the logits of a prompt';
   throw problem('compose', {
-    what: 'prompts cannot be dropped with a loss function, which may read the logits of a prompt',
-    fix: 'leave out dropPrompts, or the loss',
+    what: `prompts cannot be dropped with ${name === 'a loss function' ? name : `the objective '${name}'`}, ${reads}`,
+    fix: name === 'a loss function' ? 'leave out dropPrompts, or the loss' : 'leave out dropPrompts',
+  });
+}
+
+/** @throws Problem for an objective that cannot share prompts */
+export function checkShares({ name, dividesTexts }: Objective): void {
+  if (dividesTexts === true) return;
+  throw problem('compose', {
+    what: `prompts cannot be shared with the objective '${name}', which does not divide texts`,
+    fix: 'leave out sharedPrompts',
   });
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import { IGNORED_LABEL, type Batch } from '@dropbp/core';
+import { countingRows, type Objective, type ObjectiveBatch, type Runnable } from '@dropbp/core';
 import type { Peers } from '../tuned.ts';
 
 /** What {@link meanOverSamples} takes beside the batch. */
@@ -9,35 +9,36 @@ export interface SampleOptions {
   readonly samples: number;
   /** How many numbers are measured. */
   readonly length: number;
-  /** Tokens of an adapter's in front of each sequence: they predict its first one, whose label then counts. */
-  readonly virtualTokens: number | undefined;
+  /** Says which rows count, and which belong together. */
+  readonly objective: Objective;
+  readonly runnable: Runnable;
   /** Those that measure the rest of the samples. */
   readonly peers: Peers | undefined;
 }
 
 /**
- * The mean of what is measured on the first sequences of a batch with a label that counts, each as a batch of one. What is not finite stays so, in
+ * The mean of what is measured on the first sequences of a batch with a label that counts, each as a batch of one. Rows of a group stay together. What is not finite stays so, in
  * every process, so that all of them hear of it.
  *
  * @throws Problem where no label counts
  */
 export async function meanOverSamples(
-  batch: Batch,
-  { samples, length, virtualTokens = 0, peers }: SampleOptions,
-  measure: (sample: Batch) => Promise<readonly number[]>,
+  batch: ObjectiveBatch,
+  { samples, length, objective, runnable, peers }: SampleOptions,
+  measure: (sample: ObjectiveBatch) => Promise<readonly number[]>,
 ): Promise<number[]> {
-  const rows = (await rowsWithLabels(batch, virtualTokens > 0 ? 0 : 1)).slice(0, samples);
-  if (rows.length === 0) {
+  const groups = (await countingGroups(batch, objective, runnable)).slice(0, samples);
+  if (groups.length === 0) {
     throw problem('compose', { what: 'no label of the batch counts', fix: 'calibrate on a batch with labels' });
   }
   const { rank, size } = peers ?? { rank: 0, size: 1 };
-  const measured: ArrayLike<number>[] = rows.map(() => new Float32Array(length));
-  for (let i = rank; i < rows.length; i += size) {
-    const sample = rowOf(batch, rows[i]!);
+  const measured: ArrayLike<number>[] = groups.map(() => new Float32Array(length));
+  for (let i = rank; i < groups.length; i += size) {
+    const sample = sliceRows(batch, groups[i]!);
     measured[i] = await measure(sample).finally(() => tf.dispose(Object.values(sample) as tf.Tensor[]));
   }
   const all = size > 1 ? await sumOverPeers(measured, length, peers!) : measured;
-  return Array.from({ length }, (_, i) => all.reduce((mean, values) => mean + values[i]! / rows.length, 0));
+  return Array.from({ length }, (_, i) => all.reduce((mean, values) => mean + values[i]! / groups.length, 0));
 }
 
 /** What each process has measured, together: the others have zeros in its place. */
@@ -51,21 +52,26 @@ async function sumOverPeers(
   return measured.map((_, i) => flat.subarray(i * length, (i + 1) * length));
 }
 
-/** @param first - the column of the first label that can count */
-async function rowsWithLabels({ labels: { shape }, labels }: Batch, first: number): Promise<number[]> {
-  const [count, time] = shape as [number, number];
-  const values = await labels.data();
-  const counts = (row: number): boolean =>
-    values.slice(row * time + first, (row + 1) * time).some(label => label !== IGNORED_LABEL);
-  return Array.from({ length: count }, (_, row) => row).filter(counts);
+/** Rows of a batch, one behind the other. */
+interface RowRange {
+  readonly start: number;
+  readonly count: number;
 }
 
-function rowOf({ inputIds, labels, attentionMask, positions }: Batch, row: number): Batch {
-  const only = (tensor: tf.Tensor): tf.Tensor => tf.slice(tensor, [row, 0], [1, tensor.shape[1]!]);
-  return {
-    inputIds: only(inputIds),
-    labels: only(labels),
-    ...(attentionMask !== undefined && { attentionMask: only(attentionMask) }),
-    ...(positions !== undefined && { positions: only(positions) }),
-  };
+/** The groups with a row that counts. */
+async function countingGroups(batch: ObjectiveBatch, objective: Objective, runnable: Runnable): Promise<RowRange[]> {
+  const [rows] = batch.inputIds.shape as [number];
+  const count = objective.readsWholeBatch === true ? rows : (objective.groupSize ?? 1);
+  const counting = new Set((await countingRows(batch, objective, runnable)).map(row => Math.floor(row / count)));
+  const all = Array.from({ length: Math.floor(rows / count) }, (_, group) => group);
+  return all.filter(group => counting.has(group)).map(group => ({ start: group * count, count }));
+}
+
+function sliceRows(batch: ObjectiveBatch, { start, count }: RowRange): ObjectiveBatch {
+  const slice = (tensor: tf.Tensor): tf.Tensor =>
+    tf.slice(tensor, [start, ...tensor.shape.slice(1).map(() => 0)], [count, ...tensor.shape.slice(1)]);
+  const entries = Object.entries(batch as unknown as Record<string, tf.Tensor | undefined>);
+  return Object.fromEntries(
+    entries.flatMap(([name, tensor]) => (tensor === undefined ? [] : [[name, slice(tensor)]])),
+  ) as unknown as ObjectiveBatch;
 }

@@ -19,7 +19,7 @@ export interface SpreadGradients {
 export function spreadGradients(
   encoded: EncodedOnce,
   parameters: ReadonlyMap<string, tf.Variable>,
-  { inputIds, positions }: ReadyBatch,
+  { inputIds, positions, tokenTypes }: ReadyBatch,
   changes: GradientChanges,
 ): SpreadGradients {
   const { model, hooks, outerScope, virtualKeys = 0 } = encoded.runnable;
@@ -43,7 +43,7 @@ export function spreadGradients(
     async readBack(arriving) {
       const adjoints = arriving.take();
       const embedded = [...new Set(Object.values(outerScope).filter(isTrainable))];
-      const place = { offset: virtualKeys, isStart: true, positions };
+      const place = { offset: virtualKeys, isStart: true, positions, tokenTypes };
       const embed = (): tf.Tensor => model.embed(inputIds, outerScope, hooks, place);
       const pullback = adjoints.size > 0 ? tapePullback(embed, embedded) : undefined;
       const pullThroughEmbedding = (key: number): void => {

@@ -35,6 +35,29 @@ export function crossEntropy(logits: tf.Tensor, { labels, weights }: Targets): t
 }
 
 /**
+ * `−log softmax(logits)[label]` of each row, `[rows]`.
+ *
+ * @param logits - `[rows, vocabSize]`
+ * @param labels - int32 `[rows]`
+ */
+export function labelLosses(logits: tf.Tensor, labels: tf.Tensor): tf.Tensor {
+  const [rows, vocabSize] = logits.shape as [number, number];
+  return withGradient(
+    [logits],
+    save => {
+      const probabilities = tf.softmax(logits);
+      const at = tf.add(tf.range(0, rows * vocabSize, vocabSize, 'int32'), labels);
+      save([probabilities, labels]);
+      return tf.sub(logSumExp(logits, probabilities), tf.gather(tf.reshape(logits, [-1]), at));
+    },
+    (dy, [probabilities, labels]) => {
+      const error = tf.sub(probabilities!, tf.oneHot(labels as tf.Tensor1D, vocabSize, 1, 0, 'float32'));
+      return [tf.mul(error, tf.expandDims(dy, 1))];
+    },
+  );
+}
+
+/**
  * {@link crossEntropy} of `x · Wᵀ`, without the one-hot matrix: the label's logit is a product with one row of W.
  *
  * @param x - `[rows, hidden]`

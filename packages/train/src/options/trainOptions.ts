@@ -1,5 +1,5 @@
 import { checkNumber, checkOptions, checkValue, problem, ranges } from '@dropbp/basics';
-import type { Batch } from '@dropbp/core';
+import type { ObjectiveBatch } from '@dropbp/core';
 import type { CheckpointFolder } from '../checkpoints/checkpointFolders.ts';
 import { adamW } from '../optimizers/adamW.ts';
 import { checkParts } from './checkParts.ts';
@@ -79,7 +79,7 @@ export interface WatchOptions {
 /** When and on what {@link train} measures the loss. */
 export interface EvaluateOptions {
   /** Makes the batches for one evaluation: they come to an end, and are disposed by it. */
-  readonly batches: () => Iterable<Batch> | AsyncIterable<Batch>;
+  readonly batches: () => Iterable<ObjectiveBatch> | AsyncIterable<ObjectiveBatch>;
   /** Steps from one evaluation to the next. The last step is always evaluated. */
   readonly every: number;
   /** Ends the run when so many evaluations in a row have not lowered the best loss. @defaultValue never */

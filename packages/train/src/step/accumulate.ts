@@ -19,6 +19,10 @@ export interface Accumulated extends DropFlops {
   /** Mean loss. */
   readonly value: tf.Scalar;
   readonly gradients: Map<string, tf.Tensor>;
+  /** Means of what the objective tells, by name. The caller owns them. */
+  readonly metrics: Map<string, tf.Tensor>;
+  /** How much the micro-batches count, in the objective's unit. */
+  readonly weight: number;
   readonly tokens: number;
   readonly passedTokens: number;
   readonly droppedBranches: readonly (readonly boolean[])[];
@@ -83,7 +87,7 @@ async function passOfShare(
 ): Promise<ValueAndGradients> {
   try {
     const pass = await tuned.valueAndGradients(batch, { ...options, share });
-    return counts ? pass : { ...pass, tokens: 0, flops: 0, droppedFlops: 0 };
+    return counts ? pass : { ...pass, weight: 0, tokens: 0, flops: 0, droppedFlops: 0 };
   } finally {
     disposeBatch(batch);
   }

@@ -1,12 +1,12 @@
 import { problem } from '@dropbp/basics';
-import type { Batch, BatchIterator, ResumableBatches } from '@dropbp/core';
+import type { BatchIterator, ObjectiveBatch, ResumableBatches } from '@dropbp/core';
 import { newData } from '../checkpoints/course.ts';
 import { checkFresh, disposeBatch } from './disposeBatch.ts';
 
 /** Batches that are asked for one at a time. */
 export interface BatchSource {
   /** The next batch, which the caller owns. @throws Problem where there is none */
-  next(step: number): Promise<Batch>;
+  next(step: number): Promise<ObjectiveBatch>;
   /** Behind the last batch, where the batches say it; null otherwise. */
   readonly position: unknown;
   /** Tells the iterator that no more is wanted. */
@@ -21,13 +21,19 @@ export interface BatchStart {
   readonly position: unknown;
 }
 
-type Batches = Iterable<Batch> | AsyncIterable<Batch>;
+type Batches = Iterable<ObjectiveBatch> | AsyncIterable<ObjectiveBatch>;
 
 /**
  * @param steps - how many there should be, for messages
+ * @param labels - names of what a batch must have beside its tokens
  * @throws Problem if the batches cannot go on from there
  */
-export async function batchSource(batches: Batches, steps: number, start: BatchStart): Promise<BatchSource> {
+export async function batchSource(
+  batches: Batches,
+  steps: number,
+  start: BatchStart,
+  labels: readonly string[],
+): Promise<BatchSource> {
   const iterator = iterate(batches, start);
   const ended = (what: string): Error =>
     problem('train', {
@@ -35,9 +41,9 @@ export async function batchSource(batches: Batches, steps: number, start: BatchS
       fix: 'give batches that go on, such as textBatches() without epochs, or fewer steps',
     });
   let isDone = false;
-  const next = async (): Promise<Batch | undefined> => {
+  const next = async (): Promise<ObjectiveBatch | undefined> => {
     const result = await iterator.next();
-    if (result.done !== true) return checkFresh(result.value);
+    if (result.done !== true) return checkFresh(result.value, labels);
     isDone = true;
     return undefined;
   };
@@ -65,7 +71,10 @@ export async function batchSource(batches: Batches, steps: number, start: BatchS
   };
 }
 
-function iterate(batches: Batches, { position }: BatchStart): Iterator<Batch> | AsyncIterator<Batch> | BatchIterator {
+function iterate(
+  batches: Batches,
+  { position }: BatchStart,
+): Iterator<ObjectiveBatch> | AsyncIterator<ObjectiveBatch> | BatchIterator<ObjectiveBatch> {
   if (position !== null && position !== newData) {
     if (isResumable(batches)) return batches.from(position)[Symbol.asyncIterator]();
     throw problem('train', {
@@ -76,6 +85,6 @@ function iterate(batches: Batches, { position }: BatchStart): Iterator<Batch> | 
   return Symbol.asyncIterator in batches ? batches[Symbol.asyncIterator]() : batches[Symbol.iterator]();
 }
 
-function isResumable(batches: object): batches is ResumableBatches {
+function isResumable(batches: object): batches is ResumableBatches<ObjectiveBatch> {
   return 'from' in batches && typeof batches.from === 'function';
 }

@@ -1,29 +1,38 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import type { Batch } from '@dropbp/core';
+import type { ObjectiveBatch } from '@dropbp/core';
 
 /** Frees a batch's tensors. */
-export function disposeBatch(batch: Batch): void {
-  tf.dispose(Object.values(batch) as tf.Tensor[]);
+export function disposeBatch(batch: ObjectiveBatch): void {
+  tf.dispose(tensorsOf(batch));
 }
 
-/** @throws Problem for what is no batch, and for one that was consumed before */
-export function checkFresh(batch: Batch): Batch {
-  if (!isBatch(batch)) {
+/**
+ * @param labels - names of what the objective needs beside the tokens. @defaultValue what predicting the next token needs
+ * @throws Problem for what is no batch, and for one that was consumed before
+ */
+export function checkFresh<B extends ObjectiveBatch>(batch: B, labels: readonly string[] = ['labels']): B {
+  if (!isBatch(batch, ['inputIds', ...labels])) {
     throw problem('train', {
       what: 'among the batches is something else',
       got: batch,
-      expected: '{ inputIds, labels }: tensors int32 [batch, time], such as textBatches() makes',
+      expected: `{ ${['inputIds', ...labels].join(', ')} }: ${labels.join() === 'labels' ? 'tensors int32 [batch, time], such as textBatches() makes' : 'tensors'}`,
     });
   }
-  if (!batch.inputIds.isDisposed && !batch.labels.isDisposed) return batch;
+  if (!tensorsOf(batch).some(({ isDisposed }) => isDisposed)) return batch;
   throw problem('train', {
     what: 'a batch comes again that was consumed and freed before',
     fix: 'make new tensors for every batch, as textBatches() does',
   });
 }
 
-function isBatch(given: unknown): given is Batch {
-  if (typeof given !== 'object' || given === null || !('inputIds' in given) || !('labels' in given)) return false;
-  return given.inputIds instanceof tf.Tensor && given.labels instanceof tf.Tensor;
+function isBatch(given: unknown, names: readonly string[]): boolean {
+  if (typeof given !== 'object' || given === null) return false;
+  return names.every(name => (given as Record<string, unknown>)[name] instanceof tf.Tensor);
+}
+
+function tensorsOf(batch: ObjectiveBatch): tf.Tensor[] {
+  return Object.values(batch as unknown as Record<string, unknown>).filter(
+    (value): value is tf.Tensor => value instanceof tf.Tensor,
+  );
 }

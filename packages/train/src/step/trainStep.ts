@@ -4,11 +4,13 @@ import type { PromptDecision } from '@dropbp/compose';
 export interface TrainStep {
   /** Counts from 1. */
   readonly step: number;
-  /** Mean over the tokens of the step, before its update. */
+  /** Mean over the tokens of the step, or over what the objective counts, before its update. */
   readonly loss: number;
+  /** What the objective tells, by name: means as the loss is one. Absent where it tells nothing. */
+  readonly metrics?: Readonly<Record<string, number>>;
   /** Learning rate of the update. */
   readonly learningRate: number;
-  /** Labels that counted. */
+  /** Labels that counted; rows, pairs or groups where the objective labels no positions of texts. */
   readonly tokens: number;
   /** Tokens that went through the model, those too that do not count and those that fill rows up: what the time goes into. */
   readonly passedTokens: number;
@@ -30,6 +32,8 @@ export interface TrainStep {
   readonly calibrationSeconds?: number;
   /** Mean loss of the evaluation that followed this step. */
   readonly heldOutLoss?: number;
+  /** What the objective tells of that evaluation. */
+  readonly heldOutMetrics?: Readonly<Record<string, number>>;
   /** With an evaluation: whether that loss is the lowest of the run so far. */
   readonly isBest?: boolean;
   /** In the last step: why it is. Absent too where {@link TrainOptions.stop} comes only when the step was given out. */

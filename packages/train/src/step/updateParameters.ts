@@ -15,20 +15,20 @@ import type { TrainStep } from './trainStep.ts';
  */
 export async function updateParameters(
   { parameters }: Pick<Tuned, 'parameters'>,
-  window: Pick<StepOfAll, 'value' | 'gradients' | 'norm'>,
+  window: Pick<StepOfAll, 'value' | 'gradients' | 'metrics' | 'norm'>,
   options: Pick<TrainPlan, 'maxGradientNorm' | 'optimizer' | 'learningRate'> & {
     readonly step: number;
     readonly early?: EarlyUpdates | undefined;
   },
-): Promise<Pick<TrainStep, 'loss' | 'gradientNorm' | 'updated'>> {
+): Promise<Pick<TrainStep, 'loss' | 'gradientNorm' | 'updated' | 'metrics'>> {
   const { maxGradientNorm, optimizer, learningRate, step, early } = options;
-  const { gradients } = window;
+  const { gradients, metrics } = window;
   const known = window.norm === undefined ? undefined : tf.scalar(window.norm);
   const norm = known ?? early?.normWith(gradients) ?? globalNorm(gradients);
-  const both = tf.tidy(() => tf.stack([window.value, norm]));
-  tf.dispose([window.value, norm]);
+  const all = tf.tidy(() => tf.stack([window.value, norm, ...metrics.values()]));
+  tf.dispose([window.value, norm, ...metrics.values()]);
   try {
-    const [loss, gradientNorm] = (await both.data()) as Float32Array;
+    const [loss, gradientNorm, ...others] = Array.from(await all.data());
     const isUntouched = early?.any !== true;
     checkFinite('loss', loss!, step, isUntouched);
     checkFinite('gradient norm', gradientNorm!, step, isUntouched);
@@ -37,9 +37,10 @@ export async function updateParameters(
     if (factor < 1) scaleAll(gradients, factor);
     const updated = gradients.size > 0 || early?.any === true;
     if (gradients.size > 0) optimizer.apply(parameters, gradients, learningRate);
-    return { loss: loss!, gradientNorm: gradientNorm!, updated };
+    const told = Object.fromEntries([...metrics.keys()].map((name, i) => [name, others[i]!]));
+    return { loss: loss!, gradientNorm: gradientNorm!, updated, ...(metrics.size > 0 && { metrics: told }) };
   } finally {
-    tf.dispose([both, ...gradients.values()]);
+    tf.dispose([all, ...gradients.values()]);
   }
 }
 

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { sum } from '@dropbp/basics';
-import type { Batch, Runnable } from '@dropbp/core';
+import type { Objective, ObjectiveBatch, Runnable } from '@dropbp/core';
 import { passFlops } from '../../plan/passFlops.ts';
 import { meanOverSamples } from '../../sensitivity/meanOverSamples.ts';
 import type { Peers, ValueAndGradients } from '../../tuned.ts';
@@ -9,6 +9,7 @@ import type { PromptComparison } from './promptGate.ts';
 
 /** What {@link comparePrompts} takes. */
 export interface ComparePromptsOptions {
+  readonly objective: Objective;
   /** What is trained, by name. */
   readonly parameters: ReadonlyMap<string, tf.Variable>;
   /** The metric of the optimizer. @defaultValue the plain one */
@@ -16,7 +17,7 @@ export interface ComparePromptsOptions {
   /** Those that compare the rest of the sequences. */
   readonly peers?: Peers | undefined;
   /** One pass in which no layer is dropped. The caller owns its tensors. */
-  readonly passOf: (sample: Batch, dropPrompts: boolean) => Promise<ValueAndGradients>;
+  readonly passOf: (sample: ObjectiveBatch, dropPrompts: boolean) => Promise<ValueAndGradients>;
 }
 
 /**
@@ -27,19 +28,18 @@ export interface ComparePromptsOptions {
  */
 export async function comparePrompts(
   runnable: Runnable,
-  batch: Batch,
-  { parameters, divisorOf, peers, passOf }: ComparePromptsOptions,
+  batch: ObjectiveBatch,
+  { objective, parameters, divisorOf, peers, passOf }: ComparePromptsOptions,
 ): Promise<PromptComparison> {
-  const { virtualTokens } = runnable;
-  const samples = { samples: Infinity, length: 5, virtualTokens, peers };
+  const samples = { samples: Infinity, length: 5, objective, runnable, peers };
   const means = await meanOverSamples(batch, samples, async sample => {
     const partial = await passOf(sample, true);
     // Without a prompt both gradients are the same.
     const whole = partial.droppedFlops === 0 ? partial : await passOf(sample, false);
     try {
       const products = await compareGradients(whole.gradients, partial.gradients, parameters, divisorOf);
-      const [, time] = sample.inputIds.shape as [number, number];
-      const { all, branches } = passFlops(runnable, { batch: 1, time }, partial.tokens);
+      const [rows, time] = sample.inputIds.shape as [number, number];
+      const { all, branches } = passFlops(runnable, { batch: rows, time }, partial.tokens);
       const saved = (sum(branches.map(({ backward }) => backward)) * partial.droppedFlops) / partial.flops;
       return [products.both, products.whole, products.partial, all, saved];
     } finally {

@@ -1,5 +1,6 @@
-import { causalLoss, runFront, withTensors, type FrontPart, type Runnable } from '@dropbp/core';
+import { runFront, withTensors, type FrontPart, type Runnable } from '@dropbp/core';
 import type { PassPlan } from '../gradientPass.ts';
+import type { LossOfPass } from '../lossOfPass.ts';
 import type { Division } from './divideBatch.ts';
 import type { Part } from './layParts.ts';
 import { disposePart, makePart, type TokenSource } from './partTensors.ts';
@@ -13,6 +14,7 @@ export function dividedPass(
   runnable: Runnable,
   division: Division,
   batch: Omit<TokenSource, 'positionsEnd'>,
+  { lossOf, metricsOf }: LossOfPass,
 ): PassPlan & { readonly dispose: () => void } {
   const source: TokenSource = { ...batch, positionsEnd: division.positionsEnd };
   const front = runFront(runnable, makeEach(division.front, source));
@@ -21,7 +23,8 @@ export function dividedPass(
     runnable: withTensors(runnable, rest.stepTensors),
     tokens: rest,
     front: front.of,
-    lossOf: (ofPass, hidden) => causalLoss(ofPass, hidden, division.rows),
+    lossOf: (ofPass, hidden) => lossOf(ofPass, hidden, division.rows),
+    metricsOf: (ofPass, hidden) => metricsOf(ofPass, hidden, division.rows),
     dispose() {
       disposePart(rest);
       front.dispose();

@@ -33,7 +33,7 @@ export function sumWithGradients(
 ): tf.Tensor {
   if (!isRecording()) {
     const values: tf.Tensor[] = [];
-    for (const part of withRows(parts, own)) values.push(run([value, ...keys], () => fn, part));
+    for (const part of withRows(parts, own)) values.push(runPart([value, ...keys], () => fn, part));
     return sum(values);
   }
   return withGradient(
@@ -43,7 +43,7 @@ export function sumWithGradients(
       const ofRows: tf.Tensor[] = [];
       let ofShared: tf.Tensor[] = [];
       for (const part of withRows(parts, own)) {
-        const [partValue, first, ...others] = run([gradients, ...keys], () => withGradients(fn, own.name), part);
+        const [partValue, first, ...others] = runPart([gradients, ...keys], () => withGradients(fn, own.name), part);
         values.push(partValue!);
         ofRows.push(first!);
         ofShared = ofShared.length === 0 ? others : others.map((term, i) => addTo(ofShared[i]!, term));
@@ -56,7 +56,10 @@ export function sumWithGradients(
 }
 
 /** Each part with its own rows among its inputs, which are gone when the next one is asked for. */
-function* withRows(parts: readonly CompiledInputs[], { rows, sizes, name }: SharedOut): Generator<CompiledInputs> {
+export function* withRows(
+  parts: readonly CompiledInputs[],
+  { rows, sizes, name }: SharedOut,
+): Generator<CompiledInputs> {
   let start = 0;
   for (const [i, { differentiable, frozen }] of parts.entries()) {
     const places = Int32Array.from({ length: sizes[i]! }, (_, row) => start + row);
@@ -70,7 +73,8 @@ function* withRows(parts: readonly CompiledInputs[], { rows, sizes, name }: Shar
 // Tell what is compiled for one function from what is compiled for the other.
 const [value, gradients] = [{}, {}];
 
-function run<R extends tf.Tensor | tf.Tensor[]>(
+/** Runs the function of a part, compiled where an engine is active. @param keys - what it follows from */
+export function runPart<R extends tf.Tensor | tf.Tensor[]>(
   keys: readonly object[],
   make: () => TracedFunction<R>,
   { differentiable, frozen }: CompiledInputs,
@@ -96,8 +100,8 @@ function sum(values: readonly tf.Tensor[]): tf.Tensor {
   return values.length === 1 ? values[0]! : tf.addN([...values]);
 }
 
-/** Takes the parts over. */
-function joinParts(parts: tf.Tensor[]): tf.Tensor {
+/** The parts one behind the other. Takes them over. */
+export function joinParts(parts: tf.Tensor[]): tf.Tensor {
   if (parts.length === 1) return parts[0]!;
   const whole = tf.concat(parts);
   tf.dispose(parts);
@@ -105,7 +109,7 @@ function joinParts(parts: tf.Tensor[]): tf.Tensor {
 }
 
 /** `total + term`, in the place of `total` where an engine can. Takes over both. */
-function addTo(total: tf.Tensor, term: tf.Tensor): tf.Tensor {
+export function addTo(total: tf.Tensor, term: tf.Tensor): tf.Tensor {
   const result = runWhole(plus, { total, term }, { replaces: () => 'total' });
   tf.dispose([total, term]);
   return result;
