@@ -1,6 +1,6 @@
 // Runs the code of every README and of docs/ on the built packages, and checks its types. `node scripts/runReadmes.mjs train` runs
 // only that of packages/train; the root's is called `project`, that of docs/ `docs`. The blocks lie in out/readmes. Links of all pages
-// must lead to a file, or to a heading of one, and each promise of the root's README to what proves it.
+// must lead to a file, or to a heading of one, and each claim in CONTRIBUTING.md to what proves it.
 //
 // ```ts          is a program
 // ```ts <path>   is quoted from that file, and compared with it
@@ -42,7 +42,7 @@ for (const path of wanted.length === 0 ? markdownFiles() : pages.map(([, path]) 
 for (const name of readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md') && name !== 'README.md'))
   if (!readFileSync(join(root, 'docs/README.md'), 'utf8').includes(`](${name})`))
     fail(`docs/README.md does not list ${name}`);
-for (const promise of unproven('README.md')) fail(`README.md: nothing is linked that proves: ${promise}`);
+for (const promise of unproven('CONTRIBUTING.md')) fail(`CONTRIBUTING.md: nothing is linked that proves: ${promise}`);
 for (const [name, path] of pages) {
   for (const block of blocksOf(path)) {
     const steps = stepsOf(name, path, block);
@@ -137,7 +137,7 @@ function headingsOf(file) {
 
 /** Rows of the table of promises that link to nothing. */
 function unproven(path) {
-  const [, table] = /^\| what \| proven by \|\n(.*?)\n\n/ms.exec(readFileSync(join(root, path), 'utf8'));
+  const [, table] = /^\| what \| proven by \|\n((?:\|.*\n)+)/m.exec(readFileSync(join(root, path), 'utf8'));
   const rows = table.split('\n').slice(1);
   return rows.filter(row => !/\]\([^)]+\) *[|,]/.test(row)).map(row => row.split('|')[1].trim());
 }

@@ -75,7 +75,12 @@ const experiments: Readonly<Record<string, Experiment>> = {
     title: 'Weights in fewer bits',
     about:
       'SmolLM2-135M, frozen weights in 16, 8 and 4 bits. [The guide](../../docs/quantised.md) says how to use them.',
-    parts: { Steps: 'packed.steps', Length: 'packed.length', Generation: 'packed.generation' },
+    parts: {
+      Steps: 'packed.steps',
+      Length: 'packed.length',
+      Generation: 'packed.generation',
+      'Loading a model of 1.2 billion parameters, random weights': 'loading',
+    },
   },
   browser: {
     title: 'Training in a browser',

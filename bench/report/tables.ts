@@ -50,6 +50,7 @@ export const tables: Readonly<Record<string, () => string>> = {
     ].map(name => [name, () => cases(name)]),
   ),
   ...Object.fromEntries(['steps', 'generation', 'length'].map(part => [`packed.${part}`, () => packed(part)])),
+  loading: () => asItIs(readResults('loading') as Written & { rows: Row[] }),
 };
 
 function withCommand(table: string, results: Written): string {
@@ -295,10 +296,14 @@ function madeBy({ head, timed, repeats, runs }: Results): string {
   ].join('\n');
 }
 
-/** A part of bench/packed.bench.ts, as it is. */
+/** A part of bench/packed.bench.ts. */
 function packed(part: string): string {
   const parts = readResults('packed') as Readonly<Record<string, Written & { rows: Row[] }>>;
-  const results = parts[part]!;
+  return asItIs(parts[part]!);
+}
+
+/** Rows that the benchmark names as a reader is to see them. */
+function asItIs(results: Written & { readonly rows: readonly Row[] }): string {
   const columns = [...new Set(results.rows.flatMap(row => Object.keys(row)))];
   const table = markdownTable(
     results.rows,
