@@ -43,7 +43,7 @@ export function checkWeightForms(subject: string, options: WeightForms): void {
 export type Making = Generator<Rows | undefined, tf.Tensor, Float32Array>;
 
 /** Numbers that are read at a time: few beside a model, and many beside the work of asking for them. */
-export const AT_A_TIME = 2 ** 20;
+export const AT_A_TIME: number = 2 ** 20;
 
 /** Makes a weight in the wanted form. Of one that is packed, a few rows exist in float32 at a time. */
 export function* makeWeight(
