@@ -9,6 +9,7 @@ const folders = {
   // prettier-ignore
   cli: ['terminal', 'files', 'record', 'flags', 'tensorboard', 'ranks', 'model', 'drops', 'method', 'runFolder', 'data', 'forecast', 'answers', 'report', 'commands'],
   dropbp: ['checks', 'rates', 'draws', 'policy'],
+  serve: ['http', 'model', 'requests', 'batching', 'answers'],
   setup: ['pretrained', 'backend'],
 };
 

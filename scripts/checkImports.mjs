@@ -31,6 +31,7 @@ const table = {
     ...['types:tfjs-backend-ort', 'lazy:tfjs-backend-ort'],
   ],
   setup: ['basics', 'core', 'models', 'data', 'lazy:tfjs-backend-ort'],
+  serve: ['basics', 'core', 'models', 'data', 'compose'],
   mpi: ['basics', 'types:train'],
   'tfjs-backend-ort': ['basics', 'types:engine'],
   cli: [
@@ -56,7 +57,7 @@ const table = {
 const withoutTensors = ['basics', 'safetensors', 'dropbp', 'mpi'];
 
 /** Packages that run in Node alone. The others ask for a module of Node by `nodeModule()`, so that bundles for browsers hold no import of one. */
-const nodeOnly = ['cli', 'mpi', 'testing'];
+const nodeOnly = ['cli', 'mpi', 'serve', 'testing'];
 
 /** Files of other packages that run in Node alone: a condition of the exports keeps them out of bundles for browsers. */
 const nodeOnlyFiles =

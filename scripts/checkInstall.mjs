@@ -16,10 +16,16 @@ const nodeVersions = [20, 24, 26];
 /** Most megabytes of node_modules with everything of ours in it. TensorFlow.js alone has 270. */
 const mostMB = 450;
 /** Most megabytes of one package with what it depends on, peers aside. The command brings TensorFlow.js along. */
-// setup and export carry the engine; mpi carries koffi and, through compose, the hub's library.
+// setup and export carry the engine; mpi carries koffi, serve carries hono; both, through compose, the hub's library.
 const mostInstalledMB = {
   ...{ dropbp: 360, '@dropbp/cli': 360 },
-  ...{ '@dropbp/setup': 60, '@dropbp/export': 60, '@dropbp/tfjs-backend-ort': 50, '@dropbp/mpi': 14 },
+  ...{
+    '@dropbp/setup': 60,
+    '@dropbp/export': 60,
+    '@dropbp/tfjs-backend-ort': 50,
+    '@dropbp/mpi': 14,
+    '@dropbp/serve': 16,
+  },
 };
 const mostInstalledMBOfOthers = 10;
 const mostPageKB = 1300;

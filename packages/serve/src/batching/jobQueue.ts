@@ -1,0 +1,128 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { turn } from '@dropbp/basics';
+import type { Subject } from '@dropbp/core';
+import { ApiError } from '../http/apiError.ts';
+import { runBatch } from './runBatch.ts';
+import type { QueuedText, TextJob } from './textJob.ts';
+import { tokenChannel } from './tokenChannel.ts';
+
+interface QueuedTask {
+  readonly task: () => Promise<void>;
+}
+
+/** What computes, one thing after the other; texts that wait at the same time run as one batch. */
+export interface JobQueue {
+  /** Texts and tasks that have not ended. */
+  readonly length: number;
+  /**
+   * Goes on with texts of one request, in the order in which they came. What reads one may leave at any time.
+   *
+   * @throws ApiError where too many wait
+   */
+  addTexts(jobs: readonly TextJob[]): AsyncIterable<number>[];
+  /** Runs something else on the model. @throws ApiError where too many wait */
+  run<T>(task: () => Promise<T>): Promise<T>;
+  /** Resolves once nothing is left. */
+  idle(): Promise<void>;
+}
+
+/** Limits of a {@link JobQueue}. */
+export interface QueueLimits {
+  /** Texts of a batch. */
+  readonly batch: number;
+  /** Texts and tasks that may wait. */
+  readonly queue: number;
+}
+
+/** Milliseconds for which the first of a batch waits for company. */
+const GATHER_MS = 5;
+
+/** @param subject - what runs all rows: the model, or what `compose()` made of it */
+export function jobQueue(subject: Subject, limits: QueueLimits): JobQueue {
+  const waiting: (QueuedText | QueuedTask)[] = [];
+  let running = 0;
+  let loop: Promise<void> | undefined;
+
+  const start = (): void => {
+    loop ??= work().finally(() => {
+      loop = undefined;
+      if (waiting.length > 0) start();
+    });
+  };
+  async function work(): Promise<void> {
+    await sleep(GATHER_MS);
+    while (waiting.length > 0) {
+      const batch = takeBatch(waiting, limits.batch);
+      running = batch.length;
+      if (batch.length > 0) await runBatch(subject, batch);
+      else await (waiting.shift() as QueuedTask).task();
+      running = 0;
+      // Answers are sent, and requests read, before the next batch begins.
+      await turn();
+    }
+  }
+  const makeRoom = (count: number): void => {
+    if (waiting.length + count <= limits.queue) return;
+    throw new ApiError({
+      ...{ status: 429, type: 'rate_limit_error', code: 'too_many_requests', retryAfter: 1 },
+      what: 'too many requests wait',
+      got: waiting.length,
+      expected: `at most ${limits.queue}`,
+      fix: 'try again later',
+    });
+  };
+  return {
+    get length() {
+      return waiting.length + running;
+    },
+    addTexts(jobs) {
+      makeRoom(jobs.length);
+      const texts = jobs.map(job => enqueueText(job, waiting));
+      start();
+      return texts.map(({ channel }) => channel);
+    },
+    run(task) {
+      makeRoom(1);
+      return new Promise((resolve, reject) => {
+        waiting.push({ task: () => task().then(resolve, reject) });
+        start();
+      });
+    },
+    async idle() {
+      while (loop !== undefined) await loop;
+    },
+  };
+}
+
+function enqueueText(job: TextJob, waiting: (QueuedText | QueuedTask)[]): QueuedText {
+  const left = new AbortController();
+  const signal = AbortSignal.any([job.options.signal, left.signal]);
+  const channel = tokenChannel(() => left.abort());
+  const queued: QueuedText = { ...job, channel, options: { ...job.options, signal } };
+  // Whoever has left waits no longer.
+  const leave = (): void => {
+    const at = waiting.indexOf(queued);
+    if (at >= 0) waiting.splice(at, 1);
+    // A server that ends says so; a client that has left hears nothing.
+    if (signal.reason instanceof ApiError) channel.fail(signal.reason);
+    else channel.end();
+  };
+  waiting.push(queued);
+  if (signal.aborted) leave();
+  else signal.addEventListener('abort', leave, { once: true });
+  return queued;
+}
+
+/** Takes the texts that can run together with the first that waits; none where that is a task. */
+function takeBatch(waiting: (QueuedText | QueuedTask)[], most: number): QueuedText[] {
+  const [first] = waiting;
+  if (first === undefined || 'task' in first) return [];
+  const batch = waiting
+    .filter((job): job is QueuedText => !('task' in job))
+    .filter(({ model }) => model === first.model || (model.canShare && first.model.canShare))
+    .slice(0, most);
+  const rest = waiting.filter(job => !batch.includes(job as QueuedText));
+  waiting.splice(0, waiting.length, ...rest);
+  // Adapters in the same order each time: an engine compiles fewer compositions.
+  return batch.sort((a, b) => (a.model.name < b.model.name ? -1 : a.model.name > b.model.name ? 1 : 0));
+}
