@@ -1,7 +1,7 @@
 import type { ChatMessage } from '@dropbp/data';
 import { ApiError } from '../http/apiError.ts';
-import { flag, ignored, integerFrom, only, readFields, text, unusable, type FieldValues, type ReadField } from './fields.ts'; // prettier-ignore
-import { samplingFields } from './sampling.ts';
+import { flag, ignored, integerFrom, only, readFields, text, unusable, type FieldsOf, type ReadField } from './fields.ts'; // prettier-ignore
+import { samplingFields, type SamplingValues } from './sampling.ts';
 
 const MOST_MESSAGES = 1024;
 
@@ -20,7 +20,10 @@ const role: ReadField<string> = (value, name) => {
 const content: ReadField<string> = (value, name) => {
   if (typeof value === 'string') return value;
   if (!Array.isArray(value)) throw unusable(name, value, 'a text, or a list of parts that are texts');
-  const parts = value.map((part, i) => readFields(part, { type: partType, text }, `${name}.${i}.`).text ?? '');
+  const parts = value.map(
+    (part, i) =>
+      readFields<{ type?: string; text?: string }>(part, { type: partType, text }, `${name}.${i}.`).text ?? '',
+  );
   return parts.join('');
 };
 
@@ -29,7 +32,7 @@ const partType: ReadField<string> = (value, name) => {
   throw unusable(name, value, "'text', as the server reads texts alone");
 };
 
-const messageFields = {
+const messageFields: FieldsOf<Pick<ChatMessage, 'role'> & { readonly content?: string }> = {
   role,
   content,
   name: text,
@@ -50,7 +53,13 @@ const messages: ReadField<readonly ChatMessage[]> = (value, name) => {
   });
 };
 
-const chatFields = {
+/** A request for the next message of a conversation. */
+export interface ChatRequest extends SamplingValues {
+  readonly messages: readonly ChatMessage[];
+  readonly max_completion_tokens?: number;
+}
+
+const chatFields: FieldsOf<ChatRequest> = {
   ...samplingFields,
   messages,
   max_completion_tokens: integerFrom(1),
@@ -69,14 +78,9 @@ const chatFields = {
   safety_identifier: ignored,
 };
 
-/** A request for the next message of a conversation. */
-export interface ChatRequest extends FieldValues<typeof chatFields> {
-  readonly messages: readonly ChatMessage[];
-}
-
 /** @throws ApiError for what is not usable, or cannot be done */
 export function readChatRequest(body: unknown): ChatRequest {
-  const request = readFields(body, chatFields);
+  const request = readFields<ChatRequest>(body, chatFields);
   if (request.messages !== undefined) return { ...request, messages: request.messages };
   throw new ApiError({
     what: 'the request has no messages',

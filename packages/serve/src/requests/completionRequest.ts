@@ -1,6 +1,6 @@
 import { ApiError } from '../http/apiError.ts';
-import { only, readFields, text, unusable, type FieldValues, type ReadField } from './fields.ts';
-import { samplingFields } from './sampling.ts';
+import { only, readFields, text, unusable, type FieldsOf, type ReadField } from './fields.ts';
+import { samplingFields, type SamplingValues } from './sampling.ts';
 
 /** Texts, or tokens of texts. */
 export type TextInputs = readonly (string | readonly number[])[];
@@ -18,7 +18,12 @@ export function textInputs(most: number): ReadField<TextInputs> {
   };
 }
 
-const completionFields = {
+/** A request to go on with texts. */
+export interface CompletionRequest extends SamplingValues {
+  readonly prompt: TextInputs;
+}
+
+const completionFields: FieldsOf<CompletionRequest> = {
   ...samplingFields,
   prompt: textInputs(16),
   best_of: only(1),
@@ -27,14 +32,9 @@ const completionFields = {
   suffix: only(''),
 };
 
-/** A request to go on with texts. */
-export interface CompletionRequest extends FieldValues<typeof completionFields> {
-  readonly prompt: TextInputs;
-}
-
 /** @throws ApiError for what is not usable, or cannot be done */
 export function readCompletionRequest(body: unknown): CompletionRequest {
-  const request = readFields(body, completionFields);
+  const request = readFields<CompletionRequest>(body, completionFields);
   if (request.prompt !== undefined) return { ...request, prompt: request.prompt };
   throw missing('prompt');
 }
@@ -44,7 +44,14 @@ const encoding: ReadField<'float' | 'base64'> = (value, name) => {
   throw unusable(name, value, "'float' or 'base64'");
 };
 
-const embeddingFields = {
+/** A request for vectors of texts. */
+export interface EmbeddingRequest {
+  readonly model?: string;
+  readonly input: TextInputs;
+  readonly encoding_format?: 'float' | 'base64';
+}
+
+const embeddingFields: FieldsOf<EmbeddingRequest> = {
   model: text,
   input: textInputs(2048),
   encoding_format: encoding,
@@ -52,14 +59,9 @@ const embeddingFields = {
   user: text,
 };
 
-/** A request for vectors of texts. */
-export interface EmbeddingRequest extends FieldValues<typeof embeddingFields> {
-  readonly input: TextInputs;
-}
-
 /** @throws ApiError for what is not usable, or cannot be done */
 export function readEmbeddingRequest(body: unknown): EmbeddingRequest {
-  const request = readFields(body, embeddingFields);
+  const request = readFields<EmbeddingRequest>(body, embeddingFields);
   if (request.input !== undefined) return { ...request, input: request.input };
   throw missing('input');
 }

@@ -7,8 +7,8 @@ export type ReadField<T> = (value: unknown, name: string) => T;
 /** The fields that an object may have. A field of null is as good as absent. */
 export type Fields = Readonly<Record<string, ReadField<unknown>>>;
 
-/** What {@link readFields} gives. */
-export type FieldValues<F extends Fields> = { readonly [K in keyof F]?: ReturnType<F[K]> };
+/** The fields of an object of these values, and more whose values nobody reads. */
+export type FieldsOf<V> = { readonly [K in keyof V]-?: ReadField<NonNullable<V[K]>> } & Fields;
 
 /**
  * Reads an object field by field.
@@ -16,7 +16,7 @@ export type FieldValues<F extends Fields> = { readonly [K in keyof F]?: ReturnTy
  * @param place - where the object stands in the request, with a dot at its end; empty for the request itself
  * @throws ApiError for fields that nobody reads, by name, and for a value that is not usable
  */
-export function readFields<F extends Fields>(given: unknown, fields: F, place: string = ''): FieldValues<F> {
+export function readFields<V>(given: unknown, fields: FieldsOf<V>, place: string = ''): Partial<V> {
   if (!isObject(given)) throw unusable(place.replace(/\.$/, ''), given, 'an object');
   const unknown = Object.keys(given).filter(key => !Object.hasOwn(fields, key));
   if (unknown.length > 0) throw unknownFields(unknown, Object.keys(fields), place);
@@ -24,7 +24,7 @@ export function readFields<F extends Fields>(given: unknown, fields: F, place: s
     if (value === null || value === undefined) return [];
     return [[key, fields[key]!(value, place + key)] as const];
   });
-  return Object.fromEntries(values) as FieldValues<F>;
+  return Object.fromEntries(values) as Partial<V>;
 }
 
 function unknownFields(unknown: readonly string[], known: readonly string[], place: string): ApiError {

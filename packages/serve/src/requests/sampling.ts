@@ -1,5 +1,5 @@
 import type { GenerateOptions } from '@dropbp/models';
-import { flag, ignored, integerFrom, numberIn, only, readFields, text, unusable, type FieldValues, type ReadField } from './fields.ts'; // prettier-ignore
+import { flag, ignored, integerFrom, numberIn, only, readFields, text, unusable, type FieldsOf, type ReadField } from './fields.ts'; // prettier-ignore
 
 /** Most stop sequences of a request, as with OpenAI. */
 const MOST_STOPS = 4;
@@ -13,11 +13,29 @@ const stop: ReadField<readonly string[]> = (value, name) => {
   throw unusable(name, value, `at most ${MOST_STOPS} texts of 1 to ${LONGEST_STOP} characters`);
 };
 
-/** Fields that say how an answer is written: of chats and completions alike. */
-export const samplingFields = {
+/** What a request says of how its answer is written. */
+export interface SamplingValues {
+  readonly model?: string;
+  readonly stream?: boolean;
+  readonly stream_options?: StreamOptions;
+  readonly stop?: readonly string[];
+  readonly seed?: number;
+  readonly temperature?: number;
+  readonly top_p?: number;
+  readonly top_k?: number;
+  readonly max_tokens?: number;
+}
+
+interface StreamOptions {
+  readonly include_usage?: boolean;
+}
+
+/** The fields of {@link SamplingValues}: of chats and completions alike. */
+export const samplingFields: FieldsOf<SamplingValues> = {
   model: text,
   stream: flag,
-  stream_options: (value: unknown, name: string) => readFields(value, { include_usage: flag, include_obfuscation: ignored }, `${name}.`), // prettier-ignore
+  stream_options: (value, name) =>
+    readFields<StreamOptions>(value, { include_usage: flag, include_obfuscation: ignored }, `${name}.`),
   stop,
   seed: integerFrom(-Infinity),
   temperature: numberIn(0, 2),
@@ -30,9 +48,6 @@ export const samplingFields = {
   logit_bias: only({}),
   user: ignored,
 };
-
-/** The values of {@link samplingFields}. */
-export type SamplingValues = FieldValues<typeof samplingFields>;
 
 /** A request's sampling as options of a generation. OpenAI's default temperature is 1. */
 export function samplingOptions({ temperature = 1, top_p, top_k, seed }: SamplingValues): GenerateOptions {
