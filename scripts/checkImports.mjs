@@ -46,6 +46,7 @@ const table = {
     'data',
     'hub',
     'export',
+    'serve',
     'lazy:mpi',
     'setup',
   ],

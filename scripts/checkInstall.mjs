@@ -18,7 +18,7 @@ const mostMB = 450;
 /** Most megabytes of one package with what it depends on, peers aside. The command brings TensorFlow.js along. */
 // setup and export carry the engine; mpi carries koffi, serve carries hono; both, through compose, the hub's library.
 const mostInstalledMB = {
-  ...{ dropbp: 360, '@dropbp/cli': 360 },
+  ...{ dropbp: 365, '@dropbp/cli': 365 },
   ...{
     '@dropbp/setup': 60,
     '@dropbp/export': 60,

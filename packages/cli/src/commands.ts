@@ -7,6 +7,7 @@ import { mergeCommand } from './commands/merge/mergeCommand.ts';
 import { planCommand } from './commands/plan/planCommand.ts';
 import { pushCommand } from './commands/push/pushCommand.ts';
 import { reportCommand } from './commands/report/reportCommand.ts';
+import { serveCommand } from './commands/serve/serveCommand.ts';
 import { trainCommand } from './commands/train/trainCommand.ts';
 
 /** Every command, in the order of the help. */
@@ -17,6 +18,7 @@ export const commands: readonly Command[] = [
   evaluateCommand,
   mergeCommand,
   exportCommand,
+  serveCommand,
   pushCommand,
   inspectCommand,
   reportCommand,

@@ -14,6 +14,8 @@ export interface Command<F extends Flags = Flags> {
     readonly isRepeatable?: boolean;
     /** How many there have to be. @defaultValue 1 */
     readonly count?: number;
+    /** Whether it may be left out. @defaultValue false */
+    readonly isOptional?: boolean;
   };
   readonly flags: F;
   /** Flags of another command of which its errors speak: it says what that one would do. */

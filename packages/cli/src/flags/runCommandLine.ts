@@ -71,7 +71,7 @@ function checkPositionals({ name, positional }: Command, given: readonly string[
       fix: `see ${ownCommand(`${name} --help`)}`,
     });
   }
-  if (positional !== undefined && given.length < (positional.count ?? 1)) {
+  if (positional !== undefined && positional.isOptional !== true && given.length < (positional.count ?? 1)) {
     throw problem('cli', { what: `${positional.placeholder} is missing`, expected: positional.help });
   }
 }
