@@ -1,4 +1,4 @@
-// Installs the programs that judge exported files into .cache/exports, by npm alone and without install scripts.
+// Installs the programs that judge exported files and the server into .cache/exports, by npm alone and without install scripts.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,6 +13,10 @@ const programs = {
     options: ['--omit=optional'],
   },
   'transformers-js': { dependencies: { '@huggingface/transformers': '4.3.2' }, options: [] },
+  'openai-clients': {
+    dependencies: { openai: '6.49.0', ai: '6.0.333', '@ai-sdk/openai-compatible': '2.0.92' },
+    options: [],
+  },
 };
 
 for (const [name, { dependencies, options }] of Object.entries(programs)) {
