@@ -61,6 +61,7 @@ const commands: readonly (readonly string[])[] = [
   words('plan.bench.ts'),
   words(`sensitivities.bench.ts --model ${SMOLLM2} --time 128,512 --method lora --passes`),
   words('runs.bench.ts'),
+  words('export.bench.ts'),
   words('browser.bench.ts --backends ort-wasm,tfjs-wasm'),
   words('packed.bench.ts --only steps,generation,length --rounds 1'),
   ...(values.minutes === '0' ? [] : [words('packed.bench.ts --only quality,training')]),
