@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generate } from '@dropbp/models';
 import { openAiHandler, type HandlerOptions, type OpenAiHandler } from '../src/index.ts';
-import { post, tinyServed, type Reply, type TinyServed } from './tinyServed.ts';
+import { post, postRequest, tinyServed, type Reply, type TinyServed } from './tinyServed.ts';
 
 let tiny: TinyServed;
 let served: TinyServed['served'];
@@ -171,6 +171,32 @@ describe('many requests', () => {
     expect(answered.length).toBeGreaterThanOrEqual(4);
     expect(refused[0]!.body).toMatchObject({ error: { type: 'rate_limit_error', code: 'too_many_requests' } });
     expect(new Set(answered.map(({ body }) => body.choices[0]!.text)).size).toBe(1);
+  });
+
+  it('lets a short request join a long one, and changes neither text', async () => {
+    const long = await handler.fetch(
+      postRequest('completions', { model: 'one', prompt: 'L', max_tokens: 60, temperature: 0, stream: true }),
+    );
+    const events = long.body!.getReader();
+    const decoder = new TextDecoder();
+    let streamed = decoder.decode((await events.read()).value);
+    const ended: string[] = [];
+    const short = ask('completions', { model: 'two', prompt: 'Sh', max_tokens: 2, temperature: 0 }).then(reply => {
+      ended.push('short');
+      return reply;
+    });
+    for (;;) {
+      const { done, value } = await events.read();
+      if (done) break;
+      streamed += decoder.decode(value);
+    }
+    ended.push('long');
+    expect(ended).toEqual(['short', 'long']);
+    expect((await short).body.choices[0]!.text).toBe(await own('two', 'Sh', 2));
+    const texts = [...streamed.matchAll(/"text":"((?:[^"\\]|\\.)*)"/g)].map(
+      ([, text]) => JSON.parse(`"${text!}"`) as string,
+    );
+    expect(texts.join('')).toBe(await own('one', 'L', 60));
   });
 
   it('ends the work of those who leave, waiting or not', async () => {

@@ -54,7 +54,8 @@ export function jobQueue(subject: Subject, limits: QueueLimits): JobQueue {
     while (waiting.length > 0) {
       const batch = takeBatch(waiting, limits.batch);
       running = batch.length;
-      if (batch.length > 0) await runBatch(subject, batch);
+      const join = (texts: readonly QueuedText[]): QueuedText[] => takeMore(waiting, texts, limits.batch);
+      if (batch.length > 0) await runBatch(subject, batch, join);
       else await (waiting.shift() as QueuedTask).task();
       running = 0;
       // Answers are sent, and requests read, before the next batch begins.
@@ -117,12 +118,25 @@ function enqueueText(job: TextJob, waiting: (QueuedText | QueuedTask)[]): Queued
 function takeBatch(waiting: (QueuedText | QueuedTask)[], most: number): QueuedText[] {
   const [first] = waiting;
   if (first === undefined || 'task' in first) return [];
-  const batch = waiting
-    .filter((job): job is QueuedText => !('task' in job))
-    .filter(({ model }) => model === first.model || (model.canShare && first.model.canShare))
-    .slice(0, most);
-  const rest = waiting.filter(job => !batch.includes(job as QueuedText));
+  const batch = waiting.filter((job): job is QueuedText => fits(job, first)).slice(0, most);
+  remove(waiting, batch);
+  return batch;
+}
+
+/** Takes the texts that can join others: from the front alone, so that what fits none waits no longer for it. */
+function takeMore(waiting: (QueuedText | QueuedTask)[], running: readonly QueuedText[], most: number): QueuedText[] {
+  const other = waiting.findIndex(job => !fits(job, running[0]!));
+  const front = waiting.slice(0, other === -1 ? waiting.length : other) as QueuedText[];
+  const more = front.slice(0, Math.max(0, most - running.length));
+  remove(waiting, more);
+  return more;
+}
+
+function fits(job: QueuedText | QueuedTask, { model }: QueuedText): boolean {
+  return !('task' in job) && (job.model === model || (job.model.canShare && model.canShare));
+}
+
+function remove(waiting: (QueuedText | QueuedTask)[], taken: readonly QueuedText[]): void {
+  const rest = waiting.filter(job => !taken.includes(job as QueuedText));
   waiting.splice(0, waiting.length, ...rest);
-  // Adapters in the same order each time: an engine compiles fewer compositions.
-  return batch.sort((a, b) => (a.model.name < b.model.name ? -1 : a.model.name > b.model.name ? 1 : 0));
 }
