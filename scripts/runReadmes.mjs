@@ -138,7 +138,7 @@ function headingsOf(file) {
 /** Rows of the table of promises that link to nothing. */
 function unproven(path) {
   const [, table] = /^\| what \| proven by \|\n((?:\|.*\n)+)/m.exec(readFileSync(join(root, path), 'utf8'));
-  const rows = table.split('\n').slice(1);
+  const rows = table.trimEnd().split('\n').slice(1);
   return rows.filter(row => !/\]\([^)]+\) *[|,]/.test(row)).map(row => row.split('|')[1].trim());
 }
 
