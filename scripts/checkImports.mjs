@@ -26,6 +26,7 @@ const table = {
   ],
   train: ['basics', 'core', 'compose', 'safetensors'],
   data: ['basics', 'types:core'],
+  preferences: ['basics', 'core', 'data'],
   export: [
     ...['basics', 'core', 'models', 'safetensors', 'data', 'compose', 'peft-lora'],
     ...['types:tfjs-backend-ort', 'lazy:tfjs-backend-ort'],

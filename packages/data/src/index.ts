@@ -36,6 +36,7 @@ export type { BadRows, Dataset, Row, SkippedRows } from './rows/dataset.ts';
 export { openDataset, type DatasetSource, type OpenDatasetOptions, type RowStream } from './rows/openDataset.ts';
 export { isGlued, readPromptTemplate, type PromptTemplate } from './rows/prompts/promptTemplate.ts';
 export { readPrompts, type PromptRow, type ReadPromptsOptions } from './rows/prompts/readPrompts.ts';
+export { readSample } from './rows/readSample.ts';
 export { readRows, type RawRow, type ReadRowsOptions } from './rows/readRows.ts';
 export { recognizeFormat, type RecognizedFormat, type RecognizeFormatOptions } from './rows/formats/recognizeFormat.ts';
 export type { RowFormatName } from './rows/formats/rowFormat.ts';
