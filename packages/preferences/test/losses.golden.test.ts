@@ -38,7 +38,7 @@ function rowSums(logits: tf.Tensor, labels: tf.Tensor): { sums: tf.Tensor; count
   const [rows, time, vocabulary] = logits.shape as [number, number, number];
   const next = tf.slice(labels, [0, 1], [rows, time - 1]);
   const counted = tf.cast(tf.greaterEqual(next, 0), 'float32');
-  const own = tf.oneHot(tf.cast(tf.relu(next), 'int32') as tf.Tensor2D, vocabulary);
+  const own = tf.oneHot(tf.cast(tf.relu(next), 'int32'), vocabulary);
   const all = tf.logSoftmax(tf.slice(logits, [0, 0, 0], [rows, time - 1, vocabulary]));
   return {
     sums: tf.sum(tf.mul(tf.sum(tf.mul(all, tf.cast(own, 'float32')), -1), counted), -1),
@@ -77,7 +77,7 @@ interface Outcome {
 async function pairOutcome(batch: PreferenceBatch, { objective, options, reference }: TrlCase): Promise<Outcome> {
   const { inputIds, labels, attentionMask } = batch;
   const sums = await sumsOf(inputIds, labels, attentionMask);
-  const [chosen, rejected] = halves(sums.policy) as [tf.Tensor, tf.Tensor];
+  const [chosen, rejected] = halves(sums.policy);
   const [referenceChosen, referenceRejected] = halves(reference === 'base' ? sums.reference : sums.policy);
   const [chosenTokens, rejectedTokens] = halves(sums.counts);
   const given = { chosen, rejected, referenceChosen, referenceRejected, chosenTokens, rejectedTokens };
@@ -105,14 +105,14 @@ async function ratedOutcome(batch: RatedBatch, { options }: TrlCase): Promise<Ou
   const lossType = options.loss_type as 'kto' | 'apo_zero_unpaired';
   const kl = lossType === 'kto' ? klEstimate(other.policy, other.reference) : tf.scalar(0);
   const { desirable } = batch;
-  const numbers = { beta: 0.3, undesirableWeight: 1, desirableWeight: (options.desirable_weight ?? 1) as number };
+  const numbers = { beta: 0.3, undesirableWeight: 1, desirableWeight: Number(options.desirable_weight ?? 1) };
   const { loss, rewards } = ktoLoss({ ...own, desirable, kl }, { ...numbers, lossType });
   const meanOf = (weights: tf.Tensor): tf.Tensor => tf.div(tf.sum(tf.mul(rewards, weights)), tf.sum(weights));
   return { loss, kl, chosenRewards: meanOf(desirable), rejectedRewards: meanOf(tf.sub(1, desirable)) };
 }
 
 const named = trl.cases.map(given => {
-  const kind = [given.options.loss_type ?? '', given.reference].flat().join(' ');
+  const kind = [given.options.loss_type as string | string[], given.reference].flat().join(' ');
   return [`${given.objective} ${kind}`, given] as const;
 });
 

@@ -17,12 +17,12 @@ export function extractPrompt(
   rejected: string | readonly unknown[],
 ): ExtractedPrompt {
   if (typeof chosen !== 'string' || typeof rejected !== 'string') {
-    const [ours, theirs] = [chosen, rejected].map(list => [...list]) as [unknown[], unknown[]];
+    const [ours, theirs] = [Array.from<unknown>(chosen), Array.from<unknown>(rejected)];
     const end = commonLength(ours, theirs, (a, b) => JSON.stringify(a) === JSON.stringify(b));
     return { prompt: ours.slice(0, end), chosen: ours.slice(end), rejected: theirs.slice(end) };
   }
   // Characters as Python counts them.
-  const [ours, theirs] = [[...chosen], [...rejected]];
+  const [ours, theirs] = [Array.from(chosen), Array.from(rejected)];
   const common = commonLength(ours, theirs, (a, b) => a === b);
   const end = common > 0 && ours[common - 1] === ' ' ? common - 1 : common;
   const rest = (text: readonly string[]): string => text.slice(end).join('');

@@ -117,7 +117,7 @@ function* placed(rows: readonly object[]): Generator<PlacedRow> {
         expected: '{ prompt, chosen, … }',
       });
     }
-    yield { place, value: value as PlacedRow['value'] };
+    yield { place, value: { ...value } };
   }
 }
 
@@ -156,7 +156,7 @@ function hasOwnPrompt(value: PlacedRow['value'], { prompt, chosen }: Columns): b
 
 /** A list of messages, or the JSON of one, as columns of CSV and Parquet hold it. */
 function messageList(value: unknown): readonly unknown[] | undefined {
-  if (Array.isArray(value)) return value;
+  if (Array.isArray(value)) return value as readonly unknown[];
   if (typeof value !== 'string' || !value.trimStart().startsWith('[')) return undefined;
   try {
     const parsed: unknown = JSON.parse(value);

@@ -3,12 +3,7 @@ import { bucketLength, checkNumber, checkOptions, checkValue, problem, ranges } 
 import { IGNORED_LABEL } from '@dropbp/core';
 import type { Sequence } from '@dropbp/data';
 import { rowOrder } from './rowOrder.ts';
-import {
-  promptLength,
-  type TokenizedPairs,
-  type TokenizedPreferences,
-  type TokenizedRatings,
-} from './tokenizePreferences.ts';
+import { promptLength, type TokenizedPreferences, type TokenizedRatings } from './tokenizePreferences.ts';
 
 /** Options of {@link preferenceBatches}. */
 export interface PreferenceBatchesOptions {
@@ -100,7 +95,6 @@ export interface PreferenceBatches<B extends PreferenceBatch = PreferenceBatch> 
  * const batches = preferenceBatches(rows, { batchSize: 4, seed: 1 });
  * ```
  */
-export function preferenceBatches(rows: TokenizedPairs, options: PreferenceBatchesOptions): PreferenceBatches;
 export function preferenceBatches(
   rows: TokenizedRatings,
   options: PreferenceBatchesOptions,
@@ -151,7 +145,7 @@ function batchesFrom(
       let batch = start;
       return {
         get position() {
-          return { version: 1, settings: order.settings, batch };
+          return { version: 1 as const, settings: order.settings, batch };
         },
         next() {
           const numbers = order.rowsOf(batch);

@@ -57,10 +57,9 @@ export type PreferenceDataset = PairedDataset | RatedDataset;
 /** Each pair as two rated answers, as TRL's KTO takes pairs. Data that are rated already stay as they are. */
 export function rateAnswers(dataset: PreferenceDataset): RatedDataset {
   if (dataset.format === 'rated') return dataset;
-  const { format: _, rows, ...common } = dataset;
-  const rated = rows.flatMap(({ place, chosen, rejected }): RatedRow[] => [
+  const rated = dataset.rows.flatMap(({ place, chosen, rejected }): RatedRow[] => [
     { place, answer: chosen, isDesirable: true },
     { place, answer: rejected, isDesirable: false },
   ]);
-  return { ...common, format: 'rated', rows: rated };
+  return { ...dataset, format: 'rated', rows: rated };
 }

@@ -3,6 +3,7 @@ import {
   tokenizeRows,
   type ChatTemplate,
   type Dataset,
+  type Row,
   type Sample,
   type Sequence,
   type Tokenizer,
@@ -159,8 +160,11 @@ function isPreferences(given: unknown): boolean {
 /** What `tokenizeRows()` asks of a data set: it reads the rows that it is given, and not those of the data set. */
 function asDataset({ name, isChat, explanation, rows, skipped }: PreferenceDataset): Dataset {
   const format = { name: isChat ? 'chat' : 'completion', columns: {}, explanation } as const;
+  const empty: AsyncIterable<Row> = {
+    [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ done: true, value: undefined }) }),
+  };
   const nothing = { bytes: undefined, badRows: 'throw', skipped, read: () => Promise.resolve([]) } as const;
-  return { name, explanation, format, length: rows.length, ...nothing, rows: async function* () {} };
+  return { name, explanation, format, length: rows.length, ...nothing, rows: () => empty };
 }
 
 /** Tokens in front of the answer. */
