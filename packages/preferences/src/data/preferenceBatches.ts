@@ -86,7 +86,7 @@ export interface PreferenceBatches<B extends PreferenceBatch = PreferenceBatch> 
 
 /**
  * Batches of preferences. Of pairs, all are full but the very last one. Rated answers stay in groups of a batch, in which each
- * prompt also goes with the answer of the row before: the groups come in random order.
+ * prompt also goes with the answer of the row before. The groups come in random order.
  *
  * @throws Problem for options that are not usable, or fewer rows than a batch of rated answers needs
  *
