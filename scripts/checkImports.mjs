@@ -33,6 +33,7 @@ const table = {
   ],
   setup: ['basics', 'core', 'models', 'data', 'lazy:tfjs-backend-ort'],
   serve: ['basics', 'core', 'models', 'data', 'compose'],
+  classify: ['basics', 'core', 'models', 'data', 'compose'],
   mpi: ['basics', 'types:train'],
   'tfjs-backend-ort': ['basics', 'types:engine'],
   cli: [
@@ -50,6 +51,7 @@ const table = {
     'serve',
     'lazy:mpi',
     'setup',
+    'classify',
   ],
   'front-door': [...['basics', 'core', 'models', ...adapters, 'dropbp', 'compose', 'train', 'data', 'setup', 'export']],
   testing: ['basics', 'core'],

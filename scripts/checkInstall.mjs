@@ -25,6 +25,7 @@ const mostInstalledMB = {
     '@dropbp/tfjs-backend-ort': 50,
     '@dropbp/mpi': 14,
     '@dropbp/serve': 16,
+    '@dropbp/classify': 20,
   },
 };
 const mostInstalledMBOfOthers = 10;

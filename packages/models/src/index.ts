@@ -14,6 +14,8 @@ export type { GgufTensor } from './gguf/tensors/placeTensors.ts';
 export type { GgufValue } from './gguf/parseHeader.ts';
 export { readGguf, type GgufHeader } from './gguf/readGguf.ts';
 export type { HubOptions, HubProgress, HubRetry } from '@dropbp/hub';
+export type { HeadTask } from './heads/taskHead.ts';
+export { classifierHead, withHead, type ClassifierHead, type HeadOptions } from './heads/withHead.ts';
 export { loadModel, type LoadModelOptions } from './weights/loadModel.ts';
 export { openWeights, type OpenedWeights } from './weights/openWeights.ts';
 export type { BlobSource } from './weights/modelFiles.ts';

@@ -51,8 +51,8 @@ export function passFlops(
     const again = runnable.isCheckpointed?.(i) === true ? forward : 0;
     return { forward, backward: leads[i] === true ? ofInput + ofWeights + again : 0 };
   });
-  const projection = 2 * labels * model.hiddenSize * model.vocabSize;
   const headWeight = outerScope[`${model.head.path}.weight`] ?? outerScope[model.head.weight];
+  const projection = 2 * labels * (headWeight?.size ?? model.hiddenSize * model.vocabSize);
   const ofWeight = headWeight !== undefined && isTrainable(headWeight) ? projection : 0;
   const head = { forward: projection, backward: projection + ofWeight };
   const answers = partFlops(runnable, { lanes: batch, tokens: time - prompt, keys: shape.time });

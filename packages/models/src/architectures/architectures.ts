@@ -4,6 +4,7 @@ import type { RawConfig } from './configReader.ts';
 import { gpt2 } from './gpt2.ts';
 import { gptNeox } from './gptNeox.ts';
 import { llama } from './llama/llama.ts';
+import { withTaskHead } from '../heads/taskHead.ts';
 import { textConfig, titlesWithText } from './textPart.ts';
 import { plainLimits, type ModelLimits } from './modelLimits.ts';
 
@@ -30,7 +31,7 @@ export function defineModel(config: RawConfig, limits: ModelLimits = plainLimits
   const own = textConfig(config);
   const type = own.model_type;
   const architecture = architectures.find(({ titles }) => typeof type === 'string' && Object.hasOwn(titles, type));
-  if (architecture !== undefined) return architecture.define(own, limits);
+  if (architecture !== undefined) return withTaskHead(own, architecture.define(own, limits));
   const near = typeof type === 'string' ? nearNames(type, supportedModelTypes, 1) : [];
   throw problem('models', {
     what: 'this architecture (model_type in config.json) is not supported',

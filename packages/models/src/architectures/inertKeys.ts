@@ -14,7 +14,14 @@ export const inertKeys: readonly string[] = [
   ...['decoder_start_token_id', 'tokenizer_class', 'prefix', 'output_attentions', 'output_hidden_states'],
   ...['return_dict', 'use_return_dict', 'is_decoder', 'chunk_size_feed_forward', 'tie_last_hidden_states'],
   ...['id2label', 'label2id', 'num_labels', 'problem_type', 'finetuning_task', 'task_specific_params'],
-  ...['classifier_dropout', 'tf_legacy_loss', 'gradient_checkpointing', 'base_model_tp_plan', 'base_model_pp_plan'],
+  ...[
+    'classifier_dropout',
+    'token_classification_bias',
+    'tf_legacy_loss',
+    'gradient_checkpointing',
+    'base_model_tp_plan',
+    'base_model_pp_plan',
+  ],
   // Generation: what `generate` does follows from its own options.
   ...['max_length', 'max_new_tokens', 'min_length', 'min_new_tokens', 'do_sample', 'early_stopping', 'num_beams'],
   ...['num_beam_groups', 'diversity_penalty', 'temperature', 'top_k', 'top_p', 'min_p', 'typical_p'],

@@ -64,7 +64,15 @@ export function makeModel(
     companions: () => readCompanions(origin.files),
     dispose: () => disposeOnce(parameters.values()),
   };
+  origins.set(model, { vocabSize: definition.vocabSize, ...origin });
   return model;
+}
+
+const origins = new WeakMap<Model, Origin>();
+
+/** Where the weights of a model came from; undefined for one that was not made here. */
+export function originOf(model: Model): Origin | undefined {
+  return origins.get(model);
 }
 
 /** A tied head that is given a weight of its own is tied no longer; a table of other length makes another vocabulary. */
