@@ -17,7 +17,12 @@ from paths import ROOT
 import torch
 from peft import PeftModel, get_peft_model_state_dict
 from safetensors import safe_open
-from transformers import AutoModelForCausalLM
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+)
 
 OURS = ROOT / "test" / ".cache" / "ours"
 # Of a logit, absolute and as a share of the largest one: float32 rounds the logits of a real model, up to 40, more coarsely.
@@ -58,10 +63,26 @@ def check(name: str, base: Path, saved: Path, expected: Path) -> bool:
     return agrees
 
 
+HEADS = {
+    "ForSequenceClassification": AutoModelForSequenceClassification,
+    "ForTokenClassification": AutoModelForTokenClassification,
+}
+
+
+def class_for(saved: Path):
+    """The class for what was saved, and how to load a base with its head: config.json names both, beside an adapter too."""
+    file = saved / "config.json"
+    architecture = json.loads(file.read_text())["architectures"][0] if file.is_file() else ""
+    for end, cls in HEADS.items():
+        if architecture.endswith(end):
+            return cls, {"config": AutoConfig.from_pretrained(saved)}
+    return AutoModelForCausalLM, {}
+
+
 def load(base: Path, saved: Path):
     if (saved / "adapter_config.json").is_file():
         return load_adapter(base, saved)
-    model, info = AutoModelForCausalLM.from_pretrained(saved, dtype=torch.float32, output_loading_info=True)
+    model, info = class_for(saved)[0].from_pretrained(saved, dtype=torch.float32, output_loading_info=True)
     wrong = {key: sorted(map(str, found)) for key, found in info.items() if found}
     if wrong:
         raise ValueError(f"transformers reports {wrong}")
@@ -69,7 +90,8 @@ def load(base: Path, saved: Path):
 
 
 def load_adapter(base: Path, saved: Path):
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    cls, options = class_for(saved)
+    model = cls.from_pretrained(base, dtype=torch.float32, **options)
     with warnings.catch_warnings():
         # PEFT only warns of adapter keys it misses and of config values it does not know.
         warnings.filterwarnings("error", message=".*missing adapter keys|.*Unexpected keyword arguments")
@@ -92,7 +114,9 @@ def compare(model, prompts: list[dict]) -> tuple[float, float]:
     for prompt in prompts:
         with torch.no_grad():
             # PEFT gives logits of virtual tokens too, in front.
-            actual = model(torch.tensor([prompt["tokens"]])).logits[:, -len(prompt["tokens"]) :].flatten()
+            actual = model(torch.tensor([prompt["tokens"]])).logits
+        # A classifier of texts gives one row of logits.
+        actual = (actual if actual.ndim == 2 else actual[:, -len(prompt["tokens"]) :]).flatten()
         ours = torch.tensor(prompt["logits"])
         if ours.shape != actual.shape or not ours.isfinite().all():
             raise ValueError(f"ours are {tuple(ours.shape)} values, some not finite; expected {tuple(actual.shape)}")

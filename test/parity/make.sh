@@ -20,3 +20,4 @@ python=../../.venv/bin/python
 "$python" pattern_cases.py
 "$python" broken_tokenizers.py
 "$python" evaluate_cases.py
+"$python" classify_cases.py
