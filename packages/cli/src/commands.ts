@@ -1,4 +1,5 @@
 import type { Command } from './flags/command.ts';
+import { classifyCommand } from './commands/classify/classifyCommand.ts';
 import { evaluateCommand } from './commands/evaluate/evaluateCommand.ts';
 import { exportCommand } from './commands/export/exportCommand.ts';
 import { generateCommand } from './commands/generate/generateCommand.ts';
@@ -16,6 +17,7 @@ export const commands: readonly Command[] = [
   planCommand,
   generateCommand,
   evaluateCommand,
+  classifyCommand,
   mergeCommand,
   exportCommand,
   serveCommand,
