@@ -40,7 +40,7 @@ beforeAll(async () => {
   const model = withHead(base, { task: 'sequence-classification', labels });
   const adapter = lora({ rank: 4, targetModules: 'all-linear', modulesToSave: ['score'], seed: 1 });
   const tuned = compose(model, { adapter, objective: sequenceClassification() });
-  await fineTune(tuned, classificationBatches(rows, tokenizer, { labels, seed: 1 }), { steps: 30, learningRate: 1e-2 });
+  await fineTune(tuned, classificationBatches(rows, tokenizer, { labels, seed: 1 }), { steps: 20, learningRate: 2e-2 });
   await saveClassifier(tuned, at('adapter'));
   const merged = tuned.merge();
   await merged.save(at('merged'));
@@ -48,7 +48,7 @@ beforeAll(async () => {
   for (const part of [tuned, merged, model, base]) part.dispose();
   writeFileSync(at('rows.jsonl'), rows.map(row => `${JSON.stringify(row)}\n`).join(''));
   writeFileSync(at('texts.txt'), 'aaa\n\nxyz\n');
-});
+}, 120_000);
 afterAll(() => rmSync(folder, { recursive: true }));
 
 async function run(options: Parameters<typeof fakeTerminal>[0], ...flags: string[]) {
