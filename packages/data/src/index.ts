@@ -46,4 +46,4 @@ export { splitDataset, type DatasetSplit, type SplitDatasetOptions } from './row
 export type { FileType } from './sources/openSource.ts';
 export { splitHeldOut, type HeldOutSplit, type SplitHeldOutOptions } from './text/splitHeldOut.ts';
 export { textBatches, type TextBatchesOptions } from './text/textBatches.ts';
-export type { DecodeOptions, EncodeOptions, SpecialToken, Tokenizer } from './tokenizer/tokenizer.ts';
+export type { DecodeOptions, EncodedPair, EncodeOptions, SpecialToken, Tokenizer } from './tokenizer/tokenizer.ts';

@@ -14,8 +14,25 @@ export interface Family {
   idCases: { ids: number[]; decoded: string }[];
 }
 
+export interface PairCase {
+  texts: [string, string];
+  ids: number[];
+  tokenTypes: number[];
+  bareIds: number[];
+  bareTypes: number[];
+}
+
 /** What Python's tokenizers says: see `fixtures/make_tokenizers.py`. */
 export function readFixture(): Record<string, Family> {
-  const text = readFileSync(new URL('./fixtures/tokenizers.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { families: Record<string, Family> }).families;
+  return readFamilies('tokenizers.json');
+}
+
+/** What it says of tokenizers of BERT's kind: see `fixtures/make_word_pieces.py`. */
+export function readWordPieces(): Record<string, Family & { pairs: PairCase[] }> {
+  return readFamilies('wordPieces.json');
+}
+
+function readFamilies<Kind>(name: string): Record<string, Kind> {
+  const text = readFileSync(new URL(`./fixtures/${name}`, import.meta.url), 'utf8');
+  return (JSON.parse(text) as { families: Record<string, Kind> }).families;
 }

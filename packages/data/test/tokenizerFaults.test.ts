@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { findRepeatedKey } from '../src/tokenizer/findRepeatedKey.ts';
 import { loadTokenizer } from '../src/index.ts';
-import { readFixture } from './readFixture.ts';
+import { readFixture, readWordPieces } from './readFixture.ts';
 
 type Json = Record<string, unknown>;
 
 /** A tokenizer of a family with one value put in at a path; `undefined` takes the key away. */
 function changed(family: string, path: string, value: unknown): object {
-  const copy = JSON.parse(JSON.stringify(readFixture()[family]!.tokenizer)) as Json;
+  const copy = JSON.parse(JSON.stringify({ ...readFixture(), ...readWordPieces() }[family]!.tokenizer)) as Json;
   const keys = path.split('.');
   const last = keys.pop()!;
   const parent = keys.reduce((object, key) => object[key] as Json, copy);
@@ -61,11 +61,64 @@ describe('what Python refuses is refused', () => {
     ['llama2', 'decoder.decoders.3.start', -1, 'decoder.decoders[3].start that is not usable; got -1'],
     ['llama2-metaspace', 'pre_tokenizer', { type: 'Sequence', pretokenizers: [{ type: 'Digits', individual_digits: true }, { type: 'Metaspace', replacement: '▁', prepend_scheme: 'first', split: false }] }, 'Metaspace behind another pre_tokenizer, with prepend_scheme that is not supported; got "first"'],
     ['llama2-metaspace', 'pre_tokenizer.prepend_scheme', 'sometimes', 'expected one of first, never, always'],
+    ['bert-uncased', 'model.unk_token', undefined, 'model that is not usable; got ["type","continuing_subword_prefix","max_input_chars_per_word","vocab"]; expected the key unk_token'],
+    ['bert-uncased', 'model.unk_token', 'zzz', 'model.unk_token that is not in the vocabulary'],
+    ['bert-uncased', 'model.max_input_chars_per_word', 1000, 'model.max_input_chars_per_word that is not usable; got 1000; expected an integer from 0 to 200'],
+    ['bert-uncased', 'model.merges', [], 'model.merges that is not usable'],
+    ['bert-uncased', 'normalizer', { type: 'Sequence', normalizers: [{ type: 'Lowercase' }, { type: 'StripAccents' }] }, 'normalizer that is not supported; got "StripAccents"'],
+    ['bert-uncased', 'normalizer', { type: 'Prepend', prepend: '▁' }, 'normalizer that is not supported; got "Prepend"; expected one of BertNormalizer'],
+    ['bert-uncased', 'normalizer.lowercase', 1, 'normalizer.lowercase that is not usable; got 1'],
+    ['bert-uncased', 'pre_tokenizer', { type: 'Metaspace', replacement: '▁', prepend_scheme: 'first', split: true }, 'pre_tokenizer that is not supported; got "Metaspace"'],
+    ['bert-uncased', 'decoder.prefix', 5, 'decoder.prefix that is not usable; got 5'],
+    ['bert-uncased', 'post_processor.pair.0', { SpecialToken: { id: '[X]', type_id: 0 } }, 'a template with a token that it does not define; got "[X]"'],
+    ['bert-uncased', 'post_processor.special_tokens.[SEP]', null, 'expected an object'],
+    ['bert-cased', 'post_processor.sep', ['[SEP]', 5], "a template whose token '[SEP]' is not a single token with its own id"],
+    ['bert-cased', 'post_processor', { type: 'Sequence', processors: Array(2).fill({ type: 'BertProcessing', sep: ['[SEP]', 3], cls: ['[CLS]', 2] }) }, 'has several templates; got 2; expected one at most'],
+    ['gpt2', 'normalizer', { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: true, lowercase: true }, 'normalizer that is not supported; got "BertNormalizer"'],
     ['llama3', 'pre_tokenizer.pretokenizers.0.behavior', 'isolated', 'expected one of Removed, Isolated'],
   ])('%s: %s = %j', async (family, path, value, message) => {
     await expect(loadTokenizer({ tokenizer: changed(family, path, value) })).rejects.toThrow(message);
   });
 }); // prettier-ignore
+
+describe('pairs of texts', () => {
+  it('are refused where one is not a text, or the template leaves one out', async () => {
+    const tokenizer = await loadTokenizer({ tokenizer: readWordPieces()['bert-uncased']!.tokenizer });
+    expect(() => tokenizer.encodePair!('a', undefined as unknown as string)).toThrow(
+      'encodePair(): the second text is not usable',
+    );
+    expect(() => tokenizer.encodePair!(1 as unknown as string, 'a')).toThrow('the first text is not usable; got 1');
+    expect(() => tokenizer.encodePair!('a', 'b', { addSpecial: true } as object)).toThrow('does not know the option');
+    const first = [{ Sequence: { id: 'A', type_id: 0 } }];
+    const short = await loadTokenizer({ tokenizer: changed('bert-uncased', 'post_processor.pair', first) });
+    expect(short.encode('a')).toHaveLength(3);
+    expect(() => short.encodePair!('a', 'b')).toThrow('does not hold each text of a pair once; got ["A"]');
+  });
+  it('follow one another without a template', async () => {
+    const tokenizer = await loadTokenizer({ tokenizer: readFixture().gpt2!.tokenizer });
+    const { ids, tokenTypes } = tokenizer.encodePair!('Hello', ' x');
+    expect(ids).toEqual([...tokenizer.encode('Hello'), ...tokenizer.encode(' x')]);
+    expect(tokenTypes).toEqual(ids.map((_, i) => Number(i >= tokenizer.encode('Hello').length)));
+  });
+});
+
+it('an added token of which the normalizer leaves nothing is refused', async () => {
+  const token = { id: 700, content: '\u0301', special: false, single_word: false, lstrip: false, rstrip: false, normalized: true }; // prettier-ignore
+  const tokenizer = changed('bert-uncased', 'added_tokens', [token]);
+  await expect(loadTokenizer({ tokenizer })).rejects.toThrow('an added token that the normalizer leaves nothing of');
+});
+
+it('a literal that splits and is removed leaves nothing behind', async () => {
+  const split = { type: 'Split', pattern: { String: 'l.' }, behavior: 'Removed', invert: false };
+  const tokenizer = await loadTokenizer({ tokenizer: changed('bert-uncased', 'pre_tokenizer', split) });
+  expect(tokenizer.encode('al.b')).toEqual(tokenizer.encode('al.bl.'));
+});
+
+it('a dollar sign in what a normalizer puts in stands for itself', async () => {
+  const json = changed('gpt2', 'normalizer', { type: 'Replace', pattern: { String: 'a' }, content: '$&' });
+  const tokenizer = await loadTokenizer({ tokenizer: json });
+  expect(tokenizer.decode(tokenizer.encode('cat'))).toBe('c$&t');
+});
 
 it.each(['fuse_unk', 'byte_fallback', 'ignore_merges'])('a %s of null is as one that is not there', async key => {
   await expect(loadTokenizer({ tokenizer: changed('gpt2', `model.${key}`, null) })).resolves.toBeDefined();
@@ -89,6 +142,15 @@ describe('a key that stands twice in an object of tokenizer.json', () => {
     await expect(load(text => text.replace(from, () => to))).rejects.toThrow(
       `has the key '${key}' twice in one object`,
     );
+  });
+  it.each([String.raw`\ud800`, String.raw`\uDC00`, String.raw`\\\ud800x`, String.raw`\ud83d\ud83d\ude00`])(
+    'half a character is refused as well: %s',
+    async half => {
+      await expect(load(text => text.replace('<unk>', () => half))).rejects.toThrow('holds half a character');
+    },
+  );
+  it.each([String.raw`\ud83d\ude00`, String.raw`\\ud800`])('a whole one is taken: %s', async whole => {
+    await expect(load(text => text.replaceAll('<unk>', () => whole))).resolves.toBeDefined();
   });
   it('is not found in texts, lists, or what is like a key', async () => {
     const json = (value: unknown): string => JSON.stringify(value);

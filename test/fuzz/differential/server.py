@@ -32,6 +32,8 @@ def tokenizer(given):
         ids = made.encode(text, add_special_tokens=False).ids
         whole = made.encode(text, add_special_tokens=True).ids
         result.append([ids, whole, made.decode(ids, skip_special_tokens=False)])
+    pair = made.encode(given["texts"][0], given["texts"][1])
+    result.append([pair.ids, pair.type_ids])
     return result
 
 

@@ -4,13 +4,19 @@ type List = Readonly<Record<string, readonly (readonly [message: RegExp, reason:
 const stricter: List = {
   tokenizer: [
     [/expected no such key|and no other key|that is not usable; got ""; expected a text that is not empty/, 'Rust passes over keys that it does not know, some of which misspell one that it does'],
-    [/has an? (pre_tokenizer|normalizer|decoder|post_processor|model)[.\w[\]]* that is not supported/, 'a part that no byte-pair encoding of a supported model has: WordPiece, Unigram, …'],
+    [/has an? (pre_tokenizer|normalizer|decoder|post_processor|model)[.\w[\]]* that is not supported/, 'a part that no tokenizer of a supported model has: Unigram, Precompiled, …'],
     [/has a (Replace decoder with pattern|Split with (behavior|invert|pattern)|Metaspace behind another pre_tokenizer, with prepend_scheme|added token with single_word|model\.(dropout|continuing_subword_prefix|end_of_word_suffix)) that is not supported/, 'a setting that no byte-pair encoding of a supported model has'],
     [/a regular expression that is not known to take little time/, 'an expression that may take time without a limit'],
     [/not a single token with its own id|an id that Python/, 'Python gives such a token another id than the file says'],
     [/the key .* twice in one object/, 'Rust takes the last of two keys in some objects, and refuses them in others'],
     [/has two tokens with one id/, 'of two tokens one could not be decoded'],
-    [/a template that does not hold the text once/, 'Python leaves the text out, or takes it twice'],
+    [/a template that does not hold (the text|each text of a pair) once/, 'Python leaves a text out, or takes it twice'],
+    [/has a post_processor\S* that is not usable; got (\[.*expected an object|.*expected as many ids as tokens)/, 'serde takes a list for an object, and a token of a template that has no part in it is not looked at'],
+    [/has a post_processor\S* that is not usable; got .*expected (true or false|the key (trim_offsets|add_prefix_space))/, 'Python takes a RobertaProcessing with other fields for a BertProcessing'],
+    [/has several templates/, 'Python ends the process at most second templates'],
+    [/has a model.unk_token that is not in the vocabulary/, 'Python says so when a text holds an unknown word'],
+    [/expected an integer from 0 to 200/, 'words so long that their pieces take long to find'],
+    [/an added token that the normalizer leaves nothing of/, 'Python finds such a token between any two characters'],
     [/a normalizer that makes texts too long/, 'a text that grows without a limit'],
   ],
   template: [

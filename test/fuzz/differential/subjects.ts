@@ -31,7 +31,13 @@ export interface Subject extends Damageable {
 }
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
-const TEXTS = ['Hello  world, naïve ☕ 123', ' aaaaaab\tAb\n\n<|end|>x', 'I\'m 2,5 e\u0301 ẞ ﬁ "ok"', ''];
+const TEXTS = [
+  'Hello  world, naïve ☕ 123',
+  ' aaaaaab\tAb\n\n<|end|>x',
+  'I\'m 2,5 e\u0301 ẞ ﬁ "ok"',
+  '',
+  'ΑΣ 漢字 [MASK]a<s> FOO NewWord [UNK]',
+];
 export const CONTEXT = {
   messages: [
     { role: 'user', content: 'Hello  ' },
@@ -65,10 +71,12 @@ function tokenizerSubject(target: FuzzTarget): Subject {
     question: input => ({ subject: 'tokenizer', text: decodeText(input), texts: TEXTS }),
     async ours(input) {
       const tokenizer = await loadTokenizer(withFile(folder, 'tokenizer.json', input));
-      return TEXTS.map(text => {
+      const values: unknown[] = TEXTS.map(text => {
         const ids = [...tokenizer.encode(text, { addSpecialTokens: false })];
         return [ids, [...tokenizer.encode(text, { addSpecialTokens: true })], tokenizer.decode(ids)];
       });
+      const { ids, tokenTypes } = tokenizer.encodePair!(TEXTS[0]!, TEXTS[1]!);
+      return [...values, [ids, tokenTypes]];
     },
   };
 }

@@ -20,7 +20,7 @@ const normalizers = (draw: Draw): string[] => [
   '{"type":"Strip","strip_left":true,"strip_right":false}',
   `{"type":"Replace","pattern":${draw.pick(patterns)},"content":"▁"}`,
   `{"type":"Replace","pattern":${draw.pick(patterns)},"content":"aaaaaaaa"}`,
-  '{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true}',
+  `{"type":"BertNormalizer","clean_text":${draw.chance(0.5)},"handle_chinese_chars":${draw.chance(0.5)},"strip_accents":${draw.pick(['null', 'true', 'false'])},"lowercase":${draw.chance(0.5)}}`,
   '{"type":"Precompiled","precompiled_charsmap":"AAAA"}',
 ];
 const preTokenizers = (draw: Draw): string[] => [
@@ -39,7 +39,7 @@ const decoders = (draw: Draw): string[] => [
   `{"type":"Replace","pattern":${draw.pick(patterns)},"content":" "}`,
   '{"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true}',
   '{"type":"Strip","content":" ","start":1,"stop":0}',
-  '{"type":"WordPiece","prefix":"##","cleanup":true}',
+  `{"type":"WordPiece","prefix":"${draw.pick(['##', '', 'a'])}","cleanup":${draw.chance(0.5)}}`,
   '{"type":"BPEDecoder","suffix":"</w>"}',
   '{"type":"CTC","pad_token":"<pad>","word_delimiter_token":"|","cleanup":true}',
 ];
@@ -47,6 +47,9 @@ const postProcessors = (): string[] => [
   '{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":false,"use_regex":true}',
   '{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<|end|>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],"pair":[{"Sequence":{"id":"A","type_id":0}},{"Sequence":{"id":"B","type_id":1}}],"special_tokens":{"<|end|>":{"id":"<|end|>","ids":[0],"tokens":["<|end|>"]}}}',
   '{"type":"BertProcessing","sep":["<|end|>",0],"cls":["<|end|>",0]}',
+  '{"type":"BertProcessing","sep":["[SEP]",3],"cls":["[CLS]",2]}',
+  '{"type":"RobertaProcessing","sep":["[SEP]",3],"cls":["[CLS]",2],"trim_offsets":true,"add_prefix_space":true}',
+  '{"type":"TemplateProcessing","single":[{"Sequence":{"id":"A","type_id":3}},{"SpecialToken":{"id":"[SEP]","type_id":1}}],"pair":[{"Sequence":{"id":"A","type_id":0}},{"Sequence":{"id":"B","type_id":2}}],"special_tokens":{"[SEP]":{"id":"[SEP]","ids":[3],"tokens":["[SEP]"]}}}',
   '{"type":"RobertaProcessing","sep":["<|end|>",0],"cls":["<|end|>",0],"trim_offsets":true,"add_prefix_space":true}',
 ];
 const slots = {
@@ -58,8 +61,8 @@ const slots = {
 const sequenceKeys = { normalizer: 'normalizers', pre_tokenizer: 'pretokenizers', decoder: 'decoders', post_processor: 'processors' }; // prettier-ignore
 
 const dictionary: Dictionary = {
-  keys: ['type', 'id', 'content', 'special', 'lstrip', 'normalized', 'single_word', 'pattern', 'Regex', 'String', 'vocab', 'merges', 'unk_token', 'byte_fallback', 'ignore_merges', 'fuse_unk', 'dropout', 'truncation', 'padding', 'prepend_scheme', 'add_prefix_space'],
-  values: ['"BPE"', '"WordPiece"', '"Unigram"', '"WordLevel"', '"ByteLevel"', '"Sequence"', '"a b"', '["a","b"]', '["a"]', '["zz","qq"]', '"zz qq"', '{"Regex":"."}', '{"String":"a"}', '"<|end|>"', '" "', '"▁"'],
+  keys: ['type', 'id', 'content', 'special', 'lstrip', 'normalized', 'single_word', 'pattern', 'Regex', 'String', 'vocab', 'merges', 'unk_token', 'byte_fallback', 'ignore_merges', 'fuse_unk', 'dropout', 'truncation', 'padding', 'prepend_scheme', 'add_prefix_space', 'max_input_chars_per_word', 'continuing_subword_prefix', 'lowercase', 'strip_accents', 'type_id', 'prefix'],
+  values: ['"BPE"', '"WordPiece"', '"Unigram"', '"WordLevel"', '"ByteLevel"', '"Sequence"', '"a b"', '["a","b"]', '["a"]', '["zz","qq"]', '"zz qq"', '{"Regex":"."}', '{"String":"a"}', '"<|end|>"', '" "', '"▁"', '"##"', '"[SEP]"', '100'],
 }; // prettier-ignore
 
 /** Exchanges whole parts, then changes values of the tree. */

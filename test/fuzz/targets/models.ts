@@ -147,12 +147,15 @@ function gguf(): FuzzTarget {
 
 function tokenizer(): FuzzTarget {
   const folder = scratchFolder('tokenizer');
-  const path = new URL('../../../packages/data/test/fixtures/tokenizers.json', import.meta.url);
-  const { families } = JSON.parse(readFileSync(path, 'utf8')) as { families: Record<string, { tokenizer: object }> };
+  const tokenizers = ['tokenizers', 'wordPieces'].flatMap(name => {
+    const path = new URL(`../../../packages/data/test/fixtures/${name}.json`, import.meta.url);
+    const { families } = JSON.parse(readFileSync(path, 'utf8')) as { families: Record<string, { tokenizer: object }> };
+    return Object.values(families);
+  });
   return {
     name: 'tokenizer.json',
     mutate: mutateTokenizer,
-    inputs: Object.values(families).map(({ tokenizer }) => bytesOf(JSON.stringify(tokenizer))),
+    inputs: tokenizers.map(({ tokenizer }) => bytesOf(JSON.stringify(tokenizer))),
     pieces: [
       ...jsonPieces,
       ...[
@@ -169,6 +172,8 @@ function tokenizer(): FuzzTarget {
       const tokenizer = await loadTokenizer(withFile(folder, 'tokenizer.json', input));
       const ids = tokenizer.encode('naïve ☕ text,  aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab <|end|> 123');
       if (ids.some(id => !Number.isInteger(id) || id < 0 || id >= tokenizer.vocabSize)) throw new Error('no token');
+      const pair = tokenizer.encodePair!('naïve ☕', 'text');
+      if (pair.ids.length !== pair.tokenTypes.length) throw new Error('ids without a type');
       if (typeof tokenizer.decode(ids) !== 'string') throw new Error('no text');
     },
   };

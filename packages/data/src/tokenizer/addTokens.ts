@@ -13,7 +13,7 @@ import { readTokenizerJson } from './tokenizerJson.ts';
 export function addTokens({ tokenizer, ...rest }: TokenizerFiles, tokens: readonly string[]): TokenizerFiles {
   const { added_tokens: before, model } = readTokenizerJson(tokenizer, 'the tokenizer');
   const known = new Set([...Object.keys(model.vocab), ...before.map(({ content }) => content)]);
-  const first = Math.max(-1, ...before.map(({ id }) => id), largestId(model.vocab)) + 1;
+  const first = largestOf([...before.map(({ id }) => id), ...Object.values(model.vocab)]) + 1;
   const added = tokens.map((content, i) => {
     if (content === '' || known.has(content)) {
       throw problem('data', {
@@ -28,6 +28,6 @@ export function addTokens({ tokenizer, ...rest }: TokenizerFiles, tokens: readon
   return { ...rest, tokenizer: { ...(isObject(tokenizer) ? tokenizer : {}), added_tokens: [...before, ...added] } };
 }
 
-function largestId(vocabulary: Readonly<Record<string, number>>): number {
-  return Object.values(vocabulary).reduce((largest, id) => Math.max(largest, id), -1);
+function largestOf(ids: readonly number[]): number {
+  return ids.reduce((largest, id) => Math.max(largest, id), -1);
 }

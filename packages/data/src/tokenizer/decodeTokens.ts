@@ -1,5 +1,5 @@
-import { byteCharacters } from './byteCharacters.ts';
-import { sequenceParts, unsupported, type Component } from './tokenizerJson.ts';
+import { byteCharacters } from './python/byteCharacters.ts';
+import { sequenceParts, unsupported, type Component } from './component.ts';
 
 /** Turns the tokens of a text, as written in the vocabulary, into pieces of it; the text is their concatenation. */
 export type DecodeTokens = (tokens: readonly string[]) => readonly string[];
@@ -30,6 +30,8 @@ export function decodeTokens(component: Component | null, source: string): Decod
       return replace(component, source);
     case 'Strip':
       return strip(component);
+    case 'WordPiece':
+      return wordPiece(component);
     default:
       throw unsupported(source, 'decoder', component.type);
   }
@@ -99,4 +101,15 @@ function strip({ content, start, stop }: Component): DecodeTokens {
       while (characters.length - to < (stop as number) && to > from && characters[to - 1] === content) to--;
       return characters.slice(from, to).join('');
     });
+}
+
+/** Marks that stand without a space before them. The order counts: one change may make the next. */
+const CLEANED = [[' .', '.'], [' ?', '?'], [' !', '!'], [' ,', ','], [" ' ", "'"], [" n't", "n't"], [" 'm", "'m"], [' do not', " don't"], [" 's", "'s"], [" 've", "'ve"], [" 're", "'re"]] as const; // prettier-ignore
+
+function wordPiece({ prefix, cleanup }: Component): DecodeTokens {
+  const start = prefix as string;
+  const joined = (token: string, i: number): string =>
+    i === 0 ? token : token.startsWith(start) ? token.slice(start.length) : ` ${token}`;
+  const cleaned = (token: string): string => CLEANED.reduce((text, [from, to]) => text.replaceAll(from, to), token);
+  return tokens => tokens.map((token, i) => (cleanup === true ? cleaned(joined(token, i)) : joined(token, i)));
 }

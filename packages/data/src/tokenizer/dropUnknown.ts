@@ -1,5 +1,5 @@
-import { byteCharacters } from './byteCharacters.ts';
-import { sequenceParts, type Component, type TokenizerJson } from './tokenizerJson.ts';
+import { byteCharacters } from './python/byteCharacters.ts';
+import { sequenceParts, type Component, type TokenizerJson } from './component.ts';
 
 /**
  * A pre-tokenizer that drops characters for which the model has no token. Python's BPE does so before it merges,

@@ -72,7 +72,7 @@ describe('what loadTokenizer refuses', () => {
   });
   it('parts that are not known to be exact', async () => {
     await expect(load({ model: { ...model, type: 'Unigram' } })).rejects.toThrow(
-      '[@dropbp/data] the tokenizer has a model that is not supported; got "Unigram"; expected one of BPE.',
+      '[@dropbp/data] the tokenizer has a model that is not supported; got "Unigram"; expected one of BPE, WordPiece.',
     );
     await expect(load({ model: { ...model, dropout: 0.1 } })).rejects.toThrow('model.dropout that is not supported');
     await expect(load({ normalizer: { type: 'Lowercase' } })).rejects.toThrow(/normalizer that is not supported/);

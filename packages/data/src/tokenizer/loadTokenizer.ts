@@ -1,21 +1,14 @@
-import * as huggingFace from '@huggingface/tokenizers';
 import { checkOptions, checkValue, isObject, problem } from '@dropbp/basics';
 import { checkModelSource } from '../text/checkModelSource.ts';
+import type { TokenizerJson } from './component.ts';
 import { decodeTokens } from './decodeTokens.ts';
+import { makeEncoder } from './encoder.ts';
 import { findRepeatedKey } from './findRepeatedKey.ts';
-import { pythonSplits } from './pythonSplits.ts';
+import { textTemplate } from './python/textTemplate.ts';
 import { readJsonObject, readTokenizerConfig } from './readTokenizerConfig.ts';
-import type { SpecialToken, Tokenizer } from './tokenizer.ts';
+import type { EncodeOptions, SpecialToken, Tokenizer } from './tokenizer.ts';
 import { tokenLocator } from './tokenLocator.ts';
-import { readTokenizerJson, type TokenizerJson } from './tokenizerJson.ts';
-
-// The package's types name their files without an extension, so that TypeScript does not find them for Node.
-const { Tokenizer: Encoder } = huggingFace as unknown as {
-  Tokenizer: new (
-    tokenizer: object,
-    config: object,
-  ) => { encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] } };
-};
+import { readTokenizerJson } from './tokenizerJson.ts';
 
 /** A tokenizer's files, parsed. */
 export interface TokenizerFiles {
@@ -26,8 +19,8 @@ export interface TokenizerFiles {
 }
 
 /**
- * Loads the tokenizer of a Hugging Face model: byte-pair encodings (GPT-2, Llama, Mistral, Qwen, SmolLM and their kin).
- * It gives the ids and the text that Python's `tokenizers` gives. Truncation and padding that the file asks for are left
+ * Loads the tokenizer of a Hugging Face model: byte-pair encodings (GPT-2, Llama, Mistral, Qwen, SmolLM and their kin), and
+ * WordPiece (BERT, MiniLM and their kin). It gives the ids and the text that Python's `tokenizers` gives. Truncation and padding that the file asks for are left
  * to whoever makes batches.
  *
  * @param source - the model's folder (of a model on the hub, what `findModelFolder` of @dropbp/models gives), or the parsed files
@@ -51,7 +44,7 @@ export async function loadTokenizer(source: string | TokenizerFiles): Promise<To
 
 /** Reads a tokenizer's files in a folder (Node). @throws Problem if they are missing or no JSON */
 export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles> {
-  const tokenizer = await readJsonObject(folder, 'tokenizer.json', refuseRepeatedKeys);
+  const tokenizer = await readJsonObject(folder, 'tokenizer.json', refuseUnclear);
   if (tokenizer === undefined) {
     throw problem('data', {
       what: `${folder} holds no tokenizer.json`,
@@ -62,8 +55,16 @@ export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles
   return { tokenizer, config: await readTokenizerConfig(folder) };
 }
 
-/** Python refuses most of such files, and takes one of the two values from others. */
-function refuseRepeatedKeys(text: string, path: string): void {
+/** Half of a pair of escapes that stand for one character. */
+const HALF_CHARACTER =
+  /(?<!\\)(?:\\\\)*\\u(?:d[89ab][\da-f]{2}(?!\\ud[c-f])|(?<!\\ud[89ab][\da-f]{2}\\u)d[c-f][\da-f]{2})/i;
+
+/** Python refuses half a character, and most files with a key twice. From others it takes one of the two values. */
+function refuseUnclear(text: string, path: string): void {
+  const half = HALF_CHARACTER.exec(text)?.[0];
+  if (half !== undefined) {
+    throw problem('data', { what: `${path} holds half a character`, got: half, expected: 'texts in Unicode' });
+  }
   const key = findRepeatedKey(text, 'vocab');
   if (key === undefined) return;
   throw problem('data', {
@@ -76,10 +77,13 @@ function makeTokenizer({ tokenizer, config = {} }: TokenizerFiles, source: strin
   checkValue('data', 'config', config, isObject, 'what tokenizer_config.json holds');
   const json = readTokenizerJson(tokenizer, source);
   const decode = decodeTokens(json.decoder, source);
-  const encoder = new Encoder({ ...json, pre_tokenizer: pythonSplits(json, source) }, {});
+  const encoding = makeEncoder(json, source);
+  const template = textTemplate(json.post_processor, source);
   const { idByToken, tokenById } = vocabulary(json);
   const locate = tokenLocator(json);
-  const specialIds = new Set(json.added_tokens.filter(token => token.special).map(token => token.id));
+  const special = new Set(json.added_tokens.filter(token => token.special).map(token => token.content));
+  const shown = [...tokenById];
+  for (const token of json.added_tokens) shown[token.id] = encoding.written(token);
   const named = (key: string): SpecialToken | undefined => specialToken(config, key, idByToken);
   const [bosToken, eosToken, padToken] = [named('bos_token'), named('eos_token'), named('pad_token')];
   return {
@@ -88,16 +92,15 @@ function makeTokenizer({ tokenizer, config = {} }: TokenizerFiles, source: strin
     ...(eosToken && { eosToken }),
     ...(padToken && { padToken }),
     encode(text, options = {}) {
-      checkOptions('data', 'encode()', options, ['addSpecialTokens']);
-      checkValue(
-        'data',
-        'encode(): the text',
-        text,
-        given => typeof given === 'string',
-        'a string',
-        'readText() needs an await',
-      );
-      return encoder.encode(text, { add_special_tokens: options.addSpecialTokens ?? true }).ids;
+      const withSpecial = readSpecial('encode()', options);
+      checkText('encode(): the text', text);
+      return template.single(encoding.encode(text), withSpecial);
+    },
+    encodePair(first, second, options = {}) {
+      const withSpecial = readSpecial('encodePair()', options);
+      checkText('encodePair(): the first text', first);
+      checkText('encodePair(): the second text', second);
+      return template.pair(encoding.encode(first), encoding.encode(second), withSpecial);
     },
     decode(ids, options = {}) {
       checkOptions('data', 'decode()', options, ['skipSpecialTokens']);
@@ -111,8 +114,8 @@ function makeTokenizer({ tokenizer, config = {} }: TokenizerFiles, source: strin
       );
       const tokens: string[] = [];
       for (const id of ids) {
-        const token = tokenById[id];
-        if (token !== undefined && !(options.skipSpecialTokens === true && specialIds.has(id))) tokens.push(token);
+        const token = shown[id];
+        if (token !== undefined && !(options.skipSpecialTokens === true && special.has(token))) tokens.push(token);
       }
       return decode(tokens).join('');
     },
@@ -123,6 +126,15 @@ function makeTokenizer({ tokenizer, config = {} }: TokenizerFiles, source: strin
         Array.from(ids, id => tokenById[id]),
       ),
   };
+}
+
+function readSpecial(subject: string, options: EncodeOptions): boolean {
+  checkOptions('data', subject, options, ['addSpecialTokens']);
+  return options.addSpecialTokens ?? true;
+}
+
+function checkText(name: string, text: unknown): void {
+  checkValue('data', name, text, given => typeof given === 'string', 'a string', 'readText() needs an await');
 }
 
 function isList(value: unknown): boolean {

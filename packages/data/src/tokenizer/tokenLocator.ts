@@ -1,5 +1,5 @@
-import { byteCharacters } from './byteCharacters.ts';
-import { sequenceParts, type Component, type TokenizerJson } from './tokenizerJson.ts';
+import { byteCharacters } from './python/byteCharacters.ts';
+import { leavesOf, type TokenizerJson } from './component.ts';
 
 /** Start and end of each token in a text, in bytes of UTF-8, or undefined where they do not add up to it. */
 export type TokenLocator = (text: string, tokens: readonly (string | undefined)[]) => Uint32Array | undefined;
@@ -13,12 +13,14 @@ const encoder = new TextEncoder();
  */
 export function tokenLocator(json: TokenizerJson): TokenLocator {
   const { pre_tokenizer, post_processor, decoder, added_tokens } = json;
-  const isByteLevel = [pre_tokenizer, decoder].some(part => partsOf(part).some(({ type }) => type === 'ByteLevel'));
+  const isByteLevel = [pre_tokenizer, decoder].some(part => leavesOf(part).some(({ type }) => type === 'ByteLevel'));
   const added = new Set(added_tokens.map(({ content }) => content));
   const encodeToken = isByteLevel ? byteLevelBytes : plainBytes;
   const dropped = isByteLevel ? droppedBytes(json) : new Set<number>();
   const isSkipped = (byte: number | undefined): boolean => byte === SPACE || dropped.has(byte!);
-  const trims = partsOf(post_processor).some(part => part.type === 'ByteLevel' && part.trim_offsets !== false);
+  const trims = leavesOf(post_processor).some(
+    part => ['ByteLevel', 'RobertaProcessing'].includes(part.type) && part.trim_offsets !== false,
+  );
   return (text, tokens) => {
     const bytes = encoder.encode(text);
     const ranges = new Uint32Array(2 * tokens.length);
@@ -40,11 +42,6 @@ export function tokenLocator(json: TokenizerJson): TokenLocator {
     while (isSkipped(bytes[at])) at++;
     return at === bytes.length ? ranges : undefined;
   };
-}
-
-function partsOf(component: Component | null): readonly Component[] {
-  if (component === null) return [];
-  return component.type === 'Sequence' ? sequenceParts(component).flatMap(partsOf) : [component];
 }
 
 /** The bytes for which the model has no token, and which it leaves out. */

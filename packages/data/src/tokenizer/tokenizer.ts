@@ -19,6 +19,13 @@ export interface Tokenizer {
   /** Token ids of a text. Text that spells an added token (`'<|im_end|>'`) becomes that token. */
   encode(text: string, options?: EncodeOptions): number[];
   /**
+   * Token ids of two texts that belong together, such as a question and its answer. Each has the number of its text beside it, as
+   * the tokenizer's template says. Without a template, one text follows the other.
+   *
+   * @throws Problem if a text is not a string, or the template does not hold both texts
+   */
+  encodePair?(first: string, second: string, options?: EncodeOptions): EncodedPair;
+  /**
    * Text of token ids. Bytes that are no UTF-8 become U+FFFD, and ids that are no token give nothing: a model's vocabulary
    * may be larger than its tokenizer's.
    */
@@ -32,6 +39,14 @@ export interface Tokenizer {
   locate?(text: string, ids: Iterable<number>): Uint32Array | undefined;
   /** The id of a token as written in the vocabulary, or undefined: `idOf('<|im_end|>')`. */
   idOf(token: string): number | undefined;
+}
+
+/** Two texts as tokens: see {@link Tokenizer.encodePair}. */
+export interface EncodedPair {
+  /** Token ids of both texts, with what stands around them. */
+  readonly ids: number[];
+  /** For each id the number of the text that it belongs to, as models take it in `token_type_ids`. */
+  readonly tokenTypes: number[];
 }
 
 /** Options of {@link Tokenizer.encode}. */

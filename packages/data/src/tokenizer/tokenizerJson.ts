@@ -1,30 +1,15 @@
 import { isObject, problem } from '@dropbp/basics';
 import { isBoundedPattern } from './boundedPattern.ts';
-import { components, tokenizerKeys, type Fault } from './tokenizerSchema.ts';
-
-/** A part of a tokenizer: `{ "type": "ByteLevel", … }`. */
-export interface Component {
-  readonly type: string;
-  readonly [key: string]: unknown;
-}
-
-/** What this package reads of a `tokenizer.json`. */
-export interface TokenizerJson {
-  readonly added_tokens: readonly AddedToken[];
-  readonly normalizer: Component | null;
-  readonly pre_tokenizer: Component | null;
-  readonly post_processor: Component | null;
-  readonly decoder: Component | null;
-  readonly model: Component & { readonly vocab: Readonly<Record<string, number>> };
-}
-
-/** A token beside the model's own. */
-export interface AddedToken {
-  readonly id: number;
-  readonly content: string;
-  readonly special: boolean;
-  readonly single_word?: boolean;
-}
+import {
+  leavesOf,
+  sequenceParts,
+  unsupported,
+  type AddedToken,
+  type Component,
+  type TokenizerJson,
+} from './component.ts';
+import { checkTemplates } from './python/checkTemplates.ts';
+import { components, modelKinds, tokenizerKeys, type Fault } from './tokenizerSchema.ts';
 
 /**
  * Takes what a `tokenizer.json` holds. Every part must be known to give what Python gives, and be as Python reads it.
@@ -41,14 +26,19 @@ export function readTokenizerJson(value: unknown, source: string): TokenizerJson
   const { model } = value;
   // Files of before tokenizers 0.9 do not name the model's type.
   const type = model.type ?? (Array.isArray(model.merges) ? 'BPE' : 'unnamed');
-  if (type !== 'BPE') throw unsupported(source, 'model', type, ['BPE']);
+  const kind = typeof type === 'string' && Object.hasOwn(modelKinds, type) ? modelKinds[type] : undefined;
+  if (kind === undefined) throw unsupported(source, 'model', type, Object.keys(modelKinds));
   refuseFault(tokenizerKeys(value, ''), source);
-  for (const key of ['dropout', 'continuing_subword_prefix', 'end_of_word_suffix']) {
+  refuseFault(kind.keys(model, 'model'), source);
+  for (const key of kind.unsupportedKeys) {
     if (model[key]) throw unsupported(source, `model.${key}`, model[key]);
   }
   const stage = (name: string): Component | null => {
     const component: unknown = value[name] ?? null;
     if (component !== null) checkComponent(source, name, component, name, 0);
+    const parts = kind.parts[name];
+    const other = leavesOf(component as Component | null).find(part => parts?.includes(part.type) === false);
+    if (other !== undefined) throw unsupported(source, name, other.type, parts);
     return component as Component | null;
   };
   const json: TokenizerJson = {
@@ -61,9 +51,10 @@ export function readTokenizerJson(value: unknown, source: string): TokenizerJson
   };
   const singleWord = json.added_tokens.find(token => token.single_word === true);
   if (singleWord) throw unsupported(source, 'added token with single_word', singleWord.content);
+  checkVocabulary(json, source);
   checkMerges(json, source);
   checkAddedTokens(json, source);
-  checkTemplates(json.post_processor, json, source);
+  checkTemplates(json, source);
   checkGrowth(json.normalizer, source);
   checkMetaspace(json.pre_tokenizer, source);
   return json;
@@ -79,9 +70,8 @@ function refuseFault(fault: Fault, source: string): void {
   });
 }
 
-/** Each token has an id of its own; tokens that two others make, and those themselves, must be in the vocabulary. */
-function checkMerges({ model }: TokenizerJson, source: string): void {
-  const isKnown = (token: string): boolean => Object.hasOwn(model.vocab, token);
+/** Each token has an id of its own; the one for what is unknown is in the vocabulary. */
+function checkVocabulary({ model }: TokenizerJson, source: string): void {
   // Python's merges go by ids, so that two tokens of one id are merged as one.
   const tokenById = new Map<number, string>();
   for (const [token, id] of Object.entries(model.vocab)) {
@@ -94,19 +84,24 @@ function checkMerges({ model }: TokenizerJson, source: string): void {
     }
     tokenById.set(id, token);
   }
-  for (const [i, merge] of (model.merges as readonly (string | readonly [string, string])[]).entries()) {
+  if (typeof model.unk_token === 'string' && !Object.hasOwn(model.vocab, model.unk_token)) {
+    throw problem('data', {
+      what: `${source} has a model.unk_token that is not in the vocabulary`,
+      got: model.unk_token,
+    });
+  }
+}
+
+/** Tokens that two others make, and those themselves, must be in the vocabulary. */
+function checkMerges({ model }: TokenizerJson, source: string): void {
+  const isKnown = (token: string): boolean => Object.hasOwn(model.vocab, token);
+  for (const [i, merge] of ((model.merges ?? []) as readonly (string | readonly [string, string])[]).entries()) {
     const [left, right] = typeof merge === 'string' ? (merge.split(' ') as [string, string]) : merge;
     const unknown = [left, right, left + right].find(token => !isKnown(token));
     if (unknown === undefined) continue;
     throw problem('data', {
       what: `${source} has a model.merges[${i}] with a token that is not in the vocabulary`,
       got: unknown,
-    });
-  }
-  if (typeof model.unk_token === 'string' && !isKnown(model.unk_token)) {
-    throw problem('data', {
-      what: `${source} has a model.unk_token that is not in the vocabulary`,
-      got: model.unk_token,
     });
   }
 }
@@ -131,50 +126,11 @@ function checkAddedTokens({ model, added_tokens: tokens }: TokenizerJson, source
   }
 }
 
-/** A template may only name tokens that it defines, with the ids that they have. */
-function checkTemplates(component: Component | null, json: TokenizerJson, source: string): void {
-  if (component?.type === 'Sequence') for (const part of sequenceParts(component)) checkTemplates(part, json, source);
-  if (component?.type !== 'TemplateProcessing') return;
-  const { single, pair, special_tokens: known } = component as unknown as Template;
-  // Python leaves the text out where a template does not name it, and repeats it where it is named twice.
-  const places = single.flatMap(({ Sequence: sequence }) => (sequence === undefined ? [] : [sequence.id]));
-  if (places.join() !== 'A') {
-    throw problem('data', {
-      what: `${source} has a template that does not hold the text once`,
-      got: places,
-      expected: 'one Sequence A in single',
-    });
-  }
-  for (const { SpecialToken: token } of [...single, ...pair]) {
-    if (token === undefined || Object.hasOwn(known, token.id)) continue;
-    throw problem('data', { what: `${source} has a template with a token that it does not define`, got: token.id });
-  }
-  const added = new Map(json.added_tokens.map(({ content, id }) => [content, id]));
-  for (const { id, ids, tokens } of Object.values(known)) {
-    const own = tokens.map(token => added.get(token) ?? (Object.hasOwn(json.model.vocab, token) ? json.model.vocab[token] : undefined)); // prettier-ignore
-    const isOne = tokens.length === 1 && tokens[0] === id;
-    if (isOne && own.every((value, i) => value === ids[i])) continue;
-    throw problem('data', {
-      what: `${source} has a template whose token '${id.slice(0, 100)}' is not a single token with its own id`,
-      got: { ids, tokens },
-      expected: String(own),
-    });
-  }
-}
-
-/** What a template puts around a text. */
-interface Template {
-  readonly single: readonly { readonly SpecialToken?: { readonly id: string }; readonly Sequence?: { readonly id: string } }[]; // prettier-ignore
-  readonly pair: Template['single'];
-  readonly special_tokens: Readonly<Record<string, { readonly id: string; readonly ids: readonly number[]; readonly tokens: readonly string[] }>>; // prettier-ignore
-}
-
 /** Of a text that another part has split, Python puts a space before the first piece alone, and our encoder before each. */
 function checkMetaspace(component: Component | null, source: string): void {
-  const leaves = (part: Component): readonly Component[] =>
-    part.type === 'Sequence' ? sequenceParts(part).flatMap(leaves) : [part];
-  const parts = component === null ? [] : leaves(component);
-  const isLate = parts.some((part, i) => i > 0 && part.type === 'Metaspace' && part.prepend_scheme === 'first');
+  const isLate = leavesOf(component).some(
+    (part, i) => i > 0 && part.type === 'Metaspace' && part.prepend_scheme === 'first',
+  );
   if (isLate) throw unsupported(source, 'Metaspace behind another pre_tokenizer, with prepend_scheme', 'first');
 }
 
@@ -184,6 +140,8 @@ const MOST_GROWTH = 1000;
 function checkGrowth(component: Component | null, source: string): void {
   const growthOf = (part: Component): number => {
     if (part.type === 'Sequence') return sequenceParts(part).reduce((growth, own) => growth * growthOf(own), 1);
+    // A space on both sides of an ideograph.
+    if (part.type === 'BertNormalizer') return 3;
     if (part.type === 'Prepend') return 1 + (part.prepend as string).length;
     // A character of NFKD comes to 18 at most.
     if (part.type !== 'Replace') return 1;
@@ -198,18 +156,6 @@ function checkGrowth(component: Component | null, source: string): void {
     got: `up to ${growth} times as long`,
     expected: `at most ${MOST_GROWTH} times`,
   });
-}
-
-/** The parts of a `Sequence`; the key differs from stage to stage. */
-export function sequenceParts(component: Component): readonly Component[] {
-  const key = ['normalizers', 'pretokenizers', 'processors', 'decoders'].find(name => name in component);
-  return key === undefined ? [] : (component[key] as readonly Component[]);
-}
-
-/** An error that says which part of a tokenizer is not supported. */
-export function unsupported(source: string, part: string, got: unknown, known?: readonly string[]): Error {
-  const expected = known && { expected: `one of ${known.join(', ')}` };
-  return problem('data', { what: `${source} has a ${part} that is not supported`, got, ...expected });
 }
 
 /** The deepest `Sequence` in a `Sequence`, and the most parts of one. */

@@ -87,19 +87,33 @@ const piece: Check = (value, path) => {
 };
 const specialToken: Check = (value, path) => {
   const fault = objectOf({ id: text, ids: listOf(id), tokens: listOf(text) })(value, path);
+  if (fault !== undefined) return fault;
   const { ids, tokens } = value as { ids: readonly unknown[]; tokens: readonly unknown[] };
-  return fault ?? (ids.length === tokens.length ? undefined : { path, got: value, expected: 'as many ids as tokens' });
+  return ids.length === tokens.length ? undefined : { path, got: value, expected: 'as many ids as tokens' };
 };
+
+const tokenAndId = is('a token and its id', value => Array.isArray(value) && value.length === 2 && typeof value[0] === 'string' && id(value[1], '') === undefined); // prettier-ignore
+const around = { cls: tokenAndId, sep: tokenAndId };
 
 /** The parts of each stage that are supported, and what each holds. A `Sequence` of them is one too. */
 export const components: Readonly<Record<string, { readonly parts: string; readonly types: Readonly<Record<string, Check>> }>> = {
   normalizer: {
     parts: 'normalizers',
-    types: { NFC: bare, NFD: bare, NFKC: bare, NFKD: bare, Prepend: objectOf({ ...type, prepend: text }), Replace: replace },
+    types: {
+      BertNormalizer: objectOf({ ...type, clean_text: flag, handle_chinese_chars: flag, lowercase: flag }, { strip_accents: orNull(flag) }),
+      Lowercase: bare,
+      NFC: bare,
+      NFD: bare,
+      NFKC: bare,
+      NFKD: bare,
+      Prepend: objectOf({ ...type, prepend: text }),
+      Replace: replace,
+    },
   },
   pre_tokenizer: {
     parts: 'pretokenizers',
     types: {
+      BertPreTokenizer: bare,
       ByteLevel: bytes,
       Digits: objectOf({ ...type, individual_digits: flag }),
       Metaspace: metaspace,
@@ -109,7 +123,9 @@ export const components: Readonly<Record<string, { readonly parts: string; reado
   post_processor: {
     parts: 'processors',
     types: {
+      BertProcessing: objectOf({ ...type, ...around }),
       ByteLevel: bytes,
+      RobertaProcessing: objectOf({ ...type, ...around, trim_offsets: flag, add_prefix_space: flag }),
       TemplateProcessing: objectOf({ ...type, single: listOf(piece), pair: listOf(piece), special_tokens: mapOf(specialToken) }),
     },
   },
@@ -122,6 +138,7 @@ export const components: Readonly<Record<string, { readonly parts: string; reado
       Metaspace: metaspace,
       Replace: replace,
       Strip: objectOf({ ...type, content: character, start: index, stop: index }),
+      WordPiece: objectOf({ ...type, prefix: text, cleanup: flag }),
     },
   },
 }; // prettier-ignore
@@ -131,10 +148,13 @@ const merge = (value: unknown, path: string): Fault =>
     typeof own === 'string' ? own.split(' ').length === 2 : Array.isArray(own) && own.length === 2 && own.every(part => typeof part === 'string'),
   )(value, path); // prettier-ignore
 
-/** The keys of a `tokenizer.json`; those of its stages are looked at one by one. */
-export const tokenizerKeys: Check = objectOf(
-  {
-    model: objectOf(
+/** The longest word in characters: pieces of a word are looked for in time that grows with its square, and more. */
+const MAX_WORD = 200;
+
+/** The kinds of models that are supported, with their keys. Where a kind goes with some parts of a stage, `parts` lists them. */
+export const modelKinds: Readonly<Record<string, { readonly keys: Check; readonly unsupportedKeys: readonly string[]; readonly parts: Readonly<Record<string, readonly string[]>> }>> = {
+  BPE: {
+    keys: objectOf(
       { vocab: mapOf(id), merges: listOf(merge) },
       {
         type: text,
@@ -147,6 +167,32 @@ export const tokenizerKeys: Check = objectOf(
         ignore_merges: orNull(flag),
       },
     ),
+    unsupportedKeys: ['dropout', 'continuing_subword_prefix', 'end_of_word_suffix'],
+    parts: {
+      normalizer: ['NFC', 'NFD', 'NFKC', 'NFKD', 'Prepend', 'Replace'],
+      pre_tokenizer: ['ByteLevel', 'Digits', 'Metaspace', 'Split'],
+    },
+  },
+  WordPiece: {
+    keys: objectOf({
+      ...type,
+      vocab: mapOf(id),
+      unk_token: text,
+      continuing_subword_prefix: text,
+      max_input_chars_per_word: is(`an integer from 0 to ${MAX_WORD}`, value => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_WORD && !Object.is(value, -0)),
+    }),
+    unsupportedKeys: [],
+    parts: {
+      normalizer: ['BertNormalizer', 'Lowercase', 'NFC', 'NFD', 'NFKC', 'NFKD', 'Replace'],
+      pre_tokenizer: ['BertPreTokenizer', 'Digits', 'Split'],
+    },
+  },
+}; // prettier-ignore
+
+/** The keys of a `tokenizer.json`; those of its stages are looked at one by one. */
+export const tokenizerKeys: Check = objectOf(
+  {
+    model: () => undefined,
   },
   {
     version: oneOf('1.0'),

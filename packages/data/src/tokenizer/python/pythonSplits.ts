@@ -1,5 +1,6 @@
-import { dropUnknown } from './dropUnknown.ts';
-import { sequenceParts, unsupported, type Component, type TokenizerJson } from './tokenizerJson.ts';
+import { dropUnknown } from '../dropUnknown.ts';
+import { sequenceParts, unsupported, type Component, type TokenizerJson } from '../component.ts';
+import { PUNCTUATION } from './unicodeClasses.generated.ts';
 
 /**
  * The pre-tokenizer of a `tokenizer.json` in parts that `@huggingface/tokenizers` runs as Python's `tokenizers` does.
@@ -19,6 +20,8 @@ function exact(component: Component, source: string): Component {
   switch (component.type) {
     case 'Sequence':
       return sequence(...sequenceParts(component).map(part => exact(part, source)));
+    case 'BertPreTokenizer':
+      return sequence(remove(String.raw`\p{White_Space}`), isolate(`[${PUNCTUATION}]`));
     case 'ByteLevel':
       return byteLevel(component);
     case 'Digits':
@@ -54,8 +57,20 @@ function metaspace(component: Component): Component {
 function split(component: Component, source: string): Component {
   const { behavior, invert } = component;
   if (behavior === 'Isolated') return { ...component, invert: false };
-  if (behavior === 'Removed') return { ...component, invert: invert === true };
+  if (behavior === 'Removed')
+    return { ...component, pattern: asExpression(component.pattern), invert: invert === true };
   throw unsupported(source, 'Split with behavior', behavior, ['Isolated', 'Removed']);
+}
+
+/** The library keeps a literal that it is to remove. */
+function asExpression(pattern: unknown): unknown {
+  const { String: literal } = pattern as { String?: string };
+  if (literal === undefined) return pattern;
+  return { Regex: Array.from(literal, character => `[\\u{${character.codePointAt(0)!.toString(16)}}]`).join('') };
+}
+
+function remove(pattern: string): Component {
+  return { type: 'Split', pattern: { Regex: pattern }, behavior: 'Removed', invert: false };
 }
 
 function isolate(pattern: string): Component {
