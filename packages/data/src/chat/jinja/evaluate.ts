@@ -1,5 +1,6 @@
 import type { Budget } from './budget.ts';
-import { applyFilter, type FilterContext } from './filters.ts';
+import { applyFilter } from './filters/applyFilter.ts';
+import type { FilterContext } from './filters/filter.ts';
 import { JinjaError } from './parse/lexer.ts';
 import { attributeOf, itemOf } from './values/members.ts';
 import { compute, isComparison, signed } from './values/operators.ts';

@@ -1,4 +1,4 @@
-import { isFilter } from './filters.ts';
+import { isFilter } from './filters/applyFilter.ts';
 import { JinjaError } from './parse/lexer.ts';
 import { parseTemplate } from './parse/parseTemplate.ts';
 import { textOf } from './values/pythonText.ts';

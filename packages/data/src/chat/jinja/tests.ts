@@ -1,5 +1,5 @@
-import type { FilterContext } from './filters.ts';
-import { isFilter } from './filters.ts';
+import type { FilterContext } from './filters/filter.ts';
+import { isFilter } from './filters/applyFilter.ts';
 import { JinjaError } from './parse/lexer.ts';
 import { compute, isComparison, isEqual } from './values/operators.ts';
 import { textOf } from './values/pythonText.ts';
