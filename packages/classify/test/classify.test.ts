@@ -219,6 +219,9 @@ describe('what does not fit', () => {
     await expect(text.loss(batch)).rejects.toThrow(
       'sequenceClassification(): the model writes text, and a classifier is needed',
     );
+    const asText = compose(model, { adapter: adapterOf() });
+    await expect(asText.loss({ inputIds: batch.inputIds, labels: batch.inputIds })).rejects.toThrow("the head 'score' of this model does not give tokens, which 'causal' predicts"); // prettier-ignore
+    asText.dispose();
     await expect(classify(plain, tokenizer, ['good'])).rejects.toThrow('classify(): the model writes text');
     expect(() => withHead(plain, { ...ofText, labels: ['a', 'a'] })).toThrow('withHead(): labels is not usable');
     expect(() => classificationBatches([{ text: 'good', label: 'love' }], tokenizer, { labels: names })).toThrow('the label of text 0 is not usable; got "love"; expected one of blame, praise'); // prettier-ignore

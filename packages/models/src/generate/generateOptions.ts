@@ -1,5 +1,6 @@
 import { checkValue, problem, seededRandom, type SeededRandom } from '@dropbp/basics';
 import { textPositions, type Model, type Runnable } from '@dropbp/core';
+import { classifierHead } from '../heads/taskHead.ts';
 import type { DecodePlan, RowPlan } from './decodeRows.ts';
 import { readEndTokens } from './readEndTokens.ts';
 import type { Sampling } from './sampleToken.ts';
@@ -47,6 +48,13 @@ export function decodePlan(
   perText: readonly GenerateOptions[] = [],
 ): DecodePlan {
   const { model } = prompts[0]!.runnable;
+  const classifier = classifierHead(model);
+  if (classifier !== undefined) {
+    throw problem('models', {
+      what: `${subject}: the model is for ${classifier.task} and does not write text`,
+      fix: 'give a model that writes text',
+    });
+  }
   for (const { tokens } of prompts) checkTokens(subject, tokens, model.vocabSize);
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
   const randomOf = (row: number): SeededRandom => (row === 0 ? seededRandom(seed) : seededRandom(seed, row));

@@ -1,4 +1,4 @@
-import type { Head } from '@dropbp/core';
+import type { Head, Model } from '@dropbp/core';
 import type { Definition } from '../architectures/architecture.ts';
 import type { RawConfig } from '../architectures/configReader.ts';
 import { linearLayer } from '../layers/linearLayer.ts';
@@ -58,4 +58,18 @@ export function withTaskHead(config: RawConfig, definition: Definition): Definit
     isHeadParameter: name => isOwn(name) || (definition.isHeadParameter(name) && !isOld(name)),
     initialDeviation: module => definition.initialDeviation(module === path ? old.path : module),
   };
+}
+
+/** What a classifier is for. */
+export interface ClassifierHead {
+  /** A label for a whole text, or for each token. */
+  readonly task: HeadTask;
+  /** Names of the labels, in the order of the outputs. */
+  readonly labels: readonly string[];
+}
+
+/** The task and the labels of a model that is a classifier; undefined for one that writes text. */
+export function classifierHead({ config }: Pick<Model, 'config'>): ClassifierHead | undefined {
+  const task = headTask(config);
+  return task === undefined ? undefined : { task, labels: labelNames(config) };
 }

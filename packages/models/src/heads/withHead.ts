@@ -5,8 +5,8 @@ import { defineModel } from '../architectures/architectures.ts';
 import type { RawConfig } from '../architectures/configReader.ts';
 import { makeModel, originOf } from '../weights/makeModel.ts';
 import { parameterShapes } from '../weights/parameterShapes.ts';
-import { labelConfig, labelNames } from './labelNames.ts';
-import { classFor, headTask, type HeadTask } from './taskHead.ts';
+import { labelConfig } from './labelNames.ts';
+import { classFor, type HeadTask } from './taskHead.ts';
 
 /** Options of {@link withHead}. */
 export interface HeadOptions {
@@ -72,20 +72,6 @@ export function withHead(model: Model, options: HeadOptions): Model {
     }
   }
   return makeModel(config, definition, parameters, origin);
-}
-
-/** What a classifier is for. */
-export interface ClassifierHead {
-  /** A label for a whole text, or for each token. */
-  readonly task: HeadTask;
-  /** Names of the labels, in the order of the outputs. */
-  readonly labels: readonly string[];
-}
-
-/** The task and the labels of a model that is a classifier; undefined for one that writes text. */
-export function classifierHead({ config }: Pick<Model, 'config'>): ClassifierHead | undefined {
-  const task = headTask(config);
-  return task === undefined ? undefined : { task, labels: labelNames(config) };
 }
 
 function areNames(labels: unknown): boolean {

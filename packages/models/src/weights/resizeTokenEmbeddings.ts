@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { checkOptions, problem, seededRandom, type SeededRandom } from '@dropbp/basics';
 import { weightForm, type Model } from '@dropbp/core';
+import { classifierHead } from '../heads/taskHead.ts';
 
 /** Options of {@link resizeTokenEmbeddings}. */
 export interface ResizeTokenEmbeddingsOptions {
@@ -37,7 +38,8 @@ export function resizeTokenEmbeddings(model: Model, tokens: number, options: Res
   const size = Math.ceil(tokens / padToMultipleOf) * padToMultipleOf;
   const { head, embedding, parameters } = model;
   const random = mean ? undefined : seededRandom(seed);
-  const tables = new Set([`${embedding}.weight`, head.weight]);
+  // A classifier's head has a row for each label.
+  const tables = new Set([`${embedding}.weight`, ...(classifierHead(model) === undefined ? [head.weight] : [])]);
   const resized = [...tables].map((name): [string, tf.Tensor] => {
     const table = parameters.get(name)!;
     checkForm(name, table);
