@@ -8,9 +8,10 @@ export {
 } from './contract/batch.ts';
 export type { AttentionHeads, BatchShape, Branch, BranchContext, KeyValue, Scope } from './contract/branch.ts';
 export type { CacheSlot, ExtendCache } from './contract/cacheSlot.ts';
-export type { AttentionParts, Hooks } from './contract/hooks.ts';
+export type { AttentionParts, Hooks, MultiplyRows } from './contract/hooks.ts';
 export type { Lanes } from './contract/lanes.ts';
 export type {
+  ExpertsInfo,
   ForwardOptions,
   Head,
   Model,
@@ -27,6 +28,7 @@ export type {
   CompiledPullback,
   Engine,
   EngineOptions,
+  GroupedProducts,
   PackedForm,
   Results,
   TracedFunction,
@@ -36,6 +38,8 @@ export type {
 export { activeEngine, after, weightForm, workingMemory } from './engine.ts';
 export { activate, activateGate, softCap, type Activation } from './ops/activation.ts';
 export { attention, HIDDEN, type AttentionOptions } from './ops/attention.ts';
+export { chooseExperts, type ChosenExperts } from './ops/experts/chooseExperts.ts';
+export { dealToExperts, type ExpertRows } from './ops/experts/dealToExperts.ts';
 export type { KeyMask } from './ops/keyMask.ts';
 export { crossEntropy, labelLosses, linearCrossEntropy, type Targets } from './ops/crossEntropy.ts';
 export { linear, type LinearOptions } from './ops/linear.ts';

@@ -79,6 +79,28 @@ export interface WeightPacker<T extends tf.Tensor = tf.Tensor> {
 }
 
 /**
+ * Products of rows that lie sorted by group, each with the matrix of its group: what the experts of a mixture compute for their own
+ * tokens. Work grows with the rows, not with the groups. They have no gradient of their own.
+ */
+export interface GroupedProducts {
+  /**
+   * @param a - `[n, k]`, the rows of the first group in front
+   * @param matrices - `[groups, m, k]`; without `transposeB` `[groups, k, m]`
+   * @param counts - int32 `[groups]`: the rows of each, n together
+   * @returns `[n, m]`; the caller owns it
+   */
+  multiply(a: tf.Tensor, matrices: tf.Tensor, counts: tf.Tensor, transposeB: boolean): tf.Tensor;
+  /**
+   * `aᵀ · b` of each group, zero of one without rows.
+   *
+   * @param a - `[n, p]`
+   * @param b - `[n, q]`
+   * @returns `[groups, p, q]`; the caller owns it
+   */
+  outer(a: tf.Tensor, b: tf.Tensor, counts: tf.Tensor): tf.Tensor;
+}
+
+/**
  * What a tfjs backend may offer beyond tfjs: a backend with a method `compile` has to keep this contract. Models and adapters
  * need none of it.
  */
@@ -108,6 +130,8 @@ export interface Engine {
   formOf?(tensor: tf.Tensor): PackedForm | undefined;
   /** `x`, in a traced function not before `others` are computed. */
   after?(x: tf.Tensor, ...others: tf.Tensor[]): tf.Tensor;
+  /** Products of rows by groups; absent where the engine has none, and undefined where its device has none. */
+  readonly grouped?: GroupedProducts | undefined;
   /**
    * Predicts what a training step takes in memory beside its tensors. Absent where the engine does not know.
    *

@@ -36,6 +36,9 @@ export const fixtureModels: Readonly<Record<string, Expected>> = {
   starcoder2: { ...likeLlama, reach: 2 * (5 - 1) },
   stablelm: likeLlama,
   stablelm_parallel: likeLlama,
+  mixtral: likeLlama,
+  qwen3_moe: { ...likeLlama, structures: 3 },
+  granitemoe: twoLayers('model.layers', 'self_attn', 'block_sparse_moe'),
 };
 
 /** What `testModel` takes for one of them. */

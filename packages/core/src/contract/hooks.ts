@@ -13,6 +13,9 @@ export interface AttentionParts {
   readonly output: (gathered: tf.Tensor) => tf.Tensor;
 }
 
+/** What {@link Hooks.parameter} multiplies with; `layout` as in `linear`, for matrices that lie otherwise. @defaultValue 'outIn' */
+export type MultiplyRows = (rows: tf.Tensor, matrices: tf.Tensor, layout?: 'outIn' | 'inOut') => tf.Tensor;
+
 /**
  * The places inside a model that an adapter fills. An absent hook is the plain model.
  * Hooks are called for every module; they look into the scope `p` to see whether this one is adapted, and take every
@@ -28,6 +31,16 @@ export interface Hooks {
    * @returns `[batch, time, outFeatures]`
    */
   linear?(name: string, x: tf.Tensor, base: (x: tf.Tensor) => tf.Tensor, p: Scope): tf.Tensor;
+  /**
+   * A product with a parameter that belongs to no linear layer: the matrix of a router, or those of experts.
+   *
+   * @param name - the parameter's name in the scope: `'mlp.experts.gate_up_proj'`
+   * @param x - the rows, in a layout of the model's own
+   * @param multiply - rows times matrices of any width in the layout of the parameter, `[out, in]`, or `[experts, out, in]`, bias
+   * excluded. What adds up with its results has their layout
+   * @returns what `multiply(x, p[name])` returns without an adapter
+   */
+  parameter?(name: string, x: tf.Tensor, multiply: MultiplyRows, p: Scope): tf.Tensor;
   /**
    * A look-up in a table of rows: tokens, or learned positions. Called for every look-up, in generation too.
    *

@@ -5,8 +5,11 @@ import type { Lanes } from './lanes.ts';
 
 /** A leaf of the module tree, under its Hugging Face path. */
 export interface ModuleInfo {
-  /** `'linear'` stores its weight `[out, in]`, `'conv1d'` (GPT-2) `[in, out]`, `'embedding'` `[entries, width]`. */
-  readonly kind: 'linear' | 'conv1d' | 'embedding' | 'norm';
+  /**
+   * `'linear'` stores its weight `[out, in]`, `'conv1d'` (GPT-2) `[in, out]`, `'embedding'` `[entries, width]`. A `'router'` stores as
+   * `'linear'` does, with an output for each expert, and is no layer that `all-linear` means. `'experts'` have parameters alone.
+   */
+  readonly kind: 'linear' | 'conv1d' | 'embedding' | 'norm' | 'router' | 'experts';
   /** Width of its input; the entries of an embedding. */
   readonly inFeatures: number;
   /** Width of its output. */
@@ -15,6 +18,20 @@ export interface ModuleInfo {
   readonly hasBias: boolean;
   /** The layer that gives the logits: excluded from `all-linear`. */
   readonly isOutput?: boolean;
+  /** What `'experts'` are made of; they have neither a weight nor a bias. */
+  readonly experts?: ExpertsInfo;
+}
+
+/** The experts of a mixture, of which each token takes some. */
+export interface ExpertsInfo {
+  /** How many there are. */
+  readonly count: number;
+  /** How many each token takes. */
+  readonly perToken: number;
+  /** The shape of each parameter by name, experts first: `gate_up_proj` `[experts, out, in]`. In the order of PEFT's wrappers. */
+  readonly parameters: Readonly<Record<string, readonly number[]>>;
+  /** How the matrices lie in memory: `[experts, out, in]`, or `[experts, in, out]`. */
+  readonly layout: 'outIn' | 'inOut';
 }
 
 /** The end of a model, from the residual stream to the logits, in two steps so that a loss can run it in chunks. */

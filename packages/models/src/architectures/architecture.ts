@@ -30,12 +30,22 @@ export interface Definition extends Pick<
   readonly prefix: string;
   /** What checkpoints call a weight, where transformers has another name for it now: both are read, and the first is written. */
   readonly storedNames?: Readonly<Record<string, string>>;
+  /** In which pieces checkpoints hold a weight, if they do: they are read and written so. One that is whole is read too. */
+  readonly storedParts?: (name: string) => StoredParts | undefined;
   /** Whether a tensor of a checkpoint is no weight: a buffer that older versions stored. */
   isBuffer(name: string): boolean;
   /** Standard deviation of a weight's random start; biases start at zero. */
   initialDeviation(module: string): number;
   /** Where the weights of norms start. @defaultValue 1 */
   readonly initialNorm?: number;
+}
+
+/** A weight that checkpoints hold in pieces of one shape, which lie one behind the other in memory. */
+export interface StoredParts {
+  readonly count: number;
+  readonly shape: readonly number[];
+  /** What piece `i` is called. */
+  readonly nameOf: (i: number) => string;
 }
 
 /** Turns a configuration into a definition. Made once for each architecture file. */

@@ -7,6 +7,8 @@ export interface ModelLimits {
   readonly layers: number;
   /** Values in a head, for each two of which a frequency is kept. */
   readonly headSize: number;
+  /** Experts of a layer. Each may have tensors of its own. */
+  readonly experts: number;
   /** Why there are no more, for messages: `'the checkpoint has 21 tensors'`. */
   readonly reason: string;
 }
@@ -15,16 +17,18 @@ export interface ModelLimits {
 export const plainLimits: ModelLimits = {
   layers: 10_000,
   headSize: 2 ** 16,
+  experts: 2 ** 16,
   reason: 'no model of so many is known',
 };
 
-/** What the tensors of a checkpoint bear out: a layer has several, and a projection is as wide as a head or wider. */
+/** What the tensors of a checkpoint bear out: a layer has several, a projection is as wide as a head or wider, and a router has a row for each expert. */
 export function limitsOf({ tensors }: Checkpoint): ModelLimits {
   let widest = 1;
   for (const { shape } of tensors.values()) for (const size of shape) widest = Math.max(widest, size);
   return {
     layers: Math.min(plainLimits.layers, tensors.size),
     headSize: Math.min(plainLimits.headSize, widest),
+    experts: Math.min(plainLimits.experts, widest),
     reason: `the checkpoint has ${tensors.size} tensors, up to ${widest} wide`,
   };
 }

@@ -1,4 +1,4 @@
-import type { ModuleInfo } from '@dropbp/core';
+import type { ExpertsInfo, ModuleInfo } from '@dropbp/core';
 
 /** The kinds of module that architectures list, with their sizes. */
 export const moduleInfo: {
@@ -10,9 +10,15 @@ export const moduleInfo: {
   readonly table: (entries: number, width: number) => ModuleInfo;
   /** A norm over the last `width` values. */
   readonly norm: (width: number, hasBias: boolean) => ModuleInfo;
+  /** What chooses among experts, its weight `[experts, width]`. */
+  readonly router: (width: number, experts: number, hasBias: boolean) => ModuleInfo;
+  /** Experts of one mixture, their parameters in one. */
+  readonly experts: (width: number, experts: ExpertsInfo) => ModuleInfo;
 } = {
   linear: (inFeatures, outFeatures, hasBias) => ({ kind: 'linear', inFeatures, outFeatures, hasBias }),
   conv1d: (inFeatures, outFeatures) => ({ kind: 'conv1d', inFeatures, outFeatures, hasBias: true }),
   table: (entries, width) => ({ kind: 'embedding', inFeatures: entries, outFeatures: width, hasBias: false }),
   norm: (width, hasBias) => ({ kind: 'norm', inFeatures: width, outFeatures: width, hasBias }),
+  router: (width, experts, hasBias) => ({ kind: 'router', inFeatures: width, outFeatures: experts, hasBias }),
+  experts: (width, experts) => ({ kind: 'experts', inFeatures: width, outFeatures: width, hasBias: false, experts }),
 };

@@ -55,7 +55,7 @@ export function createModel(config: RawConfig, options: CreateModelOptions): Mod
     const draw = ([from, to]: Rows): Float32Array => {
       const values = new Float32Array((to - from) * rowSize);
       if (isNorm) return values.fill(name.endsWith('.bias') ? 0 : (definition.initialNorm ?? 1));
-      if (!name.endsWith('.weight')) return values;
+      if (name.endsWith('bias')) return values;
       // Each weight has a stream of its own, so that its start does not depend on those before it.
       if (from === 0) random = seededRandom(seed, parameters.size);
       const deviation = definition.initialDeviation(module);

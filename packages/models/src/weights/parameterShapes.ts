@@ -5,6 +5,10 @@ import type { Definition } from '../architectures/architecture.ts';
 export function parameterShapes({ modules, head }: Definition): ReadonlyMap<string, readonly number[]> {
   const shapes = new Map<string, readonly number[]>();
   for (const [path, module] of modules) {
+    if (module.experts !== undefined) {
+      for (const [name, shape] of Object.entries(module.experts.parameters)) shapes.set(`${path}.${name}`, shape);
+      continue;
+    }
     const isTied = path === head.path && head.weight !== `${path}.weight`;
     if (!isTied) shapes.set(`${path}.weight`, weightShape(module));
     if (module.hasBias) shapes.set(`${path}.bias`, [module.outFeatures]);
@@ -15,11 +19,14 @@ export function parameterShapes({ modules, head }: Definition): ReadonlyMap<stri
 function weightShape({ kind, inFeatures, outFeatures }: ModuleInfo): readonly number[] {
   switch (kind) {
     case 'linear':
+    case 'router':
       return [outFeatures, inFeatures];
     case 'conv1d':
     case 'embedding':
       return [inFeatures, outFeatures];
     case 'norm':
       return [outFeatures];
+    case 'experts':
+      return []; // each parameter has a shape of its own
   }
 }

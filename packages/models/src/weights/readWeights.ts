@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { nearNames, problem } from '@dropbp/basics';
 import { toFloat32, type Checkpoint, type Dtype, type Rows } from '@dropbp/safetensors';
-import type { Definition } from '../architectures/architecture.ts';
+import type { Definition, StoredParts } from '../architectures/architecture.ts';
 import { AT_A_TIME, makeWeight, type Making, type WeightForms } from './makeWeight.ts';
 import { parameterShapes } from './parameterShapes.ts';
 import { storedDtype, type StoredDtype } from './saveModel.ts';
@@ -41,11 +41,11 @@ export interface StoredWeights {
 export function findWeights(checkpoint: Checkpoint, definition: Definition): StoredWeights {
   const shapes = parameterShapes(definition);
   const stored = matchNames(checkpoint, definition, shapes);
-  const dtypeOf = (name: string): Dtype => checkpoint.tensors.get(stored.get(name)!)!.dtype;
+  const dtypeOf = (name: string): Dtype => checkpoint.tensors.get(stored.get(name)![0]!)!.dtype;
   return {
     shapes,
     dtypes: new Map([...shapes.keys()].map(name => [name, storedDtype(dtypeOf(name))])),
-    read: async (name, rows) => toFloat32(dtypeOf(name), await checkpoint.read(stored.get(name)!, rows)),
+    read: (name, rows) => readParts(checkpoint, stored.get(name)!, shapes.get(name)!, rows),
     checkTied: () => checkTiedCopy(checkpoint, definition, stored),
   };
 }
@@ -86,25 +86,66 @@ async function readWeight(
   return step.value;
 }
 
-/** Which tensor of the checkpoint is which weight. Checkpoints of the bare model leave out the prefix. */
+/** A weight, widened to float32 exactly: one tensor, or pieces that lie one behind the other. */
+async function readParts(
+  checkpoint: Checkpoint,
+  names: readonly string[],
+  shape: readonly number[],
+  rows: Rows | undefined,
+): Promise<Float32Array<ArrayBuffer>> {
+  const readOne = async (name: string, part?: Rows): Promise<Float32Array<ArrayBuffer>> =>
+    toFloat32(checkpoint.tensors.get(name)!.dtype, await checkpoint.read(name, part));
+  if (names.length === 1) return readOne(names[0]!, rows);
+  const whole = new Float32Array(tf.util.sizeFromShape([...shape]));
+  let begin = 0;
+  for (const name of names) {
+    const part = await readOne(name);
+    whole.set(part, begin);
+    begin += part.length;
+  }
+  const rowSize = whole.length / shape[0]!;
+  return rows === undefined ? whole : whole.subarray(rows[0] * rowSize, rows[1] * rowSize);
+}
+
+/** Which tensors of the checkpoint are which weight. Checkpoints of the bare model leave out the prefix. */
 function matchNames(
   { name: file, tensors }: Checkpoint,
   definition: Definition,
   shapes: ReadonlyMap<string, readonly number[]>,
-): ReadonlyMap<string, string> {
-  const stored = new Map<string, string>();
-  const unknown: string[] = [];
+): ReadonlyMap<string, readonly string[]> {
+  const { prefix, storedNames = {} } = definition;
+  const renamed = new Map(Object.entries(storedNames).map(([name, stored]) => [stored, name]));
+  const fullName = (storedName: string): string => {
+    if (shapes.has(prefix + storedName)) return prefix + storedName;
+    return renamed.get(storedName) ?? renamed.get(prefix + storedName) ?? storedName;
+  };
+  const stored = new Map<string, readonly string[]>();
+  const unmatched = new Map<string, string>();
   const misshapen: string[] = [];
-  for (const [storedName, { shape }] of tensors) {
-    const name = fullName(storedName, definition, shapes);
+  const checkShape = (storedName: string, expected: readonly number[]): void => {
+    const { shape } = tensors.get(storedName)!;
+    if (String(expected) === String(shape)) return;
+    misshapen.push(`${storedName} [${String(shape)}] in place of [${String(expected)}]`);
+  };
+  for (const storedName of tensors.keys()) {
+    const name = fullName(storedName);
     const expected = shapes.get(name);
     if (expected === undefined) {
-      if (!definition.isBuffer(storedName) && !isTiedHead(name, definition)) unknown.push(storedName);
-    } else if (String(expected) !== String(shape)) {
-      misshapen.push(`${storedName} [${String(shape)}] in place of [${String(expected)}]`);
-    }
-    stored.set(name, storedName);
+      if (!definition.isBuffer(storedName)) unmatched.set(storedName, name);
+    } else checkShape(storedName, expected);
+    stored.set(name, [storedName]);
   }
+  for (const name of shapes.keys()) {
+    const parts = stored.has(name) ? undefined : definition.storedParts?.(name);
+    if (parts === undefined) continue;
+    const names = findParts(parts, prefix, tensors);
+    names?.forEach(part => {
+      unmatched.delete(part);
+      checkShape(part, parts.shape);
+    });
+    if (names !== undefined) stored.set(name, names);
+  }
+  const unknown = [...unmatched].flatMap(([storedName, name]) => (isTiedHead(name, definition) ? [] : [storedName]));
   const missing = [...shapes.keys()].filter(name => !stored.has(name));
   if (missing.length + unknown.length + misshapen.length > 0) {
     throw problem('models', {
@@ -120,14 +161,20 @@ function matchNames(
   return stored;
 }
 
-function fullName(
-  storedName: string,
-  { prefix, storedNames = {} }: Definition,
-  shapes: ReadonlyMap<string, unknown>,
-): string {
-  if (shapes.has(prefix + storedName)) return prefix + storedName;
-  const [renamed] = Object.entries(storedNames).find(([, stored]) => stored === storedName) ?? [storedName];
-  return renamed;
+/** The pieces of a weight in the checkpoint; undefined if one is missing. */
+function findParts(
+  { count, nameOf }: StoredParts,
+  prefix: string,
+  tensors: Checkpoint['tensors'],
+): string[] | undefined {
+  const names: string[] = [];
+  for (let i = 0; i < count; i++) {
+    const name = nameOf(i);
+    const storedName = [name, name.slice(prefix.length)].find(candidate => tensors.has(candidate));
+    if (storedName === undefined) return undefined;
+    names.push(storedName);
+  }
+  return names;
 }
 
 function isTiedHead(name: string, { head }: Definition): boolean {
@@ -138,11 +185,11 @@ function isTiedHead(name: string, { head }: Definition): boolean {
 async function checkTiedCopy(
   checkpoint: Checkpoint,
   { head }: Definition,
-  stored: ReadonlyMap<string, string>,
+  stored: ReadonlyMap<string, readonly string[]>,
 ): Promise<void> {
   const name = `${head.path}.weight`;
   if (head.weight === name || !stored.has(name)) return;
-  if (await areEqual(checkpoint, name, stored.get(head.weight)!)) return;
+  if (await areEqual(checkpoint, name, stored.get(head.weight)![0]!)) return;
   throw problem('models', {
     what: `${checkpoint.name}: ${name} differs from ${head.weight}, to which config.json ties it`,
     fix: 'set "tie_word_embeddings": false in config.json to use it, or remove it from the checkpoint',

@@ -29,7 +29,7 @@ export function storedDtype(dtype: Dtype): StoredDtype {
 export async function saveModel(
   config: RawConfig,
   parameters: ReadonlyMap<string, tf.Tensor>,
-  { files, dtypes, storedNames = {} }: Origin & Pick<Definition, 'storedNames'>,
+  { files, dtypes, storedNames = {}, storedParts }: Origin & Pick<Definition, 'storedNames' | 'storedParts'>,
   directory: string,
   options: SaveOptions = {},
 ): Promise<void> {
@@ -50,8 +50,13 @@ export async function saveModel(
   const tensors = new Map<string, TensorToWrite>();
   for (const [name, tensor] of parameters) {
     const dtype = dtypeOf(name);
-    const data = async (): Promise<Uint8Array> => fromFloat32(dtype, (await tensor.data()) as Float32Array);
-    tensors.set(storedNames[name] ?? name, { dtype, shape: tensor.shape, data });
+    const values = async (): Promise<Float32Array> => (await tensor.data()) as Float32Array;
+    const { count, shape, nameOf } = storedParts?.(name) ?? { count: 1, shape: tensor.shape, nameOf: () => storedNames[name] ?? name }; // prettier-ignore
+    const size = tensor.size / count;
+    for (let i = 0; i < count; i++) {
+      const data = async (): Promise<Uint8Array> => fromFloat32(dtype, (await values()).subarray(i * size, (i + 1) * size)); // prettier-ignore
+      tensors.set(nameOf(i), { dtype, shape, data });
+    }
   }
   await publishModel(directory, async folder => {
     await saveCheckpoint(folder, tensors);

@@ -46,10 +46,19 @@ export function structureTests(suite: ModelSuite, withModel: WithModel): Tests {
         const at = parameter.lastIndexOf('.');
         const module = modules.get(parameter.slice(0, at));
         expect(module, parameter).toBeDefined();
+        if (module!.experts !== undefined) {
+          expect(shape, parameter).toEqual(module!.experts.parameters[parameter.slice(at + 1)]);
+          continue;
+        }
         expect(shape, parameter).toEqual(parameter.endsWith('.bias') ? [module!.outFeatures] : weightShape(module!));
         expect(parameter.endsWith('.bias') && !module!.hasBias, parameter).toBe(false);
       }
-      for (const [path, { hasBias }] of modules) {
+      for (const [path, { hasBias, experts }] of modules) {
+        if (experts !== undefined) {
+          for (const part of Object.keys(experts.parameters))
+            expect(parameters.has(`${path}.${part}`), path).toBe(true);
+          continue;
+        }
         if (path !== head.path) expect(parameters.has(`${path}.weight`), path).toBe(true);
         expect(parameters.has(`${path}.bias`), path).toBe(hasBias);
       }
@@ -88,7 +97,7 @@ export function structureTests(suite: ModelSuite, withModel: WithModel): Tests {
     }),
 
     'calls each hook once for each of its places': withModel(model => {
-      const { linears, keyValues, embeds, hooks } = recordingHooks();
+      const { linears, ofParameters, keyValues, embeds, hooks } = recordingHooks();
       const runnable = makeRunnable(model, model.parameters, hooks, new Set());
       const { branchScopes, outerScope } = runnable;
       tf.tidy(() => {
@@ -102,6 +111,8 @@ export function structureTests(suite: ModelSuite, withModel: WithModel): Tests {
       );
       expect(linears.map(([name]) => name)).toEqual([...expected.map(([name]) => name), model.head.path]);
       expect(expected.every(([, scope], i) => linears[i]![1] === scope)).toBe(true);
+      const raw = model.branches.flatMap(({ block, modules }) => [...rawParameters(model, block, modules)]);
+      expect(ofParameters).toEqual(raw.map(([name]) => name));
       const attentions = model.branches.filter(({ kind }) => kind === 'attention');
       expect(keyValues).toEqual(attentions.map(({ path, block }) => path.slice(block.length + 1)));
       expect(embeds).toEqual([model.embedding]);
@@ -113,7 +124,8 @@ export function structureTests(suite: ModelSuite, withModel: WithModel): Tests {
         const weights = [...model.modules]
           .filter(([path, info]) => isLinear(info.kind) && modules.some(name => path.startsWith(`${block}.${name}.`)))
           .reduce((sum, [, { inFeatures, outFeatures }]) => sum + inFeatures * outFeatures, 0);
-        const besides = (time: number): number => branch.flops({ batch: 1, time }) - 2 * time * weights;
+        const active = [...rawParameters(model, block, modules).values()].reduce((sum, size) => sum + size, 0);
+        const besides = (time: number): number => branch.flops({ batch: 1, time }) - 2 * time * (weights + active);
         // The first token sees one key, the second two.
         expect(besides(2)).toBe(3 * besides(1));
         expect(besides(1) > 0).toBe(kind === 'attention');
@@ -121,6 +133,20 @@ export function structureTests(suite: ModelSuite, withModel: WithModel): Tests {
       }
     }),
   };
+}
+
+/** Matrices of routers and experts below a block, each with the numbers of it that a token is multiplied with. */
+function rawParameters(model: Model, block: string, modules: readonly string[]): Map<string, number> {
+  const inBranch = [...model.modules].filter(([path]) => modules.some(name => path.startsWith(`${block}.${name}.`)));
+  return new Map(
+    inBranch.flatMap(([path, { kind, experts, inFeatures, outFeatures }]): [string, number][] => {
+      const name = path.slice(block.length + 1);
+      if (kind === 'router') return [[`${name}.weight`, inFeatures * outFeatures]];
+      if (experts === undefined) return [];
+      const matrices = Object.entries(experts.parameters).filter(([, shape]) => shape.length === 3);
+      return matrices.map(([part, [, rows, columns]]) => [`${name}.${part}`, experts.perToken * rows! * columns!]);
+    }),
+  );
 }
 
 /** Something to run a branch on. */
@@ -136,10 +162,19 @@ function isLinear(kind: ModuleInfo['kind']): boolean {
 
 function weightShape({ kind, inFeatures, outFeatures }: ModuleInfo): number[] {
   if (kind === 'norm') return [outFeatures];
-  return kind === 'linear' ? [outFeatures, inFeatures] : [inFeatures, outFeatures];
+  return kind === 'linear' || kind === 'router' ? [outFeatures, inFeatures] : [inFeatures, outFeatures];
 }
 
-function recordingHooks(): { linears: [string, unknown][]; keyValues: string[]; embeds: string[]; hooks: Hooks } {
+interface RecordingHooks {
+  readonly linears: [string, unknown][];
+  readonly ofParameters: string[];
+  readonly keyValues: string[];
+  readonly embeds: string[];
+  readonly hooks: Hooks;
+}
+
+function recordingHooks(): RecordingHooks {
+  const ofParameters: string[] = [];
   const linears: [string, unknown][] = [];
   const keyValues: string[] = [];
   const embeds: string[] = [];
@@ -147,6 +182,10 @@ function recordingHooks(): { linears: [string, unknown][]; keyValues: string[]; 
     linear(name, x, base, p) {
       linears.push([name, p]);
       return base(x);
+    },
+    parameter(name, x, multiply, p) {
+      ofParameters.push(name);
+      return multiply(x, p[name]!);
     },
     keyValue(name, pair) {
       keyValues.push(name);
@@ -157,5 +196,5 @@ function recordingHooks(): { linears: [string, unknown][]; keyValues: string[]; 
       return x;
     },
   };
-  return { linears, keyValues, embeds, hooks };
+  return { linears, ofParameters, keyValues, embeds, hooks };
 }

@@ -1,11 +1,20 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import type { Engine, PackedForm, Results, TracedFunction, WeightPacker, WorkingMemory } from '@dropbp/engine';
+import type {
+  Engine,
+  GroupedProducts,
+  PackedForm,
+  Results,
+  TracedFunction,
+  WeightPacker,
+  WorkingMemory,
+} from '@dropbp/engine';
 import type { Device, DeviceMemory } from '../device/device.ts';
 import { type CompiledFunction, type CompileOptions, compileOn } from '../compile/compile.ts';
 import type { Recording, RecordingBackend } from '../compile/recording.ts';
 import type { Inputs } from '../kernels/kernel.ts';
 import { kernelTable } from '../kernels/kernelTable.ts';
+import { groupedMatMulKernel, groupedOuterKernel } from '../kernels/grouped.ts';
 import { afterKernel } from '../kernels/ordering.ts';
 import { isTensorType } from '../onnx/elementType.ts';
 import { packWeight } from '../packed/packWeight.ts';
@@ -138,6 +147,17 @@ export class OrtBackend extends tf.KernelBackend implements Engine, RecordingBac
       value: tf.engine().runKernel<tf.Tensor>(afterKernel, inputs),
       gradFunc: (dy: tf.Tensor) => tf.clone(dy),
     }))(x) as T;
+  }
+
+  /** Products of rows by groups; undefined on a device that runs no loops, such as a GPU. They have no gradient of their own. */
+  get grouped(): GroupedProducts | undefined {
+    if (!this.device.runsLoops) return undefined;
+    const run = (name: string, inputs: tf.NamedTensorMap, attrs: tf.NamedAttrMap = {}): tf.Tensor =>
+      tf.engine().runKernel(name, inputs, attrs);
+    return {
+      multiply: (a, matrices, counts, transposeB) => run(groupedMatMulKernel, { a, matrices, counts }, { transposeB }),
+      outer: (a, b, counts) => run(groupedOuterKernel, { a, b, counts }),
+    };
   }
 
   /** Predicts what a training step takes in memory beside its tensors. */

@@ -24,6 +24,8 @@ export interface Device {
   readonly name: string;
   /** Whether it takes elements of types that tfjs does not have, and products in int8. */
   readonly holdsPacked: boolean;
+  /** Whether it runs loops inside a session, with results of a size that follows from values. */
+  readonly runsLoops: boolean;
   load(model: OnnxModel): Session;
   /** Frees a session after the runs asked for before. */
   unload(session: Session): void;

@@ -11,6 +11,7 @@ export function unavailable(name: string, reason: unknown): Device {
   return {
     name,
     holdsPacked: false,
+    runsLoops: false,
     load: refuse,
     unload: () => undefined,
     upload: refuse,

@@ -23,6 +23,8 @@ export interface GraphNode extends OnnxNode {
 export interface NodeOptions {
   readonly attributes?: Readonly<Record<string, OnnxAttribute>>;
   readonly domain?: '' | 'com.microsoft';
+  /** What a graph among the attributes reads of this one. @defaultValue nothing */
+  readonly captures?: readonly Value[];
 }
 
 const constantArrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array, float64: Float64Array };
@@ -82,7 +84,7 @@ export class Graph {
     outputs: readonly { shape: Shape; dtype: ElementType }[],
     options?: NodeOptions,
   ): Value[] {
-    const names = inputs.map(input => this.writtenOut(input).name);
+    const names = [...inputs, ...(options?.captures ?? [])].map(input => this.writtenOut(input).name);
     return this.#append(op, names, outputs, options);
   }
 
@@ -120,7 +122,7 @@ export class Graph {
     op: string,
     inputs: readonly string[],
     outputs: readonly { shape: Shape; dtype: ElementType }[],
-    { attributes = {}, domain = '' }: NodeOptions = {},
+    { attributes = {}, domain = '', captures = [] }: NodeOptions = {},
   ): Value[] {
     const values = outputs.map(({ shape, dtype }) => this.#value(`value${this.values.size}`, shape, dtype));
     const node: GraphNode = {
@@ -129,6 +131,7 @@ export class Graph {
       outputs: values.map(value => value.name),
       attributes,
       domain,
+      ...(captures.length > 0 && { captures: captures.length }),
       index: this.nodes.length,
     };
     this.nodes.push(node);

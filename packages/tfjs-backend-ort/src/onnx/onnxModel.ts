@@ -1,15 +1,28 @@
 import { ProtobufWriter } from '@dropbp/basics';
 import { type ElementType, onnxTypeCode } from './elementType.ts';
 
-/** A node's attribute: an integer, a string, a list of integers, or a float. */
+/** A node's attribute: an integer, a string, a list of integers, a graph that the node runs, or a float. */
 export type OnnxAttribute =
   | number
   | string
   | readonly number[]
+  | OnnxBody
   | {
       /** Apart, since a number of JavaScript does not say whether it is an integer. */
       readonly float: number;
     };
+
+/** A graph inside a node, such as what a loop repeats. It reads values of the graph around it by their names. */
+export interface OnnxBody {
+  /** For messages of ONNX Runtime. */
+  readonly name: string;
+  /** In an order in which each follows those it reads. */
+  readonly nodes: readonly OnnxNode[];
+  /** What the node gives it, by position. */
+  readonly inputs: readonly SymbolicValue[];
+  /** What the node takes from it, by position. */
+  readonly outputs: readonly SymbolicValue[];
+}
 
 /** One operation of a graph. */
 export interface OnnxNode {
@@ -17,6 +30,8 @@ export interface OnnxNode {
   readonly op: string;
   /** Names of values; `''` for an optional input that is left out. */
   readonly inputs: readonly string[];
+  /** How many of the last inputs are read by a graph among the attributes, and not by the node itself. @defaultValue 0 */
+  readonly captures?: number;
   /** Names of the values that it computes. */
   readonly outputs: readonly string[];
   /** By their names in ONNX. */
@@ -43,8 +58,10 @@ export interface OnnxConstant extends OnnxValue {
 
 /** A value of which some sizes are known by a name alone, until the model runs: `'batch_size'`. */
 export interface SymbolicValue extends Omit<OnnxValue, 'shape'> {
-  /** A size, or the name of one, for each axis. */
-  readonly shape: readonly (number | string)[];
+  /** A size, or the name of one, for each axis; undefined where not even their number is known. */
+  readonly shape: readonly (number | string)[] | undefined;
+  /** Whether it is a list of tensors. @defaultValue false */
+  readonly isSequence?: boolean;
 }
 
 /** A graph as ONNX Runtime takes it: nodes in an order in which each follows those it reads. */
@@ -82,15 +99,9 @@ export function encodeModel(
   model: OnnxContent,
   { irVersion, opset }: OnnxVersions = versions,
 ): Uint8Array<ArrayBuffer> {
-  const graph = new ProtobufWriter();
-  model.nodes.forEach((node, index) => graph.message(1, nodeProto(node, nodeName(node, index))));
-  graph.string(2, model.name);
-  for (const constant of model.constants) graph.message(5, tensorProto(constant));
-  for (const input of model.inputs) graph.message(11, valueInfoProto(input));
-  for (const output of model.outputs) graph.message(12, valueInfoProto(output));
   return new ProtobufWriter()
     .int(1, irVersion)
-    .message(7, graph)
+    .message(7, graphProto(model))
     .message(8, new ProtobufWriter().string(1, '').int(2, opset))
     .message(8, new ProtobufWriter().string(1, 'com.microsoft').int(2, 1))
     .finish();
@@ -130,9 +141,19 @@ export function encodeConstantStart(
   return new ProtobufWriter().open(7, graph, following).finish();
 }
 
+function graphProto(content: OnnxBody & Partial<Pick<OnnxContent, 'constants'>>): ProtobufWriter {
+  const graph = new ProtobufWriter();
+  content.nodes.forEach((node, index) => graph.message(1, nodeProto(node, nodeName(node, index))));
+  graph.string(2, content.name);
+  for (const constant of content.constants ?? []) graph.message(5, tensorProto(constant));
+  for (const input of content.inputs) graph.message(11, valueInfoProto(input));
+  for (const output of content.outputs) graph.message(12, valueInfoProto(output));
+  return graph;
+}
+
 function nodeProto(node: OnnxNode, name: string): ProtobufWriter {
   const proto = new ProtobufWriter();
-  for (const input of node.inputs) proto.string(1, input);
+  for (const input of node.inputs.slice(0, node.inputs.length - (node.captures ?? 0))) proto.string(1, input);
   for (const output of node.outputs) proto.string(2, output);
   proto.string(3, name).string(4, node.op);
   for (const [key, value] of Object.entries(node.attributes)) proto.message(5, attributeProto(key, value));
@@ -144,6 +165,7 @@ function attributeProto(name: string, value: OnnxAttribute): ProtobufWriter {
   if (typeof value === 'number') return proto.int(3, value).int(20, 2);
   if (typeof value === 'string') return proto.string(4, value).int(20, 3);
   if ('float' in value) return proto.float(2, value.float).int(20, 1);
+  if ('nodes' in value) return proto.message(6, graphProto(value)).int(20, 5);
   for (const item of value) proto.int(8, item);
   return proto.int(20, 7);
 }
@@ -154,12 +176,18 @@ function tensorProto({ name, shape, dtype, data }: OnnxConstant): ProtobufWriter
   return proto.int(2, onnxTypeCode[dtype]).string(8, name).bytes(9, data);
 }
 
-function valueInfoProto({ name, shape, dtype }: SymbolicValue): ProtobufWriter {
-  const dimensions = new ProtobufWriter();
-  for (const size of shape) {
-    const dimension = new ProtobufWriter();
-    dimensions.message(1, typeof size === 'number' ? dimension.int(1, size) : dimension.string(2, size));
+function valueInfoProto({ name, shape, dtype, isSequence = false }: SymbolicValue): ProtobufWriter {
+  const tensor = new ProtobufWriter().int(1, onnxTypeCode[dtype]);
+  if (shape !== undefined) {
+    const dimensions = new ProtobufWriter();
+    for (const size of shape) {
+      const dimension = new ProtobufWriter();
+      dimensions.message(1, typeof size === 'number' ? dimension.int(1, size) : dimension.string(2, size));
+    }
+    tensor.message(2, dimensions);
   }
-  const tensor = new ProtobufWriter().int(1, onnxTypeCode[dtype]).message(2, dimensions);
-  return new ProtobufWriter().string(1, name).message(2, new ProtobufWriter().message(1, tensor));
+  const type = new ProtobufWriter().message(1, tensor);
+  return new ProtobufWriter()
+    .string(1, name)
+    .message(2, isSequence ? new ProtobufWriter().message(4, new ProtobufWriter().message(1, type)) : type);
 }

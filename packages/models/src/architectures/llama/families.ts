@@ -3,12 +3,12 @@ import { exaone4 } from './kin/exaone.ts';
 import type { Family } from './family.ts';
 import { gemma2, gemma3Text } from './kin/gemma.ts';
 import { glm4 } from './kin/glm.ts';
-import { granite } from './kin/granite.ts';
+import { granite, graniteMoe } from './kin/granite.ts';
 import { llama, smollm3 } from './kin/llama.ts';
-import { ministral3, mistral } from './kin/mistral.ts';
+import { ministral3, mistral, mixtral } from './kin/mistral.ts';
 import { olmo2, olmo3 } from './kin/olmo.ts';
 import { phi3 } from './kin/phi.ts';
-import { qwen2, qwen3 } from './kin/qwen.ts';
+import { qwen2, qwen3, qwen3Moe } from './kin/qwen.ts';
 import { stablelm } from './kin/stablelm.ts';
 import { starcoder2 } from './kin/starcoder.ts';
 
@@ -31,4 +31,7 @@ export const families: Readonly<Record<string, Family>> = {
   exaone4,
   starcoder2,
   stablelm,
+  mixtral,
+  qwen3_moe: qwen3Moe,
+  granitemoe: graniteMoe,
 };

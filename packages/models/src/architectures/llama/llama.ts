@@ -11,6 +11,7 @@ import { families } from './families.ts';
 import { llamaBranches, normalizeBy } from './llamaBranches.ts';
 import { llamaConfig, type LlamaConfig } from './llamaConfig.ts';
 import { HEAD, llamaModules, NORM, TOKENS } from './llamaModules.ts';
+import { storedMixture } from './mixture.ts';
 
 /**
  * Llama and the models that vary it: blocks of attention with grouped heads and of an MLP, with norms in front of or behind each.
@@ -40,6 +41,7 @@ function defineLlama(raw: RawConfig, limits: ModelLimits): Definition {
     className: c.className,
     prefix: 'model.',
     isBuffer: name => name.endsWith('rotary_emb.inv_freq'),
+    ...(c.mixture && storedMixture(c.mixture, 'model.layers', [...c.layers.keys()], c.hiddenSize)),
     initialDeviation: () => c.initialDeviation,
     initialNorm: c.norm === 'rmsAroundOne' ? 0 : 1,
     ...outerParts(

@@ -20,6 +20,7 @@ import { linearLayer } from '../../layers/linearLayer.ts';
 import { normLayer } from '../../layers/normLayer.ts';
 import type { BranchNorms, LlamaConfig, LlamaLayer } from './llamaConfig.ts';
 import { attentionWidths, qkNormNames } from './llamaModules.ts';
+import { mixtureWeights, runMixture } from './mixture.ts';
 
 /** The norm of a model, of the name that it has in the scope. */
 export function normalizeBy(
@@ -36,6 +37,7 @@ export function normalizeBy(
 export function llamaBranches(c: LlamaConfig): Branch[] {
   const { hiddenSize, heads, kvHeads, headSize, norms } = c;
   const mlp = withNorms(c, norms.mlp, (x, p, hooks) => runMlp(c, x, p, hooks));
+  const mixture = c.mixture && withNorms(c, norms.mlp, runMixture(c.mixture, c.activation));
   const attentions = new Map<string, Branch['apply']>();
   const attentionOf = (layer: LlamaLayer): Branch['apply'] => {
     const key = JSON.stringify(layer);
@@ -48,6 +50,9 @@ export function llamaBranches(c: LlamaConfig): Branch[] {
   const mlpWeights = (c.mlp === 'ungated' ? 2 : 3) * hiddenSize * c.intermediateSize;
   return c.layers.flatMap((layer, i): Branch[] => {
     const block = `model.layers.${i}`;
+    const mixed = c.mixture?.isIn(i) === true ? c.mixture : undefined;
+    const name = mixed?.module ?? 'mlp';
+    const weights = mixed === undefined ? mlpWeights : mixtureWeights(mixed, hiddenSize);
     return [
       {
         path: `${block}.self_attn`,
@@ -59,13 +64,13 @@ export function llamaBranches(c: LlamaConfig): Branch[] {
         apply: attentionOf(layer),
       },
       {
-        path: `${block}.mlp`,
+        path: `${block}.${name}`,
         block,
-        modules: modulesWith('mlp', norms.mlp),
+        modules: modulesWith(name, norms.mlp),
         kind: 'mlp',
         sharesInput: c.isParallel,
-        flops: shape => linearFlops(shape, mlpWeights),
-        apply: mlp,
+        flops: shape => linearFlops(shape, weights),
+        apply: mixed === undefined ? mlp : mixture!,
       },
     ];
   });

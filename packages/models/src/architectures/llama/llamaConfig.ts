@@ -8,6 +8,7 @@ import { configReader, type RawConfig } from '../configReader.ts';
 import type { ModelLimits } from '../modelLimits.ts';
 import { families } from './families.ts';
 import { oneRope } from './family.ts';
+import type { Mixture } from './mixture.ts';
 
 /** What sets one layer apart from another. */
 export interface LlamaLayer {
@@ -57,6 +58,8 @@ export interface LlamaConfig {
   readonly fusesAttention: boolean;
   /** A gate and what it lets through from two layers or from one, or no gate at all. */
   readonly mlp: 'gated' | 'fusedGate' | 'ungated';
+  /** Experts in the place of the MLP of some layers, or of all; undefined for none. */
+  readonly mixture: Mixture | undefined;
   /** Factor on the scores; undefined for 1 / √headSize. */
   readonly attentionScale: number | undefined;
   readonly scoreCap: number | undefined;
@@ -119,6 +122,7 @@ export function llamaConfig(config: RawConfig, limits?: ModelLimits): LlamaConfi
     qkNorm: undefined,
     fusesAttention: false,
     mlp: 'gated',
+    mixture: undefined,
     attentionScale: undefined,
     scoreCap: undefined,
     queryGrowth: undefined,

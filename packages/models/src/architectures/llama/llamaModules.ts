@@ -1,6 +1,7 @@
 import type { ModuleInfo } from '@dropbp/core';
 import { moduleInfo } from '../../layers/moduleInfo.ts';
 import type { LlamaConfig } from './llamaConfig.ts';
+import { mixtureModules } from './mixture.ts';
 
 export const TOKENS = 'model.embed_tokens';
 export const NORM = 'model.norm';
@@ -26,17 +27,21 @@ export function llamaModules(c: LlamaConfig): ReadonlyMap<string, ModuleInfo> {
   const norm = moduleInfo.norm(hiddenSize, c.norm === 'layer');
   const normOf = (name: string | undefined): [string, ModuleInfo][] => (name === undefined ? [] : [[name, norm]]);
   // By name, as parallel branches share the norm of what they read.
-  const blockModules = new Map([
-    ...normOf(norms.attention.before),
-    ...attentionModules(c),
-    ...normOf(norms.attention.after),
-    ...normOf(norms.mlp.before),
-    ...mlpModules(c),
-    ...normOf(norms.mlp.after),
-  ]);
+  const blockWith = (mlp: [string, ModuleInfo][]): Map<string, ModuleInfo> =>
+    new Map([
+      ...normOf(norms.attention.before),
+      ...attentionModules(c),
+      ...normOf(norms.attention.after),
+      ...normOf(norms.mlp.before),
+      ...mlp,
+      ...normOf(norms.mlp.after),
+    ]);
+  const plainBlock = blockWith(mlpModules(c));
+  const mixedBlock = c.mixture && blockWith(mixtureModules(c.mixture, hiddenSize));
   const modules = new Map<string, ModuleInfo>([[TOKENS, table(c.vocabSize, hiddenSize)]]);
   for (const i of c.layers.keys()) {
-    for (const [name, module] of blockModules) modules.set(`model.layers.${i}.${name}`, module);
+    const block = c.mixture?.isIn(i) === true ? mixedBlock! : plainBlock;
+    for (const [name, module] of block) modules.set(`model.layers.${i}.${name}`, module);
   }
   modules.set(NORM, norm);
   modules.set(HEAD, { ...linear(hiddenSize, c.vocabSize, false), isOutput: true });

@@ -22,6 +22,7 @@ export interface PublicTensor extends QueuedTensor {
 export function hostRuntime(ort: PublicOrt, options: (model: OnnxModel) => object): QueuedRuntime<PublicTensor> {
   return {
     holdsPacked: true,
+    runsLoops: true,
     load: model => ort.InferenceSession.create(encodeModel(model), options(model)),
     place: (data, dims, dtype) => new ort.Tensor(dtype, data, dims),
     reshape: ({ type, data }, dims) => new ort.Tensor(type, data, dims),

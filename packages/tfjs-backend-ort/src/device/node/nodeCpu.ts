@@ -39,6 +39,7 @@ export function nodeCpu(threads: number): Device {
   return {
     name: 'node-cpu',
     holdsPacked: true,
+    runsLoops: true,
     load(model) {
       const bytes = temporaryBytes(model);
       const loaded = binding.load(exact(model), sessionOptions(model, threads, bytes));

@@ -80,6 +80,7 @@ export function nodeWebgpu(threads: number, binding: OrtBinding = ortBinding()):
   const device: Device = {
     name: 'node-webgpu',
     holdsPacked: false,
+    runsLoops: false,
     load(model) {
       const session = load(model);
       sessions++;

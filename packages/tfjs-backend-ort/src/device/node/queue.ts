@@ -7,6 +7,8 @@ import type { Device, Handle, Session } from '../device.ts';
 export interface QueuedRuntime<T extends QueuedTensor = QueuedTensor> {
   /** Whether it takes elements of types that tfjs does not have, and products in int8. */
   readonly holdsPacked: boolean;
+  /** Whether it runs loops inside a session, with results of a size that follows from values. */
+  readonly runsLoops: boolean;
   load(model: OnnxModel): Promise<QueuedSession<T>>;
   /** Elements of the host as a session takes them: asked for once, when they are first fed. */
   place(data: ElementArray, dims: readonly number[], dtype: ElementType): T;
@@ -65,6 +67,7 @@ export function queue<T extends QueuedTensor>(runtime: QueuedRuntime<T>, name: s
   return {
     name,
     holdsPacked: runtime.holdsPacked,
+    runsLoops: runtime.runsLoops,
     load(model) {
       sessions++;
       const loaded: LoadedSession<T> = {};

@@ -41,6 +41,7 @@ export function webgpuRuntime(
 ): QueuedRuntime<WebgpuTensor> {
   return {
     holdsPacked: false,
+    runsLoops: false,
     async load(given) {
       const model = webgpuModel(given);
       const forceCpuNodeNames = nodesForCpu(model);

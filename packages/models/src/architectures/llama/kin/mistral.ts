@@ -4,6 +4,7 @@ import type { ConfigReader } from '../../configReader.ts';
 import { noBiases, type Family } from '../family.ts';
 import { equalLayers, plainLayer } from '../layerTypes.ts';
 import type { LlamaConfig, LlamaLayer } from '../llamaConfig.ts';
+import { inertMixtureKeys, readExperts } from '../mixture.ts';
 
 /** Jiang et al., "Mistral 7B", 2023: all layers see a window. */
 export const mistral: Family = {
@@ -13,6 +14,31 @@ export const mistral: Family = {
   kvHeads: 8,
   biases: noBiases,
   layers: windowOfAll(4096),
+};
+
+/** Jiang et al., "Mixtral of Experts", 2024. */
+export const mixtral: Family = {
+  className: 'MixtralForCausalLM',
+  title: 'Mixtral',
+  maxPositions: 131072,
+  kvHeads: 8,
+  theta: 1e6,
+  epsilon: ['rms_norm_eps', 1e-5],
+  biases: noBiases,
+  layers: windowOfAll(undefined),
+  differ: reader => ({
+    mixture: {
+      ...readExperts(reader, { experts: 8, perToken: 2 }),
+      ...{ module: 'mlp', router: 'gate', softmaxOver: 'chosen', isIn: () => true },
+      innerSize: reader.integer('intermediate_size'),
+      stored: {
+        router: 'block_sparse_moe.gate.weight',
+        gateUp: ['block_sparse_moe.experts.*.w1.weight', 'block_sparse_moe.experts.*.w3.weight'],
+        down: ['block_sparse_moe.experts.*.w2.weight'],
+      },
+    },
+  }),
+  inert: inertMixtureKeys,
 };
 
 /** Ministral 3: queries far behind grow with the logarithm of their position. */
