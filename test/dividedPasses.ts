@@ -15,7 +15,11 @@ export const adapters: Readonly<Record<string, () => Adapter>> = {
   LoRA: () => lora({ rank: 2, targetModules: 'all-linear' }),
   'LoRA with dropout': () => lora({ rank: 2, dropout: 0.3, targetModules: 'all-linear' }),
   DoRA: () => lora({ rank: 2, targetModules: 'all-linear', useDora: true }),
-  'IA³': () => ia3({ targetModules: 'all-linear', feedforwardModules: '.*(down_proj|mlp\\.c_proj|dense_4h_to_h)' }),
+  'IA³': () =>
+    ia3({
+      targetModules: 'all-linear',
+      feedforwardModules: '.*(down_proj|mlp\\.c_proj|dense_4h_to_h|1\\.self_attn\\.v_proj)',
+    }),
   'prefix tuning': () => prefixTuning({ numVirtualTokens: 2, prefixProjection: true, encoderHiddenSize: 4 }),
   'prompt tuning': () => promptTuning({ numVirtualTokens: 3 }),
   'P-tuning': () => pTuning({ numVirtualTokens: 2, encoderHiddenSize: 6 }),

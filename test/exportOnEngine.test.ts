@@ -128,6 +128,10 @@ describe('the files of a folder', () => {
     const model = createModel({ model_type: 'llama', ...sizes, ...dynamic }, { seed: 2 });
     await expect(exportOnnx(model, join(folder, 'no'), { maxPositions: 64 })).rejects.toThrow("follows the sequence's length"); // prettier-ignore
     await expect(exportOnnx(model, join(folder, 'no'), { types: ['q5' as OnnxType] })).rejects.toThrow('got ["q5"]');
+    const experts = { num_local_experts: 2, num_experts_per_tok: 1, num_key_value_heads: 1 };
+    const mixture = createModel({ model_type: 'mixtral', ...sizes, ...experts }, { seed: 2 });
+    await expect(exportOnnx(mixture, join(folder, 'no'))).rejects.toThrow('its experts are products by groups');
+    mixture.dispose();
     await tf.setBackend('cpu');
     await expect(exportOnnx(model, join(folder, 'no'))).rejects.toThrow(`got "cpu"; expected 'ort'`);
     await tf.setBackend('ort');

@@ -37,7 +37,11 @@ const adapters: Readonly<Record<string, Suite>> = {
     isDetached: true,
   },
   'IA³': {
-    create: () => ia3({ targetModules: allLinear, feedforwardModules: '.*(down_proj|mlp\\.c_proj|dense_4h_to_h)' }),
+    create: () =>
+      ia3({
+        targetModules: allLinear,
+        feedforwardModules: '.*(down_proj|mlp\\.c_proj|dense_4h_to_h|1\\.self_attn\\.v_proj)',
+      }),
     format: ia3Format,
   },
   'prompt tuning': { ...inFront, create: () => promptTuning({ numVirtualTokens: 4 }), format: promptTuningFormat },
@@ -105,6 +109,12 @@ export const architectures: Readonly<Record<string, object>> = {
     ...{ num_attention_heads: 2, initializer_range: 0.6, rope_parameters: { partial_rotary_factor: 0.5 } },
     ...{ use_parallel_residual: true, qk_layernorm: true },
   },
+  mixtral: { ...llama, num_local_experts: 3, num_experts_per_tok: 2 },
+  qwen3_moe: {
+    ...llama,
+    ...{ head_dim: 4, num_experts: 3, num_experts_per_tok: 2, moe_intermediate_size: 6, mlp_only_layers: [0] },
+  },
+  granitemoe: { ...llama, num_local_experts: 3, num_experts_per_tok: 2, residual_multiplier: 0.7, logits_scaling: 2 },
 };
 
 /** Architectures that `npm test` runs every adapter on. All others take too long: `node scripts/ci.mjs adapters`. */

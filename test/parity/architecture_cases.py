@@ -95,8 +95,11 @@ def load(folder: Path):
 def lora(folder: Path, **others):
     """LoRA on every linear layer, A and B random."""
     torch.manual_seed(11)
-    options = {"r": 3, "lora_alpha": 5, "target_modules": "all-linear", "init_lora_weights": False}
-    return get_peft_model(load(folder), LoraConfig(task_type="CAUSAL_LM", **options, **others)).eval()
+    model = load(folder)
+    # To PEFT, 'all-linear' means some models' experts too.
+    targets = [f"{part}_proj" for part in "qkvo"] if hasattr(model.config, "num_local_experts") else "all-linear"
+    options = {"r": 3, "lora_alpha": 5, "target_modules": targets, "init_lora_weights": False}
+    return get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **options, **others)).eval()
 
 
 def gradients(folder: Path, out: Path, task: Task, method: str, pattern: str, dropped: list[bool]) -> dict:

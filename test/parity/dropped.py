@@ -21,7 +21,7 @@ def ends(layer: torch.nn.Module) -> tuple[torch.nn.Module, torch.nn.Module]:
         return layer.post_self_attn_layernorm, layer.post_mlp_layernorm
     if hasattr(layer, "post_feedforward_layernorm"):
         return layer.post_attention_layernorm, layer.post_feedforward_layernorm
-    return layer.self_attn, layer.mlp
+    return layer.self_attn, getattr(layer, "block_sparse_moe", None) or layer.mlp
 
 
 def num_branches(model) -> int:

@@ -40,7 +40,8 @@ export function ia3Layers({ modules, architecture }: Model, settings: Ia3Setting
   const targetModules = settings.targetModules ?? defaultModules('targetModules', architecture);
   const feedforwardModules = settings.feedforwardModules ?? defaultModules('feedforwardModules', architecture);
   const rules = { targetModules, excludeModules: settings.excludeModules };
-  const selected = selectModules(modules, rules, { package: 'peft-ia3', kinds: ['linear', 'conv1d'], complete });
+  const isOwn = complete && settings.targetModules !== undefined;
+  const selected = selectModules(modules, rules, { package: 'peft-ia3', kinds: ['linear', 'conv1d'], complete: isOwn });
   if (complete && settings.feedforwardModules !== undefined) checkUsed(feedforwardModules, selected);
   const layers = selected.map((module): Ia3Layer => {
     const { kind, hasBias, inFeatures, outFeatures } = modules.get(module)!;

@@ -86,6 +86,12 @@ async function writeModel(
   if (packed !== undefined) {
     throw problem('export', { what: `'${packed[0]}' is kept as ${weightForm(packed[1])}`, fix: "load the model with weights: 'f32'" }); // prettier-ignore
   }
+  if ([...model.modules.values()].some(({ kind }) => kind === 'experts')) {
+    throw problem('export', {
+      what: `this model of '${model.architecture}' is not written as ONNX: its experts are products by groups, which transformers.js may not run`,
+      fix: 'save it with model.save(), for transformers',
+    });
+  }
   if (model.takesDividedTexts !== true) {
     throw problem('export', {
       what: `this model of '${model.architecture}' is not written as ONNX: what it computes for a token follows the sequence's length`,

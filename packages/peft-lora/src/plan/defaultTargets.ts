@@ -9,6 +9,7 @@ export const chosenTargets: Readonly<Record<string, readonly string[]>> = {
   gpt_neox: ['query_key_value'],
   llama: ['q_proj', 'v_proj'],
   mistral: ['q_proj', 'v_proj'],
+  mixtral: ['q_proj', 'v_proj'],
   qwen2: ['q_proj', 'v_proj'],
   qwen3: ['q_proj', 'v_proj'],
   stablelm: ['q_proj', 'v_proj'],
