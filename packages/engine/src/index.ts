@@ -79,8 +79,8 @@ export interface WeightPacker<T extends tf.Tensor = tf.Tensor> {
 }
 
 /**
- * Products of rows that lie sorted by group, each with the matrix of its group: what the experts of a mixture compute for their own
- * tokens. Work grows with the rows, not with the groups. They have no gradient of their own.
+ * Products of rows that lie sorted by group, each with the matrix of its group. So the experts of a mixture compute their own tokens.
+ * Work grows with the rows, not with the groups. Who calls them writes the gradient.
  */
 export interface GroupedProducts {
   /**

@@ -7,7 +7,7 @@ import type { Lanes } from './lanes.ts';
 export interface ModuleInfo {
   /**
    * `'linear'` stores its weight `[out, in]`, `'conv1d'` (GPT-2) `[in, out]`, `'embedding'` `[entries, width]`. A `'router'` stores as
-   * `'linear'` does, with an output for each expert, and is no layer that `all-linear` means. `'experts'` have parameters alone.
+   * `'linear'` does, with an output for each expert; `all-linear` leaves it out. `'experts'` have parameters alone.
    */
   readonly kind: 'linear' | 'conv1d' | 'embedding' | 'norm' | 'router' | 'experts';
   /** Width of its input; the entries of an embedding. */

@@ -21,7 +21,7 @@ export const plainLimits: ModelLimits = {
   reason: 'no model of so many is known',
 };
 
-/** What the tensors of a checkpoint bear out: a layer has several, a projection is as wide as a head or wider, and a router has a row for each expert. */
+/** What the tensors of a checkpoint bear out. A layer has several, a projection is as wide as a head or wider, and a router has a row for each expert. */
 export function limitsOf({ tensors }: Checkpoint): ModelLimits {
   let widest = 1;
   for (const { shape } of tensors.values()) for (const size of shape) widest = Math.max(widest, size);

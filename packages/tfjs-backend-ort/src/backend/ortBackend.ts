@@ -149,7 +149,7 @@ export class OrtBackend extends tf.KernelBackend implements Engine, RecordingBac
     }))(x) as T;
   }
 
-  /** Products of rows by groups; undefined on a device that runs no loops, such as a GPU. They have no gradient of their own. */
+  /** Products of rows by groups; undefined on a device that runs no loops, such as a GPU. Who calls them writes the gradient. */
   get grouped(): GroupedProducts | undefined {
     if (!this.device.runsLoops) return undefined;
     const run = (name: string, inputs: tf.NamedTensorMap, attrs: tf.NamedAttrMap = {}): tf.Tensor =>

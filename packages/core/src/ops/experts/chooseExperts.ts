@@ -10,8 +10,8 @@ export interface ChosenExperts {
 }
 
 /**
- * The experts with the largest logits, weighted by the softmax of the logits: over those that are chosen, so that the weights of a
- * token add up to 1, or over all. The gradient flows through the weights; the choice has none.
+ * The experts with the largest logits, weighted by a softmax: over the logits of those that are chosen, or over all. Weights of
+ * chosen ones alone add up to 1. The gradient flows through the weights; the choice has none.
  *
  * Source: Shazeer et al., "Outrageously Large Neural Networks", 2017.
  *
