@@ -15,13 +15,13 @@ export interface ExpertRows {
    * @param rows - in the layout of {@link ExpertRows.rows}, of any width
    * @param matrices - `[experts, out, in]`; with layout `'inOut'` `[experts, in, out]`
    */
-  multiply(rows: tf.Tensor, matrices: tf.Tensor, layout?: LinearOptions['layout']): tf.Tensor;
+  readonly multiply: (rows: tf.Tensor, matrices: tf.Tensor, layout?: LinearOptions['layout']) => tf.Tensor;
   /**
    * The same, plus a row for each expert.
    *
    * @param biases - `[experts, width]`
    */
-  addRow(rows: tf.Tensor, biases: tf.Tensor): tf.Tensor;
+  readonly addRow: (rows: tf.Tensor, biases: tf.Tensor) => tf.Tensor;
   /**
    * What a token's experts made of it, added up with their weights.
    *
@@ -29,7 +29,7 @@ export interface ExpertRows {
    * @param weights - `[tokens, perToken]`
    * @returns `[tokens, width]`
    */
-  collect(rows: tf.Tensor, weights: tf.Tensor): tf.Tensor;
+  readonly collect: (rows: tf.Tensor, weights: tf.Tensor) => tf.Tensor;
 }
 
 /**

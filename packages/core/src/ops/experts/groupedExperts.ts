@@ -77,7 +77,7 @@ function addRow(rows: tf.Tensor, biases: tf.Tensor, experts: tf.Tensor): tf.Tens
       save(trained.length > 0 ? [experts] : []);
       return tf.add(rows, tf.gather(biases, experts));
     },
-    (dy, [saved]) => [dy.clone(), ...trained.map(() => sumByRow(dy, saved!, biases.shape[0]!))],
+    (dy, [saved]) => [dy.clone(), ...trained.map(() => sumByRow(dy, saved!, biases.shape[0]))],
   );
 }
 

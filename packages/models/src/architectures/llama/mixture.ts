@@ -10,6 +10,7 @@ import {
   type Branch,
   type ExpertsInfo,
   type ModuleInfo,
+  type MultiplyRows,
 } from '@dropbp/core';
 import { moduleInfo } from '../../layers/moduleInfo.ts';
 import type { StoredParts } from '../architecture.ts';
@@ -96,15 +97,15 @@ export function mixtureWeights({ experts, perToken, innerSize }: Mixture, width:
 export function runMixture(mixture: Mixture, activation: Activation): Branch['apply'] {
   const { module, router, experts, perToken, softmaxOver } = mixture;
   const [toExperts, inward, outward] = [`${module}.${router}.weight`, `${module}.experts.${GATE_UP}`, `${module}.experts.${DOWN}`] as const; // prettier-ignore
-  return (x, p, { parameter }) => {
+  return (x, p, hooks) => {
     const tokens = reshape(x, [-1, x.shape.at(-1)!]);
-    const multiply: NonNullable<typeof parameter> = (name, rows, product) => product(rows, p[name]!);
-    const through = parameter ?? multiply;
-    const logits = through(toExperts, tokens, (rows, weight, layout = 'outIn') => linear(rows, weight, { layout }), p);
+    const through = (name: string, rows: typeof x, multiply: MultiplyRows): typeof x =>
+      hooks.parameter === undefined ? multiply(rows, p[name]!) : hooks.parameter(name, rows, multiply, p);
+    const logits = through(toExperts, tokens, (rows, weight, layout = 'outIn') => linear(rows, weight, { layout }));
     const chosen = chooseExperts(logits, perToken, softmaxOver);
     const dealt = dealToExperts(tokens, chosen, experts);
-    const [gate, up] = splitLast(through(inward, dealt.rows, dealt.multiply, p), 2) as [typeof x, typeof x];
-    const made = through(outward, activateGate(gate, up, activation), dealt.multiply, p);
+    const [gate, up] = splitLast(through(inward, dealt.rows, dealt.multiply), 2) as [typeof x, typeof x];
+    const made = through(outward, activateGate(gate, up, activation), dealt.multiply);
     return reshape(dealt.collect(made, chosen.weights), x.shape);
   };
 }
