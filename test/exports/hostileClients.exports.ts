@@ -94,7 +94,7 @@ describe('a server among hostile clients', () => {
     for (const code of await many(20, chunks)) expect([413, 429]).toContain(code);
   });
 
-  it('ends connections that send too slowly, or nothing, or read nothing', async () => {
+  it('ends connections that send too slowly, or nothing', async () => {
     const post = 'POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
     const sockets = await many(200, i =>
       open(['', 'POST /v1/comp', post, `${post}Content-Length: 5000\r\n\r\n{"model":"one"`][i % 4]!),

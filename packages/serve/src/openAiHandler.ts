@@ -49,9 +49,7 @@ export function openAiHandler(served: Served, options: HandlerOptions = {}): Ope
   }
   const queue = jobQueue(served.tuned ?? served.model, limits);
   const readBody = bodyReader(limits);
-  const ended = new AbortController();
   const answering = { models, queue, limits, onFault, embedders };
-  const signalOf = (request: Request): AbortSignal => AbortSignal.any([request.signal, ended.signal]);
   let isClosing = false;
   let active = 0;
 
@@ -84,7 +82,7 @@ export function openAiHandler(served: Served, options: HandlerOptions = {}): Ope
     ['/v1/completions', answerCompletion],
     ['/v1/embeddings', answerEmbeddings],
   ] as const) {
-    app.post(path, async ({ req }) => answer(await readBody(req.raw), signalOf(req.raw), answering));
+    app.post(path, async ({ req }) => answer(await readBody(req.raw), req.raw.signal, answering));
     app.all(path, () => wrongMethod(path).response());
   }
 
@@ -100,7 +98,7 @@ export function openAiHandler(served: Served, options: HandlerOptions = {}): Ope
     },
     async close({ graceMs } = {}) {
       isClosing = true;
-      const timer = graceMs === undefined ? undefined : setTimeout(() => ended.abort(ending()), graceMs);
+      const timer = graceMs === undefined ? undefined : setTimeout(() => queue.breakOff(ending()), graceMs);
       // Bodies that arrive still become jobs.
       while (active > 0 || queue.length > 0) {
         await queue.idle();

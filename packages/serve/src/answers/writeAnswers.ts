@@ -39,23 +39,22 @@ export interface Asked {
 
 /** Puts prompts into the queue. @throws ApiError for a prompt without room, and where too many wait */
 export function writeAnswers(asked: Asked): Answers {
-  const { queue, tokenizer, model, prompts, stopTokens, sampling } = asked;
-  const left = new AbortController();
-  const signal = AbortSignal.any([asked.signal, left.signal]);
+  const { queue, tokenizer, model, prompts, stopTokens, sampling, signal } = asked;
   const { stop = [] } = sampling;
   const jobs = prompts.map((tokens, i): TextJob => {
     checkPrompt(tokens, asked);
     const maxNewTokens = Math.min(asked.maxNewTokens, model.room - tokens.length);
     // Several prompts with one seed draw differently.
     const seed = sampling.seed === undefined ? {} : { seed: sampling.seed + i };
-    return { model, tokens, options: { ...samplingOptions(sampling), ...seed, stopTokens, maxNewTokens, signal } };
+    return { model, tokens, options: { ...samplingOptions(sampling), ...seed, stopTokens, maxNewTokens }, signal };
   });
-  const answers = queue.addTexts(jobs).map((channel, i): Answer => {
+  const readers = queue.addTexts(jobs);
+  const answers = readers.map((reader, i): Answer => {
     let count = 0;
     let read = 0;
     let given = 0;
     async function* counted(): AsyncGenerator<number, void, undefined> {
-      for await (const token of channel) {
+      for await (const token of reader) {
         count++;
         yield token;
       }
@@ -80,7 +79,7 @@ export function writeAnswers(asked: Asked): Answers {
       finishReason: () => (given === read && count === jobs[i]!.options.maxNewTokens ? 'length' : 'stop'),
     };
   });
-  return { answers, leave: () => left.abort() };
+  return { answers, leave: () => readers.forEach(reader => reader.leave()) };
 }
 
 function checkPrompt(tokens: readonly number[], { model }: Pick<Asked, 'model'>): void {

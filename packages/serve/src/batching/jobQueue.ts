@@ -4,7 +4,7 @@ import type { Subject } from '@dropbp/core';
 import { ApiError } from '../http/apiError.ts';
 import { runBatch } from './runBatch.ts';
 import type { QueuedText, TextJob } from './textJob.ts';
-import { tokenChannel } from './tokenChannel.ts';
+import { tokenChannel, type TokenReader } from './tokenChannel.ts';
 
 interface QueuedTask {
   readonly task: () => Promise<void>;
@@ -19,9 +19,11 @@ export interface JobQueue {
    *
    * @throws ApiError where too many wait
    */
-  addTexts(jobs: readonly TextJob[]): AsyncIterable<number>[];
+  addTexts(jobs: readonly TextJob[]): TokenReader[];
   /** Runs something else on the model. @throws ApiError where too many wait */
   run<T>(task: () => Promise<T>): Promise<T>;
+  /** Breaks all texts off, with an error for who reads them. */
+  breakOff(error: unknown): void;
   /** Resolves once nothing is left. */
   idle(): Promise<void>;
 }
@@ -40,6 +42,8 @@ const GATHER_MS = 5;
 /** @param subject - what runs all rows: the model, or what `compose()` made of it */
 export function jobQueue(subject: Subject, limits: QueueLimits): JobQueue {
   const waiting: (QueuedText | QueuedTask)[] = [];
+  /** Texts that wait or run. */
+  const open = new Set<QueuedText>();
   let running = 0;
   let loop: Promise<void> | undefined;
 
@@ -78,7 +82,7 @@ export function jobQueue(subject: Subject, limits: QueueLimits): JobQueue {
     },
     addTexts(jobs) {
       makeRoom(jobs.length);
-      const texts = jobs.map(job => enqueueText(job, waiting));
+      const texts = jobs.map(job => enqueueText(job, waiting, open));
       start();
       return texts.map(({ channel }) => channel);
     },
@@ -89,28 +93,30 @@ export function jobQueue(subject: Subject, limits: QueueLimits): JobQueue {
         start();
       });
     },
+    breakOff(error) {
+      for (const { channel } of open) channel.fail(error);
+    },
     async idle() {
       while (loop !== undefined) await loop;
     },
   };
 }
 
-function enqueueText(job: TextJob, waiting: (QueuedText | QueuedTask)[]): QueuedText {
-  const left = new AbortController();
-  const signal = AbortSignal.any([job.options.signal, left.signal]);
-  const channel = tokenChannel(() => left.abort());
-  const queued: QueuedText = { ...job, channel, options: { ...job.options, signal } };
-  // Whoever has left waits no longer.
-  const leave = (): void => {
-    const at = waiting.indexOf(queued);
-    if (at >= 0) waiting.splice(at, 1);
-    // A server that ends says so; a client that has left hears nothing.
-    if (signal.reason instanceof ApiError) channel.fail(signal.reason);
-    else channel.end();
-  };
+function enqueueText(job: TextJob, waiting: (QueuedText | QueuedTask)[], open: Set<QueuedText>): QueuedText {
+  const ended = new AbortController();
+  // Listeners go with the request: a signal that outlives it would keep them all.
+  const leave = (): void => channel.leave();
+  const channel = tokenChannel(hasLeft => {
+    job.signal.removeEventListener('abort', leave);
+    open.delete(queued);
+    if (hasLeft) remove(waiting, [queued]);
+    ended.abort();
+  });
+  const queued: QueuedText = { ...job, channel, options: { ...job.options, signal: ended.signal } };
   waiting.push(queued);
-  if (signal.aborted) leave();
-  else signal.addEventListener('abort', leave, { once: true });
+  open.add(queued);
+  if (job.signal.aborted) leave();
+  else job.signal.addEventListener('abort', leave, { once: true });
   return queued;
 }
 

@@ -6,7 +6,9 @@ import type { TokenChannel } from './tokenChannel.ts';
 export interface TextJob {
   readonly model: ServedModel;
   readonly tokens: readonly number[];
-  readonly options: GenerateOptions & { readonly maxNewTokens: number; readonly signal: AbortSignal };
+  readonly options: GenerateOptions & { readonly maxNewTokens: number };
+  /** Says that whoever asked has left. */
+  readonly signal: AbortSignal;
 }
 
 /** A text with the way its tokens take. */
