@@ -43,7 +43,7 @@ export async function serve(served: Served, options: ServeOptions = {}): Promise
   const listener = getRequestListener(request => handler.fetch(request), { overrideGlobalObjects: false });
   const server = createServer(
     {
-      headersTimeout: Math.min(10_000, limits.requestMs),
+      headersTimeout: limits.requestMs,
       requestTimeout: limits.requestMs,
       connectionsCheckingInterval: Math.min(1000, limits.requestMs),
       keepAliveTimeout: 5000,
