@@ -34,6 +34,7 @@ const table = {
   setup: ['basics', 'core', 'models', 'data', 'lazy:tfjs-backend-ort'],
   serve: ['basics', 'core', 'models', 'data', 'compose'],
   classify: ['basics', 'core', 'models', 'data', 'compose'],
+  embed: ['basics', 'core', 'models', 'data', 'safetensors'],
   mpi: ['basics', 'types:train'],
   'tfjs-backend-ort': ['basics', 'types:engine'],
   cli: [
@@ -52,6 +53,7 @@ const table = {
     'lazy:mpi',
     'setup',
     'classify',
+    'embed',
   ],
   'front-door': [...['basics', 'core', 'models', ...adapters, 'dropbp', 'compose', 'train', 'data', 'setup', 'export']],
   testing: ['basics', 'core'],

@@ -26,6 +26,7 @@ const mostInstalledMB = {
     '@dropbp/mpi': 14,
     '@dropbp/serve': 16,
     '@dropbp/classify': 20,
+    '@dropbp/embed': 20,
   },
 };
 const mostInstalledMBOfOthers = 10;
