@@ -3,9 +3,9 @@ import { problem } from '@dropbp/basics';
 import { statesAt, type Runnable } from '@dropbp/core';
 
 /**
- * How the states of a text become one vector, as sentence-transformers names it. `cls` takes the first token's state, and `lasttoken`
- * the last one's. `max` takes the largest value of each dimension. `mean_sqrt_len_tokens` divides the sum by the root of the number of
- * tokens. `weightedmean` has weights that grow with the position.
+ * How the states of a text become one vector, as sentence-transformers names it. The way `cls` takes the first token's state, and
+ * `lasttoken` the last one's. The way `max` takes the largest value of each dimension. The way `mean_sqrt_len_tokens` divides the
+ * sum by the root of the number of tokens. Weights of `weightedmean` grow with the position.
  */
 export type PoolingMode = 'cls' | 'max' | 'mean' | 'mean_sqrt_len_tokens' | 'weightedmean' | 'lasttoken';
 
