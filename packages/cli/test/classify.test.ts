@@ -87,6 +87,17 @@ describe('dropbp classify', () => {
     expect(shown.out).toMatch(/accuracy +100\.0 %\nmacro-F1 +100\.0 %\non +6 rows\n/);
     expect(shown.out).toMatch(/vowels +3 +0\nothers +0 +3\n$/);
   });
+  it('is refused where text is to be written', async () => {
+    for (const args of [
+      ['evaluate', '--data', at('texts.txt')],
+      ['generate', '--prompt', 'a'],
+    ]) {
+      const terminal = fakeTerminal({});
+      const whole = [...args, '--model', at('merged'), '--backend', 'cpu'];
+      const code = await runCommandLine({ commands, version: '0', args: whole, terminal });
+      expect([code, terminal.written.notes.replaceAll(/\s+/g, ' ')]).toEqual([2, expect.stringMatching(/does not (give tokens|write text)/)]); // prettier-ignore
+    }
+  });
   it('says what does not fit', async () => {
     writeFileSync(at('odd.jsonl'), '{"text":"aaa","label":"none"}\n');
     const cases: [string[], string][] = [

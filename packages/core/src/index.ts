@@ -85,6 +85,7 @@ export { tapePullback, type Pullback, type TapePullback } from './run/pass/tapeP
 export { branchPullback, type BranchPullback, type PulledBack } from './run/pass/branchPullback.ts';
 export { causalLoss } from './run/head/causalLoss.ts';
 export { causal } from './run/head/causalObjective.ts';
+export { checkWritesText } from './run/head/checkWritesText.ts';
 export { countingRows } from './run/head/countingRows.ts';
 export { labelledRows, rowsOfLabels } from './run/head/labelledRows.ts';
 export { metricsOf } from './run/head/metricsOf.ts';

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { bucketLength, checkValue, problem } from '@dropbp/basics';
 import {
   asRunnable,
+  checkWritesText,
   headLogits,
   runPass,
   IGNORED_LABEL,
@@ -41,6 +42,7 @@ export async function logLikelihoods(subject: Subject, sequences: readonly Score
   checkValue<unknown>('train', 'logLikelihoods(): what is asked', subject, isObject, expected);
   checkValue<unknown>('train', 'logLikelihoods(): sequences', sequences, Array.isArray, 'a list of { ids, labels }');
   const runnable = asRunnable(subject);
+  checkWritesText(runnable.model);
   const rows = scoredRows(runnable, sequences);
   const scores = tf.tidy(() => tf.concat(scoresOf(runnable, sequences, rows)));
   const values = await scores.data().finally(() => scores.dispose());

@@ -1,8 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
-import { problem } from '@dropbp/basics';
-import type { Model } from '../../contract/model.ts';
 import type { Objective } from '../../contract/objective.ts';
 import { causalLoss } from './causalLoss.ts';
+import { checkWritesText } from './checkWritesText.ts';
 import { labelledRows } from './labelledRows.ts';
 
 /**
@@ -21,7 +20,7 @@ export function causal(): Objective {
     labels: ['labels'],
     dividesTexts: true,
     labelledRows(batch, { model, virtualTokens }) {
-      checkOutputs(model);
+      checkWritesText(model);
       return labelledRows(batch, model.vocabSize, virtualTokens);
     },
     prepare: (_batch, _runnable, rows) => ({
@@ -29,16 +28,4 @@ export function causal(): Objective {
       loss: (runnable, hidden, at) => causalLoss(runnable, hidden, at!) as tf.Scalar,
     }),
   };
-}
-
-/** @throws Problem for a model whose head gives labels, not tokens */
-function checkOutputs({ head, modules, vocabSize }: Model): void {
-  const outputs = modules.get(head.path)?.outFeatures ?? vocabSize;
-  if (outputs === vocabSize) return;
-  throw problem('core', {
-    what: `the head '${head.path}' of this model does not give tokens, which 'causal' predicts`,
-    got: `${outputs} outputs`,
-    expected: `${vocabSize}, one for each token`,
-    fix: 'give compose() an objective for this head, such as sequenceClassification()',
-  });
 }
