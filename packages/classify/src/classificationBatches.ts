@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { checkNumber, checkOptions, checkValue, problem, ranges, seededRandom } from '@dropbp/basics';
-import type { BatchIterator, ObjectiveBatch, ResumableBatches } from '@dropbp/core';
+import type { ObjectiveBatch, ResumableBatches } from '@dropbp/core';
 import { paddedBatch, type Tokenizer } from '@dropbp/data';
 import type { ClassificationKind } from './kind.ts';
+import { numberedBatches } from './numberedBatches.ts';
 
 /** A text with what is to be predicted for it. */
 export interface LabelledText {
@@ -74,32 +75,7 @@ export function classificationBatches(
       { kind, padId, maxLength, labels },
     );
   };
-  const iterate = (from: number): { [Symbol.asyncIterator](): BatchIterator<ObjectiveBatch> } => ({
-    [Symbol.asyncIterator]() {
-      let number = from;
-      return {
-        get position() {
-          return { batches: number };
-        },
-        next() {
-          const isDone = number >= epochs * perEpoch;
-          return Promise.resolve(isDone ? { done: true, value: undefined } : { done: false, value: make(number++) });
-        },
-      };
-    },
-  });
-  return {
-    ...iterate(0),
-    from(position) {
-      const number = (position as { readonly batches?: unknown } | null | undefined)?.batches;
-      if (typeof number === 'number' && Number.isInteger(number) && number >= 0) return iterate(number);
-      throw problem('classify', {
-        what: 'this is not a position of these batches',
-        got: position,
-        expected: '{ batches }',
-      });
-    },
-  };
+  return numberedBatches(epochs * perEpoch, make);
 }
 
 function targetOf(
