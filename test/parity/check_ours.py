@@ -72,7 +72,8 @@ HEADS = {
 def class_for(saved: Path):
     """The class for what was saved, and how to load a base with its head: config.json names both, beside an adapter too."""
     file = saved / "config.json"
-    architecture = json.loads(file.read_text())["architectures"][0] if file.is_file() else ""
+    config = json.loads(file.read_text()) if file.is_file() else {}
+    architecture = (config.get("architectures") or [""])[0]
     for end, cls in HEADS.items():
         if architecture.endswith(end):
             return cls, {"config": AutoConfig.from_pretrained(saved)}
