@@ -68,7 +68,7 @@ export async function saveModel(
 
 /** Keys in which transformers takes 30.0 and refuses 30. */
 const floatKeys =
-  /^(\s*"(?:attn_logit_softcapping|final_logit_softcapping|logit_scale|initializer_range|rms_norm_eps|layer_norm_eps|layer_norm_epsilon|norm_epsilon)": -?\d+)(,?)$/gm;
+  /^(\s*"(?:attn_logit_softcapping|final_logit_softcapping|logit_scale|router_jitter_noise|router_aux_loss_coef|initializer_range|rms_norm_eps|layer_norm_eps|layer_norm_epsilon|norm_epsilon)": -?\d+)(,?)$/gm;
 
 function writeConfig(config: RawConfig): string {
   return `${JSON.stringify(config, null, 2).replaceAll(floatKeys, '$1.0$2')}\n`;
