@@ -15,6 +15,7 @@ python=../../.venv/bin/python
 "$python" adapter_cases.py
 "$python" architecture_cases.py
 "$python" tokenizer_cases.py
+"$python" embed_cases.py
 "$python" chat_cases.py
 "$python" jinja_cases.py
 "$python" pattern_cases.py

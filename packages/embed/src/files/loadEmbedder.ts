@@ -51,7 +51,7 @@ export async function loadEmbedder(source: string, options: LoadEmbedderOptions 
   const [transformer, pooling, ...rest] = modules as [ModuleEntry, ModuleEntry, ...ModuleEntry[]];
   const ways = await readPooling(at(pooling.folder, 'config.json'), listed !== undefined);
   const { prompts, defaultPrompt } = await readPrompts(at('config_sentence_transformers.json'));
-  const limit = asked ?? (await readMaxLength(at(transformer.folder, 'sentence_bert_config.json')));
+  const limit = asked ?? (await readMaxLength(at(transformer.folder)));
   const tokenizer = await loadTokenizer(at(transformer.folder));
   const model = await loadModel(transformer.folder === '' ? source : at(transformer.folder), ofModel);
   const layers: EmbeddingLayer[] = [];
@@ -86,14 +86,21 @@ async function readPooling(file: string, isNeeded: boolean): Promise<readonly Po
   throw problem('embed', { what: `${file} is missing`, expected: 'how the states of a text become one vector' });
 }
 
-async function readMaxLength(file: string): Promise<number | undefined> {
+/** The limit of older versions of sentence-transformers lies in a file of its own, that of newer ones with the tokenizer. */
+async function readMaxLength(folder: string): Promise<number | undefined> {
+  const path = nodeModule('embed', 'node:path');
+  const file = path.join(folder, 'sentence_bert_config.json');
   const { max_seq_length: length = null, do_lower_case: lowers = false } = (await readSmallObject(file)) ?? {};
   if (lowers !== false) {
     throw problem('embed', { what: `do_lower_case of ${file} is not supported`, got: lowers, expected: 'false' });
   }
-  if (length === null) return undefined;
-  checkNumber('embed', `max_seq_length of ${file}`, length, ranges.count);
-  return length;
+  if (length !== null) {
+    checkNumber('embed', `max_seq_length of ${file}`, length, ranges.count);
+    return length;
+  }
+  const { model_max_length: limit } = (await readSmallObject(path.join(folder, 'tokenizer_config.json'))) ?? {};
+  // Tokenizers without a limit name an enormous number.
+  return Number.isSafeInteger(limit) && (limit as number) >= 1 ? (limit as number) : undefined;
 }
 
 async function readPrompts(file: string): Promise<Pick<Embedder, 'prompts'> & { defaultPrompt: string | undefined }> {
