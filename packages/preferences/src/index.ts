@@ -38,3 +38,7 @@ export {
 } from './losses/ktoLoss.ts';
 export type { PairLogProbabilities, PairLoss, ReferredLogProbabilities } from './losses/pairStatistics.ts';
 export { orpoLoss, simpoLoss, type SimpoNumbers } from './losses/referenceFree.ts';
+export { dpo, type DpoOptions } from './objectives/dpo.ts';
+export { kto, type KtoOptions } from './objectives/kto.ts';
+export { orpo, simpo, type OrpoOptions, type SimpoOptions } from './objectives/referenceFree.ts';
+export { precomputeReference } from './objectives/precomputeReference.ts';

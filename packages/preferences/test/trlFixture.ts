@@ -18,6 +18,7 @@ export interface TrlCase {
   readonly objective: 'dpo' | 'kto' | 'orpo' | 'simpo';
   readonly options: Readonly<Record<string, unknown>>;
   readonly reference: 'base' | 'adapter';
+  readonly learningRate: number;
   readonly steps: readonly TrlStep[];
   readonly gradients: Readonly<Record<string, readonly number[]>>;
   readonly last: Readonly<Record<string, readonly number[]>>;
@@ -26,7 +27,6 @@ export interface TrlCase {
 /** What `fixtures/make_trl.py` wrote. */
 export interface TrlFixture {
   readonly tolerance: number;
-  readonly learningRate: number;
   readonly maxLength: number;
   readonly rows: Readonly<Record<string, readonly object[]>>;
   readonly tokens: Readonly<Record<string, readonly Readonly<Record<string, readonly number[]>>[]>>;

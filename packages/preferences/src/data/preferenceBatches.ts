@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { bucketLength, checkNumber, checkOptions, checkValue, problem, ranges } from '@dropbp/basics';
-import { IGNORED_LABEL } from '@dropbp/core';
+import { IGNORED_LABEL, type ObjectiveBatch } from '@dropbp/core';
 import type { Sequence } from '@dropbp/data';
 import { rowOrder } from './rowOrder.ts';
 import { promptLength, type TokenizedPreferences, type TokenizedRatings } from './tokenizePreferences.ts';
@@ -21,7 +21,7 @@ export interface PreferenceBatchesOptions {
  * Pairs to train on. The rows of a pair lie next to each other, the chosen answer first. Both begin with the prompt, so that
  * `compose()` runs it once.
  */
-export interface PreferenceBatch {
+export interface PreferenceBatch extends ObjectiveBatch {
   /** int32 `[rows, time]`. */
   readonly inputIds: tf.Tensor;
   /** int32 `[rows, time]`: the tokens of the answers, and -100 elsewhere. */
@@ -80,8 +80,8 @@ export interface PreferenceBatches<B extends PreferenceBatch = PreferenceBatch> 
   from(position: unknown): PreferenceBatches<B>;
   /** The same batches with log-probabilities by the reference. */
   withReference(reference: ReferenceLogProbabilities): PreferenceBatches<B>;
-  /** All rows once, in their order: what a reference is computed on. */
-  once(): Iterable<B>;
+  /** All rows once, with their numbers: what a reference is computed on. The caller owns each batch. */
+  once(): Iterable<{ readonly batch: B; readonly rows: readonly number[] }>;
 }
 
 /**
@@ -158,7 +158,8 @@ function batchesFrom(
     from: position => batchesFrom(source, order.checkPosition(position), reference),
     withReference: given => batchesFrom(source, start, given),
     *once() {
-      for (const numbers of order.groups()) yield makePreferenceBatch(rows, numbers, reference);
+      for (const numbers of order.groups())
+        yield { batch: makePreferenceBatch(rows, numbers, reference), rows: numbers };
     },
   };
 }
@@ -174,7 +175,7 @@ function makePreferenceBatch(
     return { ...padSequences(sequences, rows), ...referenceOf(places, reference) };
   }
   const own = numbers.map(number => rows.rows[number]!);
-  const mismatched = own.map(({ answer }, i) => joinMismatched(answer, own.at(i - 1)!.answer, rows.seqLen));
+  const mismatched = own.map(({ answer }, i) => joinMismatched(answer, own.at(i - 1)!.completion, rows.seqLen));
   const { inputIds, labels, attentionMask } = padSequences(mismatched, rows);
   const batch: RatedBatch = {
     ...padSequences(
@@ -203,11 +204,11 @@ function takeValues(values: Float32Array, places: readonly number[]): tf.Tensor 
 }
 
 /** The prompt of one row with the answer of another. */
-function joinMismatched(own: Sequence, other: Sequence, seqLen: number): Sequence {
-  const [end, start] = [promptLength(own), promptLength(other)];
-  const join = (a: Int32Array, b: Int32Array): Int32Array =>
-    Int32Array.from([...a.subarray(0, end), ...b.subarray(start)]).slice(0, seqLen);
-  return { ids: join(own.ids, other.ids), labels: join(own.labels, other.labels) };
+function joinMismatched(own: Sequence, completion: Int32Array, seqLen: number): Sequence {
+  const end = promptLength(own);
+  const join = (prompt: Int32Array): Int32Array =>
+    Int32Array.from([...prompt.subarray(0, end), ...completion.subarray(0, seqLen - end)]);
+  return { ids: join(own.ids), labels: join(own.labels) };
 }
 
 /** One row for each sequence, filled up at its end to one of few lengths. */

@@ -59,6 +59,8 @@ export interface TokenizedPair {
 export interface TokenizedRating {
   /** The labels are those of the answer's tokens. */
   readonly answer: Sequence;
+  /** The answer's tokens, all of them. */
+  readonly completion: Int32Array;
   /** Whether answers should be like this one. */
   readonly isDesirable: boolean;
 }
@@ -118,37 +120,43 @@ export function tokenizePreferences(
     'it needs an await',
   );
   checkNumber('preferences', 'seqLen', options.seqLen, ranges.count);
-  const rows = tokenizeRows(asDataset(dataset), { ...options, loss: 'answers', tooLong: 'truncate' });
+  const { seqLen } = options;
+  // Rows are cut here, as an answer also stands behind other prompts.
+  const rows = tokenizeRows(asDataset(dataset), { ...options, seqLen: UNCUT, loss: 'answers', tooLong: 'truncate' });
   const count = { leftOut: 0, promptTokens: 0, answerTokens: 0, cutTokens: 0, longest: 0 };
   const tokenize = (place: string, samples: readonly Sample[]): readonly Sequence[] | undefined => {
-    const results = samples.map(sample => rows.tokenize({ index: 0, place, sample }));
-    const sequences = results.flatMap(result => result.sequences);
-    if (sequences.length < samples.length) {
+    const sequences = samples.flatMap(sample => rows.tokenize({ index: 0, place, sample }).sequences);
+    if (sequences.length < samples.length || sequences.some(sequence => promptLength(sequence) >= seqLen)) {
       count.leftOut++;
       return undefined;
     }
     count.promptTokens += promptLength(sequences[0]!);
-    for (const [i, sequence] of sequences.entries()) {
-      count.answerTokens += sequence.ids.length - promptLength(sequence);
-      count.cutTokens += results[i]!.cutTokens;
-      count.longest = Math.max(count.longest, sequence.ids.length);
+    for (const sequence of sequences) {
+      const length = Math.min(seqLen, sequence.ids.length);
+      count.answerTokens += length - promptLength(sequence);
+      count.cutTokens += sequence.ids.length - length;
+      count.longest = Math.max(count.longest, length);
     }
     return sequences;
   };
   const finish = <T>(used: readonly T[]): Common & { readonly rows: readonly T[] } => {
-    if (used.length === 0) throw nothingFits(dataset, options.seqLen);
-    return { seqLen: options.seqLen, padId: rows.padId, rows: used, report: { rows: used.length, ...count } };
+    if (used.length === 0) throw nothingFits(dataset, seqLen);
+    return { seqLen, padId: rows.padId, rows: used, report: { rows: used.length, ...count } };
   };
   if (dataset.format === 'rated') {
     const used = dataset.rows.flatMap(({ place, answer, isDesirable }): TokenizedRating[] => {
       const sequences = tokenize(place, [answer]);
-      return sequences === undefined ? [] : [{ answer: sequences[0]!, isDesirable }];
+      if (sequences === undefined) return [];
+      const [whole] = sequences as [Sequence];
+      return [{ answer: cut(whole, seqLen), completion: whole.ids.slice(promptLength(whole)), isDesirable }];
     });
     return { format: 'rated', ...finish(used) };
   }
   const used = dataset.rows.flatMap(({ place, chosen, rejected }): TokenizedPair[] => {
     const sequences = tokenize(place, [chosen, rejected]);
-    return sequences === undefined ? [] : [{ chosen: sequences[0]!, rejected: sequences[1]! }];
+    return sequences === undefined
+      ? []
+      : [{ chosen: cut(sequences[0]!, seqLen), rejected: cut(sequences[1]!, seqLen) }];
   });
   return { format: 'paired', ...finish(used) };
 }
@@ -165,6 +173,13 @@ function asDataset({ name, isChat, explanation, rows, skipped }: PreferenceDatas
   };
   const nothing = { bytes: undefined, badRows: 'throw', skipped, read: () => Promise.resolve([]) } as const;
   return { name, explanation, format, length: rows.length, ...nothing, rows: () => empty };
+}
+
+/** More tokens than any row has. */
+const UNCUT = 2 ** 31 - 1;
+
+function cut({ ids, labels }: Sequence, seqLen: number): Sequence {
+  return { ids: ids.slice(0, seqLen), labels: labels.slice(0, seqLen) };
 }
 
 /** Tokens in front of the answer. */
