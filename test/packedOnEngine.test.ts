@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { compose, loadAdapter } from '@dropbp/compose';
-import { weightForm, type Adapter, type Batch, type Model } from '@dropbp/core';
+import { tokenHead, weightForm, type Adapter, type Batch, type Model } from '@dropbp/core';
 import { dropBP } from '@dropbp/dropbp';
 import { createModel, generate, loadModel, type WeightsForm } from '@dropbp/models';
 import { fullFineTune } from '@dropbp/peft-full';
@@ -75,7 +75,7 @@ describe.each(['llama', 'gpt2'] as const)('%s', name => {
         for (const [path, { kind }] of model.modules) {
           const weight = model.parameters.get(`${path}.weight`);
           if (weight === undefined) continue;
-          const isTable = path === model.embedding || path === model.head.path;
+          const isTable = path === model.embedding || path === tokenHead(model).path;
           const isLinear = kind === 'linear' || kind === 'conv1d';
           expect(weightForm(weight), path).toBe(isTable ? ofTable : isLinear ? form : 'f32');
         }

@@ -40,7 +40,7 @@ const adapters: Readonly<Record<string, Suite>> = {
     create: () =>
       ia3({
         targetModules: allLinear,
-        feedforwardModules: '.*(down_proj|mlp\\.c_proj|dense_4h_to_h|1\\.self_attn\\.v_proj)',
+        feedforwardModules: '.*(down_proj|mlp\\.c_proj|dense_4h_to_h|\\d\\.output\\.dense|1\\.self_attn\\.v_proj)',
       }),
     format: ia3Format,
   },
@@ -115,6 +115,7 @@ export const architectures: Readonly<Record<string, object>> = {
     ...{ head_dim: 4, num_experts: 3, num_experts_per_tok: 2, moe_intermediate_size: 6, mlp_only_layers: [0] },
   },
   granitemoe: { ...llama, num_local_experts: 3, num_experts_per_tok: 2, residual_multiplier: 0.7, logits_scaling: 2 },
+  bert: { ...ungrouped, add_pooling_layer: false },
 };
 
 /** Architectures that `npm test` runs every adapter on. All others take too long: `node scripts/ci.mjs adapters`. */

@@ -3,14 +3,15 @@
     python architecture_cases.py     every fixture of packages/models that is not up to date
 
 Writes test/.cache/architectures/<fixture>: README.md says under which names. Everything is float32, with eager attention and without
-dropout. Of fixtures that also read images there are none: their language model is that of others.
+dropout. Of fixtures that also read images there are none: their language model is that of others. Encoders have a script of
+their own.
 """
 
 import json
 import shutil
 from pathlib import Path
 
-from paths import HERE, ROOT, is_current, mark_current, stamp, versions
+from paths import ENCODERS, HERE, ROOT, is_current, mark_current, stamp, versions
 
 import torch
 from dropped import gradients_with_dropped, num_branches
@@ -31,7 +32,8 @@ def main() -> None:
     scripts = [HERE / f"{script}.py" for script in ("architecture_cases", "tasks", "dropped")]
     for config in sorted(FIXTURES.glob("*/config.json")):
         folder, out = config.parent, OUT / config.parent.name
-        if "vision_config" in json.loads(config.read_text()):
+        known = json.loads(config.read_text())
+        if "vision_config" in known or known["model_type"] in ENCODERS:
             continue
         wanted = stamp(*scripts, config, folder / "model.safetensors")
         if is_current(out, wanted):

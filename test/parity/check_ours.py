@@ -12,13 +12,14 @@ import sys
 import warnings
 from pathlib import Path
 
-from paths import ROOT
+from paths import ENCODERS, ROOT
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict
 from safetensors import safe_open
 from transformers import (
     AutoConfig,
+    AutoModel,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
@@ -69,7 +70,7 @@ HEADS = {
 }
 
 
-def class_for(saved: Path):
+def class_for(saved: Path, base: Path):
     """The class for what was saved, and how to load a base with its head: config.json names both, beside an adapter too."""
     file = saved / "config.json"
     config = json.loads(file.read_text()) if file.is_file() else {}
@@ -77,13 +78,14 @@ def class_for(saved: Path):
     for end, cls in HEADS.items():
         if architecture.endswith(end):
             return cls, {"config": AutoConfig.from_pretrained(saved)}
-    return AutoModelForCausalLM, {}
+    kind = json.loads((base / "config.json").read_text())["model_type"]
+    return (AutoModel if kind in ENCODERS else AutoModelForCausalLM), {}
 
 
 def load(base: Path, saved: Path):
     if (saved / "adapter_config.json").is_file():
         return load_adapter(base, saved)
-    model, info = class_for(saved)[0].from_pretrained(saved, dtype=torch.float32, output_loading_info=True)
+    model, info = class_for(saved, saved)[0].from_pretrained(saved, dtype=torch.float32, output_loading_info=True)
     wrong = {key: sorted(map(str, found)) for key, found in info.items() if found}
     if wrong:
         raise ValueError(f"transformers reports {wrong}")
@@ -91,7 +93,7 @@ def load(base: Path, saved: Path):
 
 
 def load_adapter(base: Path, saved: Path):
-    cls, options = class_for(saved)
+    cls, options = class_for(saved, base)
     model = cls.from_pretrained(base, dtype=torch.float32, **options)
     with warnings.catch_warnings():
         # PEFT only warns of adapter keys it misses and of config values it does not know.
@@ -115,7 +117,8 @@ def compare(model, prompts: list[dict]) -> tuple[float, float]:
     for prompt in prompts:
         with torch.no_grad():
             # PEFT gives logits of virtual tokens too, in front.
-            actual = model(torch.tensor([prompt["tokens"]])).logits
+            result = model(torch.tensor([prompt["tokens"]]))
+        actual = result.logits if "logits" in result else result.last_hidden_state
         # A classifier of texts gives one row of logits.
         actual = (actual if actual.ndim == 2 else actual[:, -len(prompt["tokens"]) :]).flatten()
         ours = torch.tensor(prompt["logits"])

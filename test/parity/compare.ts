@@ -4,15 +4,17 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
 import type { Tuned } from '@dropbp/compose';
 import type { Model } from '@dropbp/core';
+import { forwardOutputs } from '@dropbp/testing';
 import { adamW, constant, cosine, train, type AdamWOptions } from '@dropbp/train';
 import { makeBatch, oursFolder, type OptimizerReference, type Reference } from './reference.ts';
 
 /** Losses of a training run: relative. */
 const LOSS = 1e-3;
 
-/** Flat, `[time · vocabSize]`. */
+/** Flat, `[time · vocabSize]`; of an encoder the states, `[time · hiddenSize]`. */
 export async function logits(runnable: Pick<Model, 'forward'>, tokens: number[]): Promise<Float32Array> {
-  const result = runnable.forward([tokens]);
+  const isWhole = 'internal' in runnable || 'branches' in runnable;
+  const result = isWhole ? forwardOutputs(runnable as Model | Tuned, [tokens]) : runnable.forward([tokens]);
   const values = Float32Array.from(await result.data());
   result.dispose();
   return values;

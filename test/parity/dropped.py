@@ -5,7 +5,11 @@ from tasks import Task
 
 
 def branches(model) -> list[torch.nn.Module]:
-    """The modules whose outputs are added to the residual stream, in order: attention, mlp, attention, …"""
+    """The modules whose outputs enter the residual stream, in order: attention, mlp, attention, …"""
+    encoder = getattr(getattr(model, "base_model", model), "model", model)
+    if hasattr(encoder, "encoder"):
+        # Behind these, BERT adds the stream and normalises.
+        return [branch for layer in encoder.encoder.layer for branch in (layer.attention.output.dense, layer.output.dense)]
     inner = getattr(getattr(model, "base_model", model), "model", model)  # PEFT wraps the model twice
     inner = inner if hasattr(inner, "lm_head") else model
     if hasattr(inner, "transformer"):

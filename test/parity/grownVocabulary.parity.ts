@@ -1,3 +1,4 @@
+import { tokenHead } from '@dropbp/core';
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -38,7 +39,7 @@ describe.each([
     const ours = new Map<string, Float32Array>();
     const embedding = base.embedding.split('.').at(-1)!;
     for (const [what, options] of Object.entries(
-      trained(size, embedding, base.head.weight === `${base.embedding}.weight`),
+      trained(size, embedding, tokenHead(base).weight === `${base.embedding}.weight`),
     )) {
       const tuned = compose(model, lora({ rank: 2, targetModules: [targets], initialization: false, ...options }));
       // Trained values: those of new rows are no longer what any base has.

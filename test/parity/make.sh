@@ -14,6 +14,7 @@ python=../../.venv/bin/python
 "$python" prompt_cases.py
 "$python" adapter_cases.py
 "$python" architecture_cases.py
+"$python" encoder_cases.py
 "$python" tokenizer_cases.py
 "$python" embed_cases.py
 "$python" chat_cases.py

@@ -21,6 +21,9 @@ ROOT = HERE.parents[1]
 MODELS = ROOT / "test" / ".models"
 CACHE = ROOT / "test" / ".cache" / "parity"
 
+# Values of model_type of models that write no text.
+ENCODERS = ("bert",)
+
 LIBRARIES = ("torch", "transformers", "peft", "safetensors", "tokenizers", "numpy")
 
 

@@ -52,6 +52,9 @@ export interface OptimizerReference {
   readonly weightDecay: number;
 }
 
+/** Values of `model_type` of models that write no text: encoder_cases.py makes their reference values. */
+export const encoderTypes: readonly string[] = ['bert'];
+
 const here = fileURLToPath(new URL('.', import.meta.url));
 export const modelsFolder: string = join(here, '../.models');
 export const referenceFolder: string = join(here, '../.cache/parity');

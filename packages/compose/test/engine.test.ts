@@ -111,10 +111,19 @@ afterAll(async () => {
   await tf.setBackend('cpu');
 });
 
-it.each(Object.entries(adapters))('on ONNX Runtime is as on the cpu backend: %s', async (_, create) => {
-  const expected = await resultsOn('cpu', create, toyModel);
+const withJoins = ['full fine-tuning', 'LoRA in some layers', 'prefix tuning'].map((name): [string, () => Adapter, () => Model] => [
+  `${name}, norms behind the branches`,
+  adapters[name]!,
+  () => toyModel({ isPostNorm: true }),
+]); // prettier-ignore
+
+it.each([
+  ...Object.entries(adapters).map((entry): [string, () => Adapter, () => Model] => [...entry, toyModel]),
+  ...withJoins,
+])('on ONNX Runtime is as on the cpu backend: %s', async (_, create, model) => {
+  const expected = await resultsOn('cpu', create, model);
   expect(activeEngine()).toBeUndefined();
-  const actual = await resultsOn('ort', create, toyModel);
+  const actual = await resultsOn('ort', create, model);
   expect(activeEngine()).toBeDefined();
   expect([...actual.keys()]).toEqual([...expected.keys()]);
   for (const [what, values] of expected) {

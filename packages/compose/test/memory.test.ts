@@ -6,7 +6,7 @@ import { dropBP } from '@dropbp/dropbp';
 import { fullFineTune } from '@dropbp/peft-full';
 import { lora } from '@dropbp/peft-lora';
 import { prefixTuning } from '@dropbp/peft-prefix';
-import { savedBytes } from '@dropbp/testing';
+import { savedBytes, toyModel } from '@dropbp/testing';
 import { compose, type ComposeOptions, type LossFunction } from '../src/index.ts';
 import { withToy } from './withToy.ts';
 
@@ -54,9 +54,9 @@ describe.each(['cpu', 'ort'])('on %s', backend => {
   async function gradientsOf(
     create: () => Adapter,
     code: string,
-    { early = false, ...options }: ComposeOptions & { early?: boolean } = {},
+    { early = false, on = model, ...options }: ComposeOptions & { early?: boolean; on?: Model } = {},
   ): Promise<Map<string, number[]>> {
-    const tuned = compose(model, create(), undefined, options);
+    const tuned = compose(on, create(), undefined, options);
     const before = tf.memory().numTensors;
     const taken = new Map<string, tf.Tensor>();
     const onGradient = (name: string, gradient: tf.Tensor): void => {
@@ -123,6 +123,20 @@ describe.each(['cpu', 'ort'])('on %s', backend => {
       expectEqual(await gradientsOf(create, code, { checkpointing: true, early: true }), plain);
     }
   });
+
+  it.each(methods)(
+    'so do branches with norms behind them, which stay on the way of a gradient: %s',
+    async (_, create) => {
+      const on = toyModel({ isPostNorm: true });
+      for (const code of patterns) {
+        const plain = await gradientsOf(create, code, { on });
+        expectEqual(await gradientsOf(create, code, { on, early: true }), plain);
+        expectEqual(await gradientsOf(create, code, { on, checkpointing: true }), plain);
+        expectEqual(await gradientsOf(create, code, { on, checkpointing: true, early: true }), plain);
+      }
+      on.dispose();
+    },
+  );
 
   it('a checkpointed branch keeps its input alone', async () => {
     // Long enough that an engine does not keep what is hardly worth an operation.

@@ -11,6 +11,7 @@ import {
   plainRunnable,
   splitHeads,
   type Branch,
+  type Head,
   type Hooks,
   type Model,
   type ModuleInfo,
@@ -151,7 +152,7 @@ const branches: readonly Branch[] = Array.from({ length: blocks }, (_, i): Branc
   ];
 }).flat();
 
-const head: Model['head'] = {
+const head: Head = {
   path: 'head',
   weight: 'embed.weight',
   normalize: (x, p) => normalize('norm', x, p),

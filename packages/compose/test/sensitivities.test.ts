@@ -64,6 +64,7 @@ function encodedShifts(): Adapter {
 const models: Readonly<Record<string, () => Model>> = {
   'sequential blocks': toyModel,
   'a tied head': () => toyModel({ isTied: true }),
+  'norms behind the branches': () => toyModel({ isPostNorm: true }),
   'parallel blocks with a norm in common': parallelModel,
 };
 

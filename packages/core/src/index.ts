@@ -6,12 +6,13 @@ export {
   type ObjectiveBatch,
   type ResumableBatches,
 } from './contract/batch.ts';
-export type { AttentionHeads, BatchShape, Branch, BranchContext, KeyValue, Scope } from './contract/branch.ts';
+export type { AttentionHeads, BatchShape, Branch, BranchContext, Join, KeyValue, Scope } from './contract/branch.ts';
 export type { CacheSlot, ExtendCache } from './contract/cacheSlot.ts';
 export type { AttentionParts, Hooks, MultiplyRows } from './contract/hooks.ts';
 export type { Lanes } from './contract/lanes.ts';
 export type {
   ExpertsInfo,
+  FinalNorm,
   ForwardOptions,
   Head,
   Model,
@@ -82,7 +83,7 @@ export { peftValues } from './peft/peftValues.ts';
 export { savedWeights } from './peft/savedWeights.ts';
 export { freeTape } from './run/pass/ownTape.ts';
 export { tapePullback, type Pullback, type TapePullback } from './run/pass/tapePullback.ts';
-export { branchPullback, type BranchPullback, type PulledBack } from './run/pass/branchPullback.ts';
+export { branchPullback, joinPullback, type BranchPullback, type PulledBack } from './run/pass/branchPullback.ts';
 export { causalLoss } from './run/head/causalLoss.ts';
 export { causal } from './run/head/causalObjective.ts';
 export { checkWritesText } from './run/head/checkWritesText.ts';
@@ -98,10 +99,12 @@ export {
   encodeForPasses,
   type EncodedOnce,
 } from './run/encodeForPass.ts';
-export { forwardLogits } from './run/head/forwardLogits.ts';
-export { headLogits, projectLogits } from './run/head/headLogits.ts';
+export { forwardLogits, forwardStates, type StatesOptions } from './run/head/forwardLogits.ts';
+export { findTokenHead, tokenHead } from './run/head/tokenHead.ts';
+export { headLogits, headStates, projectLogits } from './run/head/headLogits.ts';
 export { runFront, type Front, type FrontPart } from './run/runFront.ts';
 export { noDividedTexts, runPass, type PassStep, type PassTokens, type StepOf } from './run/pass/runPass.ts';
+export { joinScope, ownScope } from './run/pass/joinScopes.ts';
 export { trainingSteps, type TrainingStep } from './run/pass/trainingSteps.ts';
 export { leadsToTrainable, receivesGradient, trainedBranches, trainsEmbedding } from './run/pass/gradientReach.ts';
 export { runBranch, type BranchRun, type GradientNeeds, type GradientPath } from './run/pass/runBranch.ts';

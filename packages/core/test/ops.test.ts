@@ -222,6 +222,7 @@ describe('attention', () => {
     chunk?: number;
     hidden?: number[];
     scoreCap?: number;
+    ahead?: boolean;
   }
   const cases: Case[] = [
     { name: 'one head', heads: 1, groups: 1, queries: 4, keys: 4 },
@@ -232,17 +233,22 @@ describe('attention', () => {
     { name: 'a sliding window as wide as two chunks', heads: 1, groups: 1, queries: 9, keys: 9, window: 6, chunk: 3 },
     { name: 'padding', heads: 2, groups: 1, queries: 5, keys: 5, chunk: 3, hidden: [1, 4] },
     { name: 'padding and keys from before', heads: 2, groups: 1, queries: 3, keys: 5, hidden: [1] },
+    { name: 'tokens behind in chunks', heads: 4, groups: 2, queries: 5, keys: 5, chunk: 2, ahead: true },
+    { name: 'tokens behind, padding and keys from before', heads: 1, groups: 1, queries: 4, keys: 6, chunk: 3, ahead: true, hidden: [3] }, // prettier-ignore
+    { name: 'a window to both sides in chunks', heads: 2, groups: 1, queries: 9, keys: 9, window: 3, chunk: 2, ahead: true }, // prettier-ignore
+    { name: 'a window to both sides, wider than a chunk', heads: 1, groups: 1, queries: 9, keys: 11, window: 5, chunk: 4, ahead: true }, // prettier-ignore
+    { name: 'a window to both sides in one chunk', heads: 1, groups: 1, queries: 7, keys: 7, window: 2, ahead: true },
     { name: 'capped scores in chunks', heads: 2, groups: 1, queries: 5, keys: 6, chunk: 2, scoreCap: 0.5 },
   ];
   const size = 4;
 
-  for (const { name, heads, groups, queries, keys, window, chunk, hidden, scoreCap } of cases) {
+  for (const { name, heads, groups, queries, keys, window, chunk, hidden, scoreCap, ahead = false } of cases) {
     const q = variable([2, heads, queries, size]);
     const k = variable([2, groups, keys, size]);
     const v = variable([2, groups, keys, size]);
     // In the second sequence alone; as long as the queries, so that the keys from before are all seen.
     const keyBias = hidden && tf.tensor2d([0, 1].map(row => Array.from({ length: queries }, (_, i) => (row === 1 && hidden.includes(i) ? HIDDEN : 0)))); // prettier-ignore
-    const ours = (): tf.Tensor => attention(q, k, v, { window, scoreCap, keyBias, ...(chunk && { chunk }) });
+    const ours = (): tf.Tensor => attention(q, k, v, { window, ahead, scoreCap, keyBias, ...(chunk && { chunk }) });
     const plain = (): tf.Tensor => {
       const repeat = (x: tf.Tensor): tf.Tensor =>
         tf.reshape(tf.tile(tf.expandDims(x, 2), [1, 1, heads / groups, 1, 1]), [2, heads, keys, size]);
@@ -250,7 +256,8 @@ describe('attention', () => {
         Array.from({ length: queries }, (_, i) =>
           Array.from({ length: keys }, (_, j) => {
             const position = keys - queries + i;
-            return j <= position && j > position - (window ?? Infinity) ? 0 : HIDDEN;
+            const isSeen = ahead ? j < position + (window ?? Infinity) : j <= position;
+            return isSeen && j > position - (window ?? Infinity) ? 0 : HIDDEN;
           }),
         ),
       );
@@ -305,6 +312,7 @@ describe('attention of rows that hold several texts', () => {
       'do not fit into the sliding window; got "a window of 8',
     );
     expect(attention(q, k, v, { textStarts, window: 9 }).shape).toEqual([1, 2, 7, size]);
+    expect(() => attention(q, k, v, { textStarts, ahead: true })).toThrow('does not keep the texts of a row apart');
   });
 });
 

@@ -1,3 +1,4 @@
+import { tokenHead } from '@dropbp/core';
 import { describe, expect, it } from 'vitest';
 import { defineModel } from '../src/architectures/architectures.ts';
 import { supportedModelTypes } from '../src/index.ts';
@@ -105,7 +106,7 @@ describe('the configuration', () => {
   });
 
   it('ties the head where the family does and nothing is said', () => {
-    const weight = (name: string): string => defineModel(without(name, 'tie_word_embeddings')).head.weight;
+    const weight = (name: string): string => tokenHead(defineModel(without(name, 'tie_word_embeddings'))).weight;
     expect(weight('qwen2')).toBe('lm_head.weight');
     expect(weight('smollm3')).toBe('model.embed_tokens.weight');
     expect(weight('gpt2')).toBe('transformer.wte.weight');

@@ -10,9 +10,14 @@ export interface Golden {
     readonly config?: Readonly<Record<string, unknown>>;
     readonly inputIds: number[][];
     readonly attentionMask?: number[][];
-    readonly logits: number[][][];
+    readonly tokenTypes?: number[][];
+    /** Of a model that writes text. */
+    readonly logits?: number[][][];
+    /** Of one that does not: behind the final norm. */
+    readonly states?: number[][][];
   }[];
-  readonly greedy: { readonly prompt: number[]; readonly tokens: number[] };
+  /** Of a model that writes text. */
+  readonly greedy?: { readonly prompt: number[]; readonly tokens: number[] };
 }
 
 /** The folder of a fixture. */

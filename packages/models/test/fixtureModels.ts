@@ -39,6 +39,7 @@ export const fixtureModels: Readonly<Record<string, Expected>> = {
   mixtral: likeLlama,
   qwen3_moe: { ...likeLlama, structures: 3 },
   granitemoe: twoLayers('model.layers', 'self_attn', 'block_sparse_moe'),
+  bert: twoLayers('encoder.layer', 'attention', 'mlp'),
 };
 
 /** What `testModel` takes for one of them. */
@@ -48,8 +49,9 @@ export function fixtureSuite(name: string): ModelSuite {
     ...fixtureModels[name]!,
     create: () => loadModel(fixtureFolder(name)),
     generate,
-    golden: cases.map(({ config, ...golden }) => ({
+    golden: cases.map(({ config, logits, states, ...golden }) => ({
       ...golden,
+      outputs: (states ?? logits)!,
       tolerance,
       ...(config && { create: () => loadModel(fixtureBlobs(name, config)) }),
     })),

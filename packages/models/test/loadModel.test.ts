@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Model } from '@dropbp/core';
+import { forwardOutputs } from '@dropbp/testing';
 import { decodeSafetensors, encodeSafetensors, toFloat32, type TensorData } from '@dropbp/safetensors';
 import { findModelFolder, loadModel } from '../src/index.ts';
 import { fixtureBlobs, fixtureFolder, readConfig, readGolden } from './fixture.ts';
@@ -40,7 +41,7 @@ function zeros(...shape: number[]): TensorData {
 async function expectSameLogits(model: Model, name: string): Promise<void> {
   const { inputIds } = readGolden(name).cases[0]!;
   const original = await loadModel(fixtureFolder(name));
-  const [a, b] = [model.forward(inputIds), original.forward(inputIds)];
+  const [a, b] = [forwardOutputs(model, inputIds), forwardOutputs(original, inputIds)];
   expect(await a.data()).toEqual(await b.data());
   tf.dispose([a, b]);
   model.dispose();
@@ -112,6 +113,30 @@ describe('loadModel', () => {
     await expect(other).rejects.toThrow(
       'lm_head.weight differs from model.embed_tokens.weight, to which config.json ties it; set "tie_word_embeddings": false',
     );
+  });
+
+  it("reads BERT's own checkpoint, with the prefix, older names of norms and the heads of its pre-training", async () => {
+    const model = await loadChanged('bert', tensors =>
+      renamed(tensors, name => {
+        const older = name.replace('LayerNorm.weight', 'LayerNorm.gamma').replace('LayerNorm.bias', 'LayerNorm.beta');
+        return `bert.${older}`;
+      })
+        .set('bert.embeddings.position_ids', zeros(1, 40))
+        .set('cls.predictions.bias', zeros(32)),
+    );
+    expect([...model.parameters.keys()][0]).toBe('embeddings.word_embeddings.weight');
+    expect(model.parameters.has('pooler.dense.weight')).toBe(true);
+    await expectSameLogits(model, 'bert');
+  });
+
+  it('reads an encoder without a pooling layer, and remembers that it has none', async () => {
+    const model = await loadChanged(
+      'bert',
+      tensors => new Map([...tensors].filter(([name]) => !name.startsWith('pooler.'))),
+    );
+    expect(model.config.add_pooling_layer).toBe(false);
+    expect([...model.modules.keys()].filter(name => name.startsWith('pooler'))).toEqual([]);
+    await expectSameLogits(model, 'bert');
   });
 
   it('takes F8 weights', async () => {

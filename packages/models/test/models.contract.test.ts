@@ -13,9 +13,10 @@ it('tests every architecture', () => {
 for (const name of Object.keys(fixtureModels)) testModel(name, fixtureSuite(name));
 
 describe('generate', () => {
-  for (const name of Object.keys(fixtureModels)) {
+  for (const [name, golden] of Object.keys(fixtureModels).map(name => [name, readGolden(name)] as const)) {
+    if (golden.greedy === undefined) continue;
+    const { prompt, tokens } = golden.greedy;
     it(`goes on as transformers does: ${name}`, async () => {
-      const { prompt, tokens } = readGolden(name).greedy;
       const model = await loadModel(fixtureFolder(name));
       const generated: number[] = [];
       for await (const token of generate(model, prompt, { maxNewTokens: tokens.length })) generated.push(token);

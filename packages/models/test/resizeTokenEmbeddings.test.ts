@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Model } from '@dropbp/core';
+import { tokenHead, type Model } from '@dropbp/core';
 import { createModel, loadModel, resizeTokenEmbeddings } from '../src/index.ts';
 
 beforeAll(() => tf.setBackend('cpu'));
@@ -27,8 +27,8 @@ describe.each([true, false])('a vocabulary that grows (tied: %s)', isTied => {
     expect([larger.vocabSize, larger.config.vocab_size, larger.sourceVocabSize]).toEqual([33, 33, 30]);
     expect(model.vocabSize).toBe(30);
     expect(model.sourceVocabSize).toBeUndefined();
-    expect(larger.head.weight).toBe(model.head.weight);
-    for (const name of new Set(['model.embed_tokens.weight', model.head.weight])) {
+    expect(tokenHead(larger).weight).toBe(tokenHead(model).weight);
+    for (const name of new Set(['model.embed_tokens.weight', tokenHead(model).weight])) {
       const [old, rows] = [rowsOf(model, name), rowsOf(larger, name)];
       expect(rows.slice(0, 30)).toEqual(old);
       const middle = meanOf(old);
@@ -98,7 +98,8 @@ describe('new rows', () => {
 
   it('are the same for the same seed', () => {
     const model = make();
-    const rows = (seed: number): number[][] => rowsOf(resizeTokenEmbeddings(model, 34, { seed }), model.head.weight);
+    const rows = (seed: number): number[][] =>
+      rowsOf(resizeTokenEmbeddings(model, 34, { seed }), tokenHead(model).weight);
     expect(rows(1)).toEqual(rows(1));
     expect(rows(1)).not.toEqual(rows(2));
   });
@@ -107,7 +108,7 @@ describe('new rows', () => {
 it('a vocabulary that shrinks loses its last rows, and grows back from there', () => {
   const model = make();
   const smaller = resizeTokenEmbeddings(model, 20);
-  expect(rowsOf(smaller, smaller.head.weight)).toEqual(rowsOf(model, model.head.weight).slice(0, 20));
+  expect(rowsOf(smaller, tokenHead(smaller).weight)).toEqual(rowsOf(model, tokenHead(model).weight).slice(0, 20));
   expect(resizeTokenEmbeddings(smaller, 30).sourceVocabSize).toBeUndefined();
 });
 

@@ -239,7 +239,7 @@ describe('createModel', () => {
   });
 
   it('refuses a configuration and options that are not usable', () => {
-    expect(() => createModel({ model_type: 'bert' }, { seed: 1 })).toThrow('is not supported; got "bert"');
+    expect(() => createModel({ model_type: 't5' }, { seed: 1 })).toThrow('is not supported; got "t5"');
     expect(() => createModel(config, { seed: 0.5 })).toThrow('createModel(): seed is not usable; got 0.5');
     expect(() => createModel(config, { sed: 1 } as unknown as { seed: number })).toThrow("did you mean 'seed'?");
   });

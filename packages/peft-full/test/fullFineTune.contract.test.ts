@@ -38,6 +38,12 @@ testAdapter('full fine-tuning', {
   },
 });
 
+testAdapter('full fine-tuning of a model whose norms stand behind its branches', {
+  model: () => toyModel({ isPostNorm: true }),
+  create: () => fullFineTune(),
+  rejects: {},
+});
+
 testAdapter('full fine-tuning of some weights of a tied Conv1D model', {
   model: () => toyModel({ layout: 'inOut', isTied: true }),
   create: () => fullFineTune({ include: ['blocks.1', 'embed', 'norm'], exclude: ['mlp.up'] }),

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import {
+  findTokenHead,
   disposeOnce,
   PEFT_PREFIX,
   toPeftTensors,
@@ -85,8 +86,9 @@ const hooks: Hooks = {
 };
 
 /** The name of the weight that a module reads: the output layer's may be the embedding's. */
-function weightName({ head }: Model, module: string): string {
-  return module === head.path ? head.weight : `${module}.weight`;
+function weightName(model: Model, module: string): string {
+  const head = findTokenHead(model);
+  return module === head?.path ? head.weight : `${module}.weight`;
 }
 
 /** Factors `[out, 1]` or `[1, in]` fit a Linear's weight as they are; Conv1D stores its weight `[in, out]`. */

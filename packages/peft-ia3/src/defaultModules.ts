@@ -5,6 +5,7 @@ import type { ModuleNames } from './ia3Layers.ts';
 export const chosenModules: Readonly<
   Record<string, { readonly targets: readonly string[]; readonly feedforward: readonly string[] }>
 > = {
+  bert: { targets: ['key', 'value', 'output.dense'], feedforward: ['output.dense'] },
   gemma2: { targets: ['q_proj', 'v_proj', 'down_proj'], feedforward: ['down_proj'] },
   gemma3_text: { targets: ['q_proj', 'v_proj', 'down_proj'], feedforward: ['down_proj'] },
   gpt2: { targets: ['c_attn', 'mlp.c_proj'], feedforward: ['mlp.c_proj'] },

@@ -4,6 +4,7 @@ import { seededRandom } from '@dropbp/basics';
 import {
   attachedRunnable,
   causalLoss,
+  findTokenHead,
   labelledRows,
   runPass,
   trainingSteps,
@@ -11,6 +12,7 @@ import {
   type Model,
   type Runnable,
 } from '@dropbp/core';
+import { statesLoss } from './outputs.ts';
 
 const TIME = 7;
 
@@ -58,19 +60,28 @@ export interface LossOf {
   dispose(): void;
 }
 
-/** @param labels - of the two rows. @defaultValue the tokens themselves */
+/**
+ * @param labels - of the two rows. @defaultValue the tokens themselves
+ * @param factor - on the scores of a model that writes no text. @defaultValue 1
+ */
 export async function lossOf(
   { model, runnable }: Pick<Bound, 'model' | 'runnable'>,
   labels = tokens(model),
+  factor = 1,
 ): Promise<LossOf> {
   const inputIds = tf.tensor2d(tokens(model), [2, TIME], 'int32');
+  const hiddenOf = (runnable: Runnable, dropped?: readonly boolean[]): tf.Tensor =>
+    runPass(runnable, { inputIds }, trainingSteps(runnable, { dropped }));
+  const dispose = (): void => inputIds.dispose();
+  if (findTokenHead(model) === undefined) {
+    return { loss: (...args) => tf.tidy(() => statesLoss(args[0], hiddenOf(...args), labels, factor)), dispose };
+  }
   const labelIds = tf.tensor2d(labels, [2, TIME], 'int32');
   const rows = await labelledRows({ inputIds, labels: labelIds }, model.vocabSize, runnable.virtualTokens);
   labelIds.dispose();
   return {
-    loss: (runnable, dropped) =>
-      tf.tidy(() => causalLoss(runnable, runPass(runnable, { inputIds }, trainingSteps(runnable, { dropped })), rows)),
-    dispose: () => inputIds.dispose(),
+    loss: (...args) => tf.tidy(() => causalLoss(args[0], hiddenOf(...args), rows)),
+    dispose,
   };
 }
 

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
-import { standInForEncoder, withTensors } from '@dropbp/core';
+import { joinScope, standInForEncoder, withTensors } from '@dropbp/core';
 import {
   disturb,
   gradients,
@@ -36,10 +36,11 @@ export function droppedTests(
       expect(loss).toBeLessThan(Infinity);
       const { branchScopes, outerScope } = standInForEncoder(runnable);
       const encoded = (attachment.encoder?.reads ?? []).map(name => attachment.parameters.get(name)!);
+      const ofJoins = bound.model.branches.map((branch, i) => Object.values(joinScope(branch, branchScopes[i]!)));
       for (const dropped of patterns(bound.model.branches.length, 40)) {
         const label = dropped.map(Number).join('');
-        const received = dropped.map((isDropped, i) => (isDropped ? [] : Object.values(branchScopes[i]!)));
-        const kept = new Set<tf.Tensor>([...received.flat(), ...Object.values(outerScope)]);
+        const received = dropped.flatMap((isDropped, i) => (isDropped ? ofJoins[i]! : Object.values(branchScopes[i]!)));
+        const kept = new Set<tf.Tensor>([...received, ...Object.values(outerScope)]);
         if (encoded.some(parameter => kept.has(parameter))) encoded.forEach(parameter => kept.add(parameter));
         const { value, grads } = gradients(() => pass.loss(runnable, dropped), [...attachment.parameters.values()]);
         expect((await value.data())[0], label).toBe(loss);

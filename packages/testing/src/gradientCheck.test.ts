@@ -16,6 +16,7 @@ it('tells a right gradient from a wrong one, and from none', async () => {
   const right = (dy: tf.Tensor): tf.Tensor => tf.mul(tf.mul(2, dy), tf.tensor([1, 2, 3]));
   expect(await squared(x, right)).toBeLessThan(5e-3);
   expect(await squared(x, dy => tf.mul(right(dy), 1.1))).toBeGreaterThan(0.05);
+  expect(await squared(x, dy => tf.mul(right(dy), 0))).toBeGreaterThan(1);
   expect(await squared(x, dy => tf.mul(right(dy), NaN))).toBe(Infinity);
   expect(await squared(x, dy => tf.mul(right(dy), tf.tensor([1, NaN, 1])))).toBe(Infinity);
   expect(await squared(x, right, given => tf.mul(given, NaN))).toBe(Infinity);

@@ -2,12 +2,19 @@ import * as tf from '@tensorflow/tfjs';
 
 /** The gradient of a function by tfjs and by central differences, and how far they are apart. */
 export interface GradientCheck {
-  /** Largest difference of an entry, relative to the largest entry of that input's gradient; infinite where one is NaN. */
+  /**
+   * Largest difference of an entry, relative to the largest entry of that input's gradient; infinite where one is NaN. A gradient
+   * that is zero but for rounding is taken relative to 0.05.
+   */
   readonly worst: number;
   /** Which entry that is. */
   readonly where: string;
 }
 
+/** A gradient without a larger entry is zero but for rounding, such as that of a bias of all keys: no softmax changes with it. */
+const ROUNDING = 1e-5;
+/** What the differences of such an input are compared with: the rounding of `f`, divided by the step, is a small part of it. */
+const ROUNDED_DIFFERENCE = 5e-2;
 /** An error below which no other step is tried. */
 const GOOD = 5e-3;
 
@@ -42,7 +49,8 @@ export async function gradientCheck(
       result.dispose();
       return number!;
     };
-    const largest = exact.reduce((max, g) => Math.max(max, Math.abs(g)), 1e-3);
+    const steepest = exact.reduce((max, g) => Math.max(max, Math.abs(g)), 0);
+    const largest = steepest < ROUNDING ? ROUNDED_DIFFERENCE : Math.max(1e-3, steepest);
     for (const at of chosenEntries(exact, entriesPerInput)) {
       let error = Infinity;
       // A gradient that is right agrees with one of the steps: at a kink or a sharp bend with the small one, where rounding

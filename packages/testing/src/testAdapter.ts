@@ -1,7 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
 import {
-  forwardLogits,
   prepareAdapter,
   withTensors,
   type Adapter,
@@ -24,6 +23,7 @@ import {
 import { describeSuite, type Skip, type Test, type Tests } from './describeSuite.ts';
 import { droppedTests } from './droppedTests.ts';
 import { gradientCheck } from './gradientCheck.ts';
+import { forwardOutputs } from './outputs.ts';
 import { trainingTests } from './trainingTests.ts';
 
 /** What an adapter is tested with. */
@@ -83,8 +83,8 @@ function testsOf(suite: AdapterSuite): Tests {
 
   return {
     'starts as the base model': withAdapter(async bound => {
-      const base = bound.model.forward(tokens(bound.model));
-      const tuned = forwardLogits(bound.runnable, tokens(bound.model));
+      const base = forwardOutputs(bound.model, tokens(bound.model));
+      const tuned = forwardOutputs(bound.runnable, tokens(bound.model));
       expect(tuned.shape).toEqual(base.shape);
       const difference = await relativeDifference(tuned, base);
       if (suite.startsAsBase ?? true) expect(difference).toBe(0);
@@ -112,9 +112,9 @@ function testsOf(suite: AdapterSuite): Tests {
 
     'changes the output with its parameters, and never the model': withAdapter(async bound => {
       const weights = await valuesOf(bound.model.parameters);
-      const before = forwardLogits(bound.runnable, tokens(bound.model));
+      const before = forwardOutputs(bound.runnable, tokens(bound.model));
       disturb(bound.attachment);
-      const after = forwardLogits(bound.runnable, tokens(bound.model));
+      const after = forwardOutputs(bound.runnable, tokens(bound.model));
       expect(await relativeDifference(after, before)).toBeGreaterThan(1e-3);
       expect(await valuesOf(bound.model.parameters)).toEqual(weights);
       tf.dispose([before, after]);
@@ -195,7 +195,7 @@ function testsOf(suite: AdapterSuite): Tests {
       if (suite.keepsParameters ?? true) {
         expect(await valuesOf(again.parameters)).toEqual(await valuesOf(attachment.parameters));
       }
-      const [before, after] = [runnable, bind(model, again).runnable].map(r => forwardLogits(r, tokens(model)));
+      const [before, after] = [runnable, bind(model, again).runnable].map(r => forwardOutputs(r, tokens(model)));
       expect(await relativeDifference(after!, before!)).toBe(0);
       const second = await again.toPeft!();
       expect(JSON.parse(JSON.stringify(second.config))).toEqual(stored);
@@ -208,13 +208,13 @@ function testsOf(suite: AdapterSuite): Tests {
       expect(attachment.mergedWeights !== undefined).toBe(suite.isMergeable ?? true);
       if (attachment.mergedWeights === undefined) return;
       disturb(attachment);
-      const expected = forwardLogits(runnable, tokens(model));
-      const base = model.forward(tokens(model));
+      const expected = forwardOutputs(runnable, tokens(model));
+      const base = forwardOutputs(model, tokens(model));
       const merged = model.withParameters(attachment.mergedWeights());
-      const actual = merged.forward(tokens(model));
+      const actual = forwardOutputs(merged, tokens(model));
       expect(await relativeDifference(actual, expected)).toBeLessThan(CLOSE);
       merged.dispose();
-      const [again, still] = [forwardLogits(runnable, tokens(model)), model.forward(tokens(model))];
+      const [again, still] = [forwardOutputs(runnable, tokens(model)), forwardOutputs(model, tokens(model))];
       expect(await relativeDifference(again, expected)).toBe(0);
       expect(await relativeDifference(still, base)).toBe(0);
       tf.dispose([expected, actual, base, again, still]);

@@ -9,7 +9,7 @@ it('refuses to leave out a test that does not exist', () => {
     generate: () => {
       throw new Error('not run');
     },
-    skip: [{ test: 'sees no later tokens', reason: 'misspelt' }],
+    skip: [{ test: 'sees later token', reason: 'misspelt' }],
   };
-  expect(() => testModel('a model', suite)).toThrow('skip names no test; got "sees no later tokens"; expected lists');
+  expect(() => testModel('a model', suite)).toThrow('skip names no test; got "sees later token"; expected lists');
 });

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { makeFolder, nodeModule } from '@dropbp/basics';
 import {
+  add,
   attention,
   embedding,
   forwardLogits,
@@ -14,7 +15,9 @@ import {
   splitHeads,
   type Batch,
   type Branch,
+  type Head,
   type Hooks,
+  type Join,
   type KeyValue,
   type Model,
   type ModuleInfo,
@@ -28,6 +31,12 @@ export interface ToyModelOptions {
   readonly layout?: 'outIn' | 'inOut';
   /** Whether the head uses the embedding's weight. @defaultValue false */
   readonly isTied?: boolean;
+  /** Whether its norms stand behind the branches, as in BERT, and are their joins. @defaultValue false */
+  readonly isPostNorm?: boolean;
+}
+
+interface Toy extends Required<ToyModelOptions> {
+  readonly layout: Layout;
 }
 
 const { vocab, dim, heads, ff, blocks, normEps } = goldenValues.model;
@@ -46,8 +55,8 @@ const linearSizes: Readonly<Record<string, readonly [out: number, input: number]
  * positions. The caller owns the model.
  */
 export function toyModel(options: ToyModelOptions = {}): Model {
-  const { layout = 'outIn', isTied = false } = options;
-  return makeToy(layout, isTied, toyWeights(layout, isTied));
+  const { layout = 'outIn', isTied = false, isPostNorm = false } = options;
+  return makeToy({ layout, isTied, isPostNorm }, toyWeights(layout, isTied));
 }
 
 /** The golden batch as the contract has it: labels shifted, so a token that predicts nothing follows. The caller owns it. */
@@ -72,7 +81,8 @@ function toyWeights(layout: Layout, isTied: boolean): Map<string, tf.Tensor> {
   return weights;
 }
 
-function makeToy(layout: Layout, isTied: boolean, parameters: ReadonlyMap<string, tf.Tensor>): Model {
+function makeToy(toy: Toy, parameters: ReadonlyMap<string, tf.Tensor>): Model {
+  const { layout, isTied, isPostNorm } = toy;
   const headWeight = isTied ? 'embed.weight' : 'head.weight';
   const model: Model = {
     architecture: 'toy',
@@ -84,7 +94,7 @@ function makeToy(layout: Layout, isTied: boolean, parameters: ReadonlyMap<string
     takesDividedTexts: true,
     parameters,
     modules: toyModules(layout),
-    branches: toyBranches[layout],
+    branches: (isPostNorm ? postNormBranches : toyBranches)[layout],
     embedding: 'embed',
     isEmbeddingParameter: name => name.startsWith('embed.'),
     isHeadParameter: name => name === headWeight || name.startsWith('norm.') || name.startsWith('head.'),
@@ -105,7 +115,7 @@ function makeToy(layout: Layout, isTied: boolean, parameters: ReadonlyMap<string
       const kept = [...parameters]
         .filter(([name]) => !replaced.has(name))
         .map(([name, t]) => [name, t.clone()] as const);
-      return makeToy(layout, isTied && !untied, new Map([...kept, ...replaced]));
+      return makeToy({ ...toy, isTied: isTied && !untied }, new Map([...kept, ...replaced]));
     },
     async save(directory) {
       const values = await Promise.all(
@@ -145,9 +155,15 @@ function layer(name: string, x: tf.Tensor, p: Scope, hooks: Hooks, layout: Layou
   return hooks.linear === undefined ? base(x) : hooks.linear(name, x, base, p);
 }
 
-function applyAttention(layout: Layout): Branch['apply'] {
+type Normalize = (name: string, x: tf.Tensor, p: Scope) => tf.Tensor;
+
+const preNorm: Normalize = (name, x, p) => rmsNorm(x, p[`${name}.weight`]!, normEps);
+/** For branches whose norm is their join. */
+const unchanged: Normalize = (_, x) => x;
+
+function applyAttention(layout: Layout, normalize: Normalize): Branch['apply'] {
   return (x, p, hooks, { shared, isStart, extendCache, front }) => {
-    const normal = rmsNorm(x, p['norm1.weight']!, normEps);
+    const normal = normalize('norm1', x, p);
     const project = (name: string, states: tf.Tensor): tf.Tensor =>
       splitHeads(layer(`attn.${name}`, states, p, hooks, layout), heads);
     const queries = project('q', normal);
@@ -164,17 +180,17 @@ function applyAttention(layout: Layout): Branch['apply'] {
   };
 }
 
-function applyMlp(layout: Layout): Branch['apply'] {
+function applyMlp(layout: Layout, normalize: Normalize): Branch['apply'] {
   return (x, p, hooks) => {
-    const normal = rmsNorm(x, p['norm2.weight']!, normEps);
+    const normal = normalize('norm2', x, p);
     const gate = layer('mlp.gate', normal, p, hooks, layout);
     return layer('mlp.down', activateGate(gate, layer('mlp.up', normal, p, hooks, layout), 'silu'), p, hooks, layout);
   };
 }
 
 // As in real models, all blocks share one function each.
-function makeBranches(layout: Layout): Branch[] {
-  const [attn, mlp] = [applyAttention(layout), applyMlp(layout)];
+function makeBranches(layout: Layout, normalize: Normalize): Branch[] {
+  const [attn, mlp] = [applyAttention(layout, normalize), applyMlp(layout, normalize)];
   return Array.from({ length: blocks }, (_, i): Branch[] => {
     const block = `blocks.${i}`;
     return [
@@ -199,9 +215,19 @@ function makeBranches(layout: Layout): Branch[] {
   }).flat();
 }
 
-const toyBranches: Readonly<Record<Layout, Branch[]>> = { outIn: makeBranches('outIn'), inOut: makeBranches('inOut') };
+function makePostNorm(layout: Layout): Branch[] {
+  const joins = ['norm1', 'norm2'].map((norm): Join => ({
+    modules: [norm],
+    apply: (stream, result, p) => preNorm(norm, add(stream, result), p),
+  }));
+  return makeBranches(layout, unchanged).map((branch, i) => ({ ...branch, join: joins[i % 2]! }));
+}
 
-function makeHead(weight: string): Model['head'] {
+type BranchesOf = Readonly<Record<Layout, Branch[]>>;
+const toyBranches: BranchesOf = { outIn: makeBranches('outIn', preNorm), inOut: makeBranches('inOut', preNorm) };
+const postNormBranches: BranchesOf = { outIn: makePostNorm('outIn'), inOut: makePostNorm('inOut') };
+
+function makeHead(weight: string): Head {
   return {
     path: 'head',
     weight,

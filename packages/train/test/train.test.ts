@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { compose, type Tuned } from '@dropbp/compose';
-import type { Batch, Model } from '@dropbp/core';
+import { tokenHead, type Batch, type Model } from '@dropbp/core';
 import { dropBP, type DropBP } from '@dropbp/dropbp';
 import { fullFineTune } from '@dropbp/peft-full';
 import { promptTuning } from '@dropbp/peft-prefix';
@@ -186,7 +186,7 @@ describe('DropBP', () => {
     tuned.dispose();
   });
   it('drops a share of nothing where the head alone is trained', async () => {
-    const tuned = compose(model, fullFineTune({ include: [model.head.path] }));
+    const tuned = compose(model, fullFineTune({ include: [tokenHead(model).path] }));
     const [step] = await allSteps(tuned, oneRowBatches(), { steps: 1, learningRate });
     expect(step).toMatchObject({ dropped: 0, updated: true });
     tuned.dispose();

@@ -1,5 +1,5 @@
 import { bytesPerNumber } from '@dropbp/compose';
-import { activeEngine, type Model } from '@dropbp/core';
+import { findTokenHead, activeEngine, type Model } from '@dropbp/core';
 import { formOfWeight, type WeightsForm } from '@dropbp/models';
 import { weightsForms } from '../flags/tables/modelFlags.ts';
 
@@ -16,9 +16,10 @@ export function formMemory(model: Model): Readonly<Record<WeightsForm, number>> 
 
 /** The forms that this backend can keep weights in and train with: packed weights are frozen. */
 export function formsToTrainWith(model: Model, trained: ReadonlyMap<string, unknown>): WeightsForm[] {
-  const { path, weight } = model.head;
+  const head = findTokenHead(model);
   // What a tied head trains starts from the table of tokens.
-  const startsFrom = (name: string): string => (name === `${path}.weight` ? weight : name);
+  const startsFrom = (name: string): string =>
+    head !== undefined && name === `${head.path}.weight` ? head.weight : name;
   const own = [...trained.keys()].map(startsFrom).filter(name => model.parameters.has(name));
   const canPack = packs();
   return weightsForms.filter(weights => {

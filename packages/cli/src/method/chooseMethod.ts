@@ -1,5 +1,5 @@
 import { problem } from '@dropbp/basics';
-import type { Adapter, Model } from '@dropbp/core';
+import { findTokenHead, type Adapter, type Model } from '@dropbp/core';
 import type { Tokenizer } from '@dropbp/data';
 import { fullFineTune, type Part } from '@dropbp/peft-full';
 import { ia3 } from '@dropbp/peft-ia3';
@@ -162,11 +162,14 @@ function makeLora(flags: Flags, { model, newTokens = [] }: AdapterBase): Adapter
 /** The rows of new tokens, in the embedding and in an output layer of its own, besides those that a flag names. */
 function tokenRows(
   { trainableTokenIndices: named = [] }: Flags,
-  { embedding, head }: AdapterBase['model'],
+  model: AdapterBase['model'],
   newTokens: readonly number[],
 ): TokenIndices {
   const rows = [...new Set([...named, ...newTokens])];
-  return head.weight === `${embedding}.weight` ? rows : { [embedding]: rows, [head.path]: [...newTokens] };
+  const { embedding } = model;
+  const head = findTokenHead(model);
+  const isAlone = head === undefined || head.weight === `${embedding}.weight`;
+  return isAlone ? rows : { [embedding]: rows, [head.path]: [...newTokens] };
 }
 
 function makePrefixTuning(flags: Flags): Adapter {

@@ -1,7 +1,7 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isObject, problem } from '@dropbp/basics';
-import { PEFT_PREFIX, type Model } from '@dropbp/core';
+import { findTokenHead, PEFT_PREFIX, type Model } from '@dropbp/core';
 import { addTokens, loadTokenizer, readTokenizerFiles, type TokenizerFiles } from '@dropbp/data';
 import { findModelFolder, ggufTokenizer, readGguf, resizeTokenEmbeddings } from '@dropbp/models';
 import { openSafetensors } from '@dropbp/safetensors';
@@ -96,10 +96,11 @@ function sizeOf({ tokenizer }: TokenizerFiles): number {
 const stored = ['', '.base_layer', '.token_adapter.base_layer'];
 
 /** Rows of embedding or output layer in an adapter's file; 0 where it holds neither. */
-async function rowsOfTables(folder: string, { embedding, head }: Model): Promise<number> {
+async function rowsOfTables(folder: string, model: Model): Promise<number> {
   const file = await openSafetensors(join(folder, 'adapter_model.safetensors'));
   await file.close();
-  const keys = [embedding, head.path].flatMap(module => stored.map(part => `${PEFT_PREFIX}${module}${part}.weight`));
+  const tables = [model.embedding, findTokenHead(model)?.path].filter(module => module !== undefined);
+  const keys = tables.flatMap(module => stored.map(part => `${PEFT_PREFIX}${module}${part}.weight`));
   return Math.max(0, ...keys.map(key => file.tensors.get(key)?.shape[0] ?? 0));
 }
 

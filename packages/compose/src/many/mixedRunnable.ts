@@ -1,5 +1,5 @@
 import { problem } from '@dropbp/basics';
-import { plainRunnable, type Hooks, type Model, type Runnable, type Scope } from '@dropbp/core';
+import { tokenHead, plainRunnable, type Hooks, type Model, type Runnable, type Scope } from '@dropbp/core';
 import { nameOfMember } from './memberScopes.ts';
 import { mixedHooks } from './mixedHooks.ts';
 
@@ -41,7 +41,7 @@ function checkShared(adapter: string | undefined, { branchScopes, outerScope }: 
     ...branchScopes.map((scope, i) => findReplaced(scope, plain.branchScopes[i]!)),
     findReplaced(outerScope, plain.outerScope),
   ].find(name => name !== undefined);
-  const ownHead = `${plain.model.head.path}.weight`;
+  const ownHead = `${tokenHead(plain.model).path}.weight`;
   const isUntied = ownHead in outerScope && !(ownHead in plain.outerScope);
   if (replaced === undefined && !isUntied) return;
   throw problem('compose', {

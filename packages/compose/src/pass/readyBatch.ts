@@ -70,7 +70,8 @@ function checkInputs(model: Model, batch: ObjectiveBatch, objective: Objective):
   const { shape } = inputIds;
   if (attentionMask !== undefined) toInt32Rows('attentionMask', attentionMask, { below: 2, shape });
   if (positions !== undefined) toInt32Rows('positions', positions, { below: shape[1]!, shape });
-  if (tokenTypes !== undefined) toInt32Rows('tokenTypes', tokenTypes, { below: model.vocabSize, shape });
+  if (tokenTypes !== undefined) toInt32Rows('tokenTypes', tokenTypes, { below: model.tokenTypes ?? 0, shape });
+  if (tokenTypes !== undefined && model.tokenTypes === undefined) throw noTokenTypes(model);
   checkRows(
     own.map(([name]) => [name, given[name]] as const).filter(([name]) => !isByToken(name)),
     shape[0],
@@ -107,4 +108,11 @@ async function readHost({
 }: Pick<ReadyBatch, 'inputIds' | 'attentionMask' | 'positions'>): Promise<NonNullable<ReadyBatch['host']>> {
   const [ids, mask, places] = await Promise.all([inputIds.data(), attentionMask?.data(), positions?.data()]);
   return { inputIds: ids, attentionMask: mask, positions: places };
+}
+
+function noTokenTypes({ architecture }: Model): Error {
+  return problem('compose', {
+    what: `a batch: '${architecture}' does not read token types`,
+    fix: 'leave tokenTypes out',
+  });
 }

@@ -1,6 +1,13 @@
 import type * as tf from '@tensorflow/tfjs';
 import { sum } from '@dropbp/basics';
-import { standInForEncoder, isTrainable, leadsToTrainable, type Runnable, type Scope } from '@dropbp/core';
+import {
+  findTokenHead,
+  standInForEncoder,
+  isTrainable,
+  leadsToTrainable,
+  type Runnable,
+  type Scope,
+} from '@dropbp/core';
 import type { StepShape } from './branchFlops.ts';
 import { partFlops } from './partsFlops.ts';
 
@@ -51,8 +58,9 @@ export function passFlops(
     const again = runnable.isCheckpointed?.(i) === true ? forward : 0;
     return { forward, backward: leads[i] === true ? ofInput + ofWeights + again : 0 };
   });
-  const headWeight = outerScope[`${model.head.path}.weight`] ?? outerScope[model.head.weight];
-  const projection = 2 * labels * (headWeight?.size ?? model.hiddenSize * model.vocabSize);
+  const output = findTokenHead(model);
+  const headWeight = output && (outerScope[`${output.path}.weight`] ?? outerScope[output.weight]);
+  const projection = output === undefined ? 0 : 2 * labels * (headWeight?.size ?? model.hiddenSize * model.vocabSize);
   const ofWeight = headWeight !== undefined && isTrainable(headWeight) ? projection : 0;
   const head = { forward: projection, backward: projection + ofWeight };
   const answers = partFlops(runnable, { lanes: batch, tokens: time - prompt, keys: shape.time });

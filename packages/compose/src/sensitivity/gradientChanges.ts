@@ -15,9 +15,11 @@ export interface GradientChanges {
   /**
    * What is missing of them without a branch.
    *
-   * @param whole - those with every branch kept, of the same parameters; the same map where all of it is missing
+   * @param whole - those with every branch kept, of the same parameters
    */
   missing(branch: number, whole: NamedGradients, missing: NamedGradients): void;
+  /** The same for parameters that get no gradient at all without a branch. */
+  allMissing(branch: number, names: readonly string[]): void;
   /** Waits for the device. */
   readBack(): Promise<void>;
   /** The sensitivity of a branch, of what has been settled; NaN where a gradient is not finite. */
@@ -45,10 +47,6 @@ export function gradientChanges(): GradientChanges {
     missing(branch, whole, missing) {
       const names = [...missing.keys()];
       if (names.length === 0) return;
-      if (missing === whole) {
-        unread.push({ take: () => names.forEach(name => setChange(branch, name, norms.get(name)!)) });
-        return;
-      }
       const inputs = names.flatMap((name, i) => [
         [`${WHOLE_OF}${i}`, whole.get(name)!],
         [`${MISSING_OF}${i}`, missing.get(name)!],
@@ -61,6 +59,9 @@ export function gradientChanges(): GradientChanges {
             setChange(branch, name, both === 0 ? 0 : sums[2 * i]! / both);
           }),
       });
+    },
+    allMissing(branch, names) {
+      unread.push({ take: () => names.forEach(name => setChange(branch, name, norms.get(name)!)) });
     },
     async readBack() {
       for (const { sums, take } of unread.splice(0)) {

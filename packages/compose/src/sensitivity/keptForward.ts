@@ -35,7 +35,7 @@ export interface KeptForward {
   dispose(): void;
 }
 
-/** @param isKept - the branches whose input is wanted: those that lead to something trainable */
+/** @param isKept - the branches whose input is wanted: those that lead to something trainable, and those whose joins do */
 export function keptForward(runnable: Runnable, batch: ReadyBatch, isKept: readonly boolean[]): KeptForward {
   const stages: { input: tf.Tensor; branches: StageBranch[]; needsInput: boolean }[] = [];
   const kept: tf.Tensor[] = [];

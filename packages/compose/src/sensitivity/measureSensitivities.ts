@@ -3,9 +3,13 @@ import { turn } from '@dropbp/basics';
 import {
   branchPullback,
   encodeOnce,
+  hasTrainable,
   isTrainable,
+  joinPullback,
+  joinScope,
   leadsToTrainable,
   type BranchPullback,
+  type Pullback,
   type Runnable,
 } from '@dropbp/core';
 import type { ReadyBatch } from '../pass/gradientPass.ts';
@@ -27,6 +31,8 @@ import { tensorSums, type TensorSums } from './tensorSums.ts';
  * gradients of branch l itself are missing, those of branches above it are what they were. So the sweep takes a and the d of
  * every branch above through each branch, backward only: L(L + 1)/2 backward passes of a branch instead of L², and two
  * forward passes instead of L + 1, as each branch runs once more to keep what its backward pass needs.
+ * Where a branch has a join j, as in a post-norm model, xₖ₊₁ = j(xₖ, fₖ(xₖ)). What passes without the branch comes through
+ * the join alone. The gradients of the join's parameters stay whole without its branch.
  * How much ‖g‖ changes follows from g and δ, not from two norms that are nearly the same (see `gradientChanges`).
  *
  * Memory: one tensor of the stream's size for each branch, xₖ before the sweep has passed it and d afterwards; what one
@@ -47,7 +53,11 @@ export async function measureSensitivities(
   const arriving = tensorSums<number>();
   let forward: KeptForward | undefined;
   try {
-    forward = keptForward(ready, batch, leads);
+    // A branch that leads nowhere may have a join with parameters.
+    const isSwept = ready.model.branches.map(
+      (branch, i) => leads[i] === true || hasTrainable(joinScope(branch, ready.branchScopes[i]!)),
+    );
+    forward = keptForward(ready, batch, isSwept);
     arriveAtTheEnd(ready, batch, forward.output, arriving, spread);
     for (const stage of forward.stages.toReversed()) {
       sweep(stage, { own, arriving, changes, spread });
@@ -91,19 +101,31 @@ interface Sweep {
 function sweep({ input, branches, needsInput }: Stage, to: Sweep): void {
   const behind = to.arriving.take();
   try {
-    for (const branch of branches) sweepBranch(branch, branchPullback(input, branch.run, needsInput), behind, to);
+    for (const branch of branches) {
+      const join = branch.run.branch.join && needsInput ? joinPullback(input, branch.run) : undefined;
+      sweepBranch(branch, { whole: branchPullback(input, branch.run, needsInput), join }, behind, to);
+    }
   } finally {
     tf.dispose([...behind.values()]);
   }
 }
 
+/** The backward passes of a branch. */
+interface Pullbacks {
+  readonly whole: BranchPullback;
+  /** Past the branch, through its join; undefined where its result is added, or the gradient of its input is not wanted. */
+  readonly join: Pullback | undefined;
+}
+
 function sweepBranch(
   { index, run }: StageBranch,
-  pullback: BranchPullback,
+  { whole: pullback, join }: Pullbacks,
   behind: ReadonlyMap<number, tf.Tensor>,
   { own, arriving, changes, spread }: Sweep,
 ): void {
   const isPastIt = run.stream === undefined; // of the branches of a stage, the first brings what passes them all
+  const ofJoin = joinScope(run.branch, run.scope); // what it reads keeps its gradient without the branch
+  const lost: string[] = [];
   const whole = new Map<string, tf.Tensor>();
   try {
     for (const [key, adjoint] of behind) {
@@ -112,28 +134,34 @@ function sweepBranch(
       for (const [name, gradient] of pulled.parameters) {
         const tensor = run.scope[name]!;
         const ownName = own.get(tensor);
-        if (ownName !== undefined) missing.set(ownName, gradient);
-        else {
-          if (key === WHOLE) spread.add(index, tensor, gradient.clone());
+        const isLost = key === WHOLE && !(name in ofJoin);
+        if (ownName !== undefined) {
+          missing.set(ownName, gradient);
+          if (isLost) lost.push(ownName);
+        } else {
+          if (isLost) spread.add(index, tensor, gradient.clone());
           spread.add(key, tensor, gradient);
         }
       }
       if (key === WHOLE) {
         changes.whole(whole);
-        changes.missing(index, whole, whole);
+        changes.allMissing(index, lost);
       } else {
         changes.missing(key, whole, missing);
         tf.dispose([...missing.values()]);
       }
       if (pulled.input === undefined) continue;
       if (key === WHOLE) {
-        const through = isPastIt ? tf.sub(pulled.input, adjoint) : pulled.input.clone();
+        const [pastIt] = join?.pull(adjoint) ?? [adjoint];
+        const through = isPastIt ? tf.sub(pulled.input, pastIt!) : pulled.input.clone();
+        if (pastIt !== adjoint) pastIt!.dispose();
         arriving.add(key, pulled.input); // first: what comes first is taken through the next branches first
         arriving.add(index, through);
       } else arriving.add(key, pulled.input);
     }
   } finally {
     pullback.dispose();
+    join?.dispose();
     tf.dispose([...whole.values()]);
   }
 }

@@ -46,6 +46,24 @@ export interface KeyValue {
 }
 
 /**
+ * How the result of a branch enters the residual stream. A drop cuts the branch alone: the gradient still passes the join, and
+ * the parameters of the join still get theirs.
+ */
+export interface Join {
+  /** Those of {@link Branch.modules} whose parameters the join reads: `['output.LayerNorm']`. */
+  readonly modules: readonly string[];
+  /**
+   * The stream behind the branch, `[batch, time, hiddenSize]`: of a post-norm model `norm(stream + result)`. The same function
+   * object in every layer of equal structure. The caller owns the result.
+   *
+   * @param stream - the residual stream in front of the branch
+   * @param result - what `apply` gave, of the same shape
+   * @param p - the branch's parameters, by name below `block`
+   */
+  readonly apply: (stream: tf.Tensor, result: tf.Tensor, p: Scope) => tf.Tensor;
+}
+
+/**
  * A residual sublayer, the f in `x + f(x)`: the unit that DropBP drops.
  *
  * `apply` is a plain function of tensors, and the same function object in every layer of equal structure, so that all
@@ -66,6 +84,10 @@ export interface Branch {
    * parallel block, `x + f(x) + g(x)` (GPT-NeoX, Phi). @defaultValue false
    */
   readonly sharesInput?: boolean;
+  /**
+   * How its result enters the stream. A branch of a parallel block has none of its own. @defaultValue it is added
+   */
+  readonly join?: Join;
   /** Which half of a layer it is. */
   readonly kind: 'attention' | 'mlp';
   /** Of an attention branch: the sizes of its heads. */
@@ -73,7 +95,7 @@ export interface Branch {
   /** FLOPs of one forward pass (a multiply and an add are two). */
   flops(shape: BatchShape): number;
   /**
-   * What is added to the residual stream. The caller owns the result.
+   * What is added to the residual stream, or what {@link Branch.join} takes. The caller owns the result.
    *
    * @param x - `[batch, time, hiddenSize]`
    * @param p - the branch's parameters, by name below `block`

@@ -54,6 +54,12 @@ export interface Head {
   readonly logitCap?: number;
 }
 
+/** The end of a model that writes no text, such as an encoder: it gives a state for each token. */
+export interface FinalNorm {
+  /** Final norm, or `x` as it is where the last branch has normalised it. `x` is `[…, hiddenSize]`. */
+  readonly normalize: (x: tf.Tensor, p: Scope) => tf.Tensor;
+}
+
 /** What {@link Model.shared} needs to know of a pass. */
 export interface PassShape extends BatchShape {
   /** Position of the first token; one for each sequence where they differ. @defaultValue 0 */
@@ -83,6 +89,11 @@ export interface SequencePlace {
   readonly positions?: tf.Tensor | undefined;
   /** See {@link PassShape.lanes}. */
   readonly lanes?: Lanes | undefined;
+  /**
+   * int32 `[batch, time]`: which part of a pair each token belongs to, for models with a table of token types. Shorter than
+   * the sequence: for the last tokens. @defaultValue all are of type 0
+   */
+  readonly tokenTypes?: tf.Tensor | undefined;
 }
 
 /**
@@ -102,12 +113,18 @@ export interface Model {
   readonly endTokens?: readonly number[];
   /** Width of the residual stream. */
   readonly hiddenSize: number;
-  /** Tokens that it knows: the width of the logits. */
+  /** Tokens that it knows: the width of the logits, where it has some. */
   readonly vocabSize: number;
   /** Tokens that its source knows. @defaultValue `vocabSize`: the vocabulary was not resized */
   readonly sourceVocabSize?: number;
   /** The longest sequence, in tokens, that the positions allow. */
   readonly maxPositions: number;
+  /**
+   * Whether a token sees only the tokens in front of it. In an encoder it sees those behind it too. @defaultValue true
+   */
+  readonly isCausal?: boolean;
+  /** How many types of tokens `embed` knows, such as the parts of a pair. @defaultValue it reads none */
+  readonly tokenTypes?: number;
   /**
    * Whether `embed` and `shared` read positions, so that a row may hold several texts that do not see each other.
    * @defaultValue false
@@ -144,14 +161,15 @@ export interface Model {
    * @returns `[batch, time, hiddenSize]`; longer where an adapter's hook puts virtual tokens in front
    */
   embed(tokens: tf.Tensor, p: Scope, hooks: Hooks, place: SequencePlace): tf.Tensor;
-  /** From the residual stream to the logits. */
-  readonly head: Head;
+  /** From the residual stream to the logits; of a model that writes no text, its final norm. `tokenHead` tells. */
+  readonly head: Head | FinalNorm;
   /** The tensors that every branch of a pass reads. The caller owns them. */
   shared(pass: PassShape): Scope;
   /**
    * Logits of every position, `[batch, time, vocabSize]`. The caller owns them.
    *
    * @param tokens - int32 `[batch, time]`, a tensor or nested arrays
+   * @throws Problem for a model without logits: `forwardStates` gives what an encoder makes of its tokens
    */
   forward(tokens: tf.Tensor | readonly (readonly number[])[], options?: ForwardOptions): tf.Tensor;
   /** The same model with these weights in place of its own of the same names. The new model owns the given tensors. */

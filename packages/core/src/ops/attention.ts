@@ -16,8 +16,10 @@ export interface AttentionOptions {
    * seen by all. For rows that hold several texts. @defaultValue all are seen
    */
   readonly textStarts?: tf.Tensor | undefined;
-  /** A query sees this many keys, itself included. @defaultValue all */
+  /** A query sees this many keys, itself included; with `ahead` as many behind it too. @defaultValue all */
   readonly window?: number | undefined;
+  /** Whether a query also sees the keys behind it, as in an encoder. It does not go with `textStarts`. @defaultValue false */
+  readonly ahead?: boolean | undefined;
   /** Each score s becomes `cap · tanh(s / cap)`, before anything is hidden (Gemma 2). @defaultValue no cap */
   readonly scoreCap?: number | undefined;
   /** Which queries see each key, those of `front` included. It stands for the other two. @defaultValue the order of the keys */
@@ -32,7 +34,8 @@ export interface AttentionOptions {
 export const HIDDEN = -1e9;
 
 /**
- * Causal attention with grouped heads: the last query sees all keys, each one before it one fewer.
+ * Attention with grouped heads. It is causal unless `ahead` is given: the last query sees all keys, each one before it one
+ * fewer.
  *
  * Works on chunks of queries, skips the keys that none of a chunk sees, and computes the probabilities again in the
  * backward pass: it saves q, k, v and the result, so memory grows with the sequence, not with its square.
@@ -45,6 +48,7 @@ export const HIDDEN = -1e9;
  * @param k - `[batch, kvHeads, keys, size]`, keys ≥ queries
  * @param v - of the same shape as k
  * @returns `[batch, heads, queries, size]`
+ * @throws Problem for options that do not go together
  */
 export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, options: AttentionOptions = {}): tf.Tensor {
   const extras = extraTensors(options);
@@ -140,7 +144,8 @@ function attentionLayout(
   options: AttentionOptions,
 ): { chunks: QueryChunk[]; scale: number } {
   const [batch, heads, queries, size] = qShape as [number, number, number, number];
-  const { scale = 1 / Math.sqrt(size), window = Infinity, scoreCap, chunk = 128 } = options;
+  const { scale = 1 / Math.sqrt(size), window = Infinity, ahead = false, scoreCap, chunk = 128 } = options;
+  if (ahead && options.textStarts !== undefined) throw textsAhead();
   const front = options.front?.keys.shape[2] ?? 0;
   const [, groups, ownKeys] = kShape as [number, number, number];
   const keys = front + ownKeys;
@@ -153,7 +158,7 @@ function attentionLayout(
     // By a mask, the distance in a text is not that of the keys.
     const first = options.keyMask === undefined ? Math.max(0, Math.min(offset + start - window + 1, keys - 1)) : 0;
     const ofFront = Math.max(0, front - first);
-    const end = offset + start + count;
+    const end = ahead ? Math.min(keys, offset + start + count + window - 1) : offset + start + count;
     const seen = end - first;
     return {
       queries: x => {
@@ -184,7 +189,9 @@ function attentionLayout(
           const hidden = hiddenByMask(mask, { queries, start, count, seen, window });
           scores = tf.add(scores, tf.mul(hidden, HIDDEN));
         } else {
-          const mask = causalMask(count, seen, window, rows);
+          const mask = ahead
+            ? bandMask(count, seen, offset + start - first, window, rows)
+            : causalMask(count, seen, window, rows);
           if (mask !== undefined) scores = tf.add(scores, mask);
         }
         if (keyBias !== undefined) scores = tf.add(scores, seenBias(keyBias, keys, first, seen));
@@ -221,6 +228,26 @@ function causalMask(count: number, seen: number, window: number, rows: tf.Tensor
   return first && second ? tf.add(first, second) : first;
 }
 
+/** The same with `ahead`: a query sees as many keys behind it as in front of it. @param position - of the first query among the keys seen */
+function bandMask(
+  count: number,
+  seen: number,
+  position: number,
+  window: number,
+  rows: tf.Tensor,
+): tf.Tensor | undefined {
+  const left = Math.max(0, position + count - window); // keys in front that the last query does not see
+  const right = Math.max(0, seen - position - window); // keys behind that the first query does not see
+  const earlier = hiddenKeys(count, left, (query, key) => key <= position + query - window);
+  const later = hiddenKeys(count, right, (query, key) => key >= query);
+  const widened = [
+    earlier && tf.pad(after(earlier, rows), [[0, 0], [0, seen - left]]), // prettier-ignore
+    later && tf.pad(after(later, rows), [[0, 0], [seen - right, 0]]), // prettier-ignore
+  ];
+  const [first, second] = widened.filter(mask => mask !== undefined);
+  return first && second ? tf.add(first, second) : first;
+}
+
 /** Undefined where nothing is hidden. */
 function hiddenKeys(
   queries: number,
@@ -254,6 +281,13 @@ function textBias(
     return number < 0 ? keys : number;
   });
   return tf.mul(tf.cast(tf.less(tf.tensor(numbers, [1, 1, 1, seen]), starts), 'float32'), HIDDEN);
+}
+
+function textsAhead(): Error {
+  return problem('core', {
+    what: 'attention to tokens behind does not keep the texts of a row apart',
+    fix: 'give each text a row of its own',
+  });
 }
 
 /** By their distance, keys in front of the first text would leave the window of the later ones, and not of the first. */

@@ -1,4 +1,5 @@
 import type { Model } from '../contract/model.ts';
+import { findTokenHead } from '../run/head/tokenHead.ts';
 import { isObject, problem } from '@dropbp/basics';
 
 type Config = Readonly<Record<string, unknown>>;
@@ -145,7 +146,7 @@ export function writePeftConfig(
   const isSameBase = model.source === '' || base === null || base === model.source;
   return {
     ...commonDefaults,
-    task_type: 'CAUSAL_LM',
+    task_type: findTokenHead(model) === undefined ? 'FEATURE_EXTRACTION' : 'CAUSAL_LM',
     ...provenance,
     base_model_name_or_path: model.source === '' ? base : model.source,
     revision: model.revision ?? (isSameBase ? (provenance.revision ?? null) : null),

@@ -2,6 +2,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { nearNames, problem } from '@dropbp/basics';
 import type { NamedArray } from '../contract/adapter.ts';
 import type { Model } from '../contract/model.ts';
+import { findTokenHead } from '../run/head/tokenHead.ts';
 import { disposedProblem } from '../run/lifetime.ts';
 
 /** What PEFT puts before a module's path. */
@@ -91,10 +92,11 @@ export interface StoredBase {
 
 /** Where PEFT stores embedding and output layer along, when they are adapted or were resized. */
 export function storedBases({ embedding, head }: Pick<Model, 'embedding' | 'head'>): StoredBase[] {
+  const output = findTokenHead({ head });
   const weights = [
-    [embedding, `${embedding}.weight`],
-    [head.path, head.weight],
-  ] as const;
+    [embedding, `${embedding}.weight`] as const,
+    ...(output === undefined ? [] : [[output.path, output.weight] as const]),
+  ];
   return weights.flatMap(([module, weight]) =>
     ['base_layer.weight', 'token_adapter.base_layer.weight', 'weight'].map(part => ({
       key: `${module}.${part}`,

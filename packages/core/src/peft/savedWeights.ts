@@ -1,6 +1,7 @@
 import { nearNames, problem } from '@dropbp/basics';
 import type { Model } from '../contract/model.ts';
 import { ownHeadWeight } from '../run/head/headLogits.ts';
+import { findTokenHead } from '../run/head/tokenHead.ts';
 
 /**
  * The weights of the modules that PEFT's `modules_to_save` names, in the model's order: an entry names every module whose path
@@ -17,8 +18,8 @@ export function savedWeights(
   complete: boolean,
 ): string[] {
   const weights = [...model.parameters.keys()];
-  const headWeight = ownHeadWeight(model.head);
-  if (!weights.includes(headWeight)) weights.push(headWeight);
+  const head = findTokenHead(model);
+  if (head !== undefined && !weights.includes(ownHeadWeight(head))) weights.push(ownHeadWeight(head));
   const paths = new Set(weights.flatMap(parentsOf));
   const modules = [...paths].filter(path => entries.some(entry => path.endsWith(entry)));
   const idle = entries.filter(entry => !modules.some(path => path.endsWith(entry)));

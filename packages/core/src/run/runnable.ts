@@ -1,4 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
+import { problem } from '@dropbp/basics';
 import type { Attachment, Encoder } from '../contract/adapter.ts';
 import type { Branch, Scope } from '../contract/branch.ts';
 import type { Hooks } from '../contract/hooks.ts';
@@ -72,6 +73,7 @@ export function plainRunnable(model: Model): Runnable {
  * Groups what a model and its hooks read by the branches that read it, once for many passes.
  *
  * @param tensors - every tensor that the model and the hooks read, by full name
+ * @throws Problem for a model whose parallel blocks have joins of their own
  */
 export function makeRunnable(
   model: Model,
@@ -79,7 +81,20 @@ export function makeRunnable(
   hooks: Hooks,
   adaptedModules: ReadonlySet<string>,
 ): Runnable {
+  checkJoins(model);
   return { model, hooks, adaptedModules, ...groupByBranch(model.branches, tensors) };
+}
+
+/** @throws Problem for a parallel block with a join: its branches have one input, and each join would change it */
+function checkJoins({ branches }: Pick<Model, 'branches'>): void {
+  const wrong = branches.find(
+    ({ sharesInput, join }, i) => sharesInput === true && (join ?? branches[i - 1]?.join) !== undefined,
+  );
+  if (wrong === undefined) return;
+  throw problem('core', {
+    what: `'${wrong.path}' belongs to a parallel block, in which results are added, but a branch there has a join of its own`,
+    fix: 'leave out sharesInput or join',
+  });
 }
 
 /** A model with what an adapter was attached as. */

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { plainRunnable, type KeyValue, type Lanes, type Model } from '@dropbp/core';
+import { tokenHead, plainRunnable, type KeyValue, type Lanes, type Model } from '@dropbp/core';
 import type { InputShape, OnnxTrace } from '@dropbp/tfjs-backend-ort';
 
 /** Sequences, tokens of each, and tokens in the cache. */
@@ -29,6 +29,7 @@ export function cacheParts(model: Model): { readonly name: string; readonly head
 export async function traceDecoder(model: Model, { batch, time, past }: Sizes, end: number): Promise<OnnxTrace> {
   // Loaded when needed: GGUF files do without it.
   const { traceOnnx } = await import('@dropbp/tfjs-backend-ort');
+  const head = tokenHead(model);
   const { branchScopes } = plainRunnable(model);
   const names = new Map([...model.parameters].map(([name, tensor]) => [tensor, name]));
   const keys = past + time;
@@ -72,6 +73,6 @@ export async function traceDecoder(model: Model, { batch, time, past }: Sizes, e
       };
       x = tf.add(x, branch.apply(input, scope, {}, { shared, isStart: false, extendCache }));
     }
-    return [model.head.project(model.head.normalize(x, outer), outer, {}), ...present];
+    return [head.project(head.normalize(x, outer), outer, {}), ...present];
   }, shapes);
 }

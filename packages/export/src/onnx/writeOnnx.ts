@@ -1,5 +1,5 @@
 import { nodeModule, writeAtomically } from '@dropbp/basics';
-import type { Model } from '@dropbp/core';
+import { tokenHead, type Model } from '@dropbp/core';
 import type { OnnxContent, OnnxNode, SymbolicValue } from '@dropbp/tfjs-backend-ort';
 import { checkValues } from '../gguf/checkValues.ts';
 import { planWeight, type OnnxType, type WeightPlan } from './onnxWeights.ts';
@@ -30,9 +30,10 @@ export async function writeOnnx(
 ): Promise<{ sizeBytes: number; isExternal: boolean }> {
   const { encodeConstantStart, encodeModel, neededNodes } = await import('@dropbp/tfjs-backend-ort');
   const path = nodeModule('export', 'node:path');
+  const head = tokenHead(model);
   const plans = new Map<string, WeightPlan>();
   for (const [name, { shape }] of model.parameters) {
-    const isOuter = name === model.head.weight || name === `${model.embedding}.weight`;
+    const isOuter = name === head.weight || name === `${model.embedding}.weight`;
     plans.set(name, planWeight(`input.${WEIGHT}${name}`, shape, type, isOuter));
   }
   const inlineBytes = [...plans.values()].flatMap(({ stored }) => stored).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0); // prettier-ignore

@@ -12,6 +12,8 @@ export interface Definition extends Pick<
   | 'hiddenSize'
   | 'vocabSize'
   | 'maxPositions'
+  | 'isCausal'
+  | 'tokenTypes'
   | 'takesPositions'
   | 'positionsChangeBeyond'
   | 'takesDividedTexts'
@@ -32,7 +34,9 @@ export interface Definition extends Pick<
   readonly storedNames?: Readonly<Record<string, string>>;
   /** In which pieces checkpoints hold a weight, if they do: they are read and written so. One that is whole is read too. */
   readonly storedParts?: (name: string) => StoredParts | undefined;
-  /** Whether a tensor of a checkpoint is no weight: a buffer that older versions stored. */
+  /** The name of a weight by one that checkpoints have for it, where that is none of the model's. @defaultValue the same */
+  readonly readName?: (stored: string) => string;
+  /** Whether a tensor of a checkpoint is not a weight: a buffer that older versions stored. */
   isBuffer(name: string): boolean;
   /** Standard deviation of a weight's random start; biases start at zero. */
   initialDeviation(module: string): number;
@@ -52,6 +56,8 @@ export interface StoredParts {
 export interface Architecture {
   /** Values of `model_type` that it handles, each with the name that readers know its models by. */
   readonly titles: Readonly<Record<string, string>>;
+  /** Adds what the configuration leaves to the checkpoint, by the names of its tensors. @defaultValue as it is */
+  completeConfig?(config: RawConfig, tensors: ReadonlySet<string>): RawConfig;
   /** @throws Problem for a configuration that asks for something else than what the code does, or for more than the limits */
   define(config: RawConfig, limits: ModelLimits): Definition;
 }

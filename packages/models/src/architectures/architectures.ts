@@ -1,6 +1,7 @@
 import { nearNames, problem } from '@dropbp/basics';
 import type { Architecture, Definition } from './architecture.ts';
 import type { RawConfig } from './configReader.ts';
+import { bert } from './encoders/bert.ts';
 import { gpt2 } from './gpt2.ts';
 import { gptNeox } from './gptNeox.ts';
 import { llama } from './llama/llama.ts';
@@ -9,7 +10,7 @@ import { textConfig, titlesWithText } from './textPart.ts';
 import { plainLimits, type ModelLimits } from './modelLimits.ts';
 
 /** Every architecture. A new one is a file and a line here. */
-const architectures: readonly Architecture[] = [llama, gpt2, gptNeox];
+const architectures: readonly Architecture[] = [llama, gpt2, gptNeox, bert];
 
 /** What can be loaded: values of `model_type` in `config.json`, each with the name that readers know its models by. */
 export const modelTitles: Readonly<Record<string, string>> = Object.assign(
@@ -30,7 +31,7 @@ export const supportedModelTypes: readonly string[] = Object.keys(modelTitles);
 export function defineModel(config: RawConfig, limits: ModelLimits = plainLimits): Definition {
   const own = textConfig(config);
   const type = own.model_type;
-  const architecture = architectures.find(({ titles }) => typeof type === 'string' && Object.hasOwn(titles, type));
+  const architecture = architectureOf(own);
   if (architecture !== undefined) return withTaskHead(own, architecture.define(own, limits));
   const near = typeof type === 'string' ? nearNames(type, supportedModelTypes, 1) : [];
   throw problem('models', {
@@ -39,4 +40,17 @@ export function defineModel(config: RawConfig, limits: ModelLimits = plainLimits
     expected: `one of ${supportedModelTypes.join(', ')}`,
     ...(near.length > 0 && { fix: `the nearest is '${near[0]!}', if that is what it is` }),
   });
+}
+
+/**
+ * The configuration that a checkpoint's model is defined by, with what the names of the tensors add. Of a model that reads images
+ * too, it is that of its language model.
+ */
+export function checkpointConfig(config: RawConfig, tensors: ReadonlySet<string>): RawConfig {
+  const own = textConfig(config, tensors.has('lm_head.weight'));
+  return architectureOf(own)?.completeConfig?.(own, tensors) ?? own;
+}
+
+function architectureOf({ model_type: type }: RawConfig): Architecture | undefined {
+  return architectures.find(({ titles }) => typeof type === 'string' && Object.hasOwn(titles, type));
 }

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import {
   activate,
@@ -7,10 +7,7 @@ import {
   splitLast,
   type Activation,
   type Branch,
-  type Hooks,
   type ModuleInfo,
-  type Scope,
-  type SequencePlace,
 } from '@dropbp/core';
 import { activations } from '../layers/activations.ts';
 import type { Architecture, Definition } from './architecture.ts';
@@ -18,13 +15,12 @@ import { attend } from '../layers/attend.ts';
 import { attentionFlops, linearFlops } from '../layers/branchFlops.ts';
 import { configReader, type RawConfig } from './configReader.ts';
 import { keyBiases } from '../layers/keyBiases.ts';
-import { embeddingLayer } from '../layers/embeddingLayer.ts';
+import { addPositions } from '../layers/addPositions.ts';
 import { linearLayer } from '../layers/linearLayer.ts';
 import type { ModelLimits } from './modelLimits.ts';
 import { moduleInfo } from '../layers/moduleInfo.ts';
 import { normLayer } from '../layers/normLayer.ts';
 import { embedTokens, outerParts } from '../layers/outerParts.ts';
-import { placesOfTexts, positionRows } from '../layers/positionRows.ts';
 
 /**
  * GPT-2: learned positions, LayerNorm, and linear layers whose weights lie transposed (Conv1D).
@@ -109,33 +105,10 @@ function defineGpt2(raw: RawConfig, limits: ModelLimits): Definition {
     ...outerParts({ tokens: TOKENS, norm: NORM, head: HEAD }, c.isTied, (x, p) => normLayer(NORM, x, p, c.epsilon)),
     embed(tokens, p, hooks, place) {
       const x = embedTokens(TOKENS, tokens, p, hooks, place);
-      return addPositions(x, p, hooks, place, c.maxPositions);
+      return addPositions(x, POSITIONS, c.maxPositions, p, hooks, place);
     },
     shared: keyBiases,
   };
-}
-
-/** Adds the learned positions, virtual tokens included, as they take positions like any other. */
-function addPositions(
-  x: tf.Tensor,
-  p: Scope,
-  hooks: Hooks,
-  { offset, positions, lanes }: SequencePlace,
-  maxPositions: number,
-): tf.Tensor {
-  const rows = lanes === undefined ? positionRows(offset, x.shape[1]!) : positionRows(0, lanes.positionsEnd);
-  const end = 1 + Math.max(...rows.map(row => row.at(-1)!));
-  if (end > maxPositions) {
-    throw problem('models', {
-      what: 'the sequence, virtual tokens included, is longer than the positions that the model has learned',
-      got: end,
-      expected: `at most ${maxPositions}`,
-    });
-  }
-  const own = tf.tensor(rows.length === 1 ? rows[0]! : rows, undefined, 'int32');
-  const texts = positions && placesOfTexts(positions, x.shape[1]!);
-  const places = lanes?.positions ?? (texts === undefined ? own : tf.gather(own, texts));
-  return tf.add(x, embeddingLayer(POSITIONS, places, p, hooks));
 }
 
 function modulesOf(c: Gpt2Config): ReadonlyMap<string, ModuleInfo> {

@@ -1,5 +1,5 @@
 import { checkValue, problem, seededRandom, type SeededRandom } from '@dropbp/basics';
-import { textPositions, type Model, type Runnable } from '@dropbp/core';
+import { textPositions, tokenHead, type Model, type Runnable } from '@dropbp/core';
 import { classifierHead } from '../heads/taskHead.ts';
 import type { DecodePlan, RowPlan } from './decodeRows.ts';
 import { readEndTokens } from './readEndTokens.ts';
@@ -48,6 +48,7 @@ export function decodePlan(
   perText: readonly GenerateOptions[] = [],
 ): DecodePlan {
   const { model } = prompts[0]!.runnable;
+  tokenHead(model);
   const classifier = classifierHead(model);
   if (classifier !== undefined) {
     throw problem('models', {

@@ -1,4 +1,5 @@
-import type { Head, Model } from '@dropbp/core';
+import { problem } from '@dropbp/basics';
+import { findTokenHead, type Head, type Model } from '@dropbp/core';
 import type { Definition } from '../architectures/architecture.ts';
 import type { RawConfig } from '../architectures/configReader.ts';
 import { linearLayer } from '../layers/linearLayer.ts';
@@ -29,11 +30,17 @@ export function classFor({ className }: Pick<Definition, 'className'>, task: Hea
   );
 }
 
-/** The definition with the head that its configuration asks for: a classifier's, or the one that writes text. */
+/**
+ * The definition with the head that its configuration asks for: a classifier's, or the one that writes text.
+ *
+ * @throws Problem for a classifier that is made of an encoder
+ */
 export function withTaskHead(config: RawConfig, definition: Definition): Definition {
   const task = headTask(config);
   if (task === undefined) return definition;
-  const { head: old, hiddenSize, modules: others } = definition;
+  const { hiddenSize, modules: others } = definition;
+  const old = findTokenHead(definition);
+  if (old === undefined) throw noEncoderHead(definition);
   const isOfToken = task === 'token-classification';
   // Source: transformers 5.24, modeling_layers.py, modeling_gpt2.py, modeling_gpt_neox.py.
   const isClassifier = isOfToken && ['gpt2', 'gpt_neox'].includes(definition.architecture);
@@ -72,4 +79,12 @@ export interface ClassifierHead {
 export function classifierHead({ config }: Pick<Model, 'config'>): ClassifierHead | undefined {
   const task = headTask(config);
   return task === undefined ? undefined : { task, labels: labelNames(config) };
+}
+
+/** The error of a classifier that is made of an encoder, whose heads in transformers are others. */
+export function noEncoderHead({ architecture }: Pick<Definition, 'architecture'>): Error {
+  return problem('models', {
+    what: `classifiers of '${architecture}' are not supported: its heads are not those of models that write text`,
+    fix: 'take a model that writes text, such as Llama, for classification',
+  });
 }

@@ -1,12 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { checkNumber, checkOptions, checkValue, problem, ranges, seededRandom } from '@dropbp/basics';
-import type { Model } from '@dropbp/core';
+import { findTokenHead, type Model } from '@dropbp/core';
 import { defineModel } from '../architectures/architectures.ts';
 import type { RawConfig } from '../architectures/configReader.ts';
 import { makeModel, originOf } from '../weights/makeModel.ts';
 import { parameterShapes } from '../weights/parameterShapes.ts';
 import { labelConfig } from './labelNames.ts';
-import { classFor, type HeadTask } from './taskHead.ts';
+import { classFor, noEncoderHead, type HeadTask } from './taskHead.ts';
 
 /** Options of {@link withHead}. */
 export interface HeadOptions {
@@ -57,13 +57,15 @@ export function withHead(model: Model, options: HeadOptions): Model {
     ...(pad !== undefined && { pad_token_id: pad }),
   };
   const definition = defineModel(config);
+  const head = findTokenHead(definition);
+  if (head === undefined) throw noEncoderHead(definition);
   const random = seededRandom(seed);
   const parameters = new Map<string, tf.Tensor>();
   for (const [name, shape] of parameterShapes(definition)) {
-    const isOfHead = name.startsWith(`${definition.head.path}.`);
+    const isOfHead = name.startsWith(`${head.path}.`);
     if (!isOfHead) parameters.set(name, tf.keep(model.parameters.get(name)!.clone()));
     else {
-      const deviation = name.endsWith('.weight') ? definition.initialDeviation(definition.head.path) : 0;
+      const deviation = name.endsWith('.weight') ? definition.initialDeviation(head.path) : 0;
       const values = Float32Array.from(
         { length: tf.util.sizeFromShape([...shape]) },
         () => random.normal() * deviation,

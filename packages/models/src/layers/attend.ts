@@ -21,6 +21,8 @@ interface Attend extends Pick<AttentionParts, 'keyValue' | 'output'> {
   readonly scoreCap?: number | undefined;
   /** A query sees this many keys, itself included. @defaultValue all */
   readonly window?: number | undefined;
+  /** Whether a query sees the keys behind it too. @defaultValue false */
+  readonly ahead?: boolean | undefined;
 }
 
 /**
@@ -32,7 +34,7 @@ interface Attend extends Pick<AttentionParts, 'keyValue' | 'output'> {
  * @returns `[batch, time, hiddenSize]`
  */
 export function attend(queries: tf.Tensor, own: KeyValue, given: Attend): tf.Tensor {
-  const { name, p, hooks, context, scale, scoreCap, window, keyValue, output } = given;
+  const { name, p, hooks, context, scale, scoreCap, window, ahead, keyValue, output } = given;
   const { keyBias, windowKeyBias, textStarts, keyBegins, keyEnds, keyPositions } = context.shared;
   const { front } = context;
   const begun = context.isStart && hooks.keyValue !== undefined ? hooks.keyValue(name, own, p) : own;
@@ -40,7 +42,7 @@ export function attend(queries: tf.Tensor, own: KeyValue, given: Attend): tf.Ten
   // While decoding, the last key of the cache is not the newest, so a bias and not the distance hides what left the window.
   const seen = window !== undefined && windowKeyBias !== undefined ? { keyBias: windowKeyBias } : { keyBias, window };
   const keyMask = keyBegins && keyEnds && { begins: keyBegins, ends: keyEnds, positions: keyPositions };
-  const scoring = { textStarts, keyMask, front, scoreCap, ...(scale !== undefined && { scale }) };
+  const scoring = { textStarts, keyMask, front, scoreCap, ahead, ...(scale !== undefined && { scale }) };
   const gathered = attention(queries, keys, values, { ...seen, ...scoring });
   if (hooks.attention === undefined) return output(gathered);
   return hooks.attention(name, { queries, gathered, keyValue, output }, p);

@@ -16,3 +16,14 @@ export function attentionFlops({ batch, time }: BatchShape, width: number, windo
   const seen = (full * (full + 1)) / 2 + (time - full) * full;
   return 4 * batch * width * seen;
 }
+
+/**
+ * The same for attention in which each query sees the keys behind it too.
+ *
+ * @param window - keys that a query sees at most on each side, its own included
+ */
+export function fullAttentionFlops({ batch, time }: BatchShape, width: number, window: number = Infinity): number {
+  const side = Math.min(time, window);
+  const hidden = (time - side) * (time - side + 1); // keys beyond both ends of the windows, of all queries
+  return 4 * batch * width * (time * time - hidden);
+}

@@ -1,6 +1,6 @@
 import { checkOptions } from '@dropbp/basics';
 import type { Model } from '@dropbp/core';
-import { defineModel } from '../architectures/architectures.ts';
+import { checkpointConfig, defineModel } from '../architectures/architectures.ts';
 import type { HubOptions } from '@dropbp/hub';
 import { loadHub } from './findModelFolder.ts';
 import { readEndTokens } from '../generate/readEndTokens.ts';
@@ -8,7 +8,7 @@ import { makeModel } from './makeModel.ts';
 import { checkWeightForms, type WeightForms } from './makeWeight.ts';
 import { readJsonObject, type ModelFiles } from './modelFiles.ts';
 import { openModelFiles, type ModelSource } from './openModelFiles.ts';
-import { textCheckpoint, textConfig } from '../architectures/textPart.ts';
+import { textCheckpoint } from '../architectures/textPart.ts';
 import { limitsOf } from '../architectures/modelLimits.ts';
 import { readWeights } from './readWeights.ts';
 
@@ -48,7 +48,7 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
   const endTokens = await generationEndTokens(files);
   const checkpoint = textCheckpoint(whole, await files.openCheckpoint());
   try {
-    const config = textConfig(whole, checkpoint.tensors.has('lm_head.weight'));
+    const config = checkpointConfig(whole, new Set(checkpoint.tensors.keys()));
     const definition = defineModel(config, limitsOf(checkpoint));
     const { parameters, dtypes } = await readWeights(checkpoint, definition, options);
     return makeModel(config, definition, parameters, {

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { isObject, nearNames, problem } from '@dropbp/basics';
-import { disposeOnce, forwardLogits, plainRunnable, type Model, type Runnable } from '@dropbp/core';
+import { findTokenHead, disposeOnce, forwardLogits, plainRunnable, type Model, type Runnable } from '@dropbp/core';
 import type { Definition } from '../architectures/architecture.ts';
 import { defineModel } from '../architectures/architectures.ts';
 import type { RawConfig } from '../architectures/configReader.ts';
@@ -81,8 +81,9 @@ function configFor(
   definition: Definition,
   replaced: ReadonlyMap<string, tf.Tensor>,
 ): [RawConfig, Definition] {
-  const own = `${definition.head.path}.weight`;
-  const isUntied = definition.head.weight !== own && replaced.has(own);
+  const head = findTokenHead(definition);
+  const own = head && `${head.path}.weight`;
+  const isUntied = own !== undefined && head?.weight !== own && replaced.has(own);
   const tokens = replaced.get(`${definition.embedding}.weight`)?.shape[0] ?? definition.vocabSize;
   if (!isUntied && tokens === definition.vocabSize) return [config, definition];
   const next = {

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import { activeEngine, type Model, type ModuleInfo, type PackedForm } from '@dropbp/core';
+import { activeEngine, findTokenHead, type Model, type ModuleInfo, type PackedForm } from '@dropbp/core';
 import type { Rows } from '@dropbp/safetensors';
 import type { Definition } from '../architectures/architecture.ts';
 
@@ -93,7 +93,7 @@ function packedPlace(
   const at = name.lastIndexOf('.');
   const path = name.slice(0, at);
   if (name.slice(at) !== '.weight') return undefined;
-  if (path === head.path || path === embedding) return { inputAxis: 1, isTable: true };
+  if (path === findTokenHead({ head })?.path || path === embedding) return { inputAxis: 1, isTable: true };
   const axes: Partial<Record<ModuleInfo['kind'], 0 | 1>> = { linear: 1, conv1d: 0 };
   const inputAxis = axes[modules.get(path)!.kind];
   return inputAxis === undefined ? undefined : { inputAxis, isTable: false };

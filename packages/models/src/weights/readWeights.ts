@@ -1,3 +1,4 @@
+import { findTokenHead } from '@dropbp/core';
 import * as tf from '@tensorflow/tfjs';
 import { nearNames, problem } from '@dropbp/basics';
 import { toFloat32, type Checkpoint, type Dtype, type Rows } from '@dropbp/safetensors';
@@ -113,11 +114,11 @@ function matchNames(
   definition: Definition,
   shapes: ReadonlyMap<string, readonly number[]>,
 ): ReadonlyMap<string, readonly string[]> {
-  const { prefix, storedNames = {} } = definition;
+  const { prefix, storedNames = {}, readName = name => name } = definition;
   const renamed = new Map(Object.entries(storedNames).map(([name, stored]) => [stored, name]));
   const fullName = (storedName: string): string => {
     if (shapes.has(prefix + storedName)) return prefix + storedName;
-    return renamed.get(storedName) ?? renamed.get(prefix + storedName) ?? storedName;
+    return renamed.get(storedName) ?? renamed.get(prefix + storedName) ?? readName(storedName);
   };
   const stored = new Map<string, readonly string[]>();
   const unmatched = new Map<string, string>();
@@ -177,16 +178,19 @@ function findParts(
   return names;
 }
 
-function isTiedHead(name: string, { head }: Definition): boolean {
-  return name === `${head.path}.weight` && head.weight !== name;
+function isTiedHead(name: string, definition: Definition): boolean {
+  const head = findTokenHead(definition);
+  return head !== undefined && name === `${head.path}.weight` && head.weight !== name;
 }
 
 /** A copy of the embedding that a checkpoint stores as its tied head adds nothing, if it is one. */
 async function checkTiedCopy(
   checkpoint: Checkpoint,
-  { head }: Definition,
+  definition: Definition,
   stored: ReadonlyMap<string, readonly string[]>,
 ): Promise<void> {
+  const head = findTokenHead(definition);
+  if (head === undefined) return;
   const name = `${head.path}.weight`;
   if (head.weight === name || !stored.has(name)) return;
   if (await areEqual(checkpoint, name, stored.get(head.weight)![0]!)) return;

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { checkOptions, problem, seededRandom, type SeededRandom } from '@dropbp/basics';
-import { weightForm, type Model } from '@dropbp/core';
+import { findTokenHead, weightForm, type Model } from '@dropbp/core';
 import { classifierHead } from '../heads/taskHead.ts';
 
 /** Options of {@link resizeTokenEmbeddings}. */
@@ -36,10 +36,12 @@ export function resizeTokenEmbeddings(model: Model, tokens: number, options: Res
   checkCount('tokens', tokens);
   checkCount('padToMultipleOf', padToMultipleOf);
   const size = Math.ceil(tokens / padToMultipleOf) * padToMultipleOf;
-  const { head, embedding, parameters } = model;
+  const { embedding, parameters } = model;
+  const head = findTokenHead(model);
   const random = mean ? undefined : seededRandom(seed);
   // A classifier's head has a row for each label.
-  const tables = new Set([`${embedding}.weight`, ...(classifierHead(model) === undefined ? [head.weight] : [])]);
+  const isTable = head !== undefined && classifierHead(model) === undefined;
+  const tables = new Set([`${embedding}.weight`, ...(isTable ? [head.weight] : [])]);
   const resized = [...tables].map((name): [string, tf.Tensor] => {
     const table = parameters.get(name)!;
     checkForm(name, table);

@@ -1,4 +1,5 @@
 import {
+  findTokenHead,
   isAllLinear,
   shortestTargets,
   writePeftConfig,
@@ -147,12 +148,14 @@ export function loraConfig(
 function savedModules(model: Model, { rules, ensureWeightTying }: LoraSettings): readonly string[] | null {
   const { modulesToSave } = rules;
   if (modulesToSave === undefined) return null;
-  const { embedding, head } = model;
-  const isPair = (entry: string): boolean => embedding.endsWith(entry) || head.path.endsWith(entry);
+  const { embedding } = model;
+  const head = findTokenHead(model);
+  const isHead = (entry: string): boolean => head?.path.endsWith(entry) === true;
+  const isPair = (entry: string): boolean => embedding.endsWith(entry) || isHead(entry);
   if (!ensureWeightTying || tiedNames(model) === undefined || !modulesToSave.some(isPair)) return modulesToSave;
   // A table of another name, GPT-2's, PEFT ties only where the head is named.
   const isKnown = embeddingNames.some(name => embedding.endsWith(name));
-  const kept = modulesToSave.filter(entry => !isKnown || !head.path.endsWith(entry));
+  const kept = modulesToSave.filter(entry => !isKnown || !isHead(entry));
   return kept.includes(embedding) ? kept : [...kept, embedding];
 }
 

@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import {
+  findTokenHead,
   matchesTarget,
   PEFT_PREFIX,
   toNamedArrays,
@@ -10,7 +11,7 @@ import {
 } from '@dropbp/core';
 import type { LoraStart } from '../layer/attachLora.ts';
 import { convertLayer, convertSettings } from '../init/convert.ts';
-import { embeddingNames, matrixNames, weightOf, type LoraPlan } from '../plan/loraPlan.ts';
+import { embeddingNames, matrixNames, outerTables, tiedNames, weightOf, type LoraPlan } from '../plan/loraPlan.ts';
 import type { LoraSettings } from '../plan/settings.ts';
 
 /** The configuration for settings: those of the adapter, or of what it is converted into. */
@@ -68,10 +69,11 @@ export async function writePeft(
  * tables, as PEFT's does. Those that the adapter trains whole, or all of whose new rows, are in the file anyway.
  */
 function grownTables(model: Model, { layers, tables, weights, keepsHead }: LoraPlan): StoredBase[] {
-  const { vocabSize, sourceVocabSize = vocabSize, embedding, head } = model;
+  const { vocabSize, sourceVocabSize = vocabSize, embedding } = model;
   if (vocabSize <= sourceVocabSize) return [];
-  const isTied = head.weight === `${embedding}.weight`;
-  const modules = isTied && !keepsHead ? [embedding] : [embedding, head.path];
+  const head = findTokenHead(model);
+  const hasOwnTable = head !== undefined && (keepsHead || tiedNames(model) === undefined);
+  const modules = hasOwnTable ? [embedding, head.path] : [embedding];
   return modules.flatMap(module => {
     const table = tables.find(one => one.module === module);
     const added = Array.from({ length: vocabSize - sourceVocabSize }, (_, i) => sourceVocabSize + i);
@@ -79,7 +81,7 @@ function grownTables(model: Model, { layers, tables, weights, keepsHead }: LoraP
     if (isTrained) return [];
     const isAdapted = layers.some(layer => layer.module === module);
     const part = table !== undefined ? 'token_adapter.base_layer.weight' : isAdapted ? 'base_layer.weight' : 'weight';
-    return [{ key: `${module}.${part}`, weight: module === embedding ? `${embedding}.weight` : head.weight }];
+    return [{ key: `${module}.${part}`, weight: module === head?.path ? head.weight : `${embedding}.weight` }];
   });
 }
 
@@ -99,5 +101,5 @@ function storedEmbeddings(model: Model, { settings, layers }: LoraPlan): string[
       : embeddingNames.some(name => targetModules.includes(name));
   if (!isNamed || settings.trainableTokenIndices !== undefined) return [];
   const adapted = new Set(layers.map(({ module }) => module));
-  return [model.embedding, model.head.path].filter(module => adapted.has(module));
+  return outerTables(model).filter(module => adapted.has(module));
 }

@@ -1,5 +1,5 @@
 import { problem, seededRandom } from '@dropbp/basics';
-import type { Model } from '@dropbp/core';
+import { findTokenHead, type Model } from '@dropbp/core';
 import { Matrix } from 'ml-matrix';
 import type { LoraValues } from './initialValues.ts';
 import {
@@ -41,7 +41,7 @@ export async function principalValues(
   for (const [i, layer] of layers.entries()) {
     const { module, kind, rank, inFeatures, outFeatures } = layer;
     if (kind === 'embedding') continue;
-    if (module === model.head.path && tiedNames(model) !== undefined) {
+    if (module === findTokenHead(model)?.path && tiedNames(model) !== undefined) {
       throw problem('peft-lora', {
         what: `initialization '${initialization}' takes A and B out of the weight of '${module}', which is the embedding's too: PEFT changes both`,
         fix: 'leave the output layer out of the targets, or train with another init_lora_weights',

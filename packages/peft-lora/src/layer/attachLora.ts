@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { problem, type SeededRandom } from '@dropbp/basics';
-import { disposeOnce, weightForm, type Attachment, type BatchShape, type Model } from '@dropbp/core';
+import { tokenHead, disposeOnce, weightForm, type Attachment, type BatchShape, type Model } from '@dropbp/core';
 import { doraNorms } from './dora.ts';
 import { hooksFor } from './hooks.ts';
 import type { LoraValues } from '../init/initialValues.ts';
@@ -71,11 +71,10 @@ function makeConstants(model: Model, plan: LoraPlan, { taken, baseWeights = [] }
     if (!constants.has(weight)) constants.set(weight, tf.tensor(array.data, [...array.shape]));
   }
   if (plan.keepsHead) {
-    const stored = baseWeights.find(({ key }) => key.startsWith(`${model.head.path}.`))?.array;
+    const head = tokenHead(model);
+    const stored = baseWeights.find(({ key }) => key.startsWith(`${head.path}.`))?.array;
     const weight =
-      stored === undefined
-        ? model.parameters.get(model.head.weight)!.clone()
-        : tf.tensor(stored.data, [...stored.shape]);
+      stored === undefined ? model.parameters.get(head.weight)!.clone() : tf.tensor(stored.data, [...stored.shape]);
     constants.set(tiedNames(model)![1], weight);
   }
   for (const layer of plan.layers) {

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { Model } from '@dropbp/core';
+import { findTokenHead, type Model } from '@dropbp/core';
 import { weightOf } from '../plan/loraPlan.ts';
 
 /** Tensors of an attached adapter, by name. */
@@ -12,6 +12,7 @@ export interface LoraTensors {
 export function baseWeight(model: Model, constants: LoraTensors['constants'], name: string): tf.Tensor {
   const own = constants.get(name);
   if (own !== undefined) return own;
-  const isHead = name === `${model.head.path}.weight`;
-  return (isHead ? constants.get(model.head.weight) : undefined) ?? weightOf(model, name);
+  const head = findTokenHead(model);
+  const shared = head !== undefined && name === `${head.path}.weight` ? constants.get(head.weight) : undefined;
+  return shared ?? weightOf(model, name);
 }

@@ -3,6 +3,7 @@ import type { Model } from '@dropbp/core';
 
 /** What PEFT adapts where a configuration does not say, by `model_type`. Source: PEFT 0.21.2, `utils/constants.py`. */
 export const chosenTargets: Readonly<Record<string, readonly string[]>> = {
+  bert: ['query', 'value'],
   gemma2: ['q_proj', 'v_proj'],
   gemma3_text: ['q_proj', 'v_proj'],
   gpt2: ['c_attn'],

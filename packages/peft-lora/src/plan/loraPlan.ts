@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
-import { savedWeights, type Model } from '@dropbp/core';
+import { findTokenHead, savedWeights, type Model } from '@dropbp/core';
 import { loraLayers, type LoraLayer } from './loraLayers.ts';
 import * as names from './names.ts';
 import type { LoraSettings } from './settings.ts';
@@ -94,13 +94,22 @@ function isTiedByPeft(entry: string): boolean {
 }
 
 /** The embedding's weight and the name of the head's own, where the two share one. */
-export function tiedNames({ head, embedding }: Model): readonly [embedding: string, head: string] | undefined {
-  return head.weight === `${embedding}.weight` ? [head.weight, `${head.path}.weight`] : undefined;
+export function tiedNames(model: Model): readonly [embedding: string, head: string] | undefined {
+  const head = findTokenHead(model);
+  return head?.weight === `${model.embedding}.weight` ? [head.weight, `${head.path}.weight`] : undefined;
+}
+
+/** Paths of the tables of tokens: the embedding, and the output layer where the model has one. */
+export function outerTables(model: Model): string[] {
+  const head = findTokenHead(model);
+  return [model.embedding, ...(head === undefined ? [] : [head.path])];
 }
 
 /** A weight of the base, that of a tied head by its own name too. */
-export function weightOf({ head, parameters }: Model, name: string): tf.Tensor {
-  return parameters.get(name === `${head.path}.weight` ? head.weight : name)!;
+export function weightOf(model: Model, name: string): tf.Tensor {
+  const head = findTokenHead(model);
+  const isHead = head !== undefined && name === `${head.path}.weight`;
+  return model.parameters.get(isHead ? head.weight : name)!;
 }
 
 function ofLayer(layer: LoraLayer, { loraBias, useDora }: LoraSettings): PlannedParameter[] {
@@ -181,7 +190,7 @@ function checkApart(model: Model, { layers, tables, saved }: Claims): void {
 }
 
 function checkTying(model: Model, { ensureWeightTying }: LoraSettings, layers: readonly LoraLayer[]): void {
-  const tied = [model.embedding, model.head.path];
+  const tied = outerTables(model);
   const shared = layers.find(({ module }) => tied.includes(module));
   if (!ensureWeightTying || tiedNames(model) === undefined || shared === undefined) return;
   throw problem('peft-lora', {

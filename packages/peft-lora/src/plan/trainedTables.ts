@@ -1,5 +1,5 @@
 import { nearNames, problem } from '@dropbp/basics';
-import type { Model } from '@dropbp/core';
+import { findTokenHead, type Model } from '@dropbp/core';
 import type { LoraSettings, TokenIndices } from './settings.ts';
 
 /** A table some of whose rows are trained. */
@@ -26,13 +26,13 @@ export function trainedTables(model: Model, settings: LoraSettings): TrainedTabl
   const tables = (isList(tokens) ? [[model.embedding, tokens] as const] : Object.entries(tokens)).map(
     ([name, indices]) => makeTable(model, name, indices),
   );
-  const { head, embedding } = model;
-  const isTied = head.weight === `${embedding}.weight`;
-  const [source, ownHead] = [embedding, head.path].map(module => tables.find(table => table.module === module));
+  const head = findTokenHead(model);
+  const isTied = head?.weight === `${model.embedding}.weight`;
+  const [source, ownHead] = [model.embedding, head?.path].map(module => tables.find(table => table.module === module));
   if (new Set(tables.map(({ module }) => module)).size < tables.length) {
     throw problem('peft-lora', { what: 'trainableTokenIndices names one table twice', got: tokens });
   }
-  if (!isTied || source === undefined) return tables;
+  if (head === undefined || !isTied || source === undefined) return tables;
   const differs = ownHead !== undefined && String(ownHead.indices) !== String(source.indices);
   if (differs && ensureWeightTying) {
     throw problem('peft-lora', {

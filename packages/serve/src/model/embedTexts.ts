@@ -6,7 +6,7 @@ import { activeEngine, encodeForPasses, runPass, type Runnable } from '@dropbp/c
 const ROWS = 8;
 
 /**
- * The mean of a decoder's last states over the tokens of each text, of length 1 as OpenAI's.
+ * The mean of a model's last states over the tokens of each text, of length 1 as OpenAI's.
  *
  * @returns `[hiddenSize]` of each text
  */
@@ -40,8 +40,13 @@ async function embedRows(runnable: Runnable, texts: readonly Int32Array[]): Prom
       tokens.set(text, row * time);
       weights.fill(1 / text.length, row * time, row * time + text.length);
     });
-    // What fills a row up comes behind its text, so the text's own states do not see it.
-    const hidden = runPass(runnable, { inputIds: tf.tensor2d(tokens, [texts.length, time], 'int32') });
+    const inputIds = tf.tensor2d(tokens, [texts.length, time], 'int32');
+    // What fills a row up comes behind its text. A decoder's states do not see it, those of an encoder must not.
+    const isMasked = model.isCausal === false;
+    const attentionMask = isMasked
+      ? tf.cast(tf.greater(tf.tensor2d(weights, [texts.length, time]), 0), 'int32')
+      : undefined;
+    const hidden = runPass(runnable, { inputIds, attentionMask });
     const own = tf.slice(hidden, [0, hidden.shape[1]! - time, 0], [texts.length, time, -1]);
     const states = model.head.normalize(own, runnable.outerScope);
     const sums = tf.matMul(tf.tensor3d(weights, [texts.length, 1, time]), states);

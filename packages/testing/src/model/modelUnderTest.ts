@@ -14,8 +14,8 @@ export interface ModelSuite {
   readonly structures?: number;
   /** How many tokens back the last token sees anything of. @defaultValue all */
   readonly reach?: number;
-  /** Logits that another implementation computed. */
-  readonly golden?: readonly GoldenLogits[];
+  /** Logits that another implementation computed; states of a model that writes no text. */
+  readonly golden?: readonly GoldenOutputs[];
   /** The package's own generation, greedy. */
   readonly generate: (
     model: Model,
@@ -28,16 +28,17 @@ export interface ModelSuite {
   readonly skip?: readonly Skip[];
 }
 
-/** Logits that another implementation computed. */
-export interface GoldenLogits {
+/** Logits that another implementation computed; states of a model that writes no text. */
+export interface GoldenOutputs {
   readonly name: string;
   /** The model, where it is another one than the suite's. */
   readonly create?: () => Model | Promise<Model>;
   readonly inputIds: readonly (readonly number[])[];
   readonly attentionMask?: readonly (readonly number[])[];
-  /** `[batch, time, vocabSize]`; where the mask is 0 they mean nothing. */
-  readonly logits: readonly (readonly (readonly number[])[])[];
-  /** Largest difference of a logit. */
+  readonly tokenTypes?: readonly (readonly number[])[];
+  /** `[batch, time, width]`; where the mask is 0 they mean nothing. */
+  readonly outputs: readonly (readonly (readonly number[])[])[];
+  /** Largest difference of a value. */
   readonly tolerance: number;
 }
 

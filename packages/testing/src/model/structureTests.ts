@@ -2,13 +2,17 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
 import { seededRandom } from '@dropbp/basics';
 import {
+  findTokenHead,
+  joinScope,
   makeRunnable,
+  ownScope,
   plainRunnable,
   projectLogits,
   runPass,
   type Hooks,
   type Model,
   type ModuleInfo,
+  type Scope,
 } from '@dropbp/core';
 import type { Tests } from '../describeSuite.ts';
 import { expectClose, TIME, tokens, type ModelSuite, type WithModel } from './modelUnderTest.ts';
@@ -26,6 +30,12 @@ export function structureTests(suite: ModelSuite, withModel: WithModel): Tests {
       expect(new Set(branches.map(({ apply }) => apply)).size).toBe(suite.structures ?? 2);
       const again = model.withParameters(new Map());
       expect(again.branches.map(({ apply }) => apply)).toEqual(branches.map(({ apply }) => apply));
+      expect(again.branches.map(({ join }) => join?.apply)).toEqual(branches.map(({ join }) => join?.apply));
+      const pairs = branches.map(({ apply, join }) => [apply, join?.apply]);
+      for (const [apply, join] of pairs) {
+        const ofSame = new Set(pairs.filter(pair => pair[0] === apply).map(pair => pair[1]));
+        expect([...ofSame], 'one join for each kind of branch').toEqual([join]);
+      }
       again.dispose();
       // What a layer computes follows from its scope alone.
       const { branchScopes } = plainRunnable(model);
@@ -41,7 +51,8 @@ export function structureTests(suite: ModelSuite, withModel: WithModel): Tests {
     }),
 
     'knows a module for every parameter, and its shape': withModel(model => {
-      const { modules, parameters, head, embedding } = model;
+      const { modules, parameters, embedding } = model;
+      const head = findTokenHead(model);
       for (const [parameter, { shape }] of parameters) {
         const at = parameter.lastIndexOf('.');
         const module = modules.get(parameter.slice(0, at));
@@ -59,11 +70,16 @@ export function structureTests(suite: ModelSuite, withModel: WithModel): Tests {
             expect(parameters.has(`${path}.${part}`), path).toBe(true);
           continue;
         }
-        if (path !== head.path) expect(parameters.has(`${path}.weight`), path).toBe(true);
+        if (path !== head?.path) expect(parameters.has(`${path}.weight`), path).toBe(true);
         expect(parameters.has(`${path}.bias`), path).toBe(hasBias);
       }
-      expect(parameters.has(head.weight)).toBe(true);
-      expect(modules.get(head.path)?.isOutput).toBe(true);
+      expect([...modules.values()].filter(({ isOutput }) => isOutput === true)).toHaveLength(
+        head === undefined ? 0 : 1,
+      );
+      if (head !== undefined) {
+        expect(parameters.has(head.weight)).toBe(true);
+        expect(modules.get(head.path)?.isOutput).toBe(true);
+      }
       expect(modules.get(embedding)?.kind).toBe('embedding');
     }),
 
@@ -72,7 +88,8 @@ export function structureTests(suite: ModelSuite, withModel: WithModel): Tests {
         const readers = [model.isEmbeddingParameter(parameter), model.isHeadParameter(parameter)];
         expect(readers.includes(true), `whether someone reads ${parameter}`).toBe(true);
       }
-      expect(model.isHeadParameter(model.head.weight)).toBe(true);
+      const head = findTokenHead(model);
+      if (head !== undefined) expect(model.isHeadParameter(head.weight)).toBe(true);
       expect(model.isEmbeddingParameter(`${model.embedding}.weight`)).toBe(true);
     }),
 
@@ -81,16 +98,14 @@ export function structureTests(suite: ModelSuite, withModel: WithModel): Tests {
       const x = states(model);
       tf.tidy(() => {
         const context = { shared: model.shared({ batch: 2, time: TIME }), isStart: true };
-        model.branches.forEach(({ path, apply }, i) => {
-          const unread = new Set(Object.keys(branchScopes[i]!));
-          const watched = new Proxy(branchScopes[i]!, {
-            get(scope, name: string) {
-              unread.delete(name);
-              return scope[name];
-            },
-          });
-          apply(x, watched, {}, context);
-          expect([...unread], `what '${path}' does not read`).toEqual([]);
+        model.branches.forEach((branch, i) => {
+          const scope = branchScopes[i]!;
+          const own = watch(ownScope(branch, scope));
+          const result = branch.apply(x, own.scope, {}, context);
+          expect(own.unread(), `what '${branch.path}' does not read`).toEqual([]);
+          const ofJoin = watch(joinScope(branch, scope));
+          branch.join?.apply(x, result, ofJoin.scope);
+          expect(ofJoin.unread(), `what the join of '${branch.path}' does not read`).toEqual([]);
         });
       });
       x.dispose();
@@ -100,16 +115,17 @@ export function structureTests(suite: ModelSuite, withModel: WithModel): Tests {
       const { linears, ofParameters, keyValues, embeds, hooks } = recordingHooks();
       const runnable = makeRunnable(model, model.parameters, hooks, new Set());
       const { branchScopes, outerScope } = runnable;
+      const head = findTokenHead(model);
       tf.tidy(() => {
         const x = runPass(runnable, { inputIds: tf.tensor2d(tokens(model), [2, TIME], 'int32') });
-        projectLogits(model.head, model.head.normalize(x, outerScope), outerScope, hooks);
+        if (head !== undefined) projectLogits(head, head.normalize(x, outerScope), outerScope, hooks);
       });
       const expected = model.branches.flatMap(({ block, modules }, i) =>
         [...model.modules]
           .filter(([path, { kind }]) => isLinear(kind) && modules.some(name => path.startsWith(`${block}.${name}.`)))
           .map(([path]) => [path.slice(block.length + 1), branchScopes[i]]),
       );
-      expect(linears.map(([name]) => name)).toEqual([...expected.map(([name]) => name), model.head.path]);
+      expect(linears.map(([name]) => name)).toEqual([...expected.map(([name]) => name), ...(head ? [head.path] : [])]);
       expect(expected.every(([, scope], i) => linears[i]![1] === scope)).toBe(true);
       const raw = model.branches.flatMap(({ block, modules }) => [...rawParameters(model, block, modules)]);
       expect(ofParameters).toEqual(raw.map(([name]) => name));
@@ -118,7 +134,7 @@ export function structureTests(suite: ModelSuite, withModel: WithModel): Tests {
       expect(embeds).toEqual([model.embedding]);
     }),
 
-    'counts the FLOPs of its products, attention causally': withModel(model => {
+    'counts the FLOPs of its products, attention by what each token sees': withModel(model => {
       for (const branch of model.branches) {
         const { kind, block, modules } = branch;
         const weights = [...model.modules]
@@ -126,8 +142,8 @@ export function structureTests(suite: ModelSuite, withModel: WithModel): Tests {
           .reduce((sum, [, { inFeatures, outFeatures }]) => sum + inFeatures * outFeatures, 0);
         const active = [...rawParameters(model, block, modules).values()].reduce((sum, size) => sum + size, 0);
         const besides = (time: number): number => branch.flops({ batch: 1, time }) - 2 * time * (weights + active);
-        // The first token sees one key, the second two.
-        expect(besides(2)).toBe(3 * besides(1));
+        // The first token sees one key, the second two; in an encoder each sees both.
+        expect(besides(2)).toBe(((model.isCausal ?? true) ? 3 : 4) * besides(1));
         expect(besides(1) > 0).toBe(kind === 'attention');
         expect(branch.flops({ batch: 3, time: TIME })).toBe(3 * branch.flops({ batch: 1, time: TIME }));
       }
@@ -147,6 +163,18 @@ function rawParameters(model: Model, block: string, modules: readonly string[]):
       return matrices.map(([part, [, rows, columns]]) => [`${name}.${part}`, experts.perToken * rows! * columns!]);
     }),
   );
+}
+
+/** A scope that remembers which of its tensors were read. */
+function watch(scope: Scope): { readonly scope: Scope; readonly unread: () => string[] } {
+  const unread = new Set(Object.keys(scope));
+  const watched = new Proxy(scope, {
+    get(target, name: string) {
+      unread.delete(name);
+      return target[name];
+    },
+  });
+  return { scope: watched, unread: () => [...unread] };
 }
 
 /** Something to run a branch on. */

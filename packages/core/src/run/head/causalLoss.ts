@@ -11,6 +11,7 @@ import { headScope, ownHeadBias, ownHeadWeight, projectLogits } from './headLogi
 import type { Runnable } from '../runnable.ts';
 import { labelChunks, STATES } from './labelChunks.ts';
 import { sumWithGradients } from './sumWithGradients.ts';
+import { tokenHead } from './tokenHead.ts';
 
 /**
  * Mean cross-entropy over the labelled rows, a scalar. Only these rows go through the head, a chunk at a time, and each
@@ -21,14 +22,15 @@ import { sumWithGradients } from './sumWithGradients.ts';
 export function causalLoss(runnable: Runnable, hidden: tf.Tensor, rows: LabelledRows): tf.Tensor {
   const scope = headScope(runnable);
   const { parts, states } = labelChunks(scope, hidden, rows, 1 / rows.positions.length);
-  const { head } = runnable.model;
+  const head = tokenHead(runnable.model);
   const isProduct =
     head.logitCap === undefined && !runnable.adaptedModules.has(head.path) && !(ownHeadBias(head) in scope);
   const lossOf = isProduct ? productLoss : projectedLoss;
   return sumWithGradients(parts, [head, runnable.hooks, lossOf], chunkFunction(runnable, lossOf), states);
 }
 
-function chunkFunction({ model: { head }, hooks }: Runnable, lossOf: LossOfStates): TracedFunction {
+function chunkFunction({ model, hooks }: Runnable, lossOf: LossOfStates): TracedFunction {
+  const head = tokenHead(model);
   return inputs => {
     const p = unpackScope(inputs);
     const states = head.normalize(inputs[STATES]!, p);

@@ -19,7 +19,7 @@ export function causal(): Objective {
     taskType: 'CAUSAL_LM',
     labels: ['labels'],
     dividesTexts: true,
-    labelledRows(batch, { model, virtualTokens }) {
+    async labelledRows(batch, { model, virtualTokens }) {
       checkWritesText(model);
       return labelledRows(batch, model.vocabSize, virtualTokens);
     },

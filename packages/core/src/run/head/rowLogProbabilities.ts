@@ -12,6 +12,7 @@ import { headScope, projectLogits } from './headLogits.ts';
 import { labelChunks, STATES, type LabelChunks } from './labelChunks.ts';
 import { rowsOfLabels } from './labelledRows.ts';
 import { addTo, joinParts, runPart, withRows } from './sumWithGradients.ts';
+import { tokenHead } from './tokenHead.ts';
 
 /** The sums that {@link rowLogProbabilities} makes. */
 export interface RowSums {
@@ -155,7 +156,8 @@ function keysOf({ model: { head }, hooks }: Runnable): readonly object[] {
   return [head, hooks];
 }
 
-function lossesOf({ model: { head }, hooks }: Runnable): TracedFunction {
+function lossesOf({ model, hooks }: Runnable): TracedFunction {
+  const head = tokenHead(model);
   return inputs => {
     const p = unpackScope(inputs);
     return labelLosses(projectLogits(head, head.normalize(inputs[STATES]!, p), p, hooks), inputs.labels!);

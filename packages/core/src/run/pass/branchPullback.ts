@@ -1,7 +1,14 @@
 import * as tf from '@tensorflow/tfjs';
 import { activeEngine } from '../../engine.ts';
 import { isTrainable } from '../../trainable.ts';
-import { compiledBranch, compiledInputs, runBranch, type BranchRun, type GradientNeeds } from './runBranch.ts';
+import {
+  compiledBranch,
+  compiledInputs,
+  runBranch,
+  type BranchRun,
+  type CutRun,
+  type GradientNeeds,
+} from './runBranch.ts';
 import { tapePullback, type Pullback } from './tapePullback.ts';
 
 /** What flows back through a branch. The caller owns the tensors. */
@@ -29,7 +36,7 @@ export interface BranchPullback {
 }
 
 /**
- * Runs `stream + branch(x)` for its backward pass alone. With an engine, the sessions are those of a training step. `x` and
+ * Runs `stream + branch(x)`, or the branch with its join, for its backward pass alone. With an engine, the sessions are those of a training step. `x` and
  * the tensors of the run must stay until `dispose()`.
  *
  * @param needsInput - whether the gradient of `x` is wanted
@@ -55,10 +62,20 @@ export function branchPullback(x: tf.Tensor, branchRun: BranchRun, needsInput: b
   };
 }
 
+/**
+ * The same for a branch with a join, as where the branch is dropped: the gradient passes the join alone. It gives what a gradient
+ * behind the branch becomes in front of it.
+ */
+export function joinPullback(x: tf.Tensor, branchRun: BranchRun): Pullback {
+  const cutRun: CutRun = { ...branchRun, isCut: true };
+  const needs: GradientNeeds = { input: true, stream: true };
+  return compiledPullback(x, cutRun, needs, [x]) ?? tapePullback(() => runBranch(x, cutRun, 'shortcut', needs), [x]);
+}
+
 /** The engine's, in the order of `inputs`; undefined without an engine that offers one. */
 function compiledPullback(
   x: tf.Tensor,
-  branchRun: BranchRun,
+  branchRun: CutRun,
   needs: GradientNeeds,
   inputs: readonly tf.Tensor[],
 ): Pullback | undefined {

@@ -12,10 +12,18 @@ export interface CompiledInputs {
   readonly frozen: Record<string, tf.Tensor>;
 }
 
-/** Adds a scope's tensors to the inputs, for {@link unpackScope} to find inside the function. */
-export function packScope(inputs: CompiledInputs, scope: Scope): void {
+/**
+ * Adds a scope's tensors to the inputs, for {@link unpackScope} to find inside the function.
+ *
+ * @param takesGradient - whether a tensor takes a gradient. @defaultValue where it is trainable
+ */
+export function packScope(
+  inputs: CompiledInputs,
+  scope: Scope,
+  takesGradient: (tensor: tf.Tensor) => boolean = isTrainable,
+): void {
   for (const [name, tensor] of Object.entries(scope)) {
-    if (isTrainable(tensor)) inputs.differentiable[TRAINED + name] = tensor;
+    if (takesGradient(tensor)) inputs.differentiable[TRAINED + name] = tensor;
     else inputs.frozen[FROZEN + name] = tensor;
   }
 }

@@ -7,6 +7,7 @@ import { activeEngine } from '../../engine.ts';
 import { markGradientFree } from '../../ops/gradientFree.ts';
 import { add, scaleGradient } from '../../ops/shapes.ts';
 import { forwardOnly, withGradient } from '../../ops/withGradient.ts';
+import { joinScope, ownScope } from './joinScopes.ts';
 import { runCheckpointed } from './runCheckpointed.ts';
 import { compileOnce } from './compileOnce.ts';
 import { packScope, unpackScope, type CompiledInputs } from './compiledInputs.ts';
@@ -14,7 +15,8 @@ import { packScope, unpackScope, type CompiledInputs } from './compiledInputs.ts
 /**
  * How the gradient passes a branch.
  * - `'record'`: through the branch and past it
- * - `'shortcut'`: past it alone. The branch runs forward and nothing of it is kept: this is a dropped branch
+ * - `'shortcut'`: past it alone, through its join where it has one. The branch runs forward and nothing of it is kept: this is a
+ *   dropped branch
  * - `'none'`: nothing before this branch or in it takes a gradient
  */
 export type GradientPath = 'record' | 'shortcut' | 'none';
@@ -51,19 +53,21 @@ export interface GradientNeeds {
   readonly stream: boolean;
 }
 
-/** `stream + branch(x)`: mostly `x + branch(x)`. The caller owns the result. */
+/** `stream + branch(x)`: mostly `x + branch(x)`, or what the branch's join makes of the two. The caller owns the result. */
 export function runBranch(x: tf.Tensor, branchRun: BranchRun, path: GradientPath, needs: GradientNeeds): tf.Tensor {
   const engine = activeEngine();
   const { stream = x } = branchRun;
+  const isCut = path === 'shortcut' && branchRun.branch.join !== undefined;
+  const cutRun: CutRun = { ...branchRun, isCut };
   const run = (): tf.Tensor =>
     tf.tidy(() => {
       const [sum, keys, values] =
-        engine === undefined ? runEager(x, branchRun, needs) : runCompiled(engine, x, branchRun, needs);
+        engine === undefined ? runEager(x, cutRun, needs) : runCompiled(engine, x, cutRun, needs);
       if (keys !== undefined && values !== undefined) branchRun.slot!.store({ keys, values });
       return sum;
     });
   if (path === 'none') return forwardOnly(run);
-  if (path === 'shortcut') return withGradient([stream], run, passOn);
+  if (path === 'shortcut' && !isCut) return withGradient([stream], run, passOn);
   if (!needs.input) markGradientFree(x);
   if (!needs.stream) markGradientFree(stream);
   return run();
@@ -79,17 +83,25 @@ function passOn(dy: tf.Tensor): tf.Tensor[] {
 /** The sum, and the keys and values to store where there is a slot and the branch has some. */
 type Applied = [sum: tf.Tensor, keys?: tf.Tensor, values?: tf.Tensor];
 
-interface Application extends Omit<BranchRun, 'branch' | 'slot'> {
-  readonly branch: Pick<Branch, 'apply'>;
+/** A run of a branch with a join. */
+export interface CutRun extends BranchRun {
+  /** Whether gradients pass the join, and not the branch. @defaultValue false */
+  readonly isCut?: boolean;
+}
+
+interface Application extends Omit<CutRun, 'branch' | 'slot'> {
+  readonly branch: Pick<Branch, 'apply' | 'join'>;
   readonly slot?: Pick<CacheSlot, 'extend' | 'reads'> | undefined;
 }
 
 /** The branch as a plain function of tensors: what runs operation by operation, and what an engine compiles. */
 function applyBranch(x: tf.Tensor, run: Application): Applied {
-  const { branch, scope, hooks, shared, stream = x, isStart = true, gradientScale, slot, front } = run;
+  const { branch, scope, hooks, shared, stream = x, isStart = true, isCut = false, gradientScale, slot, front } = run;
   const sum = (context: BranchContext): tf.Tensor => {
-    const result = branch.apply(x, scope, hooks, context);
-    return add(stream, gradientScale === undefined ? result : scaleGradient(result, gradientScale));
+    const apply = (): tf.Tensor => branch.apply(x, scope, hooks, context);
+    const result = isCut ? forwardOnly(apply) : apply();
+    const scaled = gradientScale === undefined ? result : scaleGradient(result, gradientScale);
+    return branch.join === undefined ? add(stream, scaled) : branch.join.apply(stream, scaled, scope);
   };
   if (slot === undefined) return [sum({ shared, isStart, front })];
   let stored: KeyValue | undefined;
@@ -114,11 +126,15 @@ const noCache = {};
 const [starts, goesOn] = [{}, {}];
 /** Stand for {@link BranchRun.isCheckpointed}. */
 const [recomputed, saved] = [{}, {}];
+/** Stand for {@link CutRun.isCut}. */
+const [cut, whole] = [{}, {}];
+/** Stands for a join where the result is added. */
+const addition = {};
 
-function runEager(x: tf.Tensor, branchRun: BranchRun, needs: GradientNeeds): Applied {
-  const { scope, shared, stream = x, isCheckpointed = false, slot } = branchRun;
-  // What is stored must stay, so it is not computed again.
-  if (!isCheckpointed || slot !== undefined) return applyBranch(x, branchRun);
+function runEager(x: tf.Tensor, branchRun: CutRun, needs: GradientNeeds): Applied {
+  const { scope, shared, stream = x, isCheckpointed = false, isCut = false, slot } = branchRun;
+  // What is stored must stay, so it is not computed again. Of a branch that is cut nothing is kept anyway.
+  if (!isCheckpointed || isCut || slot !== undefined) return applyBranch(x, branchRun);
   return [
     runCheckpointed(
       tensors => applyBranch(tensors.x, { ...branchRun, ...tensors })[0],
@@ -128,7 +144,7 @@ function runEager(x: tf.Tensor, branchRun: BranchRun, needs: GradientNeeds): App
   ];
 }
 
-function runCompiled(engine: Engine, x: tf.Tensor, branchRun: BranchRun, needs: GradientNeeds): Applied {
+function runCompiled(engine: Engine, x: tf.Tensor, branchRun: CutRun, needs: GradientNeeds): Applied {
   // Where nothing is recorded, branches behind the first trainable one share sessions with those before it.
   const isTapeOn = tf.engine().isTapeOn();
   const inputs = compiledInputs(x, branchRun, { input: needs.input && isTapeOn, stream: needs.stream && isTapeOn });
@@ -136,25 +152,28 @@ function runCompiled(engine: Engine, x: tf.Tensor, branchRun: BranchRun, needs: 
 }
 
 /** The branch as a function that all branches share which do the same. */
-export function compiledBranch(engine: Engine, branchRun: BranchRun): CompiledFunction<tf.Tensor[]> {
-  const { branch, hooks, isStart = true, isCheckpointed = false, slot } = branchRun;
+export function compiledBranch(engine: Engine, branchRun: CutRun): CompiledFunction<tf.Tensor[]> {
+  const { branch, hooks, isStart = true, isCheckpointed = false, isCut = false, slot } = branchRun;
+  const isRecomputed = isCheckpointed && !isCut;
   const keys = [
     slot?.extend ?? noCache,
     isStart ? starts : goesOn,
-    isCheckpointed ? recomputed : saved,
+    isRecomputed ? recomputed : saved,
+    isCut ? cut : whole,
+    branch.join?.apply ?? addition,
     branch.apply,
     hooks,
   ];
-  return compileOnce(engine, keys, () => traceBranch(branch, hooks, isStart, slot), {
+  return compileOnce(engine, keys, () => traceBranch(branch, hooks, { isStart, isCut, slot }), {
     name: branch.kind,
     ownsGradient: true,
-    ...(isCheckpointed && { recompute: 'full' }),
+    ...(isRecomputed && { recompute: 'full' }),
   });
 }
 
 /** What {@link compiledBranch} takes. The gradient of its input is called `'x'`. */
-export function compiledInputs(x: tf.Tensor, branchRun: BranchRun, needs: GradientNeeds): CompiledInputs {
-  const { scope, shared, stream = x, gradientScale, slot, front } = branchRun;
+export function compiledInputs(x: tf.Tensor, branchRun: CutRun, needs: GradientNeeds): CompiledInputs {
+  const { branch, scope, shared, stream = x, isCut = false, gradientScale, slot, front } = branchRun;
   const inputs: CompiledInputs = { differentiable: {}, frozen: {} };
   (needs.input ? inputs.differentiable : inputs.frozen)[INPUT] = x;
   if (stream !== x) (needs.stream ? inputs.differentiable : inputs.frozen)[STREAM] = stream;
@@ -162,25 +181,29 @@ export function compiledInputs(x: tf.Tensor, branchRun: BranchRun, needs: Gradie
   for (const [name, tensor] of Object.entries(shared)) inputs.frozen[SHARED + name] = tensor;
   for (const [name, tensor] of Object.entries(slot?.reads ?? {})) inputs.frozen[CACHE + name] = tensor;
   for (const [name, tensor] of Object.entries(front ?? {})) inputs.frozen[FRONT + name] = tensor as tf.Tensor;
-  packScope(inputs, scope);
+  if (!isCut) packScope(inputs, scope);
+  else {
+    packScope(inputs, ownScope(branch, scope), () => false);
+    packScope(inputs, joinScope(branch, scope));
+  }
   return inputs;
 }
 
 function traceBranch(
-  { apply }: Branch,
+  { apply, join }: Branch,
   hooks: Hooks,
-  isStart: boolean,
-  slot: CacheSlot | undefined,
+  { isStart, isCut, slot }: Pick<CutRun, 'isStart' | 'isCut' | 'slot'>,
 ): TracedFunction<tf.Tensor[]> {
   const extend = slot?.extend;
   return inputs =>
     applyBranch(inputs[INPUT]!, {
-      branch: { apply },
+      branch: { apply, ...(join && { join }) },
       scope: unpackScope(inputs),
       hooks,
       shared: takeNamed(SHARED, inputs),
       stream: inputs[STREAM],
       isStart,
+      ...(isCut === true && { isCut }),
       gradientScale: inputs[SCALE],
       front: `${FRONT}keys` in inputs ? (takeNamed(FRONT, inputs) as Scope & KeyValue) : undefined,
       slot: extend && { extend, reads: takeNamed(CACHE, inputs) },

@@ -2,19 +2,22 @@ import * as tf from '@tensorflow/tfjs';
 import { problem } from '@dropbp/basics';
 import type { KeyValue, Scope } from '../../contract/branch.ts';
 import type { CacheSlot } from '../../contract/cacheSlot.ts';
-import type { PassShape } from '../../contract/model.ts';
+import type { PassShape, SequencePlace } from '../../contract/model.ts';
 import { withGradient } from '../../ops/withGradient.ts';
 import { hasTrainable } from '../../trainable.ts';
 import { encodeForPass } from '../encodeForPass.ts';
 import { checkAlive } from '../lifetime.ts';
 import type { Runnable } from '../runnable.ts';
 import { isEmbeddingTrained } from './gradientReach.ts';
+import { joinScope, ownScope } from './joinScopes.ts';
 import { runBranch, type BranchRun, type GradientPath } from './runBranch.ts';
 
 /** The tokens of a pass, and where they stand. A batch is one. */
 export interface PassTokens extends Pick<PassShape, 'attentionMask' | 'positions' | 'cacheCapacity' | 'lanes'> {
   /** int32 `[batch, time]` */
   readonly inputIds: tf.Tensor;
+  /** See {@link SequencePlace.tokenTypes}. */
+  readonly tokenTypes?: tf.Tensor | undefined;
   /**
    * Position of the first token, where the sequence goes on; one for each sequence where they differ. @defaultValue the
    * sequence begins, behind the keys that an adapter puts in front
@@ -28,7 +31,7 @@ export interface PassStep {
   readonly isDropped?: boolean | undefined;
   /** A scalar that the gradients through it are multiplied with. @defaultValue they stay as they are */
   readonly gradientScale?: tf.Tensor | undefined;
-  /** Puts stand-ins in the place of its parameters. Called where the branch is recorded. @defaultValue none */
+  /** Puts stand-ins in the place of its parameters. Called where these get gradients; of a dropped branch, with what its join reads. @defaultValue none */
   readonly tapScope?: ((scope: Scope) => Scope) | undefined;
   /** Where its keys and values are kept. @defaultValue nowhere */
   readonly slot?: CacheSlot | undefined;
@@ -52,7 +55,7 @@ const plainStep: PassStep = {};
  * @throws Problem for positions where the model does not read them
  */
 export function runPass(runnable: Runnable, given: PassTokens, stepOf: StepOf = () => plainStep): tf.Tensor {
-  const { inputIds, attentionMask, positions, cacheCapacity, lanes } = given;
+  const { inputIds, attentionMask, positions, tokenTypes, cacheCapacity, lanes } = given;
   if (positions !== undefined && runnable.model.takesPositions !== true) throw noPositions(runnable);
   if (lanes !== undefined && runnable.model.takesDividedTexts !== true) throw noDividedTexts(runnable);
   checkAlive(runnable);
@@ -61,7 +64,8 @@ export function runPass(runnable: Runnable, given: PassTokens, stepOf: StepOf = 
   return tf.tidy(() => {
     const ready = encodeForPass(runnable);
     const { model, hooks, outerScope } = ready;
-    const x = model.embed(inputIds, outerScope, hooks, { offset, isStart, positions, lanes });
+    const place: SequencePlace = { offset, isStart, positions, lanes, tokenTypes };
+    const x = model.embed(inputIds, outerScope, hooks, place);
     const [batch, time] = x.shape as [number, number];
     const capacity = cacheCapacity === undefined ? {} : { cacheCapacity };
     const shared = model.shared({ batch, time, offset, attentionMask, positions, lanes, ...capacity });
@@ -94,13 +98,16 @@ function walkBranches(ready: Runnable, embedded: tf.Tensor, { shared, isStart, s
     const step = stepOf(i, { input, run: plain });
     if (step === undefined) break;
     const { isDropped = false, gradientScale, tapScope, slot, front } = step;
-    const isRecorded = !isDropped && (needs.input || hasTrainable(scope));
-    const path: GradientPath = isRecorded ? 'record' : needs.stream ? 'shortcut' : 'none';
-    const tapped = isRecorded && tapScope !== undefined ? tapScope(scope) : scope;
+    const ofJoin = joinScope(branch, scope);
+    const trainsJoin = hasTrainable(ofJoin);
+    const isRecorded = !isDropped && (needs.input || hasTrainable(ownScope(branch, scope)));
+    const path: GradientPath = isRecorded ? 'record' : needs.stream || trainsJoin ? 'shortcut' : 'none';
+    const reached = isRecorded ? scope : trainsJoin ? ofJoin : undefined;
+    const tapped = reached !== undefined && tapScope !== undefined ? { ...scope, ...tapScope(reached) } : scope;
     const next = runBranch(input, { ...plain, scope: tapped, gradientScale, slot, front }, path, needs);
     if (stream !== input) stream.dispose();
     stream = next;
-    needs.stream ||= isRecorded;
+    needs.stream ||= isRecorded || trainsJoin;
   }
   if (input !== stream) input.dispose();
   if (!needs.stream) return stream;

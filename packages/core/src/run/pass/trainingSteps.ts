@@ -3,6 +3,7 @@ import type { KeyValue, Scope } from '../../contract/branch.ts';
 import { scaleGradient } from '../../ops/shapes.ts';
 import { isTrainable, markTrainable } from '../../trainable.ts';
 import type { Runnable } from '../runnable.ts';
+import { ownScope } from './joinScopes.ts';
 import { earlyParameters, tapGradients, type EarlyGradients } from './earlyGradients.ts';
 import type { StepOf } from './runPass.ts';
 
@@ -12,7 +13,7 @@ export interface TrainingStep {
   readonly dropped?: readonly boolean[] | undefined;
   /** Scalars that the gradients through each branch are multiplied with. @defaultValue they stay as they are */
   readonly gradientScales?: readonly (tf.Tensor | undefined)[] | undefined;
-  /** The same for the gradients of its parameters alone: what passes through it stays as it is. */
+  /** The same for the gradients of its parameters alone, without those of its join: what passes through it stays as it is. */
   readonly parameterScales?: readonly (tf.Tensor | undefined)[] | undefined;
   /** Where the gradients of parameters go that are final before the pass is over. @defaultValue to the caller, with all others */
   readonly early?: EarlyGradients | undefined;
@@ -32,7 +33,8 @@ export function trainingSteps(runnable: Runnable, step: TrainingStep): StepOf {
     tapScope: scope => {
       const tapped = early && earlyNames ? tapGradients(scope, branch.block, earlyNames, early) : scope;
       const scale = parameterScales?.[i];
-      return scale === undefined ? tapped : scaleParameters(tapped, scale);
+      // What a join reads gets its gradient in every step: no drop is to be made up for.
+      return scale === undefined ? tapped : { ...tapped, ...scaleParameters(ownScope(branch, tapped), scale) };
     },
   });
 }

@@ -1,5 +1,5 @@
 import { problem } from '@dropbp/basics';
-import type { ModuleInfo } from '@dropbp/core';
+import { tokenHead, type ModuleInfo } from '@dropbp/core';
 import { defineModel } from '../../architectures/architectures.ts';
 import type { RawConfig } from '../../architectures/configReader.ts';
 import { architectures, type GgufArchitecture } from '../config/ggufArchitecture.ts';
@@ -83,7 +83,9 @@ export const writtenModelTypes: readonly string[] = Object.keys(writers);
  * @throws Problem for an architecture that llama.cpp does not have or computes in another way
  */
 export function describeGguf(config: RawConfig): GgufDescription {
-  const { architecture: type, modules } = defineModel(config);
+  const definition = defineModel(config);
+  tokenHead(definition);
+  const { architecture: type, modules } = definition;
   if (!Object.hasOwn(writers, type)) {
     throw problem('models', {
       what: 'models of this architecture are not written as GGUF',
