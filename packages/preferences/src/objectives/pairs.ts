@@ -28,12 +28,12 @@ export function pairMetrics({ chosenRewards, rejectedRewards }: PairLoss): Reado
   };
 }
 
-/** @throws Problem where a row has no answer */
+/** @throws Problem where an answer has no labels */
 export function checkAnswers(counts: Float32Array): void {
   const empty = counts.indexOf(0);
   if (empty < 0) return;
   throw problem('preferences', {
-    what: `row ${empty} of the batch has no answer`,
+    what: `row ${empty} of the batch has an answer without labels`,
     expected: 'labels for the tokens of every answer, the rows of a pair next to each other',
     fix: 'make batches with preferenceBatches()',
   });

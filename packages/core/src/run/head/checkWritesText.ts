@@ -1,8 +1,11 @@
 import { problem } from '@dropbp/basics';
 import type { Model } from '../../contract/model.ts';
+import { tokenHead } from './tokenHead.ts';
 
-/** @throws Problem for a model whose head gives labels, not tokens */
-export function checkWritesText({ head, modules, vocabSize }: Model): void {
+/** @throws Problem for a model without a head, or whose head gives labels, not tokens */
+export function checkWritesText(model: Model): void {
+  const { modules, vocabSize } = model;
+  const head = tokenHead(model);
   const outputs = modules.get(head.path)?.outFeatures ?? vocabSize;
   if (outputs === vocabSize) return;
   throw problem('core', {
