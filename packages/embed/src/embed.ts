@@ -12,7 +12,7 @@ export interface EmbedOptions {
   readonly batchSize?: number;
   /** Name of the prompt in front of each text. @defaultValue the embedder's default one, where it has one */
   readonly prompt?: string;
-  /** Keeps the first dimensions alone, with length 1 again where vectors had it: for models trained with {@link matryoshka} dimensions. @defaultValue all */
+  /** Keeps the first dimensions alone, with length 1 again where vectors had it: for models trained with matryoshka dimensions. @defaultValue all */
   readonly truncateDim?: number;
   /** Ends the work: it then throws the signal's reason. */
   readonly signal?: AbortSignal;

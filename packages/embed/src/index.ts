@@ -3,7 +3,7 @@ export { makeEmbedder, type Embedder, type MakeEmbedderOptions } from './embedde
 export { embeddingBatches, type EmbeddingBatchesOptions, type EmbeddingRow } from './embeddingBatches.ts';
 export { loadEmbedder, type LoadedEmbedder, type LoadEmbedderOptions } from './files/loadEmbedder.ts';
 export { saveEmbedder } from './files/saveEmbedder.ts';
-export type { DenseActivation, DenseLayer, EmbeddingLayer } from './layers.ts';
+export type { DenseActivation, DenseLayer, EmbeddingLayer, NormalizeLayer } from './layers.ts';
 export {
   coSent,
   cosineSimilarity,

@@ -4,7 +4,13 @@ import type { Embedder } from './embedder.ts';
 import { poolStates, type TokenMask } from './pooling.ts';
 
 /** What follows the pooling: vectors of length 1, or a linear layer with an activation. */
-export type EmbeddingLayer = { readonly kind: 'normalize' } | DenseLayer;
+export type EmbeddingLayer = NormalizeLayer | DenseLayer;
+
+/** Vectors of length 1. */
+export interface NormalizeLayer {
+  /** Tells it from other layers. */
+  readonly kind: 'normalize';
+}
 
 /** A linear layer on embeddings. */
 export interface DenseLayer {

@@ -2,6 +2,7 @@ export { openPreferences, type OpenPreferencesOptions, type PreferenceColumn } f
 export {
   preferenceBatches,
   type PreferenceBatch,
+  type NumberedBatch,
   type PreferenceBatches,
   type PreferenceBatchesOptions,
   type PreferenceIterator,
@@ -12,6 +13,7 @@ export {
 export {
   rateAnswers,
   type PairedDataset,
+  type SkippedRows,
   type PairedRow,
   type PreferenceDataset,
   type PreferenceFormat,
@@ -32,6 +34,7 @@ export { dpoLoss, dpoLossTypes, type DpoLossType, type DpoNumbers } from './loss
 export {
   klEstimate,
   ktoLoss,
+  type KtoLoss,
   type KtoLossType,
   type KtoNumbers,
   type RatedLogProbabilities,

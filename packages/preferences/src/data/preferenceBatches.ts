@@ -5,6 +5,14 @@ import type { Sequence } from '@dropbp/data';
 import { rowOrder } from './rowOrder.ts';
 import { promptLength, type TokenizedPreferences, type TokenizedRatings } from './tokenizePreferences.ts';
 
+/** A batch, and which rows of the data it holds. */
+export interface NumberedBatch<B> {
+  /** The batch. */
+  readonly batch: B;
+  /** The number of each of its rows in the data. */
+  readonly rows: readonly number[];
+}
+
 /** Options of {@link preferenceBatches}. */
 export interface PreferenceBatchesOptions {
   /** Pairs in a batch, or rated answers. A batch of pairs has two rows for each. */
@@ -81,7 +89,7 @@ export interface PreferenceBatches<B extends PreferenceBatch = PreferenceBatch> 
   /** The same batches with log-probabilities by the reference. */
   withReference(reference: ReferenceLogProbabilities): PreferenceBatches<B>;
   /** All rows once, with their numbers: what a reference is computed on. The caller owns each batch. */
-  once(): Iterable<{ readonly batch: B; readonly rows: readonly number[] }>;
+  once(): Iterable<NumberedBatch<B>>;
 }
 
 /**

@@ -24,6 +24,14 @@ export interface RatedRow {
   readonly isDesirable: boolean;
 }
 
+/** Rows of a file that were left out. */
+export interface SkippedRows {
+  /** How many. */
+  readonly count: number;
+  /** The problems of the first ten. */
+  readonly first: readonly Problem[];
+}
+
 interface Common {
   /** For messages: the name of the file. */
   readonly name: string;
@@ -31,8 +39,8 @@ interface Common {
   readonly explanation: string;
   /** Whether the rows are conversations, which a chat template writes. */
   readonly isChat: boolean;
-  /** Rows that could not be used and were left out: how many, and the problems of the first ten. */
-  readonly skipped: { readonly count: number; readonly first: readonly Problem[] };
+  /** Rows that could not be used and were left out. */
+  readonly skipped: SkippedRows;
 }
 
 /** Rows of pairs, held in memory. */

@@ -38,14 +38,22 @@ export function klEstimate(policy: tf.Tensor, reference: tf.Tensor): tf.Tensor {
   return tf.relu(tf.mean(tf.sub(policy, reference)));
 }
 
+/** What {@link ktoLoss} gives. The caller owns both. */
+export interface KtoLoss {
+  /** Mean over the rows, a scalar. */
+  readonly loss: tf.Tensor;
+  /** Of each row, `[rows]`. */
+  readonly rewards: tf.Tensor;
+}
+
 /**
- * The loss of KTO, as TRL 1.16 computes it: mean over the rows, a scalar, and each row's reward, `[rows]`. The caller owns both.
+ * The loss of KTO, as TRL 1.16 computes it, with each row's reward.
  * Source: `_compute_loss` of TRL's `kto_trainer.py`; equation 7 of arXiv 2402.01306.
  */
 export function ktoLoss(
   { policy, reference, desirable, kl }: RatedLogProbabilities,
   { beta, desirableWeight, undesirableWeight, lossType }: KtoNumbers,
-): { readonly loss: tf.Tensor; readonly rewards: tf.Tensor } {
+): KtoLoss {
   const ratios = tf.sub(policy, reference);
   const margin = lossType === 'kto' ? tf.sub(ratios, kl) : ratios;
   const scaled = tf.mul(margin, beta);

@@ -28,7 +28,7 @@ export function pairMetrics({ chosenRewards, rejectedRewards }: PairLoss): Reado
   };
 }
 
-/** @throws Problem where an answer has no labels */
+/** @throws Problem where the tokens of an answer lack labels */
 export function checkAnswers(counts: Float32Array): void {
   const empty = counts.indexOf(0);
   if (empty < 0) return;
