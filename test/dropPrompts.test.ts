@@ -38,7 +38,8 @@ for (const type of ['llama', 'mistral', 'gpt_neox', 'gpt2']) {
 
 describe('dropped and shared prompts on every architecture', () => {
   const kinds: Readonly<Record<string, BatchRows>> = { ...batches, 'prompts that begin alike': alike };
-  for (const type of Object.keys(architectures)) {
+  // Tokens of an encoder see those behind them: it has no text to divide, and says so.
+  for (const type of Object.keys(architectures).filter(type => type !== 'bert')) {
     for (const kind of ['prompts of different lengths', 'several turns', 'prompts that begin alike'] as const) {
       it(`have the gradients of prompts that are constants: LoRA on ${type}, ${kind}`, () => {
         const rows = kinds[kind]!;
@@ -49,6 +50,14 @@ describe('dropped and shared prompts on every architecture', () => {
       });
     }
   }
+});
+
+describe('dropped prompts on an encoder', () => {
+  it('are refused', () =>
+    withTuned('bert', [adapters.LoRA!(), adapters['all weights']!()], async tuned => {
+      const refused = run(tuned, allBatches['prompts of different lengths']!, { dropPrompts: true });
+      await expect(refused).rejects.toThrow("texts cannot be divided with 'bert'");
+    }));
 });
 
 describe('prompts that run in several parts', () => {

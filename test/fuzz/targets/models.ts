@@ -1,6 +1,7 @@
 import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
+import { findTokenHead, forwardStates, plainRunnable } from '@dropbp/core';
 import { ggufTokenizer, loadModel, readGguf } from '@dropbp/models';
 import { decodeSafetensors, encodeSafetensors, openCheckpoint, openSafetensors } from '@dropbp/safetensors';
 import { loadChatTemplate, loadTokenizer } from '@dropbp/data';
@@ -76,9 +77,12 @@ async function used(files: readonly File[] | Blob): Promise<void> {
   if (tf.getBackend() !== 'cpu') await tf.setBackend('cpu');
   const model = await loadModel(files instanceof Blob ? files : [...files]);
   try {
-    const logits = model.forward([[1, 2, 3]]);
-    if (logits.shape.join() !== `1,3,${model.vocabSize}`) throw new Error(`logits [${logits.shape.join()}]`);
-    logits.dispose();
+    const tokens = [[1, 2, 3]];
+    const writes = findTokenHead(model) !== undefined;
+    const result = writes ? model.forward(tokens) : forwardStates(plainRunnable(model), tokens);
+    const width = writes ? model.vocabSize : model.hiddenSize;
+    if (result.shape.join() !== `1,3,${width}`) throw new Error(`a result of [${result.shape.join()}]`);
+    result.dispose();
   } finally {
     model.dispose();
   }
