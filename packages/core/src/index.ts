@@ -71,6 +71,7 @@ export {
 } from './peft/peftConfig.ts';
 export {
   checkPeftTensors,
+  compareBases,
   matchPeftTensors,
   PEFT_PREFIX,
   storedBases,

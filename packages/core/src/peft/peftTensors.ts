@@ -114,13 +114,23 @@ function list(title: string, entries: readonly string[], others: readonly string
   return `${entries.length} ${title}: ${shown.join(', ')}${entries.length > 3 ? ', …' : ''}`;
 }
 
+/**
+ * For messages: the model that an adapter was made for, and the model that it is to fit.
+ *
+ * @param configured - `base_model_name_or_path` of its configuration, which may hold anything
+ */
+export function compareBases(configured: unknown, actual: string): string {
+  const madeFor = typeof configured === 'string' ? JSON.stringify(configured) : 'a model without a name';
+  return `the adapter was made for ${madeFor}, the model is ${JSON.stringify(actual)}`;
+}
+
 /** What most often leads to such a file. */
 function likelyCause(
   unexpected: readonly string[],
   isMisshapen: boolean,
   { expected, bases: { configured, actual } }: MatchOptions,
 ): string {
-  const bases = `the adapter was made for ${JSON.stringify(configured ?? null)}, the model is ${JSON.stringify(actual)}`;
+  const bases = compareBases(configured, actual);
   const [first] = unexpected;
   if (first === undefined) {
     return isMisshapen ? bases : 'the configuration names more modules than the file holds, or the file is incomplete';

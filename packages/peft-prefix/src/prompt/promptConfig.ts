@@ -1,6 +1,7 @@
 import { problem } from '@dropbp/basics';
 import {
   peftValues,
+  compareBases,
   writePeftConfig,
   type Model,
   type PeftConfigReader,
@@ -73,7 +74,7 @@ export function checkSizes(reader: PeftConfigReader, sizes: PromptSizes, model: 
       what: `${key} in adapter_config.json is not the model's`,
       got,
       expected: String(expected),
-      fix: `the adapter was made for ${JSON.stringify(configured ?? null)}, the model is ${JSON.stringify(model.source)}`,
+      fix: compareBases(configured, model.source),
     });
   }
 }
