@@ -114,7 +114,7 @@ function matchNames(
   definition: Definition,
   shapes: ReadonlyMap<string, readonly number[]>,
 ): ReadonlyMap<string, readonly string[]> {
-  const { prefix, storedNames = {}, readName = name => name } = definition;
+  const { prefix, storedNames = {}, readName = (stored: string) => stored } = definition;
   const renamed = new Map(Object.entries(storedNames).map(([name, stored]) => [stored, name]));
   const fullName = (storedName: string): string => {
     if (shapes.has(prefix + storedName)) return prefix + storedName;
