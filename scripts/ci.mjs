@@ -82,9 +82,9 @@ const checks = {
 };
 
 /** Those that keep every core busy, or watch the memory of a process. All others wait a lot and run side by side. */
-const alone = ['test', 'build', 'adapters', 'node24', 'memory'];
+const alone = ['test', 'build', 'node24', 'memory'];
 /** Those that take long, the longest first: begun last, one of them would run alone at the end. */
-const long = ['parity', 'reliability', 'install', 'mpi', 'webgpu', 'browser', 'exports', 'tfjs-node'];
+const long = ['parity', 'adapters', 'reliability', 'install', 'mpi', 'webgpu', 'browser', 'exports', 'tfjs-node'];
 /** How many sections run side by side. */
 const LANES = 2;
 
