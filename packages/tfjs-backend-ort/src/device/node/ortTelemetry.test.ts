@@ -78,7 +78,7 @@ describe("ONNX Runtime's telemetry", () => {
   });
 
   it('keeps a worker from loading it while the main thread does not answer', async () => {
-    const block = (): void => void execFileSync(process.execPath, ['-e', 'setTimeout(() => {}, 600)']);
+    const block = (): void => void execFileSync(process.execPath, ['-e', 'setTimeout(() => {}, 2500)']);
     expect(await inWorker('./ortTelemetry.ts', 'given.turnTelemetryOff(50)', block)).toMatch(
       /^\[@dropbp\/tfjs-backend-ort\] ONNX Runtime's telemetry could not be turned off from this thread, so ONNX Runtime was not loaded; start the program with ORT_DISABLE_TELEMETRY=1/,
     );
