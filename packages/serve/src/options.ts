@@ -50,7 +50,7 @@ export interface HandlerOptions {
 export interface ServeOptions extends HandlerOptions {
   /** The address that it listens on. @defaultValue `127.0.0.1`: this machine alone reaches it */
   readonly host?: string;
-  /** 0: any that is free. @defaultValue 8080 */
+  /** 0 takes a free one. @defaultValue 8080 */
   readonly port?: number;
 }
 

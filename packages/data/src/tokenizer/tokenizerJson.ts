@@ -70,7 +70,7 @@ function refuseFault(fault: Fault, source: string): void {
   });
 }
 
-/** Each token has an id of its own; the one for what is unknown is in the vocabulary. */
+/** Each token has an id of its own. The vocabulary holds the unknown token. */
 function checkVocabulary({ model }: TokenizerJson, source: string): void {
   // Python's merges go by ids, so that two tokens of one id are merged as one.
   const tokenById = new Map<number, string>();

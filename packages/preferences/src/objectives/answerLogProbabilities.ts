@@ -45,7 +45,7 @@ export async function referenceLogProbabilities(
   return answerLogProbabilities(plainRunnable(model), inputs, withoutVirtual(rows));
 }
 
-/** What an adapter puts in front of a text predicts nothing where there is no adapter. */
+/** Without the virtual tokens, as the plain model has none. */
 function withoutVirtual(rows: LabelledRows): LabelledRows {
   if (rows.positions.every(position => position >= 0)) return rows;
   const own = Array.from(rows.positions.keys()).filter(i => rows.positions[i]! >= 0);

@@ -8,8 +8,8 @@ export function disposeBatch(batch: ObjectiveBatch): void {
 }
 
 /**
- * @param labels - names of what the objective needs beside the tokens. @defaultValue what predicting the next token needs
- * @throws Problem for what is no batch, and for one that was consumed before
+ * @param labels - names of what the objective needs beside the tokens. @defaultValue `labels`
+ * @throws Problem if the value is not a batch, or the batch was consumed before
  */
 export function checkFresh<B extends ObjectiveBatch>(batch: B, labels: readonly string[] = ['labels']): B {
   if (!isBatch(batch, ['inputIds', ...labels])) {

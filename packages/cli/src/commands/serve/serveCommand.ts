@@ -23,7 +23,7 @@ const serveFlags = {
   adapter: texts('<name=folder|hub id>', 'an adapter, and its name for clients; several, one --adapter each'),
   revision,
   weights,
-  port: number(portNumber, 'the port to listen on; 0: any that is free', 8080),
+  port: number(portNumber, 'the port to listen on; 0 takes a free one', 8080),
   host: text('<address>', 'the address to listen on; 0.0.0.0 lets other machines in', '127.0.0.1'),
   name: {
     ...text('<name>', 'the name of the model without an adapter, for clients'),

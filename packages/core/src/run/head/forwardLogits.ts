@@ -17,7 +17,7 @@ export interface StatesOptions extends ForwardOptions {
  * Logits of every token, `[batch, time, vocabSize]`: what {@link Model.forward} and `tuned.forward` are. Positions of
  * virtual tokens that an adapter puts in front are left out. The caller owns the result.
  *
- * @param tokens - int32 `[batch, time]`, a tensor or nested arrays; the values of a tensor are not looked at
+ * @param tokens - int32 `[batch, time]`, a tensor or nested arrays. The values of a tensor are not checked.
  * @throws Problem if tokens, mask or positions are misshapen, a token of an array is none, or there are more than the model
  * has positions for, or the model takes none of its own
  * @throws Problem for a model that writes no text
@@ -32,7 +32,7 @@ export function forwardLogits(runnable: Runnable, tokens: TokenRows, options: Fo
  * States of every token behind the final norm, `[batch, time, hiddenSize]`: transformers' `last_hidden_state`. Positions of
  * virtual tokens that an adapter puts in front are left out. The caller owns the result.
  *
- * @param tokens - int32 `[batch, time]`, a tensor or nested arrays; the values of a tensor are not looked at
+ * @param tokens - int32 `[batch, time]`, a tensor or nested arrays. The values of a tensor are not checked.
  * @throws Problem if tokens, mask, positions or token types are misshapen, or a token of an array is none
  * @throws Problem for more tokens than the model has positions for, and for positions or token types that it does not read
  */
